@@ -1,0 +1,53 @@
+/*
+ * fd.h - small things about descriptors
+ *
+ * Every descriptor is born close-on-exec; sys/spawn alone hands some on.
+ */
+#ifndef FCGIPM_BASE_FD_H
+#define FCGIPM_BASE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Closes *fd when it is 0 or above and sets it to -1; keeps errno. */
+void fd_close(int *fd);
+
+/* 0, or -1 with errno. */
+int fd_set_nonblock(int fd, bool on);
+
+/*
+ * fd_pipe - a pipe, both ends close-on-exec
+ *
+ * read_flags, write_flags	O_NONBLOCK or 0 for each end
+ * returns	0, or -1 with errno (pipe(2)); ret_* untouched then
+ */
+int fd_pipe(int read_flags, int write_flags, int *ret_readfd, int *ret_writefd);
+
+/* Writes all of it to a blocking descriptor; 0, or -1 with errno. */
+int fd_write_all(int fd, const void *p, size_t len);
+
+/*
+ * fd_read_file - a small file, whole, with a NUL behind it
+ *
+ * cap		largest size accepted, else -1 with EFBIG
+ * returns	0, or -1 with errno; *ret_p is the caller's to free()
+ */
+int fd_read_file(const char *path, size_t cap, char **ret_p, size_t *ret_len);
+
+/*
+ * fd_ensure_std - open /dev/null on those of 0, 1 and 2 that are closed
+ *
+ * Without it the first socket opened could become fd 2 and be written to by
+ * a library's message.  0, or -1 with errno.
+ */
+int fd_ensure_std(void);
+
+/*
+ * fd_raise_limit - soft RLIMIT_NOFILE up to the hard one
+ *
+ * returns the soft limit that was in force before, for the children.
+ */
+unsigned long fd_raise_limit(void);
+
+#endif

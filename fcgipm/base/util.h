@@ -1,0 +1,47 @@
+/* util.h - what every file may use; no code of its own. */
+#ifndef FCGIPM_BASE_UTIL_H
+#define FCGIPM_BASE_UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#ifndef FCGIPM_VERSION
+#define FCGIPM_VERSION "unknown"
+#endif
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#define container_of(ptr, type, member)                                        \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* A mistake of ours: say where, then leave a core for whoever looks. */
+#define BUG(why)                                                               \
+	do {                                                                   \
+		fprintf(stderr, "%s:%d: bug: %s\n", __FILE__, __LINE__, why);  \
+		abort();                                                       \
+	} while (0)
+
+/* Exit codes, sysexits.h's where they mean the same (fcgipm(8)). */
+enum exit_code {
+	EXIT_USAGE = 64,    /* the command line is wrong */
+	EXIT_INTERNAL = 70, /* a bug of ours */
+	EXIT_SYSTEM = 71,   /* the system refused: socket, fork, permission */
+	EXIT_CONFIG = 78    /* the configuration is wrong */
+};
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+static inline int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+#endif

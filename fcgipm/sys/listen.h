@@ -1,0 +1,57 @@
+/*
+ * listen.h - a listening socket and whose it is
+ */
+#ifndef FCGIPM_SYS_LISTEN_H
+#define FCGIPM_SYS_LISTEN_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+
+struct listen_filter;		/* a compiled list of allowed clients */
+
+struct listen_opts {
+	int backlog;
+	uid_t owner;		/* of a unix socket's path; -1 = leave */
+	gid_t group;
+	mode_t mode;
+	const char *allowed_clients;	/* CIDR list for TCP, NULL = all */
+};
+
+/* A socket we opened and, for a path, the file that is ours to remove. */
+struct listen_socket {
+	struct addr addr;
+	int fd;			/* blocking, close-on-exec, listening */
+	dev_t dev;		/* of the path; ino 0 = nothing to remove */
+	ino_t ino;
+};
+
+/*
+ * listen_open - bind and listen; a stale unix socket is replaced, a live one
+ * refused after a second of trying (its owner may be dying)
+ *
+ * returns	0; -1 with why in ret_why (the caller's buffer), which names
+ *		who holds the address when that can be seen
+ */
+int listen_open(const struct addr *addr, const struct listen_opts *opts,
+	struct listen_socket *ret_sock, char *ret_why, size_t why_size);
+
+/* Removes the path if it is still ours, then closes. */
+void listen_close(struct listen_socket *s);
+/* Removes the path only, so that nobody new finds the socket. */
+void listen_unlink(struct listen_socket *s);
+
+/* NULL, or what is wrong with a CIDR list, as a static text. */
+const char *listen_check_clients(const char *list);
+
+/*
+ * listen_reachable - could a web server's user connect to such a socket?
+ *
+ * returns	true when www-data, nginx, http or apache exists and owner,
+ *		group and mode let one of them write, or when none exists
+ */
+bool listen_reachable(const struct listen_opts *opts);
+
+#endif
