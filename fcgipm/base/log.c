@@ -1,0 +1,303 @@
+/*
+ * log.c - one event, one line; see log.h
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_NOTICE] = "notice",
+	[LOG_LEVEL_DEBUG] = "debug",
+};
+
+static const int syslog_levels[] = {
+	[LOG_LEVEL_ERROR] = LOG_ERR,
+	[LOG_LEVEL_WARNING] = LOG_WARNING,
+	[LOG_LEVEL_NOTICE] = LOG_NOTICE,
+	[LOG_LEVEL_DEBUG] = LOG_DEBUG,
+};
+
+/* A process has one log, as it has one stderr. */
+static struct {
+	int fd;			/* -1 for syslog */
+	bool may_block;		/* a pipe or terminal: ask before writing */
+	char *path;		/* a file's, NULL for stderr and syslog */
+	enum log_level level;
+	enum log_format format;
+	char ident[32];
+	bool bare, echo;
+	unsigned long dropped;	/* lines nobody read in time */
+	char *last;		/* the text of the last line */
+	enum log_level last_level;
+	unsigned long repeats;	/* times it came again, not yet told */
+} lg = {.fd = STDERR_FILENO, .may_block = true, .level = LOG_LEVEL_NOTICE};
+
+static bool
+can_block(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+int
+log_open(const char *target, enum log_level level, enum log_format format)
+{
+	char *path = NULL;
+	int fd = -1;
+
+	if (strcmp(target, "stderr") == 0) {
+		fd = STDERR_FILENO;
+	} else if (strcmp(target, "syslog") == 0) {
+		openlog("fcgipm", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	} else {
+		path = strdup(target);
+		if (!path)
+			return -1;
+		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
+				O_NOCTTY | O_NONBLOCK,
+			0640);
+		if (fd < 0) {
+			free(path);
+			return -1;
+		}
+	}
+	log_flush();
+	if (lg.path)
+		fd_close(&lg.fd);
+	free(lg.path);
+	lg.path = path;
+	lg.fd = fd;
+	lg.may_block = fd >= 0 && can_block(fd);
+	lg.level = level;
+	lg.format = format;
+	return 0;
+}
+
+int
+log_reopen(void)
+{
+	int fd;
+
+	if (!lg.path)
+		return 0;
+	fd = open(lg.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
+			O_NOCTTY | O_NONBLOCK,
+		0640);
+	if (fd < 0)
+		return -1;
+	log_flush();
+	fd_close(&lg.fd);
+	lg.fd = fd;
+	lg.may_block = can_block(fd);
+	return 0;
+}
+
+void
+log_ident(const char *name)
+{
+	snprintf(lg.ident, sizeof(lg.ident), "%s", name);
+}
+
+void
+log_bare(void)
+{
+	lg.bare = true;
+}
+
+void
+log_echo(bool on)
+{
+	lg.echo = on;
+}
+
+/*
+ * Control bytes, C1 ones in UTF-8 too, become \xNN: a log is read on
+ * terminals, and what stands in it may come from anybody.  With json the
+ * quote and the backslash are escaped as well.
+ */
+static char *
+escape(const char *text, bool json)
+{
+	size_t len = strlen(text), n = 0, i;
+	char *out = malloc(len * 7 + 1);
+
+	if (!out)
+		return NULL;
+	for (i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		unsigned char next = (unsigned char)text[i + 1];
+		bool c1 = c == 0xc2 && next >= 0x80 && next <= 0x9f;
+
+		if (json && (c == '"' || c == '\\')) {
+			out[n++] = '\\';
+			out[n++] = (char)c;
+		} else if ((c < 0x20 && c != '\t') || c == 0x7f || c1) {
+			n += (size_t)sprintf(out + n,
+				json ? "\\\\x%02x" : "\\x%02x", c);
+		} else if (json && c == '\t') {
+			out[n++] = '\\';
+			out[n++] = 't';
+		} else {
+			out[n++] = (char)c;
+		}
+	}
+	out[n] = '\0';
+	return out;
+}
+
+/* Writes the line unless that would block; false when it was dropped. */
+static bool
+put(int fd, bool may_block, const char *line, size_t len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	ssize_t n;
+
+	while (len > 0) {
+		if (may_block && poll(&p, 1, 0) == 0)
+			return false;
+		n = write(fd, line, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		line += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static char *
+format_line(enum log_level level, const char *text)
+{
+	struct timespec ts;
+	struct tm tm;
+	char when[64], *clean, *line = NULL;
+	bool json = lg.format == LOG_FORMAT_JSON && !lg.bare;
+	size_t n;
+
+	clean = escape(text, json);
+	if (!clean)
+		return NULL;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	localtime_r(&ts.tv_sec, &tm);
+	n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	n += (size_t)snprintf(when + n, sizeof(when) - n, ".%03ld",
+		ts.tv_nsec / 1000000);
+	strftime(when + n, sizeof(when) - n, "%z", &tm);
+	if (lg.bare) {
+		if (asprintf(&line, "%s\n", clean) < 0)
+			line = NULL;
+	} else if (json) {
+		if (asprintf(&line,
+			    "{\"time\":\"%s\",\"level\":\"%s\",\"pid\":%d,"
+			    "\"message\":\"%s\"}\n",
+			    when, level_names[level], (int)getpid(),
+			    clean) < 0)
+			line = NULL;
+	} else if (asprintf(&line, "%s %s%s%s: %s\n", when, lg.ident,
+			   lg.ident[0] ? ": " : "", level_names[level],
+			   clean) < 0) {
+		line = NULL;
+	}
+	free(clean);
+	return line;
+}
+
+static void
+emit(enum log_level level, const char *text)
+{
+	bool echo = lg.echo && lg.fd != STDERR_FILENO &&
+		level <= LOG_LEVEL_WARNING;
+	unsigned long dropped = lg.dropped;
+	char note[64], *line;
+
+	if (lg.fd < 0)
+		syslog(syslog_levels[level], "%s", text);
+	if (lg.fd < 0 && !echo)
+		return;
+	line = format_line(level, text);
+	if (!line)
+		return;
+	if (lg.fd >= 0 && !put(lg.fd, lg.may_block, line, strlen(line)))
+		lg.dropped++;
+	if (echo)
+		(void)put(STDERR_FILENO, true, line, strlen(line));
+	free(line);
+	/* The reader is back: say what it missed. */
+	if (dropped > 0 && lg.dropped == dropped) {
+		lg.dropped = 0;
+		snprintf(note, sizeof(note), "%lu log lines dropped: the log "
+			"was not read", dropped);
+		emit(LOG_LEVEL_WARNING, note);
+	}
+}
+
+void
+log_flush(void)
+{
+	char note[64];
+
+	if (lg.repeats > 0) {
+		snprintf(note, sizeof(note), "last line repeated %lu times",
+			lg.repeats);
+		lg.repeats = 0;
+		emit(lg.last_level, note);
+	}
+}
+
+static void
+message(enum log_level level, const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (level > lg.level || vasprintf(&text, fmt, ap) < 0)
+		return;
+	if (lg.last && lg.last_level == level && strcmp(lg.last, text) == 0) {
+		/* Told at 10, 100, 1000: a flood costs few lines and is
+		 * still seen while it lasts. */
+		unsigned long n = ++lg.repeats;
+
+		free(text);
+		while (n >= 10 && n % 10 == 0)
+			n /= 10;
+		if (n == 1 && lg.repeats >= 1000)
+			log_flush();
+		return;
+	}
+	log_flush();
+	free(lg.last);
+	lg.last = text;
+	lg.last_level = level;
+	emit(level, text);
+}
+
+#define LOG_FUNCTION(name, level)                                              \
+	void name(const char *fmt, ...)                                        \
+	{                                                                      \
+		va_list ap;                                                    \
+                                                                               \
+		va_start(ap, fmt);                                             \
+		message(level, fmt, ap);                                       \
+		va_end(ap);                                                    \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_notice, LOG_LEVEL_NOTICE)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
