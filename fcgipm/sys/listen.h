@@ -5,12 +5,11 @@
 #define FCGIPM_SYS_LISTEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/addr.h"
-
-struct listen_filter;		/* a compiled list of allowed clients */
 
 struct listen_opts {
 	int backlog;
@@ -42,9 +41,6 @@ int listen_open(const struct addr *addr, const struct listen_opts *opts,
 void listen_close(struct listen_socket *s);
 /* Removes the path only, so that nobody new finds the socket. */
 void listen_unlink(struct listen_socket *s);
-
-/* NULL, or what is wrong with a CIDR list, as a static text. */
-const char *listen_check_clients(const char *list);
 
 /*
  * listen_reachable - could a web server's user connect to such a socket?

@@ -150,7 +150,7 @@ privs_apply(const struct privs *p)
 	if (p->set_nice && setpriority(PRIO_PROCESS, 0, p->nice) < 0)
 		return "setpriority";
 	for (i = 0; i < p->nlimits; i++) {
-		struct rlimit lim = {p->limits[i].value, p->limits[i].value};
+		struct rlimit lim = {p->limits[i].soft, p->limits[i].hard};
 
 		if (setrlimit((__rlimit_resource_t)p->limits[i].resource,
 			    &lim) < 0)

@@ -14,7 +14,7 @@
 
 struct privs_limit {
 	int resource;		/* RLIMIT_... */
-	rlim_t value;		/* soft and hard */
+	rlim_t soft, hard;
 };
 
 struct privs {

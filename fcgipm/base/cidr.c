@@ -1,0 +1,83 @@
+/*
+ * cidr.c - networks as users write them; see cidr.h
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cidr.h"
+
+static void
+set_mask(struct cidr *c, unsigned bits)
+{
+	unsigned i;
+
+	for (i = 0; i < 4; i++) {
+		unsigned n = bits > 32 ? 32 : bits;
+
+		c->mask[i] = n ? ~(uint32_t)0 << (32 - n) : 0;
+		bits -= n;
+	}
+}
+
+static int
+parse(char *text, struct cidr *c, const char **ret_why)
+{
+	char *slash = strchr(text, '/'), *end;
+	unsigned long bits, max;
+	uint32_t raw[4] = {0};
+	unsigned i;
+
+	if (slash)
+		*slash++ = '\0';
+	c->family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	max = c->family == AF_INET6 ? 128 : 32;
+	bits = max;
+	if (inet_pton(c->family, text, raw) != 1) {
+		*ret_why = "write addresses or networks like 127.0.0.1, "
+			   "10.0.0.0/8 or ::1, separated by commas";
+		return -1;
+	}
+	if (slash) {
+		bits = strtoul(slash, &end, 10);
+		if (*slash < '0' || *slash > '9' || *end || bits > max) {
+			*ret_why = "write a prefix length from 0 to 32 (IPv4) "
+				   "or 128 (IPv6) after the slash";
+			return -1;
+		}
+	}
+	set_mask(c, (unsigned)bits);
+	for (i = 0; i < 4; i++) {
+		c->net[i] = ntohl(raw[i]);
+		if (c->net[i] & ~c->mask[i] && i * 32 < max) {
+			*ret_why = "the address has bits set behind its prefix "
+				   "length; write the network's own address";
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int
+cidr_next(const char **list, struct cidr *ret_cidr, const char **ret_why)
+{
+	struct cidr c = {0};
+	char text[64];
+	size_t len;
+
+	*list += strspn(*list, " \t,");
+	if (!**list)
+		return 0;
+	len = strcspn(*list, " \t,");
+	if (len >= sizeof(text)) {
+		*ret_why = "too long for an address";
+		return -1;
+	}
+	memcpy(text, *list, len);
+	text[len] = '\0';
+	if (parse(text, &c, ret_why) < 0)
+		return -1;
+	*list += len;
+	*ret_cidr = c;
+	return 1;
+}

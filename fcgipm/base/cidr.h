@@ -1,0 +1,24 @@
+/*
+ * cidr.h - networks as users write them: 10.0.0.0/8, 2001:db8::/32, 127.0.0.1
+ */
+#ifndef FCGIPM_BASE_CIDR_H
+#define FCGIPM_BASE_CIDR_H
+
+#include <stdint.h>
+
+struct cidr {
+	int family;		/* AF_INET or AF_INET6 */
+	uint32_t net[4];	/* host byte order, bits behind the prefix 0 */
+	uint32_t mask[4];	/* host byte order; AF_INET uses [0] only */
+};
+
+/*
+ * cidr_next - the first network of a comma separated list
+ *
+ * list		moved behind what was read; at its end it points at the NUL
+ * returns	1 with *ret_cidr, 0 at the end, -1 and *ret_why, a static
+ *		text; bits behind the prefix must be 0, as in ip-route(8)
+ */
+int cidr_next(const char **list, struct cidr *ret_cidr, const char **ret_why);
+
+#endif

@@ -1,0 +1,367 @@
+/*
+ * listen.c - a listening socket and whose it is; see listen.h
+ *
+ * A unix socket is bound under a temporary name, given its owner and mode,
+ * made to listen and only then renamed to its path: nobody ever finds it with
+ * wrong permissions or refusing connections, and a stale one is replaced in
+ * one step.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/util.h"
+#include "sys/clients.h"
+#include "sys/listen.h"
+#include "sys/procfs.h"
+
+/* How long a dying owner of the address gets (DESIGN: orphans die at once,
+ * but not in the same instant). */
+#define PATIENCE_MS 1000
+#define RETRY_MS 20
+
+static void
+pause_ms(long ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* The inode of the TCP listener on the address's port, 0 when unseen. */
+static ino_t
+find_tcp_inode(const struct addr *a)
+{
+	bool v4 = a->sa.ss_family == AF_INET;
+	unsigned want = ntohs(v4 ?
+			((const struct sockaddr_in *)&a->sa)->sin_port :
+			((const struct sockaddr_in6 *)&a->sa)->sin6_port);
+	const char *files[] = {"/proc/net/tcp", "/proc/net/tcp6"};
+	unsigned long ino = 0, seen;
+	unsigned port, state;
+	char line[512];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files) && ino == 0; i++) {
+		FILE *f = fopen(files[i], "re");
+
+		while (f && ino == 0 && fgets(line, sizeof(line), f))
+			/* 0A is TCP_LISTEN; the inode is the tenth field */
+			if (sscanf(line,
+				    "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s "
+				    "%*s %*s %*s %lu",
+				    &port, &state, &seen) == 3 &&
+				port == want && state == 0x0a)
+				ino = seen;
+		if (f)
+			fclose(f);
+	}
+	return ino;
+}
+
+/* Is somebody listening?  1 yes and *ret_pid (0 unknown), 0 no, -1 errno. */
+static int
+probe(const struct addr *a, pid_t *ret_pid)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	int fd, rc = 1;
+
+	*ret_pid = 0;
+	if (addr_is_tcp(a)) {
+		ino_t ino = find_tcp_inode(a);
+
+		*ret_pid = ino ? procfs_find_socket(ino) : 0;
+		return ino != 0;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (const struct sockaddr *)&a->sa, a->len) < 0) {
+		/* A full queue is a live owner too. */
+		if (errno == ECONNREFUSED || errno == ENOENT)
+			rc = 0;
+		else if (errno != EAGAIN)
+			rc = -1;
+	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
+		*ret_pid = cred.pid;
+	}
+	fd_close(&fd);
+	return rc;
+}
+
+static void
+explain_in_use(const struct addr *a, char *why, size_t size)
+{
+	char name[64];
+	pid_t pid = 0;
+
+	(void)probe(a, &pid);
+	if (pid > 0) {
+		procfs_name(pid, name, sizeof(name));
+		snprintf(why, size,
+			"%s is in use by %s (process %d); stop it or choose "
+			"another address",
+			a->text, name, (int)pid);
+	} else {
+		snprintf(why, size,
+			"%s is in use by another process; stop it or choose "
+			"another address",
+			a->text);
+	}
+}
+
+/* May the path be taken?  0 yes; -1 with why. */
+static int
+check_path(const struct addr *a, char *why, size_t size)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+	const char *path = addr_path(a);
+	struct stat st;
+	pid_t pid;
+	int live;
+
+	for (;;) {
+		if (lstat(path, &st) < 0) {
+			if (errno == ENOENT)
+				return 0;
+			snprintf(why, size, "%s: %s", path, strerror(errno));
+			return -1;
+		}
+		if (!S_ISSOCK(st.st_mode)) {
+			snprintf(why, size,
+				"%s exists and is no socket; remove it or "
+				"choose another path",
+				path);
+			return -1;
+		}
+		live = probe(a, &pid);
+		if (live < 0) {
+			snprintf(why, size,
+				"%s belongs to somebody else (%s); choose "
+				"another path",
+				path, strerror(errno));
+			return -1;
+		}
+		if (!live)
+			break;
+		if (now_ms() >= until) {
+			explain_in_use(a, why, size);
+			return -1;
+		}
+		pause_ms(RETRY_MS);
+	}
+	if (geteuid() != 0 && st.st_uid != geteuid()) {
+		snprintf(why, size,
+			"%s is a socket of user %u that nobody serves; remove "
+			"it or choose another path",
+			path, (unsigned)st.st_uid);
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * The name to bind first, in the same folder: the path and a tilde, or where
+ * that is too long for sun_path the last byte of it changed.
+ */
+static struct sockaddr_un
+temporary_name(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	size_t len = strlen(path);
+
+	memcpy(un.sun_path, path, len);
+	if (len + 1 < sizeof(un.sun_path))
+		un.sun_path[len] = '~';
+	else
+		un.sun_path[len - 1] = un.sun_path[len - 1] == '~' ? '_' : '~';
+	return un;
+}
+
+static int
+open_path(const struct addr *a, const struct listen_opts *opts, int fd,
+	struct listen_socket *s, char *why, size_t size)
+{
+	struct sockaddr_un tmp = temporary_name(addr_path(a));
+	const char *step = "bind";
+	struct stat st;
+	mode_t old;
+	int rc;
+
+	if (check_path(a, why, size) < 0)
+		return -1;
+	/* A leftover of ours; bind says so if it is anything else. */
+	if (lstat(tmp.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		st.st_uid == geteuid())
+		(void)unlink(tmp.sun_path);
+	old = umask(0177);
+	rc = bind(fd, (struct sockaddr *)&tmp, sizeof(tmp));
+	umask(old);
+	if (rc < 0)
+		goto fail;
+	step = "chown";
+	if ((opts->owner != (uid_t)-1 || opts->group != (gid_t)-1) &&
+		lchown(tmp.sun_path, opts->owner, opts->group) < 0)
+		goto fail_unlink;
+	step = "chmod";
+	if (chmod(tmp.sun_path, opts->mode) < 0)
+		goto fail_unlink;
+	step = "listen";
+	if (listen(fd, opts->backlog) < 0)
+		goto fail_unlink;
+	step = "stat";
+	if (lstat(tmp.sun_path, &st) < 0)
+		goto fail_unlink;
+	step = "rename";
+	if (rename(tmp.sun_path, addr_path(a)) < 0)
+		goto fail_unlink;
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	return 0;
+fail_unlink:
+	rc = errno;
+	(void)unlink(tmp.sun_path);
+	errno = rc;
+fail:
+	snprintf(why, size, "%s: %s: %s", a->text, step, strerror(errno));
+	return -1;
+}
+
+/* Abstract names and TCP: bind itself says whether somebody is there. */
+static int
+open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
+	char *why, size_t size)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+	const char *step = "setsockopt";
+	int one = 1;
+
+	if (addr_is_tcp(a) &&
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+		goto fail;
+	if (a->sa.ss_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) <
+			0)
+		goto fail;
+	step = "listen.allowed_clients";
+	if (addr_is_tcp(a) && opts->allowed_clients &&
+		clients_attach(fd, a->sa.ss_family, opts->allowed_clients) < 0)
+		goto fail;
+	step = "bind";
+	while (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0) {
+		if (errno != EADDRINUSE)
+			goto fail;
+		if (now_ms() >= until) {
+			explain_in_use(a, why, size);
+			return -1;
+		}
+		pause_ms(RETRY_MS);
+	}
+	step = "listen";
+	if (listen(fd, opts->backlog) < 0) {
+		if (errno == EADDRINUSE) {
+			explain_in_use(a, why, size);
+			return -1;
+		}
+		goto fail;
+	}
+	return 0;
+fail:
+	snprintf(why, size, "%s: %s: %s", a->text, step, strerror(errno));
+	return -1;
+}
+
+int
+listen_open(const struct addr *addr, const struct listen_opts *opts,
+	struct listen_socket *ret_sock, char *ret_why, size_t why_size)
+{
+	struct listen_socket s = {.addr = *addr};
+	int rc;
+
+	s.fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s.fd < 0) {
+		snprintf(ret_why, why_size, "%s: socket: %s", addr->text,
+			strerror(errno));
+		return -1;
+	}
+	if (addr_is_path(addr))
+		rc = open_path(addr, opts, s.fd, &s, ret_why, why_size);
+	else
+		rc = open_bound(addr, opts, s.fd, ret_why, why_size);
+	if (rc < 0) {
+		fd_close(&s.fd);
+		return -1;
+	}
+	*ret_sock = s;
+	return 0;
+}
+
+void
+listen_unlink(struct listen_socket *s)
+{
+	struct stat st;
+
+	if (s->ino == 0)
+		return;
+	/* Somebody may have put his own there meanwhile. */
+	if (lstat(addr_path(&s->addr), &st) == 0 && st.st_dev == s->dev &&
+		st.st_ino == s->ino)
+		(void)unlink(addr_path(&s->addr));
+	s->ino = 0;
+}
+
+void
+listen_close(struct listen_socket *s)
+{
+	listen_unlink(s);
+	fd_close(&s->fd);
+}
+
+static bool
+in_group(const struct passwd *pw, gid_t group)
+{
+	gid_t groups[64];
+	int n = ARRAY_SIZE(groups), i;
+
+	if (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
+		n = ARRAY_SIZE(groups);
+	for (i = 0; i < n; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+bool
+listen_reachable(const struct listen_opts *opts)
+{
+	static const char *const users[] = {"www-data", "nginx", "http",
+		"apache"};
+	uid_t owner = opts->owner == (uid_t)-1 ? geteuid() : opts->owner;
+	gid_t group = opts->group == (gid_t)-1 ? getegid() : opts->group;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(users); i++) {
+		struct passwd *pw = getpwnam(users[i]);
+
+		if (!pw)
+			continue;
+		any = true;
+		/* connect(2) asks for write permission, the first class
+		 * that fits decides */
+		if (pw->pw_uid == owner ? opts->mode & 0200 :
+			in_group(pw, group) ? opts->mode & 0020 :
+					      opts->mode & 0002)
+			return true;
+	}
+	return !any;
+}
