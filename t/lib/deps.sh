@@ -1,0 +1,165 @@
+#!/bin/sh
+# deps.sh - the packages fcgipm needs, and how they get here
+#
+#	deps.sh need build|test		fails, and names what is missing
+#	deps.sh install SET...		installs what is missing of build,
+#					run, test, peers
+#
+# apt-get is used as root or through sudo and asks first, unless CI or YES is
+# set.  No service is left running or enabled that was not there before: we
+# start our own web servers, in folders of their own.
+set -u
+
+# One line: how to see that it is there, what it is on Debian.
+list() {
+	case $1 in
+	build) cat <<'END'
+cmd:cc gcc
+file:/usr/include/stdio.h libc6-dev
+cmd:ar binutils
+cmd:make make
+cmd:pkg-config pkg-config
+pc:inih libinih-dev
+pc:jansson libjansson-dev
+pc:fcgi libfcgi-dev
+END
+	;;
+	run) cat <<'END'
+cmd:nginx nginx-light
+cmd:perl perl
+perl:CGI::Fast libcgi-fast-perl
+cmd:python3 python3
+cmd:php-cgi php-cgi
+END
+	;;
+	test) cat <<'END'
+pc:criterion libcriterion-dev
+cmd:apache2 apache2-bin
+cmd:curl curl
+cmd:git git
+cmd:setpriv util-linux
+cmd:mandoc mandoc
+cmd:gnuplot gnuplot-nox
+END
+	;;
+	peers) cat <<'END'
+cmd:spawn-fcgi spawn-fcgi
+cmd:multiwatch multiwatch
+cmd:fcgiwrap fcgiwrap
+cmd:strace strace
+END
+	;;
+	*) echo "deps.sh: no set is called $1" >&2; exit 64 ;;
+	esac
+}
+
+# Web servers live in sbin, which an ordinary user's PATH may leave out.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+there() {
+	case $1 in
+	cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 ;;
+	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
+	perl:*) perl -M"${1#perl:}" -e 1 >/dev/null 2>&1 ;;
+	file:*) test -e "${1#file:}" ;;
+	esac
+}
+
+missing() {
+	for set in "$@"; do
+		list "$set" | while read -r probe package; do
+			there "$probe" || echo "$package"
+		done
+	done | tr '\n' ' '
+}
+
+case ${1-} in
+need)
+	shift
+	want=$(missing "$@")
+	test -z "$want" && exit 0
+	echo "missing: ${want% }" >&2
+	echo "\`make deps\` installs what the build and the tests need" >&2
+	exit 1 ;;
+install)
+	shift ;;
+*)
+	echo "usage: deps.sh need|install SET..." >&2
+	exit 64 ;;
+esac
+
+want=$(missing "$@")
+test -z "$want" && exit 0
+echo "missing packages: ${want% }"
+
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "no apt-get here: please install them (Debian's names) and" \
+		"try again" >&2
+	exit 1
+fi
+sudo=
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null 2>&1; then
+		echo "neither root nor sudo: run as root:" \
+			"apt-get install --no-install-recommends $want" >&2
+		exit 1
+	fi
+	sudo=sudo
+fi
+if [ -z "${CI-}${YES-}" ]; then
+	if ! [ -t 0 ]; then
+		echo "nobody to ask: YES=1 installs them" >&2
+		exit 1
+	fi
+	printf 'install them with apt-get? [Y/n] '
+	read -r answer || exit 1
+	case $answer in
+	''|[yY]*) ;;
+	*) exit 1 ;;
+	esac
+fi
+
+# Everything below runs as root, in one shell, so that sudo asks once.
+$sudo env DEBIAN_FRONTEND=noninteractive sh -s -- $want <<'EOF2'
+set -u
+policy=/usr/sbin/policy-rc.d
+made=
+enabled() {
+	if [ -d /run/systemd/system ]; then
+		systemctl list-unit-files --state=enabled --no-legend \
+			--type=service,socket,timer | cut -d' ' -f1 | sort
+	fi
+}
+tidy() {
+	test -n "$made" && rm -f "$policy"
+	made=
+}
+trap tidy EXIT
+trap 'exit 1' HUP INT TERM
+
+before=$(enabled)
+# Packages start their services unless this says 101, "not allowed".
+if ! [ -e "$policy" ] && ! [ -L "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" &&
+		made=yes
+fi
+get="apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=0"
+get="$get -o DPkg::Lock::Timeout=300"
+# The lists of a fresh machine are empty, those of an old one may name
+# versions that are gone: then update and try once more.
+$get install "$@" </dev/null ||
+	{ apt-get -q update </dev/null && $get install "$@" </dev/null; }
+status=$?
+tidy
+for unit in $(enabled); do
+	case "
+$before
+" in
+	*"
+$unit
+"*) ;;
+	*) systemctl disable "$unit" ;;
+	esac
+done
+exit $status
+EOF2
