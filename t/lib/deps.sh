@@ -3,7 +3,7 @@
 #
 #	deps.sh need build|test		fails, and names what is missing
 #	deps.sh install SET...		installs what is missing of build,
-#					run, test, peers
+#					run, test, lint, peers
 #
 # apt-get is used as root or through sudo and asks first, unless CI or YES is
 # set.  No service is left running or enabled that was not there before: we
@@ -47,6 +47,12 @@ cmd:spawn-fcgi spawn-fcgi
 cmd:multiwatch multiwatch
 cmd:fcgiwrap fcgiwrap
 cmd:strace strace
+END
+	;;
+	lint) cat <<'END'
+cmd:clang clang
+cmd:clang-tidy clang-tidy
+cmd:cppcheck cppcheck
 END
 	;;
 	*) echo "deps.sh: no set is called $1" >&2; exit 64 ;;

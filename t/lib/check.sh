@@ -1,0 +1,144 @@
+#!/bin/bash
+# check.sh - runs the tests and counts them
+#
+#	check.sh unit|e2e|web|long...
+#
+# FCGIPM_BIN, FCGIPM_SRC and FCGIPM_T tell where the programs, the sources and
+# the built tests are.  Criterion and TAP are counted alike; a program that
+# crashes, hangs or reports nothing counts as one failure.  The last line is
+# the sum.  ONLY=name picks programs whose name has it, ROUNDS=N is for long.
+set -u
+: "${FCGIPM_BIN:?}" "${FCGIPM_SRC:?}" "${FCGIPM_T:?}"
+
+export LC_ALL=C ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:abort_on_error=0}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
+limit=${LIMIT-240}
+passed=0 failed=0 skipped=0
+work=$(mktemp -d) || exit 71
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' HUP INT TERM
+
+# One program: run NAME as COMMAND..., its output judged and counted.
+run() {
+	local name=$1 out=$work/out started=$SECONDS status ok=0 bad=0 skip=0
+	local why=
+	shift
+	case $name in *"${ONLY-}"*) ;; *) return ;; esac
+	# A folder of its own, so that what it forgets is seen.
+	timeout -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null
+	status=$?
+	read -r ok bad skip <<<"$(count "$out")"
+	if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+		why="still running after $limit s"
+		bad=$((bad + 1))
+	elif [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+		why="exit status $status"
+		bad=1
+	elif [ $((ok + bad + skip)) = 0 ]; then
+		why="no test was reported"
+		bad=1
+	fi
+	passed=$((passed + ok)) failed=$((failed + bad))
+	skipped=$((skipped + skip))
+	printf '%-4s %-28s %3d passed %2d failed  %3d s%s\n' \
+		"$([ "$bad" = 0 ] && echo ok || echo FAIL)" "$name" "$ok" \
+		"$bad" $((SECONDS - started)) "${why:+  ($why)}"
+	if [ "$bad" != 0 ]; then
+		sed 's/^/     | /' "$out"
+	else
+		grep -E '# (SKIP|skip)' "$out" | sed 's/^/     /'
+	fi
+}
+
+# "passed failed skipped" of Criterion's synthesis or of TAP lines.
+count() {
+	awk '
+	{ gsub(/\033\[[0-9;]*m/, "") }
+	/Synthesis: Tested:/ {
+		split($0, part, "|")
+		for (i in part) {
+			n = part[i]
+			sub(/.*: */, "", n)
+			n += 0
+			if (part[i] ~ /Passing/) ok += n
+			else if (part[i] ~ /Failing|Crashing/) bad += n
+		}
+		next
+	}
+	/^1\.\.0/ { skip++; plan = -1; next }
+	/^1\.\.[0-9]+/ { plan = substr($1, 4) + 0; next }
+	/^ok / { tap++; if (/# (SKIP|skip)/) skip++; else ok++ }
+	/^not ok / { tap++; bad++ }
+	END {
+		if (plan > 0 && tap < plan) bad += plan - tap
+		print ok + 0, bad + 0, skip + 0
+	}' "$1"
+}
+
+programs() {
+	find "$FCGIPM_T/$1" -maxdepth 1 -name 'test_*' -type f -perm -u+x |
+		sort
+}
+
+unit() {
+	local t
+	for t in $(programs unit); do
+		run "unit/${t##*/}" "$t" --color=never
+	done
+}
+
+# As root everything runs a second time as nobody, from a copy that nobody
+# may read, since a checkout often lies in somebody's home.
+e2e() {
+	local t copy=$work/nobody
+	for t in $(programs e2e); do
+		run "e2e/${t##*/}" "$t" --color=never
+	done
+	[ "$(id -u)" = 0 ] || return
+	if ! [ -d "$copy" ]; then
+		chmod 711 "$work"
+		mkdir "$copy" "$copy/src" "$copy/tmp" "$copy/build" &&
+			cp -r "$FCGIPM_BIN" "$copy/build/bin" &&
+			cp -r "$FCGIPM_T" "$copy/build/t" &&
+			cp -r "$FCGIPM_SRC"/{etc,handlers,man,t} \
+				"$copy/src" &&
+			chmod -R a+rX "$copy" && chown 65534:65534 "$copy/tmp"
+	fi
+	for t in $(programs e2e); do
+		run "e2e/${t##*/} (nobody)" env -C "$copy/tmp" \
+			TMPDIR="$copy/tmp" HOME="$copy/tmp" \
+			FCGIPM_BIN="$copy/build/bin" \
+			FCGIPM_T="$copy/build/t" FCGIPM_SRC="$copy/src" \
+			setpriv --reuid=65534 --regid=65534 --clear-groups \
+			"$copy/build/t/e2e/${t##*/}" --color=never
+	done
+}
+
+web() {
+	local t
+	for t in "$FCGIPM_SRC"/t/web/*.t; do
+		run "web/${t##*/}" "$t"
+	done
+}
+
+long() {
+	local round
+	export FCGIPM_LONG=1
+	limit=${LIMIT-1200}
+	unit
+	web
+	for ((round = 1; round <= ${ROUNDS-50}; round++)); do
+		echo "round $round of ${ROUNDS-50}"
+		e2e
+	done
+}
+
+for part in "$@"; do
+	case $part in
+	unit|e2e|web|long) "$part" ;;
+	*) echo "check.sh: no tests are called $part" >&2; exit 64 ;;
+	esac
+done
+[ "$skipped" = 0 ] || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
