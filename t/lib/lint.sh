@@ -37,7 +37,7 @@ mapfile -t shells < <(git grep -lE '^#!/bin/(ba)?sh' -- handlers t .ci)
 for cc in gcc clang; do
 	for h in "${headers[@]}"; do
 		quiet "$cc: $h alone" $cc "${flags[@]}" -fsyntax-only \
-			-x c "$h" -Wno-pragma-once-outside-header
+			-include "$h" -x c /dev/null
 	done
 	for c in "${sources[@]}"; do
 		quiet "$cc: $c" $cc "${flags[@]}" -fsyntax-only "$c"

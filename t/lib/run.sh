@@ -1,0 +1,93 @@
+#!/bin/bash
+# run.sh - the supervisor and nginx with the demo page, until Ctrl-C
+#
+#	PORT=8080 run.sh BUILD
+#
+# Needs no root; a root's copy goes to a folder that nobody may read and both
+# servers run as nobody.  Everything they write is in one temporary folder.
+set -u
+cd "$(dirname "$0")/../.." || exit 71
+build=$(realpath "${1:?}") && src=$PWD && port=${PORT:-8080}
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+case $port in
+''|*[!0-9]*) echo "PORT=$port: write a number" >&2; exit 64 ;;
+esac
+
+# Short, since a unix socket's path ends at 107 bytes.
+dir=$(mktemp -d /tmp/fcgipm-run.XXXXXX) || exit 71
+master='' front=''
+
+finish() {
+	trap '' HUP INT TERM
+	local pid
+	for pid in $front $master; do
+		kill -TERM "$pid" 2>/dev/null
+	done
+	# A second signal ends it at once, 1.5 s later.
+	if [ -n "$master" ]; then
+		timeout 1.5 tail --pid="$master" -s 0.02 -f /dev/null ||
+			kill -TERM "$master" 2>/dev/null
+	fi
+	wait
+	rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+bin=$build/bin page=$src/etc/demo conf=$src/etc/demo.ini as=()
+if [ "$(id -u)" = 0 ]; then
+	cp -r "$bin" "$dir/bin" && cp -r "$page" "$dir/page" &&
+		cp "$conf" "$dir/demo.ini" || exit 71
+	bin=$dir/bin page=$dir/page conf=$dir/demo.ini
+	chown -R 65534:65534 "$dir" || exit 71
+	as=(--reuid=65534 --regid=65534 --clear-groups)
+fi
+
+if ! perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(Listen => 1,
+	LocalAddr => "127.0.0.1", LocalPort => shift, ReuseAddr => 1)' \
+	"$port"; then
+	echo "127.0.0.1:$port is taken or not ours to use:" \
+		"try \`make run PORT=$((port + 1))\`" >&2
+	exit 71
+fi
+
+sed -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|g" -e "s|@PAGE@|$page|g" \
+	-e "s|@HANDLERS@|$bin/handlers|g" "$page/nginx.conf" >"$dir/nginx.conf"
+chmod a+r "$dir/nginx.conf"
+
+# Both end with us, even when we are killed.
+start() {
+	exec setpriv --pdeathsig TERM "${as[@]}" -- "$@"
+}
+
+echo "fcgipm: $(sed -n 's/^\[\([a-z]*\)\]$/\1/p' "$conf" | grep -vc fcgipm)" \
+	"pools, folder $dir"
+DEMO=$dir HANDLERS=$bin/handlers start "$bin/fcgipm" -c "$conf" &
+master=$!
+start nginx -p "$dir" -e stderr -c "$dir/nginx.conf" &
+front=$!
+
+# Both are up when the page and the pid file are there.
+up() {
+	[ -e "$dir/fcgipm.pid" ] && [ -s "$dir/nginx.pid" ]
+}
+for ((n = 0; n < 200; n++)); do
+	up && break
+	kill -0 "$master" 2>/dev/null || break
+	kill -0 "$front" 2>/dev/null || break
+	sleep 0.05
+done
+up || { echo "fcgipm or nginx did not come up" >&2; exit 71; }
+
+printf '\n  http://127.0.0.1:%s/   Ctrl-C ends it\n\n' "$port"
+wait -n "$master" "$front"
+status=$?
+if kill -0 "$front" 2>/dev/null; then
+	echo "the supervisor ended (exit status $status)" >&2
+else
+	echo "nginx ended (exit status $status)" >&2
+fi
+exit 71
