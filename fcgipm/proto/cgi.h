@@ -90,10 +90,10 @@ enum cgi_body cgi_body_length(const struct cgi_params *params,
  *
  * buf, size	where the path is written, NUL ended; empty segments and "."
  *		are dropped
- * returns	its length; 0 and *ret_why, a static text, when none is named,
- *		it is not absolute, holds "..", or does not fit
+ * returns	0; an HTTP status and *ret_why, a static text: 404 none is
+ *		named, it is not absolute or does not fit; 403 it holds ".."
  */
-size_t cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
+int cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
 	const char **ret_why);
 
 /*
@@ -111,9 +111,8 @@ struct cgi_header {
 	unsigned lines;		/* fields seen */
 	uint16_t status;	/* of the Status field, 0 = none */
 	uint8_t state;		/* private from here on */
-	uint8_t name_at;	/* bytes of "Status" matched so far, 0xff = other */
-	uint8_t digits;
-	bool cr;
+	uint8_t matched;	/* of "status" at the start of this line */
+	uint8_t digits;		/* of the status read so far */
 };
 
 void cgi_header_init(struct cgi_header *h, size_t max);
