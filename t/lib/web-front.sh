@@ -1,0 +1,185 @@
+# web-front.sh - what every front has to do with a pool of each mode
+#
+# t/web/nginx.t and apache.t source this after web.sh.
+# shellcheck shell=bash
+
+script env <<'END'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\nX-From: cgi\r\nX-From: twice\r\n\r\n'
+env | sort
+pwd
+END
+script echo <<'END'
+#!/bin/sh
+printf 'Content-Type: application/octet-stream\n\n'
+exec cat
+END
+script full <<'END'
+#!/bin/sh
+# Writes 1 MiB before it reads a byte of its body.
+printf 'Content-Type: text/plain\n\n'
+head -c 1048576 /dev/zero | tr '\0' 'x'
+md5sum | cut -d' ' -f1
+END
+script large <<'END'
+#!/bin/sh
+printf 'Content-Type: application/octet-stream\n\n'
+exec head -c 50000000 /dev/zero
+END
+script status <<'END'
+#!/bin/sh
+printf 'Status: 418 Short and stout\nContent-Type: text/plain\n\nteapot\n'
+END
+script redirect <<'END'
+#!/bin/sh
+printf 'Location: http://elsewhere.example/\n\n'
+END
+script empty <<'END'
+#!/bin/sh
+exit 0
+END
+script garbage <<'END'
+#!/bin/sh
+echo this is no header
+echo
+END
+script hangs <<'END'
+#!/bin/sh
+exec sleep 60
+END
+script notexec <<'END'
+#!/bin/sh
+echo never
+END
+chmod 644 "$dir/cgi/notexec"
+script nointerp <<'END'
+#!/nowhere/to/be/found
+END
+chmod -R a+rX "$dir"
+head -c 3000000 /dev/urandom >"$dir/random"
+random_md5=$(md5sum <"$dir/random" | cut -d' ' -f1)
+
+front_pools() {
+	web_pools <<END
+[hello]
+listen = $dir/hello.sock
+handler = $handlers/hello
+pm.max_children = 2
+[counter]
+listen = $dir/counter.sock
+handler = $handlers/counter
+pm.max_children = 1
+[upload]
+listen = $dir/upload.sock
+handler = $handlers/upload
+pm.max_children = 2
+[perl]
+listen = $dir/perl.sock
+handler = $handlers/$perl
+pm.max_children = 2
+[cgi]
+mode = cgi
+listen = $dir/cgi.sock
+docroot = $handlers
+[t]
+mode = cgi
+listen = $dir/t.sock
+docroot = $dir/cgi
+cgi.idle_timeout = 1s
+cgi.max_body = 8M
+END
+}
+perl=hello.pl
+
+# Both servers pass what their snippets say.
+front_checks() {
+	local i first
+
+	# A pool whose processes stay.
+	get /app/
+	is "$status" 200 "prefork: C handler"
+	like "$head" '^Content-Type: text/' "prefork: its header arrives"
+	get '/app/more?x=1'
+	is "$status" 200 "prefork: path and query"
+	get /counter
+	first=$body
+	get /counter
+	is "$status" 200 "prefork: counter"
+	[ "$body" != "$first" ]
+	ok $? "prefork: it counts on" "$first
+$body"
+	get -H 'Content-Type: application/octet-stream' \
+		--data-binary "@$dir/random" /upload
+	is "$status" 200 "prefork: 3 MB by POST"
+	cmp -s -n 3000000 "$dir/body" "$dir/random" ||
+		grep -qa "$random_md5" "$dir/body"
+	ok $? "prefork: and they come back" "$(head -c 300 "$dir/body" |
+		tr -cd ' -~\n')"
+	get /perl
+	is "$status" 200 "prefork: Perl FCGI script"
+
+	# The same programs, one process a request.
+	for i in hello counter upload "$perl"; do
+		get "/cgi-bin/$i"
+		is "$status" 200 "cgi: $i"
+	done
+
+	# What a CGI program sees and says.
+	get -H 'X-Asked: yes' -H 'Proxy: evil' '/t/env/a%20b/c?q=1&r=%32'
+	is "$status" 200 "cgi: a shell script"
+	is "$(grep -c '^X-From: ' <<<"$head")" 2 "cgi: both headers of a name"
+	like "$body" '^REQUEST_METHOD=GET$' "cgi: REQUEST_METHOD"
+	like "$body" '^SCRIPT_NAME=/t/env$' "cgi: SCRIPT_NAME"
+	like "$body" '^PATH_INFO=/a b/c$' "cgi: PATH_INFO, decoded"
+	like "$body" '^QUERY_STRING=q=1&r=%32$' "cgi: QUERY_STRING, as sent"
+	like "$body" '^HTTP_X_ASKED=yes$' "cgi: a request header"
+	like "$body" '^GATEWAY_INTERFACE=CGI/1.1$' "cgi: GATEWAY_INTERFACE"
+	like "$body" "^SERVER_PORT=$port\$" "cgi: SERVER_PORT"
+	unlike "$body" '^HTTP_PROXY=' "cgi: never HTTP_PROXY"
+	is "$(tail -n 1 <<<"$body")" "$dir/cgi" "cgi: starts in its folder"
+	get /t/status
+	is "$status $body" "418 teapot" "cgi: Status"
+	get /t/redirect
+	is "$status" 302 "cgi: Location alone is a 302"
+	like "$head" '^Location: http://elsewhere.example/' "cgi: Location"
+	get -I /t/env
+	is "$status" 200 "cgi: HEAD"
+
+	# Bodies.
+	get --data-binary "@$dir/random" /t/echo
+	cmp -s "$dir/body" "$dir/random"
+	ok $? "cgi: 3 MB there and back"
+	get -H 'Transfer-Encoding: chunked' --data-binary "@$dir/random" \
+		/t/echo
+	cmp -s "$dir/body" "$dir/random"
+	ok $? "cgi: 3 MB in chunks" "$status"
+	head -c 1048576 "$dir/random" >"$dir/mib"
+	get --max-time 10 --data-binary "@$dir/mib" /t/full
+	is "$(tail -c 33 "$dir/body")" "$(md5sum <"$dir/mib" | cut -d' ' -f1)" \
+		"cgi: 1 MiB written before 1 MiB is read"
+	get /t/large
+	is "$status $(wc -c <"$dir/body")" "200 50000000" "cgi: 50 MB down"
+
+	# What goes wrong is told by a status and by a line in the log.
+	get /t/nobody
+	is "$status" 404 "404: no such program"
+	get /t/notexec
+	is "$status" 403 "403: not executable"
+	get /t/nointerp
+	is "$status" 500 "500: no interpreter"
+	get /t/empty
+	is "$status" 502 "502: no header at all"
+	get /t/garbage
+	is "$status" 502 "502: a line that is no header"
+	get /t/hangs
+	is "$status" 504 "504: nothing for cgi.idle_timeout"
+	head -c 9000000 /dev/zero >"$dir/nine"
+	get --data-binary "@$dir/nine" /t/echo
+	is "$status" 413 "413: over cgi.max_body"
+	for i in notexec nointerp empty garbage hangs; do
+		grep -q "pool t: .*$i" "$dir/fcgipm.log"
+		ok $? "the log names $i"
+	done
+	get /t/env
+	is "$status" 200 "and the next request is served"
+}

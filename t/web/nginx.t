@@ -1,0 +1,11 @@
+#!/bin/bash
+# nginx with the snippets of etc/nginx in front of pools of both modes
+. "$(dirname "$0")/../lib/web.sh"
+need nginx curl perl
+. "$(dirname "$0")/../lib/web-front.sh"
+
+front_pools
+fcgipm_start
+nginx_start fcgipm-prefork fcgipm-cgi counter upload perl t
+front_checks
+finish
