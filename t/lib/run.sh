@@ -37,14 +37,18 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-bin=$build/bin page=$src/etc/demo conf=$src/etc/demo.ini as=()
+bin=$build/bin conf=$src/etc/demo.ini as=()
 if [ "$(id -u)" = 0 ]; then
-	cp -r "$bin" "$dir/bin" && cp -r "$page" "$dir/page" &&
-		cp "$conf" "$dir/demo.ini" || exit 71
-	bin=$dir/bin page=$dir/page conf=$dir/demo.ini
-	chown -R 65534:65534 "$dir" || exit 71
+	cp -r "$bin" "$dir/bin" && cp "$conf" "$dir/demo.ini" || exit 71
+	bin=$dir/bin conf=$dir/demo.ini
 	as=(--reuid=65534 --regid=65534 --clear-groups)
 fi
+for f in nginx.conf index.html; do
+	sed -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|g" \
+		-e "s|@HANDLERS@|$bin/handlers|g" "$src/etc/demo/$f" \
+		>"$dir/$f" || exit 71
+done
+[ -z "${as[*]}" ] || chown -R 65534:65534 "$dir" || exit 71
 
 if ! perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(Listen => 1,
 	LocalAddr => "127.0.0.1", LocalPort => shift, ReuseAddr => 1)' \
@@ -53,10 +57,6 @@ if ! perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(Listen => 1,
 		"try \`make run PORT=$((port + 1))\`" >&2
 	exit 71
 fi
-
-sed -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|g" -e "s|@PAGE@|$page|g" \
-	-e "s|@HANDLERS@|$bin/handlers|g" "$page/nginx.conf" >"$dir/nginx.conf"
-chmod a+r "$dir/nginx.conf"
 
 # Both end with us, even when we are killed.
 start() {

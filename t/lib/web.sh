@@ -221,6 +221,7 @@ http {
 	client_max_body_size 64m;
 	server {
 		listen 127.0.0.1:$port;
+		server_name localhost;
 		root $dir/www;
 		${NGINX_SERVER-}
 END
