@@ -1,0 +1,168 @@
+/*
+ * conf.h - the configuration: one table of keys, and what it fills
+ *
+ * The parser, -t, -tt, "did you mean" and the test of fcgipm.ini(5) all read
+ * the same table (conf_table).  A checked struct conf needs no further checks.
+ */
+#ifndef FCGIPM_CONF_CONF_H
+#define FCGIPM_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+
+enum conf_mode { CONF_MODE_PREFORK, CONF_MODE_CGI };
+enum conf_pm { CONF_PM_STATIC };
+enum conf_on_abort { CONF_ABORT_KILL, CONF_ABORT_FINISH };
+
+struct conf_list {
+	char **v;		/* n strings and a NULL; NULL when empty */
+	size_t n;
+};
+
+struct conf_env {
+	char *name;
+	char *value;
+};
+
+/* A resource limit; unset leaves the system's. */
+struct conf_limit {
+	bool set;
+	uint64_t value;		/* CONF_UNLIMITED = RLIM_INFINITY */
+};
+
+#define CONF_UNLIMITED UINT64_MAX
+
+/* Where a value was written: "file:line", or "option". */
+struct conf_origin {
+	const char *file;	/* NULL = the default holds; borrowed */
+	unsigned line;
+};
+
+#define CONF_KEYS_MAX 48
+
+struct conf_pool {
+	char *name;
+	struct conf_origin where;	/* its section header */
+	struct conf_origin origins[CONF_KEYS_MAX];	/* by row of the table */
+	char *texts[CONF_KEYS_MAX];	/* values as written, expanded */
+
+	unsigned mode;			/* enum conf_mode */
+	struct addr *listen;		/* nlisten of them */
+	size_t nlisten;
+	unsigned listen_backlog;	/* connections */
+	char *listen_owner, *listen_group;	/* NULL = the pool's */
+	unsigned listen_mode;		/* of a unix socket */
+	char *listen_allowed_clients;	/* list for cidr_next(); NULL = all */
+	char *handler;			/* absolute path; NULL = none */
+	struct conf_list handler_args;
+	char *docroot;			/* absolute path; NULL = none */
+	char *user, *group;		/* NULL = ours */
+	char *chroot, *chdir;		/* absolute paths; NULL = none */
+	unsigned umask;
+	int process_priority;		/* nice value */
+	struct conf_env *env;		/* nenv of them */
+	size_t nenv;
+	bool clear_env;
+	struct conf_limit rlimit_files, rlimit_core, rlimit_as, rlimit_nproc,
+		rlimit_cpu, rlimit_fsize;
+	bool no_new_privs;
+	unsigned pm;			/* enum conf_pm */
+	unsigned max_children;		/* workers; cgi: programs at once */
+	unsigned threads;		/* of each worker */
+	int64_t stop_timeout_ms;
+	unsigned stop_signal;
+	uint64_t cgi_max_body_bytes;	/* 0 = no limit */
+	uint64_t cgi_max_header_bytes;
+	int64_t cgi_idle_timeout_ms;	/* 0 = never */
+	int64_t cgi_client_timeout_ms;	/* 0 = never */
+	int64_t cgi_linger_ms;
+	unsigned cgi_on_abort;		/* enum conf_on_abort */
+	char *cgi_allow_env;		/* names, blanks between; NULL */
+};
+
+struct conf {
+	struct conf_origin origins[CONF_KEYS_MAX];
+	char *texts[CONF_KEYS_MAX];
+
+	char *pid;			/* absolute path; NULL = none */
+	char *log;			/* "stderr", "syslog" or a path */
+	unsigned log_level;		/* enum log_level */
+	unsigned log_format;		/* enum log_format */
+
+	struct conf_pool *pools;
+	size_t npools;
+	char **files;			/* names that origins borrow */
+	size_t nfiles;
+};
+
+/* What is wrong, collected: all of a file's errors in one run. */
+struct conf_problem {
+	bool warning;
+	char *text;		/* "file:line: [pool www] key: what to write" */
+};
+
+struct conf_problems {
+	struct conf_problem *v;
+	size_t n;
+	size_t nerrors;		/* of them not warnings */
+};
+
+void conf_problems_print(const struct conf_problems *ps, FILE *out);
+void conf_problems_free(struct conf_problems *ps);
+
+/*
+ * conf_load - read and check a file and what it includes
+ *
+ * returns	0; -1 when ps holds an error.  *ret_conf is to be given to
+ *		conf_free() in both cases
+ */
+int conf_load(const char *path, struct conf *ret_conf,
+	struct conf_problems *ps);
+void conf_free(struct conf *c);
+
+/* An empty configuration with the defaults, to be filled by options. */
+void conf_init(struct conf *c);
+/* Adds a pool with the defaults; the pointer holds until the next one. */
+struct conf_pool *conf_add_pool(struct conf *c, const char *name);
+/*
+ * conf_pool_set - one key, as a line of the file would
+ *
+ * returns	0; -1 and an error in ps: "[pool www] key: what to write"
+ */
+int conf_pool_set(struct conf *c, struct conf_pool *p, const char *key,
+	const char *value, struct conf_problems *ps);
+/* Keys against each other and against the system; after all are set. */
+int conf_check(struct conf *c, struct conf_problems *ps);
+/* The part of it that concerns the gateway run by hand: no listen key. */
+int conf_check_gateway(struct conf *c, struct conf_problems *ps);
+
+/* The configuration in force, as a file that reads back equal; -tt. */
+void conf_dump(const struct conf *c, FILE *out);
+
+/* One row a key; the last has no name. */
+struct conf_key {
+	const char *name;
+	const char *type;	/* as the manual page says it */
+	const char *dflt;	/* as the manual page says it */
+	const char *help;	/* one line */
+	bool gateway;		/* fcgipm-cgi takes it by -o */
+};
+
+/* The table of pool keys, or of [fcgipm]'s keys. */
+const struct conf_key *conf_pool_keys(size_t *ret_n);
+const struct conf_key *conf_global_keys(size_t *ret_n);
+
+/*
+ * conf_pool_text - the value of the i-th row as it was written
+ *
+ * returns	NULL when the default holds
+ */
+const char *conf_pool_text(const struct conf_pool *p, size_t row);
+
+#endif

@@ -1,0 +1,404 @@
+/*
+ * table.c - the one table of keys; see conf.h and table.h
+ *
+ * What a key means is said in fcgipm.ini(5), which a test holds to this table.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/table.h"
+#include "conf/value.h"
+
+static const char *const mode_words[] = {"prefork", "cgi", NULL};
+static const char *const pm_words[] = {"static", NULL};
+static const char *const abort_words[] = {"kill", "finish", NULL};
+static const char *const level_words[] = {"error", "warning", "notice",
+	"debug", NULL};
+static const char *const format_words[] = {"text", "json", NULL};
+
+#define ROW(k, t, d, h) .key = {.name = k, .type = t, .dflt = d, .help = h}
+#define GROW(k, t, d, h)                                                       \
+	.key = {.name = k, .type = t, .dflt = d, .help = h, .gateway = true}
+#define POOL(field) .offset = offsetof(struct conf_pool, field)
+#define GLOBAL(field) .offset = offsetof(struct conf, field)
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+static const struct table_row pool_rows[] = {
+	{ROW("mode", "prefork | cgi", "prefork",
+		 "a persistent pool, or a process per request"),
+		.type = TABLE_WORD, POOL(mode), .words = mode_words},
+	{ROW("listen", "address list", "required",
+		 "where the web server connects"),
+		.type = TABLE_LISTEN, POOL(listen)},
+	{ROW("listen.backlog", "number", "511",
+		 "connections the kernel keeps waiting"),
+		.type = TABLE_UINT, POOL(listen_backlog), .min = 1,
+		.max = 65535},
+	{ROW("listen.owner", "user", "user",
+		 "owner of a unix socket"),
+		.type = TABLE_USER, POOL(listen_owner)},
+	{ROW("listen.group", "group", "group",
+		 "group of a unix socket"),
+		.type = TABLE_GROUP, POOL(listen_group)},
+	{ROW("listen.mode", "octal", "0660", "mode of a unix socket"),
+		.type = TABLE_OCTAL, POOL(listen_mode), .max = 0777},
+	{ROW("listen.allowed_clients", "network list", "none",
+		 "who may connect to a TCP socket"),
+		.type = TABLE_CIDRS, POOL(listen_allowed_clients)},
+	{ROW("handler", "path", "none", "the program to run"),
+		.type = TABLE_PATH, POOL(handler)},
+	{GROW("handler_args", "words", "none",
+		 "its arguments"),
+		.type = TABLE_ARGS, POOL(handler_args)},
+	{GROW("docroot", "path", "none",
+		 "folder that every script must lie in"),
+		.type = TABLE_PATH, .scope = TABLE_CGI, POOL(docroot)},
+	{GROW("user", "user", "ours", "whom the workers run as"),
+		.type = TABLE_USER, POOL(user)},
+	{GROW("group", "group", "ours", "their group"),
+		.type = TABLE_GROUP, POOL(group)},
+	{GROW("chroot", "path", "none", "their root folder"),
+		.type = TABLE_PATH, POOL(chroot)},
+	{ROW("chdir", "path", "handler's folder",
+		 "where the workers start"),
+		.type = TABLE_PATH, .scope = TABLE_PREFORK, POOL(chdir)},
+	{GROW("umask", "octal", "0022", "mode bits new files lack"),
+		.type = TABLE_OCTAL, POOL(umask), .max = 0777},
+	{GROW("process.priority", "number", "0",
+		 "nice value, -20 to 19"),
+		.type = TABLE_INT, POOL(process_priority), .min = -20,
+		.max = 19},
+	{ROW("env[NAME]", "text", "none",
+		 "a variable of the handler's environment"),
+		.type = TABLE_ENV, POOL(env)},
+	{ROW("clear_env", "boolean", "yes",
+		 "keep our own environment from the handler"),
+		.type = TABLE_BOOL, POOL(clear_env)},
+	{GROW("rlimit_files", "number", "system", "open files"),
+		.type = TABLE_LIMIT, POOL(rlimit_files)},
+	{GROW("rlimit_core", "size", "system", "core file"),
+		.type = TABLE_LIMIT, POOL(rlimit_core)},
+	{GROW("rlimit_as", "size", "system", "address space"),
+		.type = TABLE_LIMIT, POOL(rlimit_as)},
+	{GROW("rlimit_nproc", "number", "system",
+		 "processes of the user"),
+		.type = TABLE_LIMIT, POOL(rlimit_nproc)},
+	{GROW("rlimit_cpu", "number", "system", "CPU seconds"),
+		.type = TABLE_LIMIT, POOL(rlimit_cpu)},
+	{GROW("rlimit_fsize", "size", "system",
+		 "largest file written"),
+		.type = TABLE_LIMIT, POOL(rlimit_fsize)},
+	{GROW("no_new_privs", "boolean", "yes",
+		 "no gain of rights by set-user-ID programs"),
+		.type = TABLE_BOOL, POOL(no_new_privs)},
+	{ROW("pm", "static", "static", "how the number is chosen"),
+		.type = TABLE_WORD, .scope = TABLE_PREFORK, POOL(pm),
+		.words = pm_words},
+	{GROW("pm.max_children", "number", "4; 32 in cgi mode",
+		 "workers; in cgi mode programs at once"),
+		.type = TABLE_UINT, POOL(max_children), .min = 1,
+		.max = 100000},
+	{ROW("threads", "number", "1", "threads of each worker"),
+		.type = TABLE_UINT, .scope = TABLE_PREFORK, POOL(threads),
+		.min = 1, .max = 1024},
+	{ROW("stop_timeout", "time", "30s",
+		 "how long requests may go on at the stop"),
+		.type = TABLE_TIME, POOL(stop_timeout_ms), .max = DAY_MS},
+	{ROW("stop_signal", "signal", "TERM",
+		 "asks an idle worker to leave"),
+		.type = TABLE_SIGNAL, .scope = TABLE_PREFORK,
+		POOL(stop_signal)},
+	{GROW("cgi.max_body", "size", "0", "largest request body, else 413"),
+		.type = TABLE_SIZE, .scope = TABLE_CGI,
+		POOL(cgi_max_body_bytes)},
+	{GROW("cgi.max_header", "size", "64K",
+		 "largest header of an answer, else 502"),
+		.type = TABLE_SIZE, .scope = TABLE_CGI,
+		POOL(cgi_max_header_bytes), .min = 256,
+		.max = INT64_C(16) << 20},
+	{GROW("cgi.idle_timeout", "time", "120s",
+		 "no byte either way, else 504"),
+		.type = TABLE_TIME, .scope = TABLE_CGI,
+		POOL(cgi_idle_timeout_ms), .max = DAY_MS},
+	{GROW("cgi.client_timeout", "time", "60s",
+		 "patience with a silent client"),
+		.type = TABLE_TIME, .scope = TABLE_CGI,
+		POOL(cgi_client_timeout_ms), .max = DAY_MS},
+	{GROW("cgi.linger", "time", "1s",
+		 "wait for what a background child still writes"),
+		.type = TABLE_TIME, .scope = TABLE_CGI, POOL(cgi_linger_ms),
+		.max = DAY_MS},
+	{GROW("cgi.on_abort", "kill | finish", "kill",
+		 "what a client's leaving does to its program"),
+		.type = TABLE_WORD, .scope = TABLE_CGI, POOL(cgi_on_abort),
+		.words = abort_words},
+	{GROW("cgi.allow_env", "names", "none",
+		 "parameters that pass although denied"),
+		.type = TABLE_NAMES, .scope = TABLE_CGI, POOL(cgi_allow_env)},
+};
+
+static const struct table_row global_rows[] = {
+	{ROW("pid", "path", "none", "our process number, once we serve"),
+		.type = TABLE_PATH, GLOBAL(pid)},
+	{ROW("log", "stderr | syslog | path", "stderr",
+		 "where lines go"),
+		.type = TABLE_LOG, GLOBAL(log)},
+	{ROW("log_level", "error | warning | notice | debug", "notice",
+		 "the least that is told"),
+		.type = TABLE_WORD, GLOBAL(log_level), .words = level_words},
+	{ROW("log_format", "text | json", "text", "how lines look"),
+		.type = TABLE_WORD, GLOBAL(log_format),
+		.words = format_words},
+};
+
+_Static_assert(ARRAY_SIZE(pool_rows) <= CONF_KEYS_MAX, "raise CONF_KEYS_MAX");
+
+/* What people bring along from other daemons. */
+static const struct {
+	const char *key;
+	const char *hint;
+} hints[] = {
+	{"error_log", "write log in [fcgipm]"},
+	{"daemonize", "start fcgipm with -D"},
+	{"pm.max_requests", "this release recycles no workers"},
+	{"pm.start_servers", "this release has pm = static only"},
+	{"pm.min_spare_servers", "this release has pm = static only"},
+	{"pm.max_spare_servers", "this release has pm = static only"},
+	{"pm.process_idle_timeout", "this release has pm = static only"},
+	{"pm.status_path", "this release has no status page"},
+	{"ping.path", "use fcgipmctl ping"},
+	{"slowlog", "this release has no slow log"},
+	{"request_slowlog_timeout", "this release has no slow log"},
+	{"request_terminate_timeout", "in cgi pools, cgi.idle_timeout"},
+	{"access.log", "let the web server log requests"},
+	{"access.format", "let the web server log requests"},
+	{"catch_workers_output", "leave it out: output always goes to log"},
+	{"decorate_workers_output", "leave it out"},
+	{"security.limit_extensions",
+		"limit the paths in the web server, or set docroot"},
+	{"listen.acl_users", "use listen.owner, listen.group, listen.mode"},
+	{"listen.acl_groups", "use listen.group and listen.mode"},
+	{"listen.setfib", "leave it out"},
+	{"process_control_timeout", "write stop_timeout in the pool"},
+	{"emergency_restart_threshold",
+		"leave it out: a pool backs off and never gives up"},
+	{"emergency_restart_interval", "leave it out"},
+	{"process.max", "set pm.max_children in the pools"},
+	{"rlimit_stack", "this release does not limit it"},
+	{"php_value", "pass -d NAME=VALUE in handler_args"},
+	{"php_flag", "pass -d NAME=VALUE in handler_args"},
+	{"php_admin_value", "pass -d NAME=VALUE in handler_args"},
+	{"php_admin_flag", "pass -d NAME=VALUE in handler_args"},
+	{"prefix", "write absolute paths"},
+	{"events.mechanism", "leave it out"},
+	{"systemd_interval", "leave it out"},
+	{"syslog.facility", "leave it out"},
+	{"syslog.ident", "leave it out"},
+};
+
+const struct table_row *
+table_pool_rows(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(pool_rows);
+	return pool_rows;
+}
+
+const struct table_row *
+table_global_rows(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(global_rows);
+	return global_rows;
+}
+
+static bool
+is_env_key(const char *key)
+{
+	size_t len = strlen(key);
+
+	return strncmp(key, "env[", 4) == 0 && key[len - 1] == ']';
+}
+
+int
+table_find(const struct table_row *rows, size_t n, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (rows[i].type == TABLE_ENV ? is_env_key(key) :
+			strcmp(rows[i].key.name, key) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Levenshtein distance of two short words. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[64], la = strlen(a), lb = strlen(b), i, j;
+
+	if (la >= ARRAY_SIZE(row) || lb >= ARRAY_SIZE(row))
+		return SIZE_MAX;
+	for (j = 0; j <= lb; j++)
+		row[j] = j;
+	for (i = 1; i <= la; i++) {
+		size_t corner = row[0];
+
+		row[0] = i;
+		for (j = 1; j <= lb; j++) {
+			size_t above = row[j];
+			size_t best = corner + (a[i - 1] != b[j - 1]);
+
+			best = MIN(best, above + 1);
+			row[j] = MIN(best, row[j - 1] + 1);
+			corner = above;
+		}
+	}
+	return row[lb];
+}
+
+const char *
+table_nearest(const struct table_row *rows, size_t n, const char *key)
+{
+	const char *nearest = NULL, *dot;
+	size_t best = strlen(key) / 3 + 1, d, i;
+
+	for (i = 0; i < n; i++) {
+		d = distance(key, rows[i].key.name);
+		/* max_children is meant as pm.max_children */
+		dot = strchr(rows[i].key.name, '.');
+		if (dot && strcasecmp(dot + 1, key) == 0)
+			d = 0;
+		if (d <= best && (!nearest || d < best)) {
+			best = d;
+			nearest = rows[i].key.name;
+		}
+	}
+	return nearest;
+}
+
+const char *
+table_hint(const char *key)
+{
+	size_t len = strcspn(key, "["), i;
+
+	for (i = 0; i < ARRAY_SIZE(hints); i++)
+		if (strlen(hints[i].key) == len &&
+			strncmp(hints[i].key, key, len) == 0)
+			return hints[i].hint;
+	return NULL;
+}
+
+void
+table_set_default(const struct table_row *row, void *base)
+{
+	void *at = (char *)base + row->offset;
+	const char *why = NULL;
+
+	switch (row->type) {
+	case TABLE_BOOL:
+	case TABLE_WORD:
+	case TABLE_UINT:
+	case TABLE_INT:
+	case TABLE_OCTAL:
+	case TABLE_TIME:
+	case TABLE_SIZE:
+	case TABLE_SIGNAL:
+		/* "4; 32 in cgi mode": conf_check() knows the mode */
+		if (row->type == TABLE_UINT && strchr(row->key.dflt, ';'))
+			*(unsigned *)at = 0;
+		else
+			why = value_parse(row, at, row->key.dflt, "/");
+		break;
+	case TABLE_LOG:
+		*(char **)at = mem_strdup(row->key.dflt);
+		break;
+	default:
+		/* "none", "system", "ours": zero says so */
+		break;
+	}
+	if (why)
+		BUG("a default that does not parse");
+}
+
+/* "env[NAME]" and its value; a later one of the same name replaces. */
+static const char *
+set_env(struct conf_pool *p, const char *key, const char *value)
+{
+	size_t len = strlen(key) - strlen("env[]"), i;
+	const char *name = key + strlen("env[");
+
+	if (len == 0 || memchr(name, '=', len))
+		return "write a name between the brackets, as env[TZ]";
+	for (i = 0; i < p->nenv; i++)
+		if (strncmp(p->env[i].name, name, len) == 0 &&
+			p->env[i].name[len] == '\0')
+			return "it is set twice; remove one";
+	p->env = mem_realloc(p->env, p->nenv + 1, sizeof(*p->env));
+	p->env[p->nenv].name = mem_strndup(name, len);
+	p->env[p->nenv++].value = mem_strdup(value);
+	return NULL;
+}
+
+const char *
+table_set(const struct table_row *row, void *base, const char *key,
+	const char *value, const char *dir)
+{
+	void *at = (char *)base + row->offset;
+
+	if (row->type == TABLE_ENV)
+		return set_env(base, key, value);
+	if (row->type == TABLE_LISTEN) {
+		struct conf_pool *p = base;
+
+		return value_parse_listen(value, &p->listen, &p->nlisten);
+	}
+	table_free_value(row, base);
+	return value_parse(row, at, value, dir);
+}
+
+void
+table_free_value(const struct table_row *row, void *base)
+{
+	void *at = (char *)base + row->offset;
+	struct conf_pool *p = base;
+	struct conf_list *list;
+	size_t i;
+
+	switch (row->type) {
+	case TABLE_PATH:
+	case TABLE_LOG:
+	case TABLE_USER:
+	case TABLE_GROUP:
+	case TABLE_NAMES:
+	case TABLE_CIDRS:
+		free(*(char **)at);
+		*(char **)at = NULL;
+		break;
+	case TABLE_ARGS:
+		list = at;
+		for (i = 0; i < list->n; i++)
+			free(list->v[i]);
+		free(list->v);
+		*list = (struct conf_list){0};
+		break;
+	case TABLE_LISTEN:
+		free(p->listen);
+		p->listen = NULL;
+		p->nlisten = 0;
+		break;
+	case TABLE_ENV:
+		for (i = 0; i < p->nenv; i++) {
+			free(p->env[i].name);
+			free(p->env[i].value);
+		}
+		free(p->env);
+		p->env = NULL;
+		p->nenv = 0;
+		break;
+	default:
+		break;
+	}
+}

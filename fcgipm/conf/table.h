@@ -1,0 +1,72 @@
+/*
+ * table.h - the rows behind conf.h's keys, for the files of conf/ only
+ */
+#ifndef FCGIPM_CONF_TABLE_H
+#define FCGIPM_CONF_TABLE_H
+
+#include "conf/conf.h"
+
+enum table_type {
+	TABLE_BOOL,		/* bool */
+	TABLE_WORD,		/* unsigned: place in words */
+	TABLE_UINT,		/* unsigned, min to max */
+	TABLE_INT,		/* int, min to max */
+	TABLE_OCTAL,		/* unsigned */
+	TABLE_TIME,		/* int64_t, ms */
+	TABLE_SIZE,		/* uint64_t, bytes */
+	TABLE_LIMIT,		/* struct conf_limit */
+	TABLE_SIGNAL,		/* unsigned */
+	TABLE_PATH,		/* char *, made absolute */
+	TABLE_LOG,		/* char *, a path or a word */
+	TABLE_USER,		/* char * */
+	TABLE_GROUP,		/* char * */
+	TABLE_NAMES,		/* char * */
+	TABLE_CIDRS,		/* char * */
+	TABLE_ARGS,		/* struct conf_list */
+	TABLE_LISTEN,		/* the pool's listen and nlisten */
+	TABLE_ENV		/* the pool's env and nenv */
+};
+
+/* In which pools a key has a meaning. */
+enum table_scope { TABLE_ANY, TABLE_PREFORK, TABLE_CGI };
+
+struct table_row {
+	struct conf_key key;
+	enum table_type type;
+	enum table_scope scope;
+	size_t offset;		/* in struct conf_pool or struct conf */
+	int64_t min, max;
+	const char *const *words;	/* TABLE_WORD: NULL ended */
+};
+
+/* The rows, and how many; the last one is followed by no other. */
+const struct table_row *table_pool_rows(size_t *ret_n);
+const struct table_row *table_global_rows(size_t *ret_n);
+
+/* The row of a key; env[NAME] is found as env[NAME].  -1: unknown. */
+int table_find(const struct table_row *rows, size_t n, const char *key);
+
+/* The nearest known key, NULL when none is near. */
+const char *table_nearest(const struct table_row *rows, size_t n,
+	const char *key);
+
+/* What to write instead of a habit from elsewhere, NULL for no such. */
+const char *table_hint(const char *key);
+
+/* Puts the row's default into the struct at base. */
+void table_set_default(const struct table_row *row, void *base);
+
+/*
+ * table_set - a value as written into the struct at base
+ *
+ * key		as written, for env[NAME]
+ * dir		the folder relative paths start from
+ * returns	NULL, or what to write instead, a static text
+ */
+const char *table_set(const struct table_row *row, void *base,
+	const char *key, const char *value, const char *dir);
+
+/* Frees what the row owns in the struct at base. */
+void table_free_value(const struct table_row *row, void *base);
+
+#endif
