@@ -59,6 +59,7 @@ chmod -R a+rX "$dir"
 head -c 3000000 /dev/urandom >"$dir/random"
 random_md5=$(md5sum <"$dir/random" | cut -d' ' -f1)
 
+# front_pools [MORE]: the pools that front_checks asks, and more
 front_pools() {
 	web_pools <<END
 [hello]
@@ -87,6 +88,7 @@ listen = $dir/t.sock
 docroot = $dir/cgi
 cgi.idle_timeout = 1s
 cgi.max_body = 8M
+${1-}
 END
 }
 perl=hello.pl

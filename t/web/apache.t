@@ -2,13 +2,30 @@
 # Apache httpd with the snippets of etc/apache in front of pools of both
 # modes; its SCRIPT_FILENAME begins with proxy:fcgi://
 . "$(dirname "$0")/../lib/web.sh"
-need apache2 curl perl
+need apache2 curl perl php-cgi
 . "$(dirname "$0")/../lib/web-front.sh"
 
-front_pools
+cat >"$dir/www/info.php" <<'END'
+<?php echo $_SERVER['SCRIPT_NAME'], ' ', $_GET['q'] ?? '', "\n";
+END
+chmod a+r "$dir/www/info.php"
+# The other way people write it: ProxyPass with the folder at the end.
+APACHE_SERVER="ProxyPass /pass/ unix:$dir/cgi.sock|fcgi://pass$handlers/"
+
+front_pools "[php]
+listen = $dir/php.sock
+handler = $(command -v php-cgi)
+pm.max_children = 2"
 fcgipm_start
-apache_start fcgipm-prefork fcgipm-cgi counter upload perl t
+apache_start fcgipm-prefork fcgipm-cgi fcgipm-php counter upload perl t
 front_checks
 
-# The other way people write it: ProxyPass with the path at the end.
+get /pass/hello
+is "$status" 200 "cgi: ProxyPass to a folder"
+get /pass/nobody
+is "$status" 404 "404: ProxyPass to a program that is not there"
+get '/info.php?q=1'
+is "$status $body" "200 /info.php 1" "prefork: php-cgi"
+get /missing.php
+is "$status" 404 "404: a PHP file that is not there"
 finish
