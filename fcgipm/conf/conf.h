@@ -25,11 +25,6 @@ struct conf_list {
 	size_t n;
 };
 
-struct conf_env {
-	char *name;
-	char *value;
-};
-
 /* A resource limit; unset leaves the system's. */
 struct conf_limit {
 	bool set;
@@ -45,6 +40,12 @@ struct conf_origin {
 };
 
 #define CONF_KEYS_MAX 48
+
+struct conf_env {
+	char *name;
+	char *value;
+	struct conf_origin where;
+};
 
 struct conf_pool {
 	char *name;
@@ -145,24 +146,24 @@ int conf_check_gateway(struct conf *c, struct conf_problems *ps);
 /* The configuration in force, as a file that reads back equal; -tt. */
 void conf_dump(const struct conf *c, FILE *out);
 
-/* One row a key; the last has no name. */
+/* One key, as the manual page documents it. */
 struct conf_key {
 	const char *name;
-	const char *type;	/* as the manual page says it */
-	const char *dflt;	/* as the manual page says it */
+	const char *type;
+	const char *dflt;
 	const char *help;	/* one line */
 	bool gateway;		/* fcgipm-cgi takes it by -o */
 };
 
-/* The table of pool keys, or of [fcgipm]'s keys. */
-const struct conf_key *conf_pool_keys(size_t *ret_n);
-const struct conf_key *conf_global_keys(size_t *ret_n);
+/* The i-th key of a pool, or of [fcgipm]; NULL behind the last. */
+const struct conf_key *conf_pool_key(size_t i);
+const struct conf_key *conf_global_key(size_t i);
 
 /*
- * conf_pool_text - the value of the i-th row as it was written
+ * conf_pool_text - the value of the i-th key as written, expanded
  *
- * returns	NULL when the default holds
+ * returns	NULL when the default holds; always for env[NAME]
  */
-const char *conf_pool_text(const struct conf_pool *p, size_t row);
+const char *conf_pool_text(const struct conf_pool *p, size_t i);
 
 #endif

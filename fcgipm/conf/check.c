@@ -1,0 +1,276 @@
+/*
+ * check.c - keys against each other and against the system; see conf.h
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/problem.h"
+#include "conf/table.h"
+
+/* "file:line: [www] key" of a key of the pool, or of its section. */
+struct place {
+	char text[512];
+};
+
+static struct place
+place_of(const struct conf_pool *p, const char *key)
+{
+	size_t n;
+	const struct table_row *rows = table_pool_rows(&n);
+	const struct conf_origin *o = &p->where;
+	struct place at;
+	int i = table_find(rows, n, key);
+
+	if (i >= 0 && p->origins[i].file)
+		o = &p->origins[i];
+	if (!o->file)
+		snprintf(at.text, sizeof(at.text), "[%s] %s", p->name, key);
+	else
+		snprintf(at.text, sizeof(at.text), "%s:%u: [%s] %s", o->file,
+			o->line, p->name, key);
+	return at;
+}
+
+static bool
+is_set(const struct conf_pool *p, const char *key)
+{
+	size_t n;
+	const struct table_row *rows = table_pool_rows(&n);
+	int i = table_find(rows, n, key);
+
+	return i >= 0 && p->origins[i].file;
+}
+
+#define ERROR(p, key, fmt, ...)                                                \
+	problem_error(ps, "%s: " fmt, place_of(p, key).text, ##__VA_ARGS__)
+#define WARNING(p, key, fmt, ...)                                              \
+	problem_warning(ps, "%s: " fmt, place_of(p, key).text, ##__VA_ARGS__)
+
+static void
+check_scopes(const struct conf_pool *p, struct conf_problems *ps)
+{
+	size_t n, i;
+	const struct table_row *rows = table_pool_rows(&n);
+	enum table_scope other = p->mode == CONF_MODE_CGI ? TABLE_PREFORK :
+							    TABLE_CGI;
+
+	for (i = 0; i < n; i++)
+		if (p->origins[i].file && rows[i].scope == other)
+			ERROR(p, rows[i].key.name,
+				"it has no meaning with mode = %s; remove it",
+				p->mode == CONF_MODE_CGI ? "cgi" : "prefork");
+}
+
+static void
+check_address(const struct conf_pool *p, const struct addr *a,
+	struct conf_problems *ps)
+{
+	if (addr_is_abstract(a) && geteuid() == 0)
+		ERROR(p, "listen",
+			"%s: an abstract socket has no permissions, so root "
+			"may not open one; write a path", a->text);
+	else if (addr_is_abstract(a))
+		WARNING(p, "listen",
+			"%s: an abstract socket has no permissions: every "
+			"user may connect", a->text);
+	if (addr_is_tcp(a) && !addr_is_loopback(a) &&
+		!p->listen_allowed_clients)
+		ERROR(p, "listen",
+			"%s is open to the network; name who may connect in "
+			"listen.allowed_clients", a->text);
+}
+
+static void
+check_listen(const struct conf_pool *p, struct conf_problems *ps)
+{
+	bool tcp = false;
+	size_t i;
+
+	if (p->nlisten == 0) {
+		if (!is_set(p, "listen"))
+			ERROR(p, "listen",
+				"write where the web server connects, as "
+				"listen = /run/fcgipm/%%n.sock");
+		return;
+	}
+	if (p->mode == CONF_MODE_PREFORK && p->nlisten > 1)
+		ERROR(p, "listen",
+			"write one address: a FastCGI program accepts on its "
+			"descriptor 0 only");
+	for (i = 0; i < p->nlisten; i++) {
+		check_address(p, &p->listen[i], ps);
+		tcp = tcp || addr_is_tcp(&p->listen[i]);
+	}
+	if (p->listen_allowed_clients && !tcp)
+		ERROR(p, "listen.allowed_clients",
+			"it is for TCP sockets; use listen.owner, "
+			"listen.group and listen.mode");
+}
+
+/* No address twice, in one pool or in two. */
+static void
+check_addresses(const struct conf *c, struct conf_problems *ps)
+{
+	size_t i, j, k, l;
+
+	for (i = 0; i < c->npools; i++)
+		for (j = 0; j < c->pools[i].nlisten; j++)
+			for (k = 0; k <= i; k++)
+				for (l = 0; l < (k < i ? c->pools[k].nlisten :
+							 j);
+					l++)
+					if (addr_equal(&c->pools[i].listen[j],
+						    &c->pools[k].listen[l]))
+						ERROR(&c->pools[i], "listen",
+							"%s is the address of "
+							"pool %s already; "
+							"choose another",
+							c->pools[i]
+								.listen[j]
+								.text,
+							c->pools[k].name);
+}
+
+/* The path as seen before the pool's chroot; the caller's to free(). */
+static char *
+outside(const struct conf_pool *p, const char *path)
+{
+	return mem_printf("%s%s", p->chroot ? p->chroot : "", path);
+}
+
+static void
+check_folder(const struct conf_pool *p, const char *key, const char *path,
+	struct conf_problems *ps)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		ERROR(p, key, "%s: %s", path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		ERROR(p, key, "%s is no folder; name one", path);
+}
+
+static void
+check_program(const struct conf_pool *p, const char *path,
+	struct conf_problems *ps)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		ERROR(p, "handler", "%s: %s; name an existing program", path,
+			strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		ERROR(p, "handler", "%s is a folder; name a program%s", path,
+			p->mode == CONF_MODE_CGI ?
+				", or write docroot to serve a folder" : "");
+	else if (!S_ISREG(st.st_mode))
+		ERROR(p, "handler", "%s is no file; name a program", path);
+	else if (!(st.st_mode & 0111))
+		ERROR(p, "handler", "%s is not executable; chmod +x it", path);
+	else if (geteuid() != 0 && access(path, X_OK) < 0)
+		ERROR(p, "handler", "%s: %s; let us execute it", path,
+			strerror(errno));
+}
+
+static void
+check_handler(const struct conf_pool *p, struct conf_problems *ps)
+{
+	bool cgi = p->mode == CONF_MODE_CGI;
+	char *path;
+
+	/* A value that was refused has been told already. */
+	if (!p->handler && !is_set(p, "handler") &&
+		(!cgi || (!p->docroot && !is_set(p, "docroot"))))
+		ERROR(p, "handler", "write the program to run, as handler = "
+			"/usr/bin/php-cgi%s", cgi ? ", or docroot for a "
+			"folder of programs" : "");
+	if (p->handler) {
+		path = outside(p, p->handler);
+		check_program(p, path, ps);
+		free(path);
+	}
+	if (p->docroot) {
+		path = outside(p, p->docroot);
+		check_folder(p, "docroot", path, ps);
+		free(path);
+	}
+	if (p->chdir) {
+		path = outside(p, p->chdir);
+		check_folder(p, "chdir", path, ps);
+		free(path);
+	}
+	if (p->handler_args.n > 0 && !p->handler)
+		ERROR(p, "handler_args", "write handler too, or remove it");
+}
+
+static bool
+is_other_user(const char *name)
+{
+	const struct passwd *pw = name ? getpwnam(name) : NULL;
+	char *end;
+
+	if (!name)
+		return false;
+	if (pw)
+		return pw->pw_uid != geteuid();
+	return strtoul(name, &end, 10) != geteuid();
+}
+
+static void
+check_privileges(const struct conf_pool *p, struct conf_problems *ps)
+{
+	if (p->chroot)
+		check_folder(p, "chroot", p->chroot, ps);
+	if (geteuid() == 0)
+		return;
+	if (is_other_user(p->user))
+		ERROR(p, "user", "only root can run workers as %s; remove it "
+			"or start as root", p->user);
+	if (is_other_user(p->listen_owner))
+		ERROR(p, "listen.owner", "only root can give the socket to "
+			"%s; remove it or start as root", p->listen_owner);
+	if (p->chroot)
+		ERROR(p, "chroot", "only root can do that; remove it or start "
+			"as root");
+	if (p->process_priority < 0)
+		ERROR(p, "process.priority", "only root can go below 0");
+}
+
+static void
+check_pool(struct conf_pool *p, struct conf_problems *ps)
+{
+	check_scopes(p, ps);
+	check_handler(p, ps);
+	check_privileges(p, ps);
+	if (p->max_children == 0)
+		p->max_children = p->mode == CONF_MODE_CGI ? 32 : 4;
+}
+
+int
+conf_check(struct conf *c, struct conf_problems *ps)
+{
+	size_t i;
+
+	for (i = 0; i < c->npools; i++) {
+		check_listen(&c->pools[i], ps);
+		check_pool(&c->pools[i], ps);
+	}
+	check_addresses(c, ps);
+	return ps->nerrors ? -1 : 0;
+}
+
+int
+conf_check_gateway(struct conf *c, struct conf_problems *ps)
+{
+	size_t i;
+
+	for (i = 0; i < c->npools; i++)
+		check_pool(&c->pools[i], ps);
+	return ps->nerrors ? -1 : 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * problem.c - errors and warnings, collected; see problem.h and conf.h
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/problem.h"
+
+static void
+add(struct conf_problems *ps, bool warning, const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = mem_strdup(fmt);
+	ps->v = mem_realloc(ps->v, ps->n + 1, sizeof(*ps->v));
+	ps->v[ps->n++] = (struct conf_problem){
+		.warning = warning,
+		.text = text,
+	};
+	ps->nerrors += !warning;
+}
+
+void
+problem_error(struct conf_problems *ps, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(ps, false, fmt, ap);
+	va_end(ap);
+}
+
+void
+problem_warning(struct conf_problems *ps, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(ps, true, fmt, ap);
+	va_end(ap);
+}
+
+void
+conf_problems_print(const struct conf_problems *ps, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < ps->n; i++)
+		fprintf(out, "%s%s\n", ps->v[i].warning ? "warning: " : "",
+			ps->v[i].text);
+}
+
+void
+conf_problems_free(struct conf_problems *ps)
+{
+	size_t i;
+
+	for (i = 0; i < ps->n; i++)
+		free(ps->v[i].text);
+	free(ps->v);
+	*ps = (struct conf_problems){0};
+}
