@@ -130,11 +130,10 @@ $sudo env DEBIAN_FRONTEND=noninteractive sh -s -- $want <<'EOF2'
 set -u
 policy=/usr/sbin/policy-rc.d
 made=
+# What a boot would start, as file names.
 enabled() {
-	if [ -d /run/systemd/system ]; then
-		systemctl list-unit-files --state=enabled --no-legend \
-			--type=service,socket,timer | cut -d' ' -f1 | sort
-	fi
+	find /etc/systemd/system -type l -path '*.[wr]*/*' 2>/dev/null
+	ls -d /etc/rc[2-5].d/S* 2>/dev/null
 }
 tidy() {
 	test -n "$made" && rm -f "$policy"
@@ -157,15 +156,34 @@ $get install "$@" </dev/null ||
 	{ apt-get -q update </dev/null && $get install "$@" </dev/null; }
 status=$?
 tidy
-for unit in $(enabled); do
+for link in $(enabled); do
 	case "
 $before
 " in
 	*"
-$unit
-"*) ;;
-	*) systemctl disable "$unit" ;;
+$link
+"*) continue ;;
 	esac
+	[ -L "$link" ] || continue	# went along with another
+	name=${link##*/}
+	case $link in
+	/etc/rc*)
+		name=${name#S[0-9][0-9]}
+		[ -d /run/systemd/system ] || invoke-rc.d --quiet "$name" stop
+		update-rc.d "$name" disable ;;
+	*)
+		if [ -d /run/systemd/system ]; then
+			systemctl disable --now "$name"
+		else
+			rm -f "$link"
+		fi ;;
+	esac >/dev/null 2>&1
+	if [ -L "$link" ]; then
+		echo "could not disable $link" >&2
+		status=1
+	else
+		echo "not enabled: $name"
+	fi
 done
 exit $status
 EOF2

@@ -14,6 +14,9 @@ unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 dir=$(mktemp -d /tmp/fcgipm-web.XXXXXX) || exit 71
 tests=0 bad=0 master='' front='' port=''
 handlers=$dir/handlers
+# Another installation may be looked at.
+program=$FCGIPM_BIN/fcgipm
+snippets=$FCGIPM_SRC/etc
 
 # -- TAP --------------------------------------------------------------------
 
@@ -170,7 +173,7 @@ master_ready() {
 
 fcgipm_start() {
 	: >"$dir/fcgipm.log"
-	"$FCGIPM_BIN/fcgipm" -c "$dir/fcgipm.ini" 2>>"$dir/fcgipm.log" &
+	"$program" -c "$dir/fcgipm.ini" 2>>"$dir/fcgipm.log" &
 	master=$!
 	until_true 10 master_ready
 	grep -q 'ready: ' "$dir/fcgipm.log"
@@ -180,7 +183,7 @@ fcgipm_start() {
 # The snippets as they are pasted, with this run's paths: web_snippets FOLDER
 web_snippets() {
 	local f s
-	for f in "$FCGIPM_SRC/etc/$1"/*.conf; do
+	for f in "$snippets/$1"/*.conf; do
 		sed -e "s|/run/fcgipm/|$dir/|g" -e "s|/srv/git|$dir/git|g" \
 			-e "s|/usr/local/libexec/fcgipm/handlers|$handlers|g" \
 			-e "s|/usr/lib/git-core|$(git --exec-path)|g" \

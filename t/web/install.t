@@ -1,0 +1,54 @@
+#!/bin/bash
+# make install: what it leaves behind serves at once, and goes again
+. "$(dirname "$0")/../lib/web.sh"
+need nginx curl make cc
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES SANITIZE COVERAGE
+
+prefix=$dir/usr
+build() {
+	make -C "$FCGIPM_SRC" --no-print-directory -s -j2 B="$dir/build" \
+		PREFIX="$prefix" CFLAGS=-O0 "$@" >"$dir/make.log" 2>&1
+}
+build install
+ok $? "make install" "$(cat "$dir/make.log")"
+for f in sbin/fcgipm bin/fcgipm-cgi bin/fcgipmctl etc/fcgipm.ini \
+	libexec/fcgipm/handlers/hello lib/systemd/system/fcgipm.service \
+	share/man/man8/fcgipm.8 share/man/man8/fcgipm-cgi.8 \
+	share/man/man8/fcgipmctl.8 share/man/man5/fcgipm.ini.5 \
+	share/man/man7/fcgipm-handler.7 share/doc/fcgipm/README.md \
+	share/doc/fcgipm/nginx/fcgipm-cgi.conf; do
+	[ -s "$prefix/$f" ]
+	ok $? "$f is there"
+done
+is "$(grep -rlI /usr/local/ "$prefix/etc" "$prefix/lib" \
+	"$prefix/share/doc/fcgipm/nginx")" "" \
+	"nothing points to another prefix"
+
+echo '; mine' >>"$prefix/etc/fcgipm.ini"
+build install
+is "$(tail -n 1 "$prefix/etc/fcgipm.ini")" '; mine' \
+	"a second install keeps the configuration"
+
+if command -v systemd-analyze >/dev/null 2>&1; then
+	is "$(systemd-analyze verify --man=no \
+		"$prefix/lib/systemd/system/fcgipm.service" 2>&1)" "" \
+		"systemd-analyze verify has no remarks"
+fi
+
+program=$prefix/sbin/fcgipm snippets=$prefix/share/doc/fcgipm
+chmod -R a+rX "$prefix"
+sed "s|/run/fcgipm/|$dir/|g" "$prefix/etc/fcgipm.ini" >"$dir/fcgipm.ini"
+"$program" -t -c "$dir/fcgipm.ini" >"$dir/said" 2>&1
+ok $? "fcgipm -t takes the installed configuration" "$(cat "$dir/said")"
+fcgipm_start
+nginx_start fcgipm-prefork fcgipm-cgi
+get /app/
+is "$status" 200 "the installed pool behind the installed snippet"
+get /cgi-bin/hello
+is "$status" 200 "and the installed CGI folder"
+
+build uninstall
+ok $? "make uninstall" "$(cat "$dir/make.log")"
+is "$(cd "$prefix" && find . -type f | sort)" ./etc/fcgipm.ini \
+	"only the configuration is kept"
+finish
