@@ -38,6 +38,8 @@ fi
 program=$prefix/sbin/fcgipm snippets=$prefix/share/doc/fcgipm
 chmod -R a+rX "$prefix"
 sed "s|/run/fcgipm/|$dir/|g" "$prefix/etc/fcgipm.ini" >"$dir/fcgipm.ini"
+# Only root may become somebody else.
+root || sed -i -E '/^(user|group|listen\.(owner|group))\b/d' "$dir/fcgipm.ini"
 "$program" -t -c "$dir/fcgipm.ini" >"$dir/said" 2>&1
 ok $? "fcgipm -t takes the installed configuration" "$(cat "$dir/said")"
 fcgipm_start
