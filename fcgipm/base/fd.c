@@ -126,6 +126,21 @@ fd_ensure_std(void)
 	return close(fd);
 }
 
+int
+fd_detach_std(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC), i;
+
+	if (fd < 0)
+		return -1;
+	for (i = 0; i <= 2; i++)
+		if (dup2(fd, i) < 0) {
+			fd_close(&fd);
+			return -1;
+		}
+	return close(fd);
+}
+
 unsigned long
 fd_raise_limit(void)
 {

@@ -43,6 +43,9 @@ int fd_read_file(const char *path, size_t cap, char **ret_p, size_t *ret_len);
  */
 int fd_ensure_std(void);
 
+/* Points 0, 1 and 2 at /dev/null, as a daemon's; 0, or -1 with errno. */
+int fd_detach_std(void);
+
 /*
  * fd_raise_limit - soft RLIMIT_NOFILE up to the hard one
  *

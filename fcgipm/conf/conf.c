@@ -28,6 +28,7 @@ struct load {
 	const char *file;	/* as told in messages */
 	const char *dir;	/* its folder */
 	int depth;
+	bool expand;		/* values may hold ${VAR} and %n */
 	/* The section: -1 none yet, -2 one with an error, -3 [fcgipm],
 	 * else the pool's index. */
 	long section;
@@ -65,23 +66,33 @@ conf_add_pool(struct conf *c, const char *name)
 	return p;
 }
 
-/* A key's value, expanded and set; NULL or what to write instead. */
+/*
+ * A key's value, expanded if it comes from a file (a shell has expanded
+ * options), and set.  NULL, or what to write instead.
+ */
 static const char *
-set_value(const struct table_row *row, size_t i, void *base, char **texts,
-	const char *key, const char *value, const char *pool, const char *dir)
+set_value(struct load *l, const struct table_row *row, void *base,
+	char **ret_text, const char *pool, const char *key, const char *value)
 {
 	const char *why = NULL;
-	char *text = value_expand(value, pool, &why);
+	char *text = l->expand ? value_expand(value, pool, &why) :
+				 mem_strdup(value);
 
 	if (!text)
 		return why;
-	why = table_set(row, base, key, text, dir);
+	why = table_set(row, base, key, text, l->dir);
 	if (why || row->type == TABLE_ENV) {
 		free(text);
 		return why;
 	}
-	free(texts[i]);
-	texts[i] = text;
+	free(*ret_text);
+	*ret_text = text;
+	if (row->type == TABLE_PATH) {
+		/* Read again elsewhere, it has to mean the same. */
+		free(text);
+		*ret_text = mem_strdup(
+			*(char **)((char *)base + row->offset));
+	}
 	return NULL;
 }
 
@@ -124,8 +135,7 @@ set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
 			origins[i].line);
 		return;
 	}
-	why = set_value(&rows[i], (size_t)i, base, texts, key, value, section,
-		l->dir);
+	why = set_value(l, &rows[i], base, &texts[i], section, key, value);
 	if (why)
 		problem_error(l->ps, "%s:%u: [%s] %s: %s, not \"%.64s\"",
 			l->file, line, section, key, why, value);
@@ -293,7 +303,7 @@ load_file(struct load *parent, const char *path)
 int
 conf_load(const char *path, struct conf *ret_conf, struct conf_problems *ps)
 {
-	struct load l = {.conf = ret_conf, .ps = ps};
+	struct load l = {.conf = ret_conf, .ps = ps, .expand = true};
 
 	conf_init(ret_conf);
 	if (load_file(&l, path) < 0)
@@ -305,18 +315,41 @@ conf_load(const char *path, struct conf *ret_conf, struct conf_problems *ps)
 	return conf_check(ret_conf, ps);
 }
 
+/* One option, as a line of a file would set it. */
+static int
+set_option(struct conf *c, struct conf_pool *p, const char *key,
+	const char *value, struct conf_problems *ps)
+{
+	struct load l = {.conf = c, .ps = ps, .file = "option"};
+	size_t n, before = ps->nerrors;
+	const struct table_row *rows;
+	char cwd[PATH_MAX];
+
+	l.dir = getcwd(cwd, sizeof(cwd)) ? cwd : "/";
+	if (p) {
+		rows = table_pool_rows(&n);
+		set_key(&l, rows, n, p, p->origins, p->texts, p->name, key,
+			value, 0);
+	} else {
+		rows = table_global_rows(&n);
+		set_key(&l, rows, n, c, c->origins, c->texts, GLOBAL_SECTION,
+			key, value, 0);
+	}
+	return ps->nerrors == before ? 0 : -1;
+}
+
 int
 conf_pool_set(struct conf *c, struct conf_pool *p, const char *key,
 	const char *value, struct conf_problems *ps)
 {
-	size_t n, before = ps->nerrors;
-	const struct table_row *rows = table_pool_rows(&n);
-	struct load l = {.conf = c, .ps = ps, .file = "option", .dir = NULL};
-	char cwd[PATH_MAX];
+	return set_option(c, p, key, value, ps);
+}
 
-	l.dir = getcwd(cwd, sizeof(cwd)) ? cwd : "/";
-	set_key(&l, rows, n, p, p->origins, p->texts, p->name, key, value, 0);
-	return ps->nerrors == before ? 0 : -1;
+int
+conf_set(struct conf *c, const char *key, const char *value,
+	struct conf_problems *ps)
+{
+	return set_option(c, NULL, key, value, ps);
 }
 
 static void

@@ -138,6 +138,9 @@ struct conf_pool *conf_add_pool(struct conf *c, const char *name);
  */
 int conf_pool_set(struct conf *c, struct conf_pool *p, const char *key,
 	const char *value, struct conf_problems *ps);
+/* The same for a key of [fcgipm]. */
+int conf_set(struct conf *c, const char *key, const char *value,
+	struct conf_problems *ps);
 /* Keys against each other and against the system; after all are set. */
 int conf_check(struct conf *c, struct conf_problems *ps);
 /* The part of it that concerns the gateway run by hand: no listen key. */

@@ -133,10 +133,11 @@ worker_on_exit(struct loop_child *child, int code, int status)
 
 void
 worker_init(struct worker *w, struct loop *loop, const char *pool,
-	unsigned slot, bool polls, const struct worker_ops *ops)
+	unsigned slot, bool polls, const struct worker_ops *ops, void *owner)
 {
 	*w = (struct worker){
 		.ops = ops,
+		.owner = owner,
 		.loop = loop,
 		.pool = pool,
 		.slot = slot,

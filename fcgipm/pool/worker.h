@@ -40,6 +40,7 @@ struct worker_ops {
 
 struct worker {
 	const struct worker_ops *ops;
+	void *owner;		/* the callbacks' business, borrowed */
 	struct loop *loop;
 	const char *pool;	/* its pool's name, borrowed */
 	unsigned slot;
@@ -56,8 +57,9 @@ struct worker {
 	struct childlog log;
 };
 
+/* owner is for the callbacks: what the worker belongs to. */
 void worker_init(struct worker *w, struct loop *loop, const char *pool,
-	unsigned slot, bool polls, const struct worker_ops *ops);
+	unsigned slot, bool polls, const struct worker_ops *ops, void *owner);
 
 /*
  * worker_start - spawn it; a dead worker only

@@ -11,6 +11,9 @@
 
 #define SOURCE_IPV4 12	/* offset of the source address, RFC 791 */
 #define SOURCE_IPV6 8	/* RFC 8200 */
+#define TCP_FLAGS 13	/* offset in the TCP header, RFC 9293 */
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
 #define MAX_INSNS 4096	/* BPF_MAXINSNS */
 
 struct program {
@@ -79,4 +82,21 @@ clients_attach(int fd, int family, const char *list)
 out:
 	free(p.code);
 	return rc;
+}
+
+int
+clients_refuse_all(int fd)
+{
+	/* The filter sees the packet from its TCP header on. */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TCP_SYN | TCP_ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TCP_SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0xffffffffU),
+	};
+	struct sock_fprog prog = {.len = 5, .filter = code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+		sizeof(prog));
 }

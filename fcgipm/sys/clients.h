@@ -18,4 +18,12 @@
  */
 int clients_attach(int fd, int family, const char *list);
 
+/*
+ * clients_refuse_all - let a TCP listener drop every new connection
+ *
+ * What it has accepted, and handshakes under way, are not touched.  Replaces
+ * a list attached before.
+ */
+int clients_refuse_all(int fd);
+
 #endif

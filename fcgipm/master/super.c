@@ -1,0 +1,224 @@
+/*
+ * super.c - the supervisor: starting, running, stopping; see super.h
+ *
+ * Called by main.  Opens every pool's sockets before it starts any worker, so
+ * that an address in use ends it with nothing begun; then sleeps until a
+ * signal or the death of a child.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "master/notify.h"
+#include "master/pidfile.h"
+#include "master/super.h"
+#include "pool/pool.h"
+
+/* With -D a pool may fail this often before its first success. */
+#define BAD_STARTS_TOLD 3
+
+/* A process has one supervisor; pools find it without a pointer each. */
+static struct super {
+	const struct conf *conf;
+	struct loop *loop;
+	struct loop_signals signals;
+	struct pool *pools;
+	size_t npools;		/* opened */
+	size_t nready;
+	size_t nstopped;
+	int tellfd;
+	int exit_code;
+	bool told_ready;
+	bool stopping;
+} super;
+
+static const int signals_known[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
+	SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE};
+
+/* Tells whoever waits for -D, once. */
+static void
+tell(int code)
+{
+	unsigned char byte = (unsigned char)code;
+
+	if (super.tellfd < 0)
+		return;
+	log_echo(false);
+	/* Before it is told: what it may wait for next is the end of its
+	 * pipes, which we hold. */
+	if (fd_detach_std() < 0)
+		log_warning("/dev/null: %m");
+	if (write(super.tellfd, &byte, 1) != 1)
+		log_warning("the caller of -D did not wait");
+	fd_close(&super.tellfd);
+}
+
+static void
+stop_all(int code)
+{
+	size_t i;
+
+	if (!super.stopping) {
+		super.stopping = true;
+		super.exit_code = code;
+		notify_send("STOPPING=1\nSTATUS=stopping");
+	}
+	for (i = 0; i < super.npools; i++)
+		pool_stop(&super.pools[i]);
+}
+
+static void
+announce(void)
+{
+	unsigned workers = 0;
+	size_t i;
+
+	for (i = 0; i < super.npools; i++)
+		workers += super.pools[i].up;
+	if (super.conf->pid && pidfile_write(super.conf->pid) < 0)
+		log_error("%s: %m; set pid to a place that may be written",
+			super.conf->pid);
+	log_notice("ready: %zu pool%s, %u worker%s", super.npools,
+		super.npools == 1 ? "" : "s", workers,
+		workers == 1 ? "" : "s");
+	notify_send("READY=1\nSTATUS=%zu pools, %u workers", super.npools,
+		workers);
+	super.told_ready = true;
+	tell(0);
+}
+
+static void
+on_ready(struct pool *p)
+{
+	super.nready++;
+	log_notice("pool %s: serves on %s with %u worker%s", p->conf->name,
+		p->sockets[0].addr.text, p->up, p->up == 1 ? "" : "s");
+	if (super.nready == super.npools && !super.told_ready)
+		announce();
+}
+
+static void
+on_bad_start(struct pool *p, const char *story, int64_t pause_ms)
+{
+	if (super.told_ready)
+		return;
+	notify_send("STATUS=pool %s: %s; next start in %lld ms",
+		p->conf->name, story, (long long)pause_ms);
+	if (super.tellfd >= 0 && !p->ready &&
+		p->memory.bad_starts >= BAD_STARTS_TOLD) {
+		log_error("pool %s cannot be started: fcgipm stops",
+			p->conf->name);
+		stop_all(EXIT_SYSTEM);
+	}
+}
+
+static void
+on_stopped(struct pool *p)
+{
+	(void)p;
+	if (++super.nstopped == super.npools)
+		loop_quit(super.loop);
+}
+
+static const struct pool_ops pool_ops = {
+	.on_ready = on_ready,
+	.on_bad_start = on_bad_start,
+	.on_stopped = on_stopped,
+};
+
+static void
+on_signal(struct loop_signals *s, int signo, pid_t sender)
+{
+	const char *name = sigabbrev_np(signo);
+	(void)s;
+
+	switch (signo) {
+	case SIGTERM:
+	case SIGINT:
+	case SIGQUIT:
+		log_notice("SIG%s from process %d: %s", name, (int)sender,
+			super.stopping ? "stopping at once" : "stopping");
+		stop_all(0);
+		break;
+	case SIGUSR1:
+		if (log_reopen() < 0)
+			log_error("log cannot be opened again: %m; the old "
+				  "file is kept");
+		else
+			log_notice("log opened again");
+		break;
+	case SIGPIPE:
+		break;
+	default:
+		log_notice("SIG%s from process %d: ignored, this release has "
+			   "no use for it", name, (int)sender);
+	}
+}
+
+static int
+open_pools(const struct super_opts *opts)
+{
+	char why[512];
+	size_t i;
+
+	super.pools = mem_calloc(super.conf->npools, sizeof(*super.pools));
+	for (i = 0; i < super.conf->npools; i++) {
+		const struct conf_pool *conf = &super.conf->pools[i];
+
+		if (pool_open(&super.pools[i], super.loop, conf, opts->nofile,
+			    &pool_ops, why, sizeof(why)) < 0) {
+			log_error("pool %s: %s", conf->name, why);
+			return -1;
+		}
+		super.npools++;
+	}
+	return 0;
+}
+
+int
+super_run(const struct conf *conf, const struct super_opts *opts)
+{
+	sigset_t set;
+	size_t i;
+
+	super = (struct super){
+		.conf = conf,
+		.tellfd = opts->tellfd,
+		.exit_code = EXIT_SYSTEM,
+		.signals = {.io = {.fd = -1}, .on_signal = on_signal},
+	};
+	sigemptyset(&set);
+	for (i = 0; i < ARRAY_SIZE(signals_known); i++)
+		sigaddset(&set, signals_known[i]);
+	super.loop = loop_new();
+	if (!super.loop ||
+		loop_signals_add(super.loop, &super.signals, &set) < 0) {
+		log_error("cannot watch for events: %m");
+		goto out;
+	}
+	if (open_pools(opts) < 0)
+		goto out;
+	for (i = 0; i < super.npools; i++)
+		pool_start(&super.pools[i]);
+	if (loop_run(super.loop) < 0)
+		log_error("cannot wait for events: %m");
+	if (conf->pid)
+		pidfile_remove(conf->pid);
+	log_notice("stopped");
+out:
+	tell(super.exit_code);
+	for (i = 0; i < super.npools; i++)
+		pool_close(&super.pools[i]);
+	free(super.pools);
+	if (super.loop)
+		loop_signals_del(super.loop, &super.signals);
+	loop_free(&super.loop);
+	log_flush();
+	return super.exit_code;
+}

@@ -1,0 +1,286 @@
+/*
+ * launch.c - what a pool's workers are started with; see launch.h
+ *
+ * A prefork worker is the handler itself, with the pool's privileges applied
+ * between fork and exec.  The worker of a cgi pool is our gateway: it gets the
+ * pool's keys as options and takes the privileges itself, after it has opened
+ * what it needs and before it accepts.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "base/vec.h"
+#include "conf/conf.h"
+#include "pool/launch.h"
+#include "sys/listen.h"
+#include "sys/spawn.h"
+
+#ifndef BINDIR
+#define BINDIR "/usr/local/bin"
+#endif
+
+extern char **environ;
+
+struct launch {
+	struct spawn_spec spec;
+	struct privs privs;
+	struct vec argv, envp;
+	char *slot;		/* in envp, where the slot's digits go */
+	char *path, *cwd;
+	int *fds;
+};
+
+/* The slot's number stands in the environment; its digits are replaced for
+ * each spawn. */
+#define SLOT_VAR "FCGIPM_WORKER="
+#define SLOT_ROOM "0000000000"
+
+static void
+add_limit(struct privs *p, int resource, const struct conf_limit *limit)
+{
+	rlim_t v = limit->value == CONF_UNLIMITED ? RLIM_INFINITY :
+						    (rlim_t)limit->value;
+
+	if (!limit->set)
+		return;
+	if (p->nlimits == ARRAY_SIZE(p->limits))
+		BUG("more limits than struct privs holds");
+	p->limits[p->nlimits++] = (struct privs_limit){
+		.resource = resource,
+		.soft = v,
+		.hard = v,
+	};
+}
+
+/* Our own soft limit was raised: a child's is what ours was. */
+static void
+restore_nofile(struct privs *p, unsigned long nofile)
+{
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0)
+		p->limits[p->nlimits++] = (struct privs_limit){
+			.resource = RLIMIT_NOFILE,
+			.soft = MIN((rlim_t)nofile, now.rlim_max),
+			.hard = now.rlim_max,
+		};
+}
+
+static void
+set_limits(struct privs *p, const struct conf_pool *conf,
+	unsigned long nofile)
+{
+	if (!conf->rlimit_files.set)
+		restore_nofile(p, nofile);
+	add_limit(p, RLIMIT_NOFILE, &conf->rlimit_files);
+	add_limit(p, RLIMIT_CORE, &conf->rlimit_core);
+	add_limit(p, RLIMIT_AS, &conf->rlimit_as);
+	add_limit(p, RLIMIT_NPROC, &conf->rlimit_nproc);
+	add_limit(p, RLIMIT_CPU, &conf->rlimit_cpu);
+	add_limit(p, RLIMIT_FSIZE, &conf->rlimit_fsize);
+}
+
+/* HOME and USER of whom the workers run as. */
+static void
+add_identity(struct vec *env, uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	vec_addf(env, "HOME=%s", pw ? pw->pw_dir : "/");
+	if (pw)
+		vec_addf(env, "USER=%s", pw->pw_name);
+}
+
+static bool
+is_configured(const struct conf_pool *conf, const char *var)
+{
+	size_t len = strcspn(var, "="), i;
+
+	for (i = 0; i < conf->nenv; i++)
+		if (strlen(conf->env[i].name) == len &&
+			strncmp(conf->env[i].name, var, len) == 0)
+			return true;
+	return false;
+}
+
+static void
+build_env(struct launch *l, const struct conf_pool *conf)
+{
+	struct vec *env = &l->envp;
+	char **var;
+	size_t i;
+
+	/* The slot comes first, so that launch_spec() finds it. */
+	vec_add(env, SLOT_VAR SLOT_ROOM);
+	vec_addf(env, "FCGIPM_POOL=%s", conf->name);
+	vec_addf(env, "FCGIPM_THREADS=%u", conf->threads);
+	for (i = 0; i < conf->nenv; i++)
+		vec_addf(env, "%s=%s", conf->env[i].name, conf->env[i].value);
+	if (!conf->clear_env) {
+		for (var = environ; *var; var++)
+			if (!is_configured(conf, *var) &&
+				strncmp(*var, "FCGIPM_", 7) != 0)
+				vec_add(env, *var);
+		return;
+	}
+	if (!is_configured(conf, "PATH"))
+		vec_add(env, "PATH=/usr/local/bin:/usr/bin:/bin");
+	if (!is_configured(conf, "HOME") && !is_configured(conf, "USER"))
+		add_identity(env, l->privs.set_ids ? l->privs.uid : geteuid());
+}
+
+static void
+build_prefork(struct launch *l, const struct conf_pool *conf)
+{
+	const char *slash = strrchr(conf->handler, '/');
+	size_t i;
+
+	l->path = mem_strdup(conf->handler);
+	l->cwd = conf->chdir ? mem_strdup(conf->chdir) :
+			       mem_strndup(conf->handler,
+				       MAX((size_t)(slash - conf->handler),
+					       (size_t)1));
+	vec_add(&l->argv, conf->handler);
+	for (i = 0; i < conf->handler_args.n; i++)
+		vec_add(&l->argv, conf->handler_args.v[i]);
+	l->privs.chroot = conf->chroot;
+	l->privs.no_new_privs = conf->no_new_privs;
+	l->privs.nice = conf->process_priority;
+	l->privs.set_nice = conf->process_priority != 0;
+	l->privs.umask = (mode_t)conf->umask;
+	l->privs.set_umask = true;
+}
+
+/* The gateway beside our own program file, else where it is installed. */
+static char *
+find_gateway(void)
+{
+	char self[PATH_MAX], *slash, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		*slash = '\0';
+		path = mem_printf("%s/fcgipm-cgi", self);
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return mem_strdup(BINDIR "/fcgipm-cgi");
+}
+
+static void
+build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
+{
+	const struct conf_key *key;
+	size_t i;
+
+	l->path = find_gateway();
+	vec_add(&l->argv, "fcgipm-cgi");
+	vec_add(&l->argv, "-p");
+	vec_add(&l->argv, conf->name);
+	vec_add(&l->argv, "-L");
+	vec_addf(&l->argv, "%zu", nsockets);
+	for (i = 0; (key = conf_pool_key(i)) != NULL; i++)
+		if (key->gateway && conf_pool_text(conf, i)) {
+			vec_add(&l->argv, "-o");
+			vec_addf(&l->argv, "%s=%s", key->name,
+				conf_pool_text(conf, i));
+		}
+	/* Values may be secret and stay out of the command line. */
+	for (i = 0; i < conf->nenv; i++) {
+		vec_add(&l->argv, "-e");
+		vec_add(&l->argv, conf->env[i].name);
+	}
+	if (conf->handler)
+		vec_add(&l->argv, conf->handler);
+	/* It drops them itself, and needs its own limits until then. */
+	l->privs.set_ids = false;
+}
+
+/* fd 0 is the first socket, 1 and 2 are the worker's log, then the rest. */
+static void
+build_fds(struct launch *l, const struct listen_socket *sockets,
+	size_t nsockets)
+{
+	size_t i;
+
+	l->fds = mem_calloc(nsockets + 2, sizeof(int));
+	l->fds[0] = sockets[0].fd;
+	l->fds[1] = l->fds[2] = -1;
+	for (i = 1; i < nsockets; i++)
+		l->fds[i + 2] = sockets[i].fd;
+	l->spec.fds = l->fds;
+	l->spec.nfds = (int)nsockets + 2;
+}
+
+struct launch *
+launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
+	size_t nsockets, unsigned long nofile, char *ret_why, size_t why_size)
+{
+	struct launch *l = mem_calloc(1, sizeof(*l));
+	const char *why = NULL;
+
+	if (privs_resolve(conf->user, conf->group, &l->privs, &why) < 0) {
+		snprintf(ret_why, why_size, "user or group: %s", why);
+		free(l);
+		return NULL;
+	}
+	build_env(l, conf);
+	if (conf->mode == CONF_MODE_CGI) {
+		build_gateway(l, conf, nsockets);
+		restore_nofile(&l->privs, nofile);
+	} else {
+		build_prefork(l, conf);
+		set_limits(&l->privs, conf, nofile);
+	}
+	l->privs.die_with_parent = true;
+	l->privs.parent = getpid();
+	build_fds(l, sockets, nsockets);
+	l->spec.path = l->path;
+	l->spec.cwd = l->cwd;
+	l->spec.cwdfd = -1;
+	l->spec.execfd = -1;
+	l->spec.new_session = true;
+	l->spec.privs = &l->privs;
+	l->spec.argv = vec_array(&l->argv);
+	l->spec.envp = vec_array(&l->envp);
+	if (!l->spec.argv || !l->spec.envp) {
+		snprintf(ret_why, why_size, "out of memory");
+		launch_free(&l);
+		return NULL;
+	}
+	l->slot = l->spec.envp[0] + strlen(SLOT_VAR);
+	return l;
+}
+
+void
+launch_free(struct launch **l)
+{
+	if (!*l)
+		return;
+	vec_fini(&(*l)->argv);
+	vec_fini(&(*l)->envp);
+	privs_fini(&(*l)->privs);
+	free((*l)->path);
+	free((*l)->cwd);
+	free((*l)->fds);
+	free(*l);
+	*l = NULL;
+}
+
+const struct spawn_spec *
+launch_spec(struct launch *l, unsigned slot)
+{
+	snprintf(l->slot, sizeof(SLOT_ROOM), "%u", slot);
+	return &l->spec;
+}

@@ -1,0 +1,31 @@
+/*
+ * launch.h - what a pool's workers are started with
+ *
+ * Made once from the configuration, used for every spawn: command line,
+ * environment, descriptors, folder and privileges (DESIGN: what a child gets).
+ */
+#ifndef FCGIPM_POOL_LAUNCH_H
+#define FCGIPM_POOL_LAUNCH_H
+
+#include <stddef.h>
+
+struct conf_pool;
+struct launch;
+struct listen_socket;
+struct spawn_spec;
+
+/*
+ * launch_new - prepare from a checked configuration
+ *
+ * nofile	soft RLIMIT_NOFILE for children without rlimit_files
+ * returns	NULL with why in ret_why
+ */
+struct launch *launch_new(const struct conf_pool *conf,
+	const struct listen_socket *sockets, size_t nsockets,
+	unsigned long nofile, char *ret_why, size_t why_size);
+void launch_free(struct launch **l);
+
+/* The description for the worker in this slot; valid until the next call. */
+const struct spawn_spec *launch_spec(struct launch *l, unsigned slot);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * pool.h - a listening socket and the workers behind it
+ */
+#ifndef FCGIPM_POOL_POOL_H
+#define FCGIPM_POOL_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/loop.h"
+#include "pool/policy.h"
+#include "pool/worker.h"
+#include "sys/listen.h"
+
+struct conf_pool;
+struct launch;
+struct pool;
+
+struct pool_ops {
+	/* First time as many workers are up as the policy wants. */
+	void (*on_ready)(struct pool *p);
+	/* A worker died before it was ready; the next try is in pause_ms. */
+	void (*on_bad_start)(struct pool *p, const char *story,
+		int64_t pause_ms);
+	/* Stopping, and the last worker is gone. */
+	void (*on_stopped)(struct pool *p);
+};
+
+struct pool {
+	const struct conf_pool *conf;	/* borrowed, as long as the pool */
+	const struct pool_ops *ops;
+	struct loop *loop;
+	struct launch *launch;		/* how a worker is started */
+	struct listen_socket *sockets;
+	size_t nsockets;
+	struct worker *workers;		/* conf->max_children, or 1 gateway */
+	unsigned nworkers;
+	unsigned starting, up;		/* workers in these states */
+	unsigned alive;			/* workers in any state but DEAD */
+	struct policy_memory memory;
+	struct loop_timer adjust_timer;	/* ask the policy again */
+	bool ready;			/* on_ready was told */
+	bool stopping;
+	struct loop_timer stop_timer;	/* next step of the stop */
+	int64_t stop_since_ms;
+	int64_t stop_pause_ms;
+	bool door_closed;		/* the listener is shut down */
+	bool termed;			/* stop_timeout is over, TERM sent */
+};
+
+/*
+ * pool_open - resolve, open the listening sockets, start nothing yet
+ *
+ * nofile	soft RLIMIT_NOFILE for the children
+ * returns	0; -1 with why, nothing left behind
+ */
+int pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
+	unsigned long nofile, const struct pool_ops *ops, char *ret_why,
+	size_t why_size);
+
+/* Starts the workers; from here on the pool keeps them at their number. */
+void pool_start(struct pool *p);
+
+/*
+ * pool_stop - serve what was accepted, then leave; on_stopped tells the end
+ *
+ * Called again, it kills what is left.
+ */
+void pool_stop(struct pool *p);
+
+/* Every worker is gone: close the sockets, remove their paths, free. */
+void pool_close(struct pool *p);
+
+#endif

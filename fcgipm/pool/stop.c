@@ -1,0 +1,179 @@
+/*
+ * stop.c - how a pool ends without cutting a request short; see pool.h
+ *
+ * A signal is no way to ask a FastCGI program to leave: most die of it in the
+ * middle of a request.  Closing the door is.  The listener is shut down, what
+ * is queued is still served, then accept(2) fails in every worker and each
+ * leaves by its own way out.  A worker that does not, and holds no
+ * connection, gets stop_signal; at stop_timeout the rest gets TERM, and two
+ * seconds later KILL.  The gateway is ours and knows what TERM means.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "pool/pool.h"
+#include "pool/stop.h"
+#include "sys/clients.h"
+#include "sys/procfs.h"
+
+#define FIRST_LOOK_MS 10
+#define LAST_LOOK_MS 500
+#define KILL_AFTER_MS 2000
+
+/* Connections the kernel has accepted for a TCP listener and no worker has
+ * taken (tcp(7): tcpi_unacked of a listening socket). */
+static unsigned
+tcp_queue(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return 0;
+	return info.tcpi_unacked;
+}
+
+/*
+ * Nobody new comes in.  A unix listener hands out what is queued after
+ * shutdown(2); a TCP one resets it, so there the queue is emptied by the
+ * workers first, while new connections are left unanswered.
+ */
+static void
+close_door(struct pool *p)
+{
+	struct listen_socket *s = &p->sockets[0];
+
+	if (addr_is_tcp(&s->addr) && tcp_queue(s->fd) > 0)
+		return;
+	p->door_closed = true;
+	if (shutdown(s->fd, SHUT_RDWR) < 0)
+		log_warning("pool %s: shutdown of %s: %s", p->conf->name,
+			s->addr.text, strerror(errno));
+}
+
+static void
+signal_idle(struct pool *p)
+{
+	struct stat st;
+	unsigned i;
+
+	if (fstat(p->sockets[0].fd, &st) < 0)
+		return;
+	for (i = 0; i < p->nworkers; i++) {
+		struct worker *w = &p->workers[i];
+
+		/* Unreadable counts as busy. */
+		if (worker_alive(w) &&
+			procfs_holds_connection(w->pid, st.st_ino) == 0)
+			worker_retire(w, p->conf->stop_signal);
+	}
+}
+
+static void
+signal_all(struct pool *p, int signo)
+{
+	unsigned i;
+
+	for (i = 0; i < p->nworkers; i++)
+		if (worker_alive(&p->workers[i]))
+			worker_retire(&p->workers[i], signo);
+}
+
+static void
+kill_all(struct pool *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->nworkers; i++)
+		worker_kill(&p->workers[i]);
+}
+
+static void
+stop_step(struct pool *p)
+{
+	int64_t now = loop_now(p->loop);
+	int64_t end = p->stop_since_ms + p->conf->stop_timeout_ms;
+	bool cgi = p->conf->mode == CONF_MODE_CGI;
+
+	if (now >= end + KILL_AFTER_MS) {
+		log_warning("pool %s: killed %u worker%s that did not leave",
+			p->conf->name, p->alive, p->alive == 1 ? "" : "s");
+		kill_all(p);
+		return;
+	}
+	if (now >= end) {
+		if (!p->termed)
+			log_warning("pool %s: %u worker%s still busy after "
+				    "stop_timeout", p->conf->name, p->alive,
+				p->alive == 1 ? "" : "s");
+		p->termed = true;
+		signal_all(p, SIGTERM);
+		loop_timer_set(p->loop, &p->stop_timer, end + KILL_AFTER_MS);
+		return;
+	}
+	if (cgi) {
+		loop_timer_set(p->loop, &p->stop_timer, end);
+		return;
+	}
+	if (!p->door_closed)
+		close_door(p);
+	else
+		signal_idle(p);
+	loop_timer_set(p->loop, &p->stop_timer,
+		MIN(now + p->stop_pause_ms, end));
+	p->stop_pause_ms = MIN(p->stop_pause_ms * 2, (int64_t)LAST_LOOK_MS);
+}
+
+static void
+stop_on_timer(struct loop_timer *t)
+{
+	stop_step(container_of(t, struct pool, stop_timer));
+}
+
+void
+stop_on_dead(struct pool *p)
+{
+	if (p->alive > 0)
+		return;
+	loop_timer_stop(p->loop, &p->stop_timer);
+	p->ops->on_stopped(p);
+}
+
+void
+pool_stop(struct pool *p)
+{
+	size_t i;
+
+	if (p->stopping) {
+		kill_all(p);
+		return;
+	}
+	p->stopping = true;
+	loop_timer_stop(p->loop, &p->adjust_timer);
+	if (p->alive == 0) {
+		p->ops->on_stopped(p);
+		return;
+	}
+	for (i = 0; i < p->nsockets; i++)
+		listen_unlink(&p->sockets[i]);
+	for (i = 0; i < p->nworkers; i++)
+		worker_expect_exit(&p->workers[i]);
+	p->stop_timer.on_timer = stop_on_timer;
+	p->stop_since_ms = loop_now(p->loop);
+	p->stop_pause_ms = FIRST_LOOK_MS;
+	if (p->conf->mode == CONF_MODE_CGI)
+		signal_all(p, SIGTERM);
+	else if (addr_is_tcp(&p->sockets[0].addr) &&
+		clients_refuse_all(p->sockets[0].fd) < 0)
+		log_warning("pool %s: %s: %s", p->conf->name,
+			p->sockets[0].addr.text, strerror(errno));
+	stop_step(p);
+}
