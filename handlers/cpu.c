@@ -1,0 +1,49 @@
+/*
+ * cpu.c - a request that computes for a given CPU time
+ *
+ * Try: /prefork/cpu?ms=50.  Here more workers than cores help nobody.
+ */
+#include <fcgi_stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ?ms=, at most a minute; 10 when it is not there. */
+static long
+get_ms(void)
+{
+	const char *query = getenv("QUERY_STRING");
+	long ms = query && strncmp(query, "ms=", 3) == 0 ?
+		strtol(query + 3, NULL, 10) : 10;
+
+	return ms < 0 ? 0 : ms > 60000 ? 60000 : ms;
+}
+
+static double
+cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+int
+main(void)
+{
+	while (FCGI_Accept() >= 0) {
+		double until = cpu_ms() + (double)get_ms();
+		unsigned long rounds = 0, x = 1;
+
+		while (cpu_ms() < until) {
+			int i;
+
+			for (i = 0; i < 10000; i++)
+				x = x * 6364136223846793005UL + 1;
+			rounds++;
+		}
+		printf("Content-Type: text/plain\r\n\r\n"
+		       "rounds: %lu\nresult: %lx\n", rounds, x);
+	}
+	return 0;
+}
