@@ -74,8 +74,8 @@ restore_nofile(struct privs *p, unsigned long nofile)
 		};
 }
 
-static void
-set_limits(struct privs *p, const struct conf_pool *conf,
+void
+launch_set_limits(struct privs *p, const struct conf_pool *conf,
 	unsigned long nofile)
 {
 	if (!conf->rlimit_files.set)
@@ -241,7 +241,7 @@ launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
 		restore_nofile(&l->privs, nofile);
 	} else {
 		build_prefork(l, conf);
-		set_limits(&l->privs, conf, nofile);
+		launch_set_limits(&l->privs, conf, nofile);
 	}
 	l->privs.die_with_parent = true;
 	l->privs.parent = getpid();

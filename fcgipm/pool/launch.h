@@ -12,6 +12,7 @@
 struct conf_pool;
 struct launch;
 struct listen_socket;
+struct privs;
 struct spawn_spec;
 
 /*
@@ -27,5 +28,10 @@ void launch_free(struct launch **l);
 
 /* The description for the worker in this slot; valid until the next call. */
 const struct spawn_spec *launch_spec(struct launch *l, unsigned slot);
+
+/* The rlimit_* keys, and the soft nofile that was ours before it was raised;
+ * the gateway sets them on its programs. */
+void launch_set_limits(struct privs *p, const struct conf_pool *conf,
+	unsigned long nofile);
 
 #endif

@@ -153,18 +153,36 @@ cgi_name_passes(const char *name, size_t len, const char *allow)
 	return true;
 }
 
+/* Does a NULL ended list of NAME=VALUE hold this name? */
 static bool
-has_own(char *const *own, const char *name, size_t len)
+env_holds(char *const *list, const char *name, size_t len)
 {
-	for (; own && *own; own++)
-		if (strncmp(*own, name, len) == 0 && (*own)[len] == '=')
+	for (; *list; list++)
+		if (strncmp(*list, name, len) == 0 && (*list)[len] == '=')
 			return true;
 	return false;
 }
 
+/* May the program see this parameter? */
+static bool
+pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
+	unsigned role)
+{
+	const char *name = (const char *)pair->name;
+	size_t len = pair->name_len;
+
+	/* "MUST be set if and only if": web servers send them empty. */
+	if (pair->value_len == 0 && (name_matches("CONTENT_LENGTH", name, len) ||
+					    name_matches("CONTENT_TYPE", name, len)))
+		return false;
+	if (role == FCGI_AUTHORIZER && name_matches("FCGI_ROLE", name, len))
+		return false;
+	return cgi_name_passes(name, len, allow) && !env_holds(own, name, len);
+}
+
 void
 cgi_build_env(const struct cgi_params *params, char *const *own,
-	const char *allow, unsigned role, struct vec *env)
+	char *const *base, const char *allow, unsigned role, struct vec *env)
 {
 	static const struct {
 		const char *name, *value;
@@ -175,34 +193,31 @@ cgi_build_env(const struct cgi_params *params, char *const *own,
 		{"SERVER_PROTOCOL", "HTTP/1.0"},	/* 4.1.16 */
 		{"SERVER_SOFTWARE", "fcgipm/" FCGIPM_VERSION},	/* 4.1.17 */
 	};
-	size_t i;
+	size_t i, n;
 
-	for (i = 0; own && own[i]; i++)
+	for (i = 0; own[i]; i++)
 		vec_add(env, own[i]);
+	for (i = 0; base[i]; i++) {
+		n = strcspn(base[i], "=");
+		if (!params->slot[find_slot(params, (const uint8_t *)base[i],
+			    n)])
+			vec_add(env, base[i]);
+	}
 	if (role == FCGI_AUTHORIZER)
 		vec_add(env, "FCGI_ROLE=AUTHORIZER");
 	for (i = 0; i < ARRAY_SIZE(defaults); i++)
-		if (!cgi_params_find(params, defaults[i].name))
-			vec_addf(env, "%s=%s", defaults[i].name,
-				defaults[i].value);
-	for (i = 0; i < params->n; i++) {
-		const struct fcgi_pair *pair = &params->pair[i];
-		const char *name = (const char *)pair->name;
-
-		/* "MUST set if and only if": web servers send them empty. */
-		if (pair->value_len == 0 &&
-			(name_matches("CONTENT_LENGTH", name, pair->name_len) ||
-				name_matches("CONTENT_TYPE", name,
-					pair->name_len)))
-			continue;
-		if (role == FCGI_AUTHORIZER &&
-			name_matches("FCGI_ROLE", name, pair->name_len))
-			continue;
-		if (cgi_name_passes(name, pair->name_len, allow) &&
-			!has_own(own, name, pair->name_len))
-			vec_add_pair(env, name, pair->name_len,
-				(const char *)pair->value, pair->value_len);
-	}
+		if (!cgi_params_find(params, defaults[i].name) &&
+			!env_holds(own, defaults[i].name,
+				strlen(defaults[i].name)))
+			vec_add_pair(env, defaults[i].name,
+				strlen(defaults[i].name), defaults[i].value,
+				strlen(defaults[i].value));
+	for (i = 0; i < params->n; i++)
+		if (pair_passes(&params->pair[i], own, allow, role))
+			vec_add_pair(env, (const char *)params->pair[i].name,
+				params->pair[i].name_len,
+				(const char *)params->pair[i].value,
+				params->pair[i].value_len);
 }
 
 enum cgi_body

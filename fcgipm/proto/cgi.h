@@ -59,14 +59,15 @@ bool cgi_name_passes(const char *name, size_t len, const char *allow);
 /*
  * cgi_build_env - the meta-variables of a request (RFC 3875, section 4.1)
  *
- * own		NAME=VALUE of the administrator, NULL ended: they come first
- *		and a parameter of the same name is dropped
+ * own		NAME=VALUE of the administrator, NULL ended: a parameter of
+ *		the same name is dropped
+ * base		the same, but a parameter of the same name takes its place
  * allow	see cgi_name_passes()
  * role		enum fcgi_role, told as FCGI_ROLE to an authorizer
  * env		added to
  */
 void cgi_build_env(const struct cgi_params *params, char *const *own,
-	const char *allow, unsigned role, struct vec *env);
+	char *const *base, const char *allow, unsigned role, struct vec *env);
 
 /* How much body a request has. */
 enum cgi_body {

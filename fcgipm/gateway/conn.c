@@ -1,0 +1,554 @@
+/*
+ * conn.c - one connection of a web server; see conn.h
+ *
+ * Made by gateway/server.  What a record means is decided here, what a
+ * request does with its content in gateway/request.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "gateway/conn.h"
+#include "gateway/gateway.h"
+#include "gateway/request.h"
+#include "gateway/response.h"
+#include "gateway/server.h"
+
+#define READ_BYTES (64 * 1024)
+/* Largest content of a record that is gathered: FCGI_GET_VALUES. */
+#define GATHER_MAX 1024
+/* Output below this waits HOLD_MS for more, at or above it leaves at once. */
+#define HOLD_BYTES (16 * 1024)
+#define HOLD_MS 2
+/* What response.c sends while nothing waits, and END_REQUEST behind it. */
+#define OUT_MAX (96 * 1024)
+/* How long, and how far, a peer is listened to after its answer. */
+#define DISCARD_MS 2000
+#define DISCARD_BYTES (1024 * 1024)
+/* How long a new connection may take to send something when we leave. */
+#define DRAIN_MS 1000
+
+static void flush_out(struct conn *c);
+
+static void
+run_free(struct loop_task *task)
+{
+	free(container_of(task, struct conn, free_task));
+}
+
+void
+conn_close(struct conn *c)
+{
+	struct loop *loop = c->srv->loop;
+	struct request *r = c->req;
+	int fd = c->io.fd;
+
+	if (c->state == CONN_CLOSED)
+		return;
+	c->state = CONN_CLOSED;
+	c->req = NULL;
+	loop_del(loop, &c->io);
+	fd_close(&fd);
+	loop_timer_stop(loop, &c->timer);
+	loop_timer_stop(loop, &c->hold_timer);
+	buf_fini(&c->out);
+	buf_fini(&c->gather);
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	if (r)
+		request_lost(r);
+	/* Whoever called us still looks at c->state. */
+	loop_defer(loop, &c->free_task);
+	server_something_ended(c->srv);
+}
+
+static void
+set_timer(struct conn *c, int64_t ms)
+{
+	if (ms > 0)
+		loop_timer_set(c->srv->loop, &c->timer,
+			loop_now(c->srv->loop) + ms);
+	else
+		loop_timer_stop(c->srv->loop, &c->timer);
+}
+
+void
+conn_update(struct conn *c)
+{
+	uint32_t events = 0;
+
+	if (c->state == CONN_CLOSED)
+		return;
+	if (!c->half_closed) {
+		events = LOOP_PEER_CLOSED;
+		if (!c->req || !request_is_full(c->req))
+			events |= LOOP_READ;
+	}
+	if (c->blocked)
+		events |= LOOP_WRITE;
+	if (loop_mod(c->srv->loop, &c->io, events) < 0)
+		conn_close(c);
+}
+
+/* All is taken: now the peer may go. */
+static void
+finish(struct conn *c)
+{
+	if (c->input_ended || c->half_closed ||
+		shutdown(c->io.fd, SHUT_WR) < 0) {
+		conn_close(c);
+		return;
+	}
+	/*
+	 * Closing with unread bytes would reset the connection and the peer
+	 * might lose the answer with it.
+	 */
+	c->state = CONN_DISCARDING;
+	set_timer(c, DISCARD_MS);
+	conn_update(c);
+}
+
+static void
+stop_holding(struct conn *c)
+{
+	loop_timer_stop(c->srv->loop, &c->hold_timer);
+}
+
+/* The peer's socket is full, or not any more. */
+static void
+set_blocked(struct conn *c, bool blocked)
+{
+	if (c->blocked == blocked)
+		return;
+	c->blocked = blocked;
+	if (c->state == CONN_ENDING)
+		set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
+	conn_update(c);
+}
+
+/* Keeps p[0..len) until the peer takes it. */
+static void
+keep(struct conn *c, const void *p, size_t len)
+{
+	if (buf_add(&c->out, p, len) < 0) {
+		log_error("a client's connection is closed: %s for its answer",
+			strerror(errno));
+		conn_close(c);
+	}
+}
+
+void
+conn_send(struct conn *c, const void *p, size_t len, bool hold)
+{
+	struct iovec iov[2];
+	size_t held = c->out.len;
+	ssize_t n;
+
+	if (c->state == CONN_CLOSED)
+		return;
+	if (c->blocked || (hold && held + len < HOLD_BYTES)) {
+		keep(c, p, len);
+		if (!c->blocked && c->state != CONN_CLOSED &&
+			!c->hold_timer.place)
+			loop_timer_set(c->srv->loop, &c->hold_timer,
+				loop_now(c->srv->loop) + HOLD_MS);
+		return;
+	}
+	stop_holding(c);
+	iov[0].iov_base = held ? buf_data(&c->out) : NULL;
+	iov[0].iov_len = held;
+	iov[1].iov_base = (void *)(uintptr_t)p;
+	iov[1].iov_len = len;
+	if (held)
+		n = writev(c->io.fd, iov, 2);
+	else
+		n = write(c->io.fd, p, len);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		conn_close(c);
+		return;
+	}
+	if (n < 0)
+		n = 0;
+	buf_consume(&c->out, MIN((size_t)n, held));
+	n -= (ssize_t)MIN((size_t)n, held);
+	if ((size_t)n < len)
+		keep(c, (const uint8_t *)p + n, len - (size_t)n);
+	if (c->state != CONN_CLOSED)
+		set_blocked(c, c->out.len > 0);
+}
+
+size_t
+conn_waiting(const struct conn *c)
+{
+	return c->out.len;
+}
+
+void
+conn_request_ended(struct conn *c, bool input_ended)
+{
+	if (c->state == CONN_CLOSED)
+		return;
+	c->req = NULL;
+	c->served = true;
+	set_timer(c, 0);
+	/* A body that goes on would be taken for nobody's, and dropped; but
+	 * for how long?  Such a connection is not worth keeping. */
+	if (c->keep && input_ended && !c->srv->draining) {
+		conn_update(c);
+		return;
+	}
+	c->state = CONN_ENDING;
+	c->input_ended = input_ended;
+	flush_out(c);
+}
+
+/* Writes what waits; at its end goes on with what waited for that. */
+static void
+flush_out(struct conn *c)
+{
+	ssize_t n;
+
+	stop_holding(c);
+	n = buf_write(&c->out, c->io.fd);
+	if (n < 0) {
+		conn_close(c);
+		return;
+	}
+	if (n > 0 && c->req)
+		c->req->active_ms = loop_now(c->srv->loop);
+	if (c->out.len > 0) {
+		/* Each byte taken gives the peer its time again. */
+		if (n > 0 && c->state == CONN_ENDING)
+			set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
+		set_blocked(c, true);
+		return;
+	}
+	if (c->state == CONN_ENDING) {
+		finish(c);
+		return;
+	}
+	set_blocked(c, false);
+	if (c->state == CONN_OPEN && c->req)
+		request_resume(c->req);
+}
+
+static void
+on_hold_timer(struct loop_timer *timer)
+{
+	flush_out(container_of(timer, struct conn, hold_timer));
+}
+
+static void
+on_timer(struct loop_timer *timer)
+{
+	struct conn *c = container_of(timer, struct conn, timer);
+
+	if (c->state == CONN_OPEN && !c->srv->draining)
+		log_warning("a client's connection is closed: it began a "
+			"request and sent nothing for cgi.client_timeout");
+	else if (c->state == CONN_ENDING)
+		log_warning("a client's connection is closed: it did not take "
+			"its answer for cgi.client_timeout");
+	conn_close(c);
+}
+
+static void
+protocol_error(struct conn *c, const char *what)
+{
+	log_warning("a client's connection is closed: %s", what);
+	conn_close(c);
+}
+
+static void
+begin(struct conn *c)
+{
+	const struct fcgi_header *h = &c->reader.header;
+	uint8_t end[FCGI_HEADER_LEN + FCGI_BODY_LEN];
+	struct fcgi_begin b;
+
+	if (c->gather.len < FCGI_BODY_LEN) {
+		protocol_error(c, "FCGI_BEGIN_REQUEST is shorter than 8 bytes");
+		return;
+	}
+	fcgi_parse_begin(buf_data(&c->gather), &b);
+	if (c->req && c->req->id == h->id) {
+		protocol_error(c, "FCGI_BEGIN_REQUEST for a request that is "
+			"active already");
+		return;
+	}
+	if (c->req) {
+		conn_send(c, end, response_put_end(end, h->id, 0,
+			FCGI_CANT_MPX_CONN), false);
+		return;
+	}
+	c->keep = b.flags & FCGI_KEEP_CONN;
+	if (b.role != FCGI_RESPONDER && b.role != FCGI_AUTHORIZER) {
+		conn_send(c, end, response_put_end(end, h->id, 0,
+			FCGI_UNKNOWN_ROLE), false);
+		conn_request_ended(c, c->keep);
+		return;
+	}
+	c->req = request_begin(c, h->id, b.role);
+	if (!c->req) {
+		log_error("no memory for a request");
+		conn_send(c, end, response_put_end(end, h->id, 0,
+			FCGI_OVERLOADED), false);
+		conn_request_ended(c, false);
+	}
+}
+
+static void
+answer_management(struct conn *c)
+{
+	const struct gateway_opts *opts = c->srv->opts;
+	const struct fcgi_values values = {
+		.max_conns = opts->pool->max_children,
+		.max_reqs = opts->pool->max_children,
+		.mpxs_conns = false,
+	};
+	uint8_t rec[FCGI_VALUES_MAX];
+	size_t len;
+
+	if (c->reader.header.type == FCGI_GET_VALUES) {
+		len = fcgi_answer_values(rec,
+			c->gather.len ? buf_data(&c->gather) : rec,
+			c->gather.len, &values);
+	} else {
+		fcgi_put_header(rec, FCGI_UNKNOWN_TYPE, FCGI_NULL_REQUEST_ID,
+			FCGI_BODY_LEN, 0);
+		fcgi_put_unknown_type(rec + FCGI_HEADER_LEN,
+			c->reader.header.type);
+		len = FCGI_HEADER_LEN + FCGI_BODY_LEN;
+	}
+	conn_send(c, rec, len, false);
+}
+
+/* Is the current record one of the active request? */
+static bool
+is_ours(const struct conn *c)
+{
+	return c->req && c->reader.header.id == c->req->id;
+}
+
+static bool
+is_management(const struct conn *c)
+{
+	return c->reader.header.id == FCGI_NULL_REQUEST_ID;
+}
+
+static void
+on_content(struct conn *c, const struct fcgi_chunk *chunk)
+{
+	unsigned type = c->reader.header.type;
+
+	if (type == FCGI_BEGIN_REQUEST || is_management(c)) {
+		/* More than fits is not looked at. */
+		size_t n = MIN(chunk->len, GATHER_MAX - c->gather.len);
+
+		if (buf_add(&c->gather, chunk->p, n) < 0)
+			conn_close(c);
+	} else if (is_ours(c) && type == FCGI_PARAMS) {
+		request_params(c->req, chunk->p, chunk->len);
+	} else if (is_ours(c) && type == FCGI_STDIN) {
+		request_stdin(c->req, chunk->p, chunk->len);
+	}
+}
+
+static void
+on_record_end(struct conn *c)
+{
+	bool empty = c->reader.header.content_len == 0;
+
+	if (is_management(c)) {
+		if (c->reader.header.type == FCGI_BEGIN_REQUEST)
+			protocol_error(c, "FCGI_BEGIN_REQUEST with id 0");
+		else
+			answer_management(c);
+		buf_fini(&c->gather);
+		return;
+	}
+	switch (c->reader.header.type) {
+	case FCGI_BEGIN_REQUEST:
+		begin(c);
+		buf_fini(&c->gather);
+		break;
+	case FCGI_PARAMS:
+		if (is_ours(c) && empty)
+			request_params_end(c->req);
+		break;
+	case FCGI_STDIN:
+		if (is_ours(c) && empty)
+			request_stdin_end(c->req);
+		break;
+	case FCGI_ABORT_REQUEST:
+		if (is_ours(c))
+			request_abort(c->req);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Records as far as they came; c->state tells when it ended the connection. */
+static void
+feed(struct conn *c, const uint8_t *p, size_t len)
+{
+	struct fcgi_chunk chunk;
+	int ev;
+
+	while (c->state == CONN_OPEN) {
+		ev = fcgi_reader_next(&c->reader, &p, &len, &chunk);
+		if (ev == FCGI_EVENT_CONTENT)
+			on_content(c, &chunk);
+		else if (ev == FCGI_EVENT_END)
+			on_record_end(c);
+		else if (ev == FCGI_EVENT_MORE)
+			break;
+		else if (ev < 0)
+			protocol_error(c, "it does not speak FastCGI 1 (wrong "
+				"version byte)");
+	}
+}
+
+/* The peer sends no more: it may still read, or not. */
+static void
+on_end_of_input(struct conn *c)
+{
+	/*
+	 * On TCP the end of the stream is all that is ever heard of a client
+	 * that has gone; a unix socket tells that by a hangup.
+	 */
+	if (c->tcp || c->state == CONN_DISCARDING ||
+		(c->state == CONN_OPEN &&
+			(!c->req || request_is_receiving(c->req)))) {
+		if (c->state == CONN_OPEN && !fcgi_reader_at_rest(&c->reader))
+			log_warning("a client closed its connection inside a "
+				"record");
+		conn_close(c);
+		return;
+	}
+	c->half_closed = true;
+	c->keep = false;
+	conn_update(c);
+}
+
+/* A request that is being received must go on coming. */
+static void
+guard_input(struct conn *c)
+{
+	bool wanted = c->req ? c->req->state == REQUEST_PARAMS :
+			       !fcgi_reader_at_rest(&c->reader);
+
+	if (c->state == CONN_OPEN && (wanted || c->timer.place))
+		set_timer(c, wanted ?
+			c->srv->opts->pool->cgi_client_timeout_ms : 0);
+}
+
+static void
+read_input(struct conn *c)
+{
+	static uint8_t block[READ_BYTES];
+	ssize_t n = read(c->io.fd, block, sizeof(block));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		conn_close(c);
+		return;
+	}
+	if (n == 0) {
+		on_end_of_input(c);
+		return;
+	}
+	if (c->state == CONN_DISCARDING) {
+		c->discarded += (size_t)n;
+		if (c->discarded > DISCARD_BYTES)
+			conn_close(c);
+		return;
+	}
+	if (c->req)
+		c->req->active_ms = loop_now(c->srv->loop);
+	feed(c, block, (size_t)n);
+	guard_input(c);
+	if (c->state == CONN_OPEN)
+		conn_update(c);
+}
+
+static void
+on_event(struct loop_io *io, uint32_t events)
+{
+	struct conn *c = container_of(io, struct conn, io);
+
+	if (events & (LOOP_ERROR | LOOP_HANGUP)) {
+		conn_close(c);
+		return;
+	}
+	if (events & LOOP_WRITE)
+		flush_out(c);
+	if (c->state == CONN_CLOSED)
+		return;
+	if (events & LOOP_READ && io->events & LOOP_READ) {
+		read_input(c);
+	} else if (events & LOOP_PEER_CLOSED && !(io->events & LOOP_READ)) {
+		/* Unread body is before it; only TCP needs no more to know. */
+		if (c->tcp)
+			conn_close(c);
+		else if (loop_mod(c->srv->loop, io,
+				 io->events & ~(uint32_t)LOOP_PEER_CLOSED) < 0)
+			conn_close(c);
+	}
+}
+
+void
+conn_open(struct server *srv, int fd, bool tcp)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		log_error("no memory for a connection");
+		fd_close(&fd);
+		return;
+	}
+	c->srv = srv;
+	c->tcp = tcp;
+	c->io.on_event = on_event;
+	c->io.fd = -1;
+	c->timer.on_timer = on_timer;
+	c->hold_timer.on_timer = on_hold_timer;
+	c->free_task.run = run_free;
+	fcgi_reader_init(&c->reader);
+	buf_init(&c->out, OUT_MAX);
+	buf_init(&c->gather, GATHER_MAX);
+	if (loop_add(srv->loop, &c->io, fd, LOOP_READ | LOOP_PEER_CLOSED) < 0) {
+		log_error("epoll_ctl: %s", strerror(errno));
+		fd_close(&fd);
+		free(c);
+		return;
+	}
+	c->next = srv->conns;
+	c->prev = &srv->conns;
+	if (c->next)
+		c->next->prev = &c->next;
+	srv->conns = c;
+	/* Web servers write the request right behind connect(2). */
+	read_input(c);
+}
+
+void
+conn_drain(struct conn *c)
+{
+	if (c->req || c->state != CONN_OPEN)
+		return;
+	if (c->served && fcgi_reader_at_rest(&c->reader))
+		conn_close(c);
+	else	/* it was queued, its request must be on the way */
+		set_timer(c, DRAIN_MS);
+}

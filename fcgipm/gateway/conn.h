@@ -1,0 +1,77 @@
+/*
+ * conn.h - one connection of a web server
+ *
+ * It reads records and hands their content to its request, and keeps records
+ * the peer does not take yet.  One request is active at a time; FCGI_KEEP_CONN
+ * lets another one follow.
+ */
+#ifndef FCGIPM_GATEWAY_CONN_H
+#define FCGIPM_GATEWAY_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "proto/fcgi.h"
+
+struct request;
+struct server;
+
+enum conn_state {
+	CONN_OPEN,
+	CONN_ENDING,		/* the answer is being taken, nothing follows */
+	CONN_DISCARDING,	/* it is taken; reading what the peer still
+				 * sends, so that it gets to see the answer */
+	CONN_CLOSED
+};
+
+struct conn {
+	struct loop_io io;
+	struct server *srv;
+	struct request *req;	/* the active one, NULL = none */
+	struct fcgi_reader reader;
+	struct buf out;		/* records not yet taken by the peer */
+	struct buf gather;	/* content of a record that is wanted whole */
+	struct loop_timer hold_timer;	/* small output waits for more */
+	struct loop_timer timer;	/* the peer must move until then */
+	struct loop_task free_task;
+	struct conn *next, **prev;	/* in srv->conns */
+	size_t discarded;	/* bytes */
+	uint8_t state;		/* enum conn_state */
+	bool tcp;
+	bool keep;		/* of the active request */
+	bool half_closed;	/* the peer sends no more */
+	bool blocked;		/* the peer takes no more, see out */
+	bool input_ended;	/* CONN_ENDING: nothing is left to discard */
+	bool served;		/* a request was answered here */
+};
+
+/* fd is taken.  Reads at once. */
+void conn_open(struct server *srv, int fd, bool tcp);
+
+/*
+ * conn_send - records to the peer
+ *
+ * hold		they may wait some milliseconds for what comes behind them
+ */
+void conn_send(struct conn *c, const void *p, size_t len, bool hold);
+
+/* Bytes that wait to be taken, held ones too. */
+size_t conn_waiting(const struct conn *c);
+
+/* The request, which is not ours any more, was answered: c->req becomes NULL.
+ * input_ended tells that the peer has nothing left to send for it. */
+void conn_request_ended(struct conn *c, bool input_ended);
+
+/* c->req can take body again, or cannot. */
+void conn_update(struct conn *c);
+
+/* Ends it now; a request still active is told (request_lost()). */
+void conn_close(struct conn *c);
+
+/* No more requests after the active one; closes it when none is. */
+void conn_drain(struct conn *c);
+
+#endif

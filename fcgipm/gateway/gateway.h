@@ -1,0 +1,37 @@
+/*
+ * gateway.h - what all parts of fcgipm-cgi share: its options, and how a
+ * request is refused
+ */
+#ifndef FCGIPM_GATEWAY_GATEWAY_H
+#define FCGIPM_GATEWAY_GATEWAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf_pool;
+struct privs;
+
+/* Everything main() decided; read only from then on. */
+struct gateway_opts {
+	const struct conf_pool *pool;	/* its cgi.* keys and max_children */
+	const char *docroot;	/* no trailing slash, "" = /; NULL = none */
+	char *const *handler;	/* its argv, for every request; NULL = none */
+	const char *handler_dir;	/* its folder, NULL without handler */
+	char *const *own_env;	/* the administrator's NAME=VALUE, NULL ended */
+	char *const *base_env;	/* what a parameter may replace; NULL ended */
+	const struct privs *child;	/* limits of a program */
+	int nullfd;		/* /dev/null, the body of a request without */
+};
+
+/* Why a request gets no program: its status, and a line for the log. */
+struct refusal {
+	unsigned status;	/* HTTP */
+	char why[256];		/* what is wrong and what to change */
+};
+
+/* Fills it in; returns -1, for the caller to return. */
+int refuse(struct refusal *r, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,596 @@
+/*
+ * request.c - one request; see request.h
+ *
+ * gateway/conn tells what the peer sent, gateway/server when there is a place
+ * for one more program, gateway/script that it ended.  What the program
+ * writes is gateway/response's.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "base/vec.h"
+#include "conf/conf.h"
+#include "gateway/conn.h"
+#include "gateway/gateway.h"
+#include "gateway/locate.h"
+#include "gateway/request.h"
+#include "gateway/response.h"
+#include "gateway/server.h"
+
+/* One read of the connection: no more comes before it is drained. */
+#define BODY_MAX (64 * 1024)
+/* Longest line of a program's stderr that is logged in one piece. */
+#define LINE_MAX_BYTES (16 * 1024)
+
+int
+refuse(struct refusal *r, unsigned status, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->status = status;
+	va_start(ap, fmt);
+	vsnprintf(r->why, sizeof(r->why), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static void
+run_free(struct loop_task *task)
+{
+	struct request *r = container_of(task, struct request, free_task);
+
+	script_fini(&r->script);
+	buf_fini(&r->params);
+	buf_fini(&r->body);
+	buf_fini(&r->head);
+	buf_fini(&r->line);
+	free(r->path);
+	free(r);
+}
+
+/* Neither program nor connection is left. */
+static void
+over(struct request *r)
+{
+	if (r->state == REQUEST_OVER)
+		return;
+	if (r->state == REQUEST_RUNNING) {
+		*r->prev = r->next;
+		if (r->next)
+			r->next->prev = r->prev;
+	}
+	r->state = REQUEST_OVER;
+	loop_timer_stop(r->srv->loop, &r->timer);
+	/* Whoever called us still looks at r->state. */
+	loop_defer(r->srv->loop, &r->free_task);
+	server_something_ended(r->srv);
+}
+
+/* Answered: the connection goes on without us. */
+static void
+leave_conn(struct request *r)
+{
+	struct conn *c = r->conn;
+
+	r->conn = NULL;
+	if (c)
+		conn_request_ended(c, r->input_ended);
+	if (r->script.pid == 0)
+		over(r);
+}
+
+void
+request_refuse(struct request *r, const struct refusal *why)
+{
+	log_error("script %s: %u: %s", r->path ? r->path : "?", why->status,
+		why->why);
+	if (why->status == 504)
+		script_stop(&r->script);
+	else
+		script_signal(&r->script, SIGKILL);
+	if (r->conn && r->header_done) {
+		/* Too late for a page: an answer cut short must be seen. */
+		conn_close(r->conn);
+		return;
+	}
+	if (r->conn)
+		response_page(r, why->status);
+	if (r->conn)
+		response_end(r, 0);
+	leave_conn(r);
+}
+
+/* The rest of a program's last line, which had no line end. */
+static void
+log_last_line(struct request *r)
+{
+	if (r->line.len > 0)
+		log_notice("script %s: %.*s", r->path, (int)r->line.len,
+			(char *)buf_data(&r->line));
+	buf_fini(&r->line);
+}
+
+static void
+refuse_silence(struct request *r)
+{
+	int status = r->script.status;
+	struct refusal why;
+
+	refuse(&why, 502, "no CGI answer: %s (%s %d)%s",
+		cgi_header_cut(&r->header),
+		status > 128 ? "signal" : "exit status",
+		status > 128 ? status - 128 : status,
+		r->header.len == 0 ?
+			"; if it is a FastCGI program, use mode = prefork" :
+			"");
+	request_refuse(r, &why);
+}
+
+/* END_REQUEST, once the program is reaped and its output is complete. */
+static void
+check_end(struct request *r)
+{
+	if (!r->conn || r->script.pid || (!r->out_ended && !r->lingered))
+		return;
+	response_read_err(r);
+	if (!r->conn || (r->conn->blocked && r->script.errfd >= 0))
+		return;		/* request_resume() comes here again */
+	log_last_line(r);
+	if (!r->header_done && !r->aborted) {
+		refuse_silence(r);
+		return;
+	}
+	response_end(r, (uint32_t)r->script.status);
+	leave_conn(r);
+}
+
+void
+request_output_ended(struct request *r)
+{
+	/* It is likely to be on its way out. */
+	script_try_reap(&r->script);
+	check_end(r);
+}
+
+static void
+on_program_exit(struct script *s)
+{
+	struct request *r = container_of(s, struct request, script);
+	struct loop *loop = r->srv->loop;
+
+	server_free_place(r->srv);
+	script_close_input(s);
+	if (!r->conn) {
+		response_read_err(r);
+		log_last_line(r);
+		over(r);
+		return;
+	}
+	if (!r->out_ended)
+		response_read_out(r, LOOP_READ);
+	/* Children it left behind may hold the pipe; they are not ours. */
+	if (r->conn && !r->out_ended)
+		loop_timer_set(loop, &r->timer, loop_now(loop) +
+			r->srv->opts->pool->cgi_linger_ms);
+	check_end(r);
+}
+
+bool
+request_is_receiving(const struct request *r)
+{
+	if (r->input_ended)
+		return false;
+	return r->state != REQUEST_RUNNING ||
+		(r->script.infd >= 0 && r->body.len == 0);
+}
+
+bool
+request_is_full(const struct request *r)
+{
+	return r->state == REQUEST_QUEUED ||
+		(r->state == REQUEST_RUNNING && r->body.len > 0);
+}
+
+/* The next look at a request that may be stuck. */
+static void
+arm_timer(struct request *r, int64_t limit_ms)
+{
+	const struct conf_pool *pool = r->srv->opts->pool;
+	const int64_t limits[] = {
+		pool->cgi_idle_timeout_ms, pool->cgi_client_timeout_ms};
+	int64_t now = loop_now(r->srv->loop), at = 0;
+	size_t i;
+
+	/* Whose turn it is may change: the shorter one decides. */
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i] > 0 && (at == 0 || now + limits[i] < at))
+			at = now + limits[i];
+	if (limit_ms > 0)
+		at = MIN(at, r->active_ms + limit_ms);
+	if (at)
+		loop_timer_set(r->srv->loop, &r->timer, at);
+}
+
+static void
+on_timer(struct loop_timer *timer)
+{
+	struct request *r = container_of(timer, struct request, timer);
+	const struct conf_pool *pool = r->srv->opts->pool;
+	bool client = r->conn &&
+		(r->conn->blocked || request_is_receiving(r));
+	int64_t limit = client ? pool->cgi_client_timeout_ms :
+				 pool->cgi_idle_timeout_ms;
+	struct refusal why;
+
+	if (r->script.pid == 0) {
+		r->lingered = true;
+		check_end(r);
+		return;
+	}
+	if (limit <= 0 || loop_now(r->srv->loop) - r->active_ms < limit) {
+		arm_timer(r, limit);
+		return;
+	}
+	if (client) {
+		log_warning("script %s: the client stopped %s; cgi.client_"
+			"timeout ends the request", r->path,
+			r->conn->blocked ? "reading" : "sending");
+		conn_close(r->conn);
+		return;
+	}
+	refuse(&why, 504, "silent for %lld ms; it is ended (cgi.idle_timeout)",
+		(long long)limit);
+	request_refuse(r, &why);
+}
+
+/* The program takes no more, or there is no more. */
+static void
+end_body(struct request *r)
+{
+	buf_fini(&r->body);
+	script_close_input(&r->script);
+}
+
+/* Nothing more of it will come, or be let through. */
+static bool
+body_is_complete(const struct request *r)
+{
+	return r->input_ended ||
+		(r->body_kind != CGI_BODY_STREAM && r->body_left == 0);
+}
+
+static void
+on_in_event(struct loop_io *io, uint32_t events)
+{
+	struct request *r = container_of(io, struct request, script.in_io);
+	ssize_t n = buf_write(&r->body, io->fd);
+	(void)events;
+
+	if (n > 0)
+		r->active_ms = loop_now(r->srv->loop);
+	if (n < 0) {
+		end_body(r);	/* it closed its input: what is left is dropped */
+	} else if (r->body.len == 0) {
+		loop_del(r->srv->loop, io);
+		if (body_is_complete(r))
+			end_body(r);
+	} else {
+		return;
+	}
+	if (r->conn)
+		conn_update(r->conn);
+}
+
+/* Body to the program; what its pipe does not take waits. */
+static void
+forward(struct request *r, const uint8_t *p, size_t len)
+{
+	ssize_t n = 0;
+
+	if (r->script.infd < 0 || len == 0)
+		return;
+	if (r->body.len == 0) {
+		n = write(r->script.infd, p, len);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			end_body(r);
+			return;
+		}
+		n = MAX(n, (ssize_t)0);
+	}
+	if ((size_t)n == len)
+		return;
+	if (buf_add(&r->body, p + n, len - (size_t)n) < 0 ||
+		(r->script.in_io.fd < 0 &&
+			loop_add(r->srv->loop, &r->script.in_io,
+				r->script.infd, LOOP_WRITE) < 0)) {
+		log_error("script %s: its body is cut short: %s", r->path,
+			strerror(errno));
+		end_body(r);
+	}
+}
+
+/* Counts body and hands on what the program may have. */
+static void
+take_body(struct request *r, const uint8_t *p, size_t len)
+{
+	const uint64_t max = r->srv->opts->pool->cgi_max_body_bytes;
+	struct refusal why;
+
+	if (r->body_kind == CGI_BODY_STREAM) {
+		r->body_seen += len;
+		if (max && r->body_seen > max) {
+			refuse(&why, 413, "the body is longer than "
+				"cgi.max_body");
+			request_refuse(r, &why);
+			return;
+		}
+	} else {
+		len = (size_t)MIN((uint64_t)len, r->body_left);
+		r->body_left -= len;
+	}
+	forward(r, p, len);
+	if (body_is_complete(r) && r->body.len == 0)
+		end_body(r);
+}
+
+void
+request_stdin(struct request *r, const uint8_t *p, size_t len)
+{
+	if (r->state == REQUEST_QUEUED) {
+		if (buf_add(&r->body, p, len) < 0)
+			conn_close(r->conn);
+	} else if (r->state == REQUEST_RUNNING) {
+		take_body(r, p, len);
+	}
+}
+
+void
+request_stdin_end(struct request *r)
+{
+	/* Before the parameters end it belongs to nothing. */
+	if (r->state == REQUEST_PARAMS)
+		return;
+	r->input_ended = true;
+	if (r->state == REQUEST_RUNNING && r->body.len == 0)
+		end_body(r);
+}
+
+void
+request_params(struct request *r, const uint8_t *p, size_t len)
+{
+	struct refusal why;
+
+	if (r->state != REQUEST_PARAMS || buf_add(&r->params, p, len) == 0)
+		return;
+	if (errno == ENOBUFS)
+		refuse(&why, 431, "more than 256 KiB of parameters");
+	else
+		refuse(&why, 503, "no memory for the parameters");
+	request_refuse(r, &why);
+}
+
+void
+request_params_end(struct request *r)
+{
+	if (r->state != REQUEST_PARAMS)
+		return;
+	/* An authorizer is asked without a body (section 6.3). */
+	r->input_ended = r->role == FCGI_AUTHORIZER;
+	r->state = REQUEST_QUEUED;
+	if (server_take_place(r->srv, r))
+		request_start(r);
+}
+
+/* How much body the program gets; -1 with why when that is too much. */
+static int
+decide_body(struct request *r, const struct cgi_params *params,
+	struct refusal *why)
+{
+	const uint64_t max = r->srv->opts->pool->cgi_max_body_bytes;
+
+	r->body_kind = CGI_BODY_NONE;
+	if (r->role == FCGI_RESPONDER)
+		r->body_kind = (uint8_t)cgi_body_length(params, &r->body_left);
+	if (r->body_kind == CGI_BODY_INVALID)
+		return refuse(why, 400, "CONTENT_LENGTH is no number");
+	if (r->body_kind == CGI_BODY_LENGTH && max && r->body_left > max)
+		return refuse(why, 413, "the body is longer than cgi.max_body");
+	return 0;
+}
+
+/* The file to be run, or to be handed to the handler. */
+static int
+decide_script(struct request *r, const struct cgi_params *params,
+	struct located *ret, struct refusal *why)
+{
+	const struct gateway_opts *opts = r->srv->opts;
+	char path[PATH_MAX];
+	const char *text;
+	int status = cgi_script_path(params, path, sizeof(path), &text);
+	bool needed = opts->docroot || !opts->handler;
+
+	if (status && needed)
+		return refuse(why, (unsigned)status, "%s", text);
+	r->path = strdup(status ? opts->handler[0] : path);
+	if (!r->path)
+		return refuse(why, 503, "no memory");
+	return needed ? locate_open(opts, path, !opts->handler, ret, why) : 0;
+}
+
+/* Runs what was located; -1 with why. */
+static int
+run(struct request *r, const struct cgi_params *params, struct located *l,
+	struct refusal *why)
+{
+	static struct vec env;	/* kept: its memory is used again */
+	const struct gateway_opts *opts = r->srv->opts;
+	char *argv[] = {r->path, NULL};
+	struct script_spec spec = {
+		.path = r->path,
+		.argv = argv,
+		.execfd = -1,
+		.cwdfd = l->dirfd,
+		.cwd = opts->handler_dir,
+		.has_body = r->body_kind != CGI_BODY_NONE,
+		.first = l->first,
+	};
+
+	vec_clear(&env);
+	cgi_build_env(params, opts->own_env, opts->base_env,
+		opts->pool->cgi_allow_env, r->role, &env);
+	spec.envp = vec_array(&env);
+	if (!spec.envp)
+		return refuse(why, 503, "no memory for its environment");
+	if (opts->handler) {
+		spec.path = opts->handler[0];
+		spec.argv = opts->handler;
+	} else if (!l->script) {
+		spec.execfd = l->fd;
+	} else if (!locate_same(l, r->path)) {
+		return refuse(why, 403, "replaced while it was looked at");
+	}
+	return script_start(&r->script, opts, &spec, why);
+}
+
+void
+request_start(struct request *r)
+{
+	static struct cgi_params params;
+	struct located l = {.fd = -1, .dirfd = -1};
+	struct refusal why;
+	const char *text;
+	struct buf body;
+	int status;
+
+	status = cgi_params_decode(r->params.len ? buf_data(&r->params) : NULL,
+		r->params.len, &params, &text);
+	if (status) {
+		refuse(&why, (unsigned)status, "%s", text);
+		goto fail;
+	}
+	if (decide_script(r, &params, &l, &why) < 0 ||
+		decide_body(r, &params, &why) < 0 ||
+		run(r, &params, &l, &why) < 0)
+		goto fail;
+	locate_close(&l);
+	buf_fini(&r->params);
+	r->state = REQUEST_RUNNING;
+	r->next = r->srv->requests;
+	r->prev = &r->srv->requests;
+	if (r->next)
+		r->next->prev = &r->next;
+	r->srv->requests = r;
+	r->active_ms = loop_now(r->srv->loop);
+	arm_timer(r, 0);
+	/* What came while it waited. */
+	body = r->body;
+	buf_init(&r->body, BODY_MAX);
+	if (body.len > 0)
+		take_body(r, buf_data(&body), body.len);
+	buf_fini(&body);
+	if (body_is_complete(r) && r->body.len == 0)
+		end_body(r);
+	if (r->conn)
+		conn_update(r->conn);
+	return;
+fail:
+	locate_close(&l);
+	server_free_place(r->srv);
+	request_refuse(r, &why);
+}
+
+void
+request_abort(struct request *r)
+{
+	if (r->state == REQUEST_PARAMS || r->state == REQUEST_QUEUED) {
+		server_leave_queue(r->srv, r);
+		response_end(r, 0);
+		leave_conn(r);
+		return;
+	}
+	r->aborted = true;
+	if (r->srv->opts->pool->cgi_on_abort == CONF_ABORT_KILL) {
+		/* END_REQUEST follows when it is reaped. */
+		script_signal(&r->script, SIGKILL);
+		return;
+	}
+	end_body(r);
+	response_end(r, 0);
+	leave_conn(r);
+}
+
+void
+request_lost(struct request *r)
+{
+	r->conn = NULL;
+	if (r->state == REQUEST_QUEUED)
+		server_leave_queue(r->srv, r);
+	if (r->script.pid == 0) {
+		over(r);
+		return;
+	}
+	end_body(r);
+	if (r->srv->opts->pool->cgi_on_abort == CONF_ABORT_KILL)
+		script_signal(&r->script, SIGKILL);
+	else
+		response_resume(r);	/* to nobody, but it can go on */
+}
+
+void
+request_resume(struct request *r)
+{
+	response_resume(r);
+	check_end(r);
+}
+
+static void
+on_out_event(struct loop_io *io, uint32_t events)
+{
+	response_read_out(container_of(io, struct request, script.out_io),
+		events);
+}
+
+static void
+on_err_event(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	response_read_err(container_of(io, struct request, script.err_io));
+}
+
+struct request *
+request_begin(struct conn *c, uint16_t id, uint16_t role)
+{
+	struct server *srv = c->srv;
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->conn = c;
+	r->srv = srv;
+	r->id = id;
+	r->role = role;
+	r->state = REQUEST_PARAMS;
+	r->timer.on_timer = on_timer;
+	r->free_task.run = run_free;
+	r->active_ms = loop_now(srv->loop);
+	buf_init(&r->params, CGI_PARAMS_MAX);
+	buf_init(&r->body, BODY_MAX);
+	buf_init(&r->head, srv->opts->pool->cgi_max_header_bytes +
+		2 * BODY_MAX);
+	buf_init(&r->line, LINE_MAX_BYTES);
+	cgi_header_init(&r->header, srv->opts->pool->cgi_max_header_bytes);
+	script_init(&r->script, srv->loop);
+	r->script.on_exit = on_program_exit;
+	r->script.in_io.on_event = on_in_event;
+	r->script.out_io.on_event = on_out_event;
+	r->script.err_io.on_event = on_err_event;
+	return r;
+}

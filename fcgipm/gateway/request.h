@@ -1,0 +1,80 @@
+/*
+ * request.h - one request, from FCGI_BEGIN_REQUEST to FCGI_END_REQUEST, and
+ * on until its program is reaped
+ */
+#ifndef FCGIPM_GATEWAY_REQUEST_H
+#define FCGIPM_GATEWAY_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "gateway/script.h"
+#include "proto/cgi.h"
+
+struct conn;
+struct refusal;
+struct server;
+
+enum request_state {
+	REQUEST_PARAMS,		/* being received */
+	REQUEST_QUEUED,		/* waits for a place */
+	REQUEST_RUNNING,	/* its program is, or is not reaped */
+	REQUEST_OVER		/* no program, no connection: to be freed */
+};
+
+struct request {
+	struct conn *conn;	/* NULL once answered or lost */
+	struct server *srv;
+	struct request *next_waiting;	/* in srv's queue */
+	struct request *next, **prev;	/* in srv->requests */
+	uint16_t id, role;
+	uint8_t state;		/* enum request_state */
+	bool input_ended;	/* the peer sent the end of FCGI_STDIN */
+	bool aborted;		/* FCGI_ABORT_REQUEST came */
+	bool out_ended;		/* the program closed its output */
+	bool header_done;	/* of its answer */
+	bool err_used;		/* FCGI_STDERR was sent */
+	bool lingered;		/* enough for children left behind */
+	uint8_t body_kind;	/* enum cgi_body */
+	uint64_t body_left;	/* bytes the program may still get */
+	uint64_t body_seen;
+	char *path;		/* of the script, for the log */
+	struct buf params;	/* as received */
+	struct buf body;	/* what the program did not take yet */
+	struct buf head;	/* a header that comes in pieces */
+	struct buf line;	/* of the program's stderr */
+	struct cgi_header header;
+	struct script script;
+	struct loop_timer timer;	/* of inactivity, then of lingering */
+	struct loop_task free_task;
+	int64_t active_ms;	/* when a byte last moved */
+};
+
+/* What conn tells.  Each may end the request, and conn->req be NULL then. */
+struct request *request_begin(struct conn *c, uint16_t id, uint16_t role);
+void request_params(struct request *r, const uint8_t *p, size_t len);
+void request_params_end(struct request *r);
+void request_stdin(struct request *r, const uint8_t *p, size_t len);
+void request_stdin_end(struct request *r);
+void request_abort(struct request *r);
+/* The peer took what waited: the program's output is read again. */
+void request_resume(struct request *r);
+/* The connection is gone. */
+void request_lost(struct request *r);
+/* Has body that its program did not take: read no more from the peer. */
+bool request_is_full(const struct request *r);
+/* Waits for bytes of the peer, not of the program. */
+bool request_is_receiving(const struct request *r);
+
+/* What server tells: there is a place now. */
+void request_start(struct request *r);
+
+/* What response tells. */
+void request_output_ended(struct request *r);
+/* Answers with a status page instead, and logs why. */
+void request_refuse(struct request *r, const struct refusal *why);
+
+#endif

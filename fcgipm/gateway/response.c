@@ -1,0 +1,291 @@
+/*
+ * response.c - what a program writes becomes records; see response.h
+ *
+ * Called by gateway/request.  Output is read straight behind the place of its
+ * record header, so a block costs one read and one write and no copy.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "gateway/conn.h"
+#include "gateway/gateway.h"
+#include "gateway/request.h"
+#include "gateway/response.h"
+#include "gateway/server.h"
+
+/* Two records of it empty a full pipe in one read. */
+#define PART_BYTES (32 * 1024)
+/* Reads an event may cost before other requests have their turn. */
+#define READS_A_TURN 8
+#define STDERR_BYTES 4096
+
+struct block {
+	uint8_t head1[FCGI_HEADER_LEN];
+	uint8_t part1[PART_BYTES];
+	uint8_t head2[FCGI_HEADER_LEN];
+	uint8_t part2[PART_BYTES];
+};
+
+_Static_assert(sizeof(struct block) == 2 * (FCGI_HEADER_LEN + PART_BYTES),
+	"the two records lie one behind the other");
+
+/* n bytes of output lie in b. */
+static void
+send_block(struct request *r, struct block *b, size_t n)
+{
+	size_t len = FCGI_HEADER_LEN + n;
+
+	fcgi_put_header(b->head1, FCGI_STDOUT, r->id, MIN(n, PART_BYTES), 0);
+	if (n > PART_BYTES) {
+		fcgi_put_header(b->head2, FCGI_STDOUT, r->id, n - PART_BYTES,
+			0);
+		len += FCGI_HEADER_LEN;
+	}
+	conn_send(r->conn, b, len, true);
+}
+
+/* A header that came in pieces leaves, with the body behind it. */
+static void
+send_head(struct request *r)
+{
+	uint8_t head[FCGI_HEADER_LEN];
+	size_t n;
+
+	while (r->conn && r->head.len > 0) {
+		n = MIN(r->head.len, (size_t)FCGI_MAX_CONTENT);
+		fcgi_put_header(head, FCGI_STDOUT, r->id, n, 0);
+		conn_send(r->conn, head, sizeof(head), true);
+		if (r->conn)
+			conn_send(r->conn, buf_data(&r->head), n, true);
+		if (r->head.len)
+			buf_consume(&r->head, n);
+	}
+}
+
+static void
+refuse_header(struct request *r, const char *what)
+{
+	struct refusal why;
+
+	refuse(&why, 502, "no CGI answer: %s", what);
+	request_refuse(r, &why);
+}
+
+/*
+ * Scans the header in the n new bytes at b.
+ *
+ * returns	true when it is complete and they may be sent
+ */
+static bool
+scan_header(struct request *r, struct block *b, size_t n)
+{
+	const struct {
+		const uint8_t *p;
+		size_t len;
+	} part[2] = {
+		{b->part1, MIN(n, PART_BYTES)},
+		{b->part2, n > PART_BYTES ? n - PART_BYTES : 0},
+	};
+	enum cgi_scan got = CGI_SCAN_MORE;
+	bool whole = r->head.len == 0;
+	size_t used, i;
+
+	for (i = 0; i < 2 && got == CGI_SCAN_MORE; i++)
+		got = cgi_header_scan(&r->header, part[i].p, part[i].len,
+			&used);
+	if (got == CGI_SCAN_BAD) {
+		refuse_header(r, r->header.why);
+		return false;
+	}
+	r->header_done = got == CGI_SCAN_DONE;
+	if (r->header_done && whole)
+		return true;
+	for (i = 0; i < 2; i++) {
+		if (buf_add(&r->head, part[i].p, part[i].len) < 0) {
+			refuse_header(r, "no memory for its header");
+			return false;
+		}
+	}
+	if (r->header_done)
+		send_head(r);
+	return false;
+}
+
+/* Stops reading the program until the peer took what waits. */
+static void
+pause_output(struct request *r)
+{
+	loop_del(r->srv->loop, &r->script.out_io);
+	loop_del(r->srv->loop, &r->script.err_io);
+}
+
+static void
+close_out(struct request *r)
+{
+	loop_del(r->srv->loop, &r->script.out_io);
+	fd_close(&r->script.outfd);
+	r->out_ended = true;
+	request_output_ended(r);
+}
+
+void
+response_read_out(struct request *r, uint32_t events)
+{
+	static struct block b;
+	struct iovec iov[2] = {
+		{b.part1, sizeof(b.part1)}, {b.part2, sizeof(b.part2)}};
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < READS_A_TURN && r->script.outfd >= 0; i++) {
+		if (r->conn && r->conn->blocked) {
+			pause_output(r);
+			return;
+		}
+		/* What is held and one part, or nothing and two. */
+		n = readv(r->script.outfd, iov,
+			r->conn && conn_waiting(r->conn) ? 1 : 2);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			close_out(r);
+			return;
+		}
+		r->active_ms = loop_now(r->srv->loop);
+		if (r->conn && !r->aborted &&
+			(r->header_done || scan_header(r, &b, (size_t)n)))
+			send_block(r, &b, (size_t)n);
+		/* A short read emptied it, unless its end comes next. */
+		if (n < PART_BYTES && !(events & LOOP_HANGUP))
+			return;
+	}
+}
+
+/* Whole lines go to the log; an endless one in pieces. */
+static void
+log_lines(struct request *r, const char *p, size_t len)
+{
+	const char *nl;
+	size_t n;
+
+	while (len > 0) {
+		nl = memchr(p, '\n', len);
+		n = nl ? (size_t)(nl - p) : len;
+		if (buf_add(&r->line, p, n) < 0) {
+			log_notice("script %s: %.*s", r->path,
+				(int)r->line.len,
+				r->line.len ? (char *)buf_data(&r->line) : "");
+			buf_fini(&r->line);
+			(void)buf_add(&r->line, p, n);
+		}
+		if (nl) {
+			if (r->line.len > 0)
+				log_notice("script %s: %.*s", r->path,
+					(int)r->line.len,
+					(char *)buf_data(&r->line));
+			buf_fini(&r->line);
+			n++;
+		}
+		p += n;
+		len -= n;
+	}
+}
+
+void
+response_read_err(struct request *r)
+{
+	static uint8_t rec[FCGI_HEADER_LEN + STDERR_BYTES];
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < READS_A_TURN && r->script.errfd >= 0; i++) {
+		if (r->conn && r->conn->blocked) {
+			pause_output(r);
+			return;
+		}
+		n = read(r->script.errfd, rec + FCGI_HEADER_LEN, STDERR_BYTES);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			loop_del(r->srv->loop, &r->script.err_io);
+			fd_close(&r->script.errfd);
+			return;
+		}
+		r->active_ms = loop_now(r->srv->loop);
+		log_lines(r, (char *)rec + FCGI_HEADER_LEN, (size_t)n);
+		if (r->conn && !r->aborted) {
+			fcgi_put_header(rec, FCGI_STDERR, r->id, (size_t)n, 0);
+			r->err_used = true;
+			conn_send(r->conn, rec, FCGI_HEADER_LEN + (size_t)n,
+				true);
+		}
+		if (n < STDERR_BYTES)
+			return;
+	}
+}
+
+void
+response_resume(struct request *r)
+{
+	struct loop *loop = r->srv->loop;
+
+	if (r->script.outfd >= 0 && r->script.out_io.fd < 0 &&
+		loop_add(loop, &r->script.out_io, r->script.outfd,
+			LOOP_READ) < 0)
+		close_out(r);
+	if (r->script.errfd >= 0 && r->script.err_io.fd < 0 &&
+		loop_add(loop, &r->script.err_io, r->script.errfd,
+			LOOP_READ) < 0)
+		fd_close(&r->script.errfd);
+}
+
+size_t
+response_put_end(uint8_t *p, uint16_t id, uint32_t app_status,
+	uint8_t protocol_status)
+{
+	const struct fcgi_end end = {app_status, protocol_status};
+
+	fcgi_put_header(p, FCGI_END_REQUEST, id, FCGI_BODY_LEN, 0);
+	fcgi_put_end(p + FCGI_HEADER_LEN, &end);
+	return FCGI_HEADER_LEN + FCGI_BODY_LEN;
+}
+
+void
+response_end(struct request *r, uint32_t app_status)
+{
+	uint8_t rec[4 * FCGI_HEADER_LEN];
+	size_t len = 0;
+
+	if (r->err_used) {
+		fcgi_put_header(rec, FCGI_STDERR, r->id, 0, 0);
+		len += FCGI_HEADER_LEN;
+	}
+	fcgi_put_header(rec + len, FCGI_STDOUT, r->id, 0, 0);
+	len += FCGI_HEADER_LEN;
+	len += response_put_end(rec + len, r->id, app_status,
+		FCGI_REQUEST_COMPLETE);
+	conn_send(r->conn, rec, len, false);
+}
+
+void
+response_page(struct request *r, unsigned status)
+{
+	const char *text = cgi_status_text(status);
+	uint8_t rec[FCGI_HEADER_LEN + 256];
+	int n;
+
+	n = snprintf((char *)rec + FCGI_HEADER_LEN,
+		sizeof(rec) - FCGI_HEADER_LEN,
+		"Status: %u %s\r\nContent-Type: text/plain\r\n%s\r\n%u %s\n",
+		status, text, status == 503 ? "Retry-After: 1\r\n" : "",
+		status, text);
+	fcgi_put_header(rec, FCGI_STDOUT, r->id, (size_t)n, 0);
+	conn_send(r->conn, rec, FCGI_HEADER_LEN + (size_t)n, true);
+}

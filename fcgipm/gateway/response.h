@@ -1,0 +1,30 @@
+/*
+ * response.h - what a program writes becomes FCGI_STDOUT and FCGI_STDERR
+ */
+#ifndef FCGIPM_GATEWAY_RESPONSE_H
+#define FCGIPM_GATEWAY_RESPONSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct request;
+struct refusal;
+
+/* The program's output, or its stderr, can be read. */
+void response_read_out(struct request *r, uint32_t events);
+void response_read_err(struct request *r);
+
+/* The peer took what waited: both are read again. */
+void response_resume(struct request *r);
+
+/* The end of both streams and FCGI_END_REQUEST, with what is still held. */
+void response_end(struct request *r, uint32_t app_status);
+
+/* A short page that names the status; response_end() follows. */
+void response_page(struct request *r, unsigned status);
+
+/* FCGI_END_REQUEST alone, for a request that never began. */
+size_t response_put_end(uint8_t *p, uint16_t id, uint32_t app_status,
+	uint8_t protocol_status);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * script.h - one CGI program while it runs
+ */
+#ifndef FCGIPM_GATEWAY_SCRIPT_H
+#define FCGIPM_GATEWAY_SCRIPT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/loop.h"
+
+struct gateway_opts;
+struct refusal;
+
+/* What is to be run. */
+struct script_spec {
+	const char *path;	/* absolute */
+	char *const *argv, *const *envp;
+	int execfd;		/* >= 0: run this descriptor, not the path */
+	int cwdfd;		/* >= 0: in this folder */
+	const char *cwd;	/* else in this one, NULL = ours */
+	bool has_body;		/* fd 0 is a pipe, else /dev/null */
+	const char *first;	/* its "#!" line, "" = none; for messages */
+};
+
+/* Embedded in the request, whose callbacks it calls. */
+struct script {
+	struct loop *loop;
+	struct loop_child child;	/* on_exit is not for the owner */
+	struct loop_io in_io, out_io, err_io;	/* on_event: the owner's */
+	struct loop_timer kill_timer;
+	void (*on_exit)(struct script *s);	/* the owner's; reaped */
+	int infd, outfd, errfd;	/* our ends, non-blocking; -1 = closed */
+	int pidfd;
+	pid_t pid;		/* 0 = not started, or reaped */
+	int status;		/* exit status, 128 + n after signal n */
+};
+
+void script_init(struct script *s, struct loop *loop);
+
+/*
+ * script_start - run it; its pipes are watched as soon as it runs
+ *
+ * returns	0; -1 with why, nothing left behind
+ */
+int script_start(struct script *s, const struct gateway_opts *opts,
+	const struct script_spec *spec, struct refusal *why);
+
+/* It ended already?  Reaps it and calls on_exit, without waiting. */
+void script_try_reap(struct script *s);
+
+/* A signal to its process group, unless it was reaped. */
+void script_signal(struct script *s, int signo);
+/* TERM now, KILL in two seconds. */
+void script_stop(struct script *s);
+
+/* No more body. */
+void script_close_input(struct script *s);
+/* Closes everything; it must have been reaped, or never been started. */
+void script_fini(struct script *s);
+
+#endif

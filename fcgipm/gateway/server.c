@@ -1,0 +1,263 @@
+/*
+ * server.c - listeners, the number of programs, and the end; see server.h
+ *
+ * Made by gateway/main.  Accepting stops while requests wait for a place, so
+ * that what is too much stays in the kernel's queue.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "gateway/conn.h"
+#include "gateway/gateway.h"
+#include "gateway/request.h"
+#include "gateway/server.h"
+
+#define ACCEPTS_A_TURN 16
+#define RETRY_MS 100
+
+static void
+watch_listeners(struct server *srv, bool on)
+{
+	size_t i;
+
+	srv->paused = !on;
+	for (i = 0; i < srv->nlisteners; i++) {
+		struct server_listener *ln = &srv->listeners[i];
+
+		if (!on)
+			loop_del(srv->loop, &ln->io);
+		else if (ln->fd >= 0 && ln->io.fd < 0 &&
+			loop_add(srv->loop, &ln->io, ln->fd,
+				LOOP_READ | LOOP_EXCLUSIVE) < 0)
+			log_error("a listener is not watched: %s",
+				strerror(errno));
+	}
+}
+
+/* Should they be watched now? */
+static void
+update_listeners(struct server *srv)
+{
+	bool on = !srv->wait_first && !srv->retry_timer.place &&
+		!srv->draining;
+
+	if (on == srv->paused)
+		watch_listeners(srv, on);
+}
+
+static void
+on_retry_timer(struct loop_timer *timer)
+{
+	update_listeners(container_of(timer, struct server, retry_timer));
+}
+
+/* 0 when one was accepted, else errno. */
+static int
+accept_one(struct server_listener *ln)
+{
+	int fd = accept4(ln->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	conn_open(ln->srv, fd, ln->tcp);
+	return 0;
+}
+
+static void
+on_accept_error(struct server *srv, int err)
+{
+	switch (err) {
+	case EAGAIN:
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+		return;
+	case EINVAL:
+		/* Somebody called shutdown(2) on it: nothing will come. */
+		server_drain(srv);
+		return;
+	default:
+		log_warning("accept: %s; raise rlimit_files or lower "
+			"pm.max_children", strerror(err));
+		loop_timer_set(srv->loop, &srv->retry_timer,
+			loop_now(srv->loop) + RETRY_MS);
+		update_listeners(srv);
+	}
+}
+
+static void
+on_connection(struct loop_io *io, uint32_t events)
+{
+	struct server_listener *ln =
+		container_of(io, struct server_listener, io);
+	int i, err;
+	(void)events;
+
+	for (i = 0; i < ACCEPTS_A_TURN && io->fd >= 0; i++) {
+		err = accept_one(ln);
+		if (err) {
+			on_accept_error(ln->srv, err);
+			return;
+		}
+	}
+}
+
+bool
+server_take_place(struct server *srv, struct request *r)
+{
+	if (srv->running < srv->opts->pool->max_children && !srv->wait_first) {
+		srv->running++;
+		return true;
+	}
+	r->next_waiting = NULL;
+	*srv->wait_end = r;
+	srv->wait_end = &r->next_waiting;
+	update_listeners(srv);
+	return false;
+}
+
+void
+server_leave_queue(struct server *srv, struct request *r)
+{
+	struct request **at;
+
+	for (at = &srv->wait_first; *at; at = &(*at)->next_waiting) {
+		if (*at != r)
+			continue;
+		*at = r->next_waiting;
+		if (!*at)
+			srv->wait_end = at;
+		break;
+	}
+	update_listeners(srv);
+}
+
+void
+server_free_place(struct server *srv)
+{
+	srv->running--;
+	if (srv->wait_first)
+		loop_defer(srv->loop, &srv->place_task);
+}
+
+/* Starts what waits, as far as there are places. */
+static void
+run_place(struct loop_task *task)
+{
+	struct server *srv = container_of(task, struct server, place_task);
+	struct request *r;
+
+	while ((r = srv->wait_first) &&
+		srv->running < srv->opts->pool->max_children) {
+		server_leave_queue(srv, r);
+		srv->running++;
+		request_start(r);
+	}
+}
+
+void
+server_something_ended(struct server *srv)
+{
+	if (srv->draining) {
+		loop_defer(srv->loop, &srv->idle_task);
+	} else if (srv->retry_timer.place) {
+		loop_timer_stop(srv->loop, &srv->retry_timer);
+		update_listeners(srv);
+	}
+}
+
+static void
+run_idle(struct loop_task *task)
+{
+	struct server *srv = container_of(task, struct server, idle_task);
+
+	if (srv->draining && !srv->conns && !srv->requests)
+		loop_quit(srv->loop);
+}
+
+void
+server_drain(struct server *srv)
+{
+	struct conn *c, *next;
+	size_t i;
+
+	if (srv->draining)
+		return;
+	srv->draining = true;
+	watch_listeners(srv, false);
+	loop_timer_stop(srv->loop, &srv->retry_timer);
+	for (i = 0; i < srv->nlisteners; i++) {
+		while (accept_one(&srv->listeners[i]) == 0)
+			continue;
+		fd_close(&srv->listeners[i].fd);
+	}
+	for (c = srv->conns; c; c = next) {
+		next = c->next;
+		conn_drain(c);
+	}
+	loop_defer(srv->loop, &srv->idle_task);
+}
+
+void
+server_abort(struct server *srv)
+{
+	struct request *r;
+
+	for (r = srv->requests; r; r = r->next)
+		script_signal(&r->script, SIGKILL);
+	loop_quit(srv->loop);
+}
+
+int
+server_init(struct server *srv, struct loop *loop,
+	const struct gateway_opts *opts, const int *fds, size_t n)
+{
+	struct sockaddr_storage sa;
+	socklen_t len;
+	size_t i;
+
+	*srv = (struct server){
+		.loop = loop, .opts = opts, .paused = true, .nlisteners = n};
+	srv->wait_end = &srv->wait_first;
+	srv->retry_timer.on_timer = on_retry_timer;
+	srv->place_task.run = run_place;
+	srv->idle_task.run = run_idle;
+	srv->listeners = mem_calloc(n, sizeof(*srv->listeners));
+	for (i = 0; i < n; i++) {
+		struct server_listener *ln = &srv->listeners[i];
+
+		ln->srv = srv;
+		ln->fd = fds[i];
+		ln->io.fd = -1;
+		ln->io.on_event = on_connection;
+		len = sizeof(sa);
+		if (getsockname(ln->fd, (struct sockaddr *)&sa, &len) < 0 ||
+			fd_set_nonblock(ln->fd, true) < 0)
+			return -1;
+		ln->tcp = sa.ss_family != AF_UNIX;
+	}
+	watch_listeners(srv, true);
+	return 0;
+}
+
+void
+server_fini(struct server *srv)
+{
+	size_t i;
+
+	for (i = 0; i < srv->nlisteners; i++) {
+		loop_del(srv->loop, &srv->listeners[i].io);
+		fd_close(&srv->listeners[i].fd);
+	}
+	free(srv->listeners);
+	srv->listeners = NULL;
+	srv->nlisteners = 0;
+}

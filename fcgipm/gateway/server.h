@@ -1,0 +1,70 @@
+/*
+ * server.h - listeners, the number of programs, and the end
+ */
+#ifndef FCGIPM_GATEWAY_SERVER_H
+#define FCGIPM_GATEWAY_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/loop.h"
+
+struct conn;
+struct gateway_opts;
+struct request;
+
+struct server_listener {
+	struct loop_io io;
+	struct server *srv;
+	int fd;			/* -1 once closed */
+	bool tcp;
+};
+
+struct server {
+	struct loop *loop;
+	const struct gateway_opts *opts;
+	struct server_listener *listeners;
+	size_t nlisteners;
+	struct conn *conns;	/* all of them, newest first */
+	struct request *requests;	/* those with a program, newest first */
+	struct request *wait_first, **wait_end;	/* for a place, in order */
+	unsigned running;	/* programs not yet reaped */
+	bool paused;		/* listeners are not watched */
+	bool draining;		/* no new requests; leave when all is done */
+	struct loop_timer retry_timer;	/* of accept, after EMFILE */
+	struct loop_task place_task;	/* a place is free */
+	struct loop_task idle_task;	/* was that the last one? */
+};
+
+/*
+ * server_init - serve on these listening sockets
+ *
+ * fds, n	taken; made non-blocking, since a program of ours never
+ *		accepts on them
+ * returns	0, or -1 with errno
+ */
+int server_init(struct server *srv, struct loop *loop,
+	const struct gateway_opts *opts, const int *fds, size_t n);
+void server_fini(struct server *srv);
+
+/* Takes what is queued, accepts no more, and quits the loop when the last
+ * request is answered and the last program reaped. */
+void server_drain(struct server *srv);
+/* Kills what runs and quits the loop. */
+void server_abort(struct server *srv);
+
+/*
+ * server_take_place - may the request's program start now?
+ *
+ * returns	true, and a place taken; false when it waits: request_start()
+ *		is called when one is free
+ */
+bool server_take_place(struct server *srv, struct request *r);
+/* The program is gone, or never came. */
+void server_free_place(struct server *srv);
+/* The request waits no longer. */
+void server_leave_queue(struct server *srv, struct request *r);
+/* Something ended: a descriptor is free, and it may have been the last. */
+void server_something_ended(struct server *srv);
+
+#endif
