@@ -10,14 +10,6 @@
 #include <unistd.h>
 
 static void
-show_env(const char *label, const char *name)
-{
-	const char *value = getenv(name);
-
-	printf("%s: %s\n", label, value ? value : "-");
-}
-
-static void
 show_fds(void)
 {
 	char path[300], target[PATH_MAX];
@@ -40,6 +32,10 @@ show_fds(void)
 int
 main(void)
 {
+	/* Asked before the first request: from then on the environment is
+	 * the request's. */
+	const char *pool = getenv("FCGIPM_POOL");
+	const char *slot = getenv("FCGIPM_WORKER");
 	char cwd[PATH_MAX];
 
 	while (FCGI_Accept() >= 0) {
@@ -47,8 +43,8 @@ main(void)
 		printf("pid: %d\nppid: %d\n", (int)getpid(), (int)getppid());
 		printf("uid: %d\ngid: %d\n", (int)getuid(), (int)getgid());
 		printf("cwd: %s\n", getcwd(cwd, sizeof(cwd)) ? cwd : "-");
-		show_env("pool", "FCGIPM_POOL");
-		show_env("slot", "FCGIPM_WORKER");
+		printf("pool: %s\n", pool ? pool : "-");
+		printf("slot: %s\n", slot ? slot : "-");
 		show_fds();
 	}
 	return 0;

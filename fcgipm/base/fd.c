@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -113,7 +114,7 @@ fail:
 }
 
 int
-fd_ensure_std(void)
+fd_sanitize(void)
 {
 	int fd;
 
@@ -121,9 +122,9 @@ fd_ensure_std(void)
 	do {
 		fd = open("/dev/null", O_RDWR);
 	} while (fd >= 0 && fd <= 2);
-	if (fd < 0)
+	if (fd < 0 || close(fd) < 0)
 		return -1;
-	return close(fd);
+	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 int

@@ -293,7 +293,7 @@ main(int argc, char **argv)
 	struct conf c = {0};
 	int code;
 
-	if (fd_ensure_std() < 0)
+	if (fd_sanitize() < 0)
 		return EXIT_SYSTEM;
 	log_ident("fcgipm");
 	code = parse(argc, argv, &o);
