@@ -199,9 +199,8 @@ conn_request_ended(struct conn *c, bool input_ended)
 	c->req = NULL;
 	c->served = true;
 	set_timer(c, 0);
-	/* A body that goes on would be taken for nobody's, and dropped; but
-	 * for how long?  Such a connection is not worth keeping. */
-	if (c->keep && input_ended && !c->srv->draining) {
+	/* Body that still comes is for an id that is not active: dropped. */
+	if (c->keep && !c->srv->draining) {
 		conn_update(c);
 		return;
 	}
@@ -293,7 +292,7 @@ begin(struct conn *c)
 	if (b.role != FCGI_RESPONDER && b.role != FCGI_AUTHORIZER) {
 		conn_send(c, end, response_put_end(end, h->id, 0,
 			FCGI_UNKNOWN_ROLE), false);
-		conn_request_ended(c, c->keep);
+		conn_request_ended(c, false);
 		return;
 	}
 	c->req = request_begin(c, h->id, b.role);

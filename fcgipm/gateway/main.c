@@ -183,8 +183,6 @@ take_inherited(int *fds, int first, int n)
 				"-l ADDR", fds[i]);
 			return -1;
 		}
-		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
-			return -1;
 	}
 	return 0;
 }
@@ -394,7 +392,9 @@ main(int argc, char **argv)
 	unsigned long nofile;
 	size_t n, i;
 
-	if (fd_ensure_std() < 0)
+	/* Programs get 0, 1 and 2, whatever we were started with. */
+	if (fd_sanitize() < 0 ||
+		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return EXIT_SYSTEM;
 	log_ident("fcgipm-cgi");
 	status = parse(argc, argv, &o, &ps);
