@@ -1,0 +1,105 @@
+/*
+ * world.h - a fresh folder, the real daemon in it, and a FastCGI client
+ *
+ * Every end-to-end test makes a world, talks to the daemon through its socket
+ * and closes it; world_close() asserts that nothing is left behind.
+ */
+#ifndef FCGIPM_T_WORLD_H
+#define FCGIPM_T_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct world {
+	char dir[256];		/* our folder; sockets and files go here */
+	char log[300];		/* the daemon's stderr */
+	pid_t pid;		/* the daemon, 0 when not running */
+};
+
+/* An answer, as it came over the wire. */
+struct answer {
+	char *out;		/* FCGI_STDOUT, with a NUL behind */
+	size_t out_len;
+	char *err;		/* FCGI_STDERR */
+	size_t err_len;
+	bool ended;		/* FCGI_END_REQUEST came */
+	uint32_t app_status;
+	uint8_t protocol_status;
+	bool end_with_output;	/* END came in the same read as the rest */
+	double seconds;		/* from connect to the end */
+};
+
+/* Programs of the build and scripts of the sources, by name. */
+const char *world_handler(const char *name);
+const char *world_child(const char *name);
+
+struct world *world_open(void);
+/* A path in the world's folder, valid until the sixteenth call after. */
+const char *world_path(const struct world *w, const char *name);
+/* Writes a file into the folder; @DIR@, @BIN@, @T@ are replaced in text. */
+const char *world_write(const struct world *w, const char *name,
+	const char *text);
+
+/* Starts fcgipm -c on this text and waits until it says ready. */
+void world_start(struct world *w, const char *ini);
+/* The same without waiting. */
+void world_launch(struct world *w, const char *ini);
+/* Waits for a line in the log; fails the test after 10 s. */
+void world_expect_log(struct world *w, const char *text);
+bool world_log_has(struct world *w, const char *text);
+/* The whole log, the caller's to free(). */
+char *world_read_log(struct world *w);
+
+/*
+ * world_run - a program of the build to its end
+ *
+ * argv		argv[0] is "fcgipm", "fcgipm-cgi" or "fcgipmctl"
+ * ret_out	stdout and stderr together, the caller's to free()
+ * returns	exit status, or 128 and the signal
+ */
+int world_run(struct world *w, char *const *argv, char **ret_out);
+
+/* TERM, and asserts exit status 0. */
+void world_stop(struct world *w);
+/* Waits for the daemon's end; exit status, or 128 and the signal. */
+int world_wait(struct world *w);
+/* Stops what runs, asserts that no process, socket or file of ours is left,
+ * removes the folder. */
+void world_close(struct world **w);
+
+/* Waits up to 10 s until check is true; fails the test naming what. */
+void world_until(bool (*check)(void *), void *arg, const char *what);
+/* Waits until no process of this number lives (zombies count as gone). */
+void world_until_gone(pid_t pid);
+bool world_alive(pid_t pid);
+/* The number in a file, waiting for the file. */
+pid_t world_read_pid(const char *path);
+/* Children of a process: how many, and the first max of them. */
+size_t world_children(pid_t parent, pid_t *ret, size_t max);
+
+/* A connection to "name" in the folder, or host:port; asserts. */
+int client_connect(const struct world *w, const char *address);
+/* Asserts that the bytes go out. */
+void client_send(int fd, const void *p, size_t len);
+/* One record, padded as told. */
+void client_record(int fd, int type, int id, const void *p, size_t len,
+	unsigned padding);
+/* BEGIN and the parameters, "NAME=VALUE" each, NULL at the end. */
+void client_begin(int fd, int id, int flags, const char *const *params);
+/* Reads until END_REQUEST or the peer closes; timeout 20 s asserts. */
+struct answer client_read(int fd);
+void answer_free(struct answer *a);
+/* A whole request: connects, sends body (may be NULL), reads, closes. */
+struct answer client_call(const struct world *w, const char *address,
+	const char *const *params, const void *body, size_t len);
+/* The same with SCRIPT_FILENAME and QUERY_STRING. */
+struct answer client_script(const struct world *w, const char *address,
+	const char *script, const char *query);
+/* Asserts that out holds text. */
+void answer_expect(const struct answer *a, const char *text);
+/* The number behind "label: " in out. */
+long answer_number(const struct answer *a, const char *label);
+
+#endif
