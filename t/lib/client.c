@@ -1,0 +1,329 @@
+/*
+ * client.c - a FastCGI client for tests; see world.h
+ *
+ * Records are typed here by hand from FastCGI 1.0, section 3, and not taken
+ * from the code under test.
+ */
+#include <criterion/criterion.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "world.h"
+
+enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6,
+	STDERR = 7 };
+
+#define PATIENCE_MS 20000
+
+static double
+now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static int
+connect_tcp(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	char host[64];
+	int fd;
+
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - address), address);
+	in.sin_port = htons((uint16_t)atoi(colon + 1));
+	cr_assert_eq(inet_pton(AF_INET, host, &in.sin_addr), 1);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0,
+		"%s: %s", address, strerror(errno));
+	return fd;
+}
+
+int
+client_connect(const struct world *w, const char *address)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(un);
+	int fd;
+
+	if (strchr(address, ':'))
+		return connect_tcp(address);
+	if (address[0] == '@') {
+		memcpy(un.sun_path + 1, address + 1, strlen(address + 1));
+		len = (socklen_t)(sizeof(sa_family_t) + strlen(address));
+	} else {
+		snprintf(un.sun_path, sizeof(un.sun_path), "%.*s/%.*s", 80,
+			w->dir, 24, address);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&un, len), 0, "%s: %s",
+		address, strerror(errno));
+	return fd;
+}
+
+void
+client_send(int fd, const void *p, size_t len)
+{
+	const char *at = p;
+
+	while (len > 0) {
+		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+
+		cr_assert_gt(n, 0, "send: %s", strerror(errno));
+		at += n;
+		len -= (size_t)n;
+	}
+}
+
+static size_t
+put_record(uint8_t *to, int type, int id, const void *p, size_t len,
+	unsigned padding)
+{
+	const uint8_t head[8] = {1, (uint8_t)type, (uint8_t)(id >> 8),
+		(uint8_t)id, (uint8_t)(len >> 8), (uint8_t)len,
+		(uint8_t)padding, 0};
+
+	memcpy(to, head, 8);
+	if (len)
+		memcpy(to + 8, p, len);
+	memset(to + 8 + len, 0xee, padding);
+	return 8 + len + padding;
+}
+
+void
+client_record(int fd, int type, int id, const void *p, size_t len,
+	unsigned padding)
+{
+	static uint8_t buf[8 + 65535 + 255];
+
+	cr_assert_leq(len, 65535);
+	client_send(fd, buf, put_record(buf, type, id, p, len, padding));
+}
+
+static size_t
+put_length(uint8_t *to, size_t len)
+{
+	if (len < 128) {
+		to[0] = (uint8_t)len;
+		return 1;
+	}
+	to[0] = (uint8_t)(0x80 | len >> 24);
+	to[1] = (uint8_t)(len >> 16);
+	to[2] = (uint8_t)(len >> 8);
+	to[3] = (uint8_t)len;
+	return 4;
+}
+
+static size_t
+put_params(uint8_t *to, size_t max, const char *const *params)
+{
+	size_t n = 0;
+
+	for (; *params; params++) {
+		const char *eq = strchr(*params, '=');
+		size_t name = (size_t)(eq - *params), value = strlen(eq + 1);
+
+		cr_assert_leq(n + name + value + 8, max);
+		n += put_length(to + n, name);
+		n += put_length(to + n, value);
+		memcpy(to + n, *params, name);
+		n += name;
+		memcpy(to + n, eq + 1, value);
+		n += value;
+	}
+	return n;
+}
+
+void
+client_begin(int fd, int id, int flags, const char *const *params)
+{
+	const uint8_t begin[8] = {0, 1, (uint8_t)flags};
+	static uint8_t buf[65535];
+
+	client_record(fd, BEGIN, id, begin, 8, 0);
+	if (*params)
+		client_record(fd, PARAMS, id, buf,
+			put_params(buf, sizeof(buf), params), 0);
+	client_record(fd, PARAMS, id, NULL, 0, 0);
+}
+
+static void
+append(char **to, size_t *len, const uint8_t *p, size_t n)
+{
+	*to = realloc(*to, *len + n + 1);
+	cr_assert_not_null(*to);
+	memcpy(*to + *len, p, n);
+	*len += n;
+	(*to)[*len] = '\0';
+}
+
+/* Takes whole records from buf; the bytes taken. */
+static size_t
+take_records(struct answer *a, const uint8_t *buf, size_t have, bool first)
+{
+	size_t at = 0;
+
+	while (have - at >= 8 && !a->ended) {
+		const uint8_t *h = buf + at;
+		size_t len = (size_t)h[4] << 8 | h[5], all = 8 + len + h[6];
+
+		cr_assert_eq(h[0], 1, "version");
+		if (have - at < all)
+			break;
+		if (h[1] == STDOUT)
+			append(&a->out, &a->out_len, h + 8, len);
+		if (h[1] == STDERR)
+			append(&a->err, &a->err_len, h + 8, len);
+		if (h[1] == END) {
+			cr_assert_eq(len, 8);
+			a->ended = true;
+			a->app_status = (uint32_t)h[8] << 24 |
+				(uint32_t)h[9] << 16 | (uint32_t)h[10] << 8 |
+				h[11];
+			a->protocol_status = h[12];
+			a->end_with_output = first;
+		}
+		at += all;
+	}
+	return at;
+}
+
+/* Sends body while it reads, so that neither side waits for the other. */
+static struct answer
+converse(int fd, const uint8_t *body, size_t len)
+{
+	static uint8_t buf[262144], out[8 + 65535];
+	struct answer a = {.out = calloc(1, 1), .err = calloc(1, 1)};
+	size_t have = 0, out_len = 0, out_at = 0, used;
+	bool stdin_ended = body == NULL, first = true;
+	double begin = now_s();
+
+	while (!a.ended) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		ssize_t n;
+
+		if (out_at == out_len && !stdin_ended) {
+			size_t part = len < 65535 ? len : 65535;
+
+			out_len = put_record(out, STDIN, 1, body, part, 0);
+			out_at = 0;
+			body += part;
+			len -= part;
+			stdin_ended = part == 0;
+		}
+		if (out_at < out_len)
+			p.events |= POLLOUT;
+		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0, "no answer");
+		if (p.revents & POLLOUT) {
+			n = send(fd, out + out_at, out_len - out_at,
+				MSG_NOSIGNAL | MSG_DONTWAIT);
+			if (n < 0 && errno != EAGAIN) {
+				/* The answer came before the body's end. */
+				stdin_ended = true;
+				out_at = out_len;
+			}
+			out_at += n > 0 ? (size_t)n : 0;
+		}
+		if (!(p.revents & (POLLIN | POLLHUP | POLLERR)))
+			continue;
+		n = recv(fd, buf + have, sizeof(buf) - have, MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+		used = take_records(&a, buf, have, first);
+		memmove(buf, buf + used, have - used);
+		have -= used;
+		first = false;
+	}
+	a.seconds = now_s() - begin;
+	return a;
+}
+
+struct answer
+client_read(int fd)
+{
+	return converse(fd, NULL, 0);
+}
+
+void
+answer_free(struct answer *a)
+{
+	free(a->out);
+	free(a->err);
+	*a = (struct answer){0};
+}
+
+struct answer
+client_call(const struct world *w, const char *address,
+	const char *const *params, const void *body, size_t len)
+{
+	int fd = client_connect(w, address);
+	const char *all[64];
+	char length[64];
+	size_t n = 0;
+	struct answer a;
+
+	all[n++] = body ? "REQUEST_METHOD=POST" : "REQUEST_METHOD=GET";
+	all[n++] = "SCRIPT_NAME=/test";
+	all[n++] = "SERVER_PROTOCOL=HTTP/1.1";
+	if (body) {
+		snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu", len);
+		all[n++] = length;
+	}
+	for (; *params && n < 63; params++)
+		all[n++] = *params;
+	all[n] = NULL;
+	client_begin(fd, 1, 0, all);
+	a = converse(fd, body ? body : (const uint8_t *)"", len);
+	close(fd);
+	return a;
+}
+
+struct answer
+client_script(const struct world *w, const char *address, const char *script,
+	const char *query)
+{
+	char file[700], q[300];
+	const char *params[] = {q, file, NULL};
+
+	snprintf(q, sizeof(q), "QUERY_STRING=%s", query ? query : "");
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		script ? script : "");
+	if (!script)
+		params[1] = NULL;
+	return client_call(w, address, params, NULL, 0);
+}
+
+void
+answer_expect(const struct answer *a, const char *text)
+{
+	cr_assert(a->ended, "no END_REQUEST; got:\n%s", a->out);
+	cr_expect(strstr(a->out, text), "no \"%s\" in:\n%.2000s", text, a->out);
+}
+
+long
+answer_number(const struct answer *a, const char *label)
+{
+	char want[64], *at;
+
+	snprintf(want, sizeof(want), "%s: ", label);
+	at = strstr(a->out, want);
+	cr_assert(at, "no \"%s\" in:\n%.2000s", want, a->out);
+	return strtol(at + strlen(want), NULL, 10);
+}
