@@ -52,6 +52,7 @@ policy_decide(struct policy_memory *m, const struct policy_view *v)
 void
 policy_note_up(struct policy_memory *m)
 {
+	m->short_lives = 0;
 	m->bad_starts = 0;
 	m->not_before_ms = 0;
 }
@@ -70,4 +71,13 @@ policy_note_bad_start(struct policy_memory *m, int64_t now_ms)
 	m->bad_starts++;
 	m->not_before_ms = now_ms + pause;
 	return pause;
+}
+
+bool
+policy_note_short_life(struct policy_memory *m)
+{
+	if (m->short_lives == POLICY_SHORT_LIVES || m->bad_starts > 0)
+		return false;
+	m->short_lives++;
+	return true;
 }

@@ -7,6 +7,7 @@
 #ifndef FCGIPM_POOL_POLICY_H
 #define FCGIPM_POOL_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A pool's view of itself. */
@@ -20,6 +21,7 @@ struct policy_view {
 /* What is remembered between two decisions; zeroed at the pool's start. */
 struct policy_memory {
 	unsigned filled;	/* workers of the first fill already started */
+	unsigned short_lives;	/* tolerated in a row, see below */
 	unsigned bad_starts;	/* back-offs in a row, 0 after a good start */
 	int64_t not_before_ms;	/* end of the back-off, 0 = none */
 	int64_t window_ms;	/* begin of the second that replaced counts */
@@ -35,6 +37,7 @@ struct policy_decision {
 #define POLICY_BACKOFF_MAX_MS 10000
 /* Replacements a second, or one for each worker of a larger pool. */
 #define POLICY_REPLACE_RATE 10
+#define POLICY_SHORT_LIVES 10
 
 /*
  * policy_decide - how many to start now
@@ -57,5 +60,17 @@ void policy_note_up(struct policy_memory *m);
  * returns	milliseconds until the next try
  */
 int64_t policy_note_bad_start(struct policy_memory *m, int64_t now_ms);
+
+/*
+ * policy_note_short_life - a worker left with status 0 before it was seen
+ * ready
+ *
+ * In a pool that has served it may have worked and left between two looks, as
+ * programs do that serve a fixed number of requests.  Ten in a row without
+ * one that stayed are no such luck.
+ * returns	true when it is to be replaced at once, false when it counts
+ *		as a bad start
+ */
+bool policy_note_short_life(struct policy_memory *m);
 
 #endif

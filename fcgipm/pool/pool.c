@@ -112,7 +112,8 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 		stop_on_dead(p);
 		return;
 	}
-	if (before == WORKER_STARTING)
+	if (before == WORKER_STARTING &&
+		(failed || !p->ready || !policy_note_short_life(&p->memory)))
 		note_bad_start(p, w, story);
 	else if (failed)
 		log_warning("pool %s: worker %d died: %s, after %.1f s; "

@@ -128,6 +128,18 @@ Test(policy, a_good_start_forgets_the_bad_ones)
 	cr_expect_eq(policy_note_bad_start(&m, 1000), 100);
 }
 
+Test(policy, short_lives_are_tolerated_ten_times_in_a_row)
+{
+	struct policy_memory m = {0};
+	int i;
+
+	for (i = 0; i < 10; i++)
+		cr_expect(policy_note_short_life(&m), "life %d", i);
+	cr_expect_not(policy_note_short_life(&m));
+	policy_note_up(&m);
+	cr_expect(policy_note_short_life(&m), "one that stayed is luck again");
+}
+
 /* Random histories: never above the maximum, never silent while short. */
 Test(policy, holds_its_bounds_in_random_histories)
 {

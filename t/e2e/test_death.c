@@ -1,0 +1,74 @@
+/*
+ * test_death.c - the supervisor is killed: nothing stays, a restart serves
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static const char ini[] =
+	"[pre]\n"
+	"listen = @DIR@/pre.sock\n"
+	"handler = @BIN@/handlers/sleep\n"
+	"[cgi]\n"
+	"mode = cgi\n"
+	"listen = @DIR@/cgi.sock\n"
+	"docroot = @T@/children\n";
+
+static bool
+have_no_children(void *arg)
+{
+	pid_t left[8];
+	(void)arg;
+
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	return world_children(getpid(), left, 8) == 0;
+}
+
+Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
+{
+	struct world *w = world_open();
+	const char *params[] = {"QUERY_STRING=stubborn", NULL, NULL, NULL};
+	char file[600], pidfile[600];
+	struct answer a;
+	pid_t program;
+	int cgi, pre;
+
+	world_start(w, ini);
+	/* Programs in the middle of a request, one deaf to TERM. */
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("misbehave.sh"));
+	snprintf(pidfile, sizeof(pidfile), "HTTP_X_PIDFILE=%s",
+		world_path(w, "pid"));
+	params[1] = file;
+	params[2] = pidfile;
+	cgi = client_connect(w, "cgi.sock");
+	client_begin(cgi, 1, 0, params);
+	program = world_read_pid(world_path(w, "pid"));
+	cr_assert(world_alive(program));
+	pre = client_connect(w, "pre.sock");
+	client_begin(pre, 1, 0, (const char *[]){"QUERY_STRING=ms=60000",
+					NULL});
+	client_record(pre, 5, 1, NULL, 0, 0);
+
+	cr_assert_eq(kill(w->pid, SIGKILL), 0);
+	cr_expect_eq(world_wait(w), 128 + SIGKILL);
+	world_until(have_no_children, NULL, "the orphans die");
+	cr_expect_not(world_alive(program));
+	close(cgi);
+	close(pre);
+
+	/* Its sockets are stale now, and taken over without a word. */
+	world_start(w, ini);
+	a = client_script(w, "pre.sock", NULL, "ms=1");
+	answer_expect(&a, "slept: 1 ms");
+	answer_free(&a);
+	a = client_script(w, "cgi.sock", world_child("fdlist"), NULL);
+	answer_expect(&a, "fd: 2");
+	answer_free(&a);
+	world_close(&w);
+}

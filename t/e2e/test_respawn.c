@@ -1,0 +1,161 @@
+/*
+ * test_respawn.c - workers that die, and programs that never start
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+struct death {
+	pid_t parent, old;
+	size_t want;
+};
+
+/* As many children as wanted, and the old one is not among them. */
+static bool
+is_replaced(void *arg)
+{
+	struct death *d = arg;
+	pid_t now[16];
+	size_t n = world_children(d->parent, now, 16), i;
+
+	for (i = 0; i < n; i++)
+		if (now[i] == d->old)
+			return false;
+	return n == d->want;
+}
+
+Test(respawn, a_killed_worker_is_replaced, .timeout = 60)
+{
+	struct world *w = world_open();
+	pid_t before[4];
+	struct death d;
+	struct answer a;
+
+	world_start(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 2\n");
+	cr_assert_eq(world_children(w->pid, before, 4), 2);
+	d = (struct death){.parent = w->pid, .old = before[0], .want = 2};
+	cr_assert_eq(kill(before[0], SIGKILL), 0);
+	world_until(is_replaced, &d, "the worker is replaced");
+	world_expect_log(w, "died: signal 9 (Killed)");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(respawn, a_killed_gateway_is_replaced, .timeout = 60)
+{
+	struct world *w = world_open();
+	pid_t before[4];
+	struct death d;
+	struct answer a;
+
+	world_start(w,
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	cr_assert_eq(world_children(w->pid, before, 4), 1);
+	d = (struct death){.parent = w->pid, .old = before[0], .want = 1};
+	cr_assert_eq(kill(before[0], SIGKILL), 0);
+	world_until(is_replaced, &d, "the gateway is replaced");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(respawn, leaving_with_status_0_after_work_is_no_error, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+	int i;
+
+	world_start(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @T@/children/exit_after\n"
+		"handler_args = 3\n"
+		"pm.max_children = 2\n");
+	for (i = 0; i < 15; i++) {
+		a = client_script(w, "www.sock", NULL, NULL);
+		answer_expect(&a, "pid: ");
+		answer_free(&a);
+	}
+	cr_expect_not(world_log_has(w, "error:"));
+	cr_expect_not(world_log_has(w, "died"));
+	world_close(&w);
+}
+
+Test(respawn, a_bad_pool_backs_off_and_hurts_no_other, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+
+	world_launch(w,
+		"[bad]\n"
+		"listen = @DIR@/bad.sock\n"
+		"handler = @T@/children/die_at_start\n"
+		"[good]\n"
+		"listen = @DIR@/good.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	world_expect_log(w, "pool good: serves");
+	world_expect_log(w, "exit status 3 before it was ready");
+	world_expect_log(w, "mode = cgi");
+	world_expect_log(w, "next start in 0.1 s");
+	world_expect_log(w, "next start in 0.4 s");
+	a = client_script(w, "good.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	cr_expect_not(world_log_has(w, "ready: 2"),
+		"not every pool serves");
+	world_close(&w);
+}
+
+Test(respawn, a_mended_program_is_taken_up_again, .timeout = 60)
+{
+	struct world *w = world_open();
+	const char *bad, *good;
+	struct answer a;
+
+	world_write(w, "handler", "#!/bin/sh\nexit 5\n");
+	cr_assert_eq(chmod(world_path(w, "handler"), 0755), 0);
+	world_launch(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/handler\n");
+	world_expect_log(w, "exit status 5 before it was ready");
+	world_write(w, "new", "#!/bin/sh\nexec @BIN@/handlers/hello\n");
+	bad = world_path(w, "handler");
+	good = world_path(w, "new");
+	cr_assert_eq(chmod(good, 0755), 0);
+	cr_assert_eq(rename(good, bad), 0);
+	world_expect_log(w, "ready: 1 pool, 4 workers");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(respawn, an_exec_that_fails_is_told_with_its_step, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_write(w, "handler", "#!/no/such/interpreter\n");
+	cr_assert_eq(chmod(world_path(w, "handler"), 0755), 0);
+	world_launch(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/handler\n");
+	world_expect_log(w, "exec: No such file or directory");
+	world_close(&w);
+}
