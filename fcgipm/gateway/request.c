@@ -406,6 +406,19 @@ decide_body(struct request *r, const struct cgi_params *params,
 	return 0;
 }
 
+/* What a request calls its script, when that is no path; NULL for nothing. */
+static char *
+name_for_log(const struct cgi_params *params)
+{
+	const struct fcgi_pair *pair =
+		cgi_params_find(params, "SCRIPT_FILENAME");
+
+	if (!pair)
+		pair = cgi_params_find(params, "SCRIPT_NAME");
+	return pair ? strndup((const char *)pair->value, pair->value_len) :
+		      NULL;
+}
+
 /* The file to be run, or to be handed to the handler. */
 static int
 decide_script(struct request *r, const struct cgi_params *params,
@@ -417,9 +430,11 @@ decide_script(struct request *r, const struct cgi_params *params,
 	int status = cgi_script_path(params, path, sizeof(path), &text);
 	bool needed = opts->docroot || !opts->handler;
 
+	r->path = status ? name_for_log(params) : strdup(path);
 	if (status && needed)
 		return refuse(why, (unsigned)status, "%s", text);
-	r->path = strdup(status ? opts->handler[0] : path);
+	if (status && !r->path)
+		r->path = strdup(opts->handler[0]);
 	if (!r->path)
 		return refuse(why, 503, "no memory");
 	return needed ? locate_open(opts, path, !opts->handler, ret, why) : 0;

@@ -38,7 +38,7 @@ static int
 refuse_spawn(const struct script_spec *spec, const struct spawn_error *e,
 	struct refusal *why)
 {
-	size_t cut = strcspn(spec->first, "\r");
+	const char *interp = spec->first + strspn(spec->first, " \t");
 
 	if (strcmp(e->step, "clone") == 0)
 		return refuse(why, 503, "fork: %s; raise rlimit_nproc or lower "
@@ -52,14 +52,14 @@ refuse_spawn(const struct script_spec *spec, const struct spawn_error *e,
 			"the pool's user may not execute it; chmod o+x it and "
 			"its interpreter");
 	case ENOENT:
-		if (spec->first[cut] == '\r')
+		if (strchr(interp, '\r'))
 			return refuse(why, 500,
 				"its first line ends in CR LF; save it with "
 				"LF line ends");
-		if (spec->first[0])
-			return refuse(why, 500, "no interpreter \"%s\"; "
-				"install it or change the #! line",
-				spec->first + strspn(spec->first, " \t"));
+		if (*interp)
+			return refuse(why, 500, "no interpreter %.*s; install "
+				"it or change the #! line",
+				(int)strcspn(interp, " \t"), interp);
 		return refuse(why, 500,
 			"it or its loader (ldd tells) does not exist");
 	case ENOEXEC:

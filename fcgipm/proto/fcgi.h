@@ -105,7 +105,7 @@ void fcgi_put_unknown_type(uint8_t p[FCGI_BODY_LEN], unsigned type);
  * fcgi_parse_pair - decode the name-value pair at p
  *
  * p, len	a part of a stream of pairs
- * max		largest name_len + value_len accepted; a length of 2^31 - 1
+ * max		largest name_len + value_len accepted (below 1 GiB); 2^31 - 1
  *		is refused by its first bytes, not waited for
  * returns	bytes used (at least 2), 0 when more are needed, -EMSGSIZE
  *		when the pair is longer than max
