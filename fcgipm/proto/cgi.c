@@ -180,6 +180,18 @@ pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
 	return cgi_name_passes(name, len, allow) && !env_holds(own, name, len);
 }
 
+/* Does own, or a parameter that passes, take the place of this variable? */
+static bool
+is_replaced(const char *var, const struct cgi_params *params, char *const *own,
+	const char *allow)
+{
+	size_t len = strcspn(var, "=");
+
+	return env_holds(own, var, len) ||
+		(params->slot[find_slot(params, (const uint8_t *)var, len)] &&
+			cgi_name_passes(var, len, allow));
+}
+
 void
 cgi_build_env(const struct cgi_params *params, char *const *own,
 	char *const *base, const char *allow, unsigned role, struct vec *env)
@@ -193,16 +205,13 @@ cgi_build_env(const struct cgi_params *params, char *const *own,
 		{"SERVER_PROTOCOL", "HTTP/1.0"},	/* 4.1.16 */
 		{"SERVER_SOFTWARE", "fcgipm/" FCGIPM_VERSION},	/* 4.1.17 */
 	};
-	size_t i, n;
+	size_t i;
 
 	for (i = 0; own[i]; i++)
 		vec_add(env, own[i]);
-	for (i = 0; base[i]; i++) {
-		n = strcspn(base[i], "=");
-		if (!params->slot[find_slot(params, (const uint8_t *)base[i],
-			    n)])
+	for (i = 0; base[i]; i++)
+		if (!is_replaced(base[i], params, own, allow))
 			vec_add(env, base[i]);
-	}
 	if (role == FCGI_AUTHORIZER)
 		vec_add(env, "FCGI_ROLE=AUTHORIZER");
 	for (i = 0; i < ARRAY_SIZE(defaults); i++)
