@@ -34,45 +34,107 @@ now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static int
-connect_tcp(const char *address)
+/* "name" in the folder, "@name", "1.2.3.4:80" or "[::1]:80". */
+static socklen_t
+make_address(const struct world *w, const char *address,
+	struct sockaddr_storage *sa)
 {
+	struct sockaddr_un *un = (struct sockaddr_un *)sa;
+	struct sockaddr_in *in = (struct sockaddr_in *)sa;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
 	const char *colon = strrchr(address, ':');
-	struct sockaddr_in in = {.sin_family = AF_INET};
 	char host[64];
-	int fd;
 
+	if (address[0] == '@') {
+		un->sun_family = AF_UNIX;
+		memcpy(un->sun_path + 1, address + 1, strlen(address + 1));
+		return (socklen_t)(sizeof(sa_family_t) + strlen(address));
+	}
+	if (!colon) {
+		un->sun_family = AF_UNIX;
+		snprintf(un->sun_path, sizeof(un->sun_path), "%.*s/%.*s", 80,
+			w->dir, 24, address);
+		return sizeof(*un);
+	}
+	if (address[0] == '[') {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons((uint16_t)atoi(colon + 1));
+		snprintf(host, sizeof(host), "%.*s",
+			(int)(colon - address - 2), address + 1);
+		cr_assert_eq(inet_pton(AF_INET6, host, &in6->sin6_addr), 1);
+		return sizeof(*in6);
+	}
+	in->sin_family = AF_INET;
+	in->sin_port = htons((uint16_t)atoi(colon + 1));
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - address), address);
-	in.sin_port = htons((uint16_t)atoi(colon + 1));
-	cr_assert_eq(inet_pton(AF_INET, host, &in.sin_addr), 1);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(inet_pton(AF_INET, host, &in->sin_addr), 1);
+	return sizeof(*in);
+}
+
+int
+client_try(const struct world *w, const char *address)
+{
+	struct sockaddr_storage sa = {0};
+	socklen_t len = make_address(w, address, &sa);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+
 	cr_assert_geq(fd, 0);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0,
-		"%s: %s", address, strerror(errno));
-	return fd;
+	if (connect(fd, (struct sockaddr *)&sa, len) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
 int
 client_connect(const struct world *w, const char *address)
 {
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	socklen_t len = sizeof(un);
-	int fd;
+	int fd = client_try(w, address);
 
-	if (strchr(address, ':'))
-		return connect_tcp(address);
-	if (address[0] == '@') {
-		memcpy(un.sun_path + 1, address + 1, strlen(address + 1));
-		len = (socklen_t)(sizeof(sa_family_t) + strlen(address));
-	} else {
-		snprintf(un.sun_path, sizeof(un.sun_path), "%.*s/%.*s", 80,
-			w->dir, 24, address);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&un, len), 0, "%s: %s",
-		address, strerror(errno));
+	cr_assert_geq(fd, 0, "%s: %s", address, strerror(errno));
 	return fd;
+}
+
+size_t
+client_drain(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	size_t total = 0;
+	char buf[65536];
+	ssize_t n;
+
+	for (;;) {
+		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0,
+			"the peer does not close");
+		n = recv(fd, buf, sizeof(buf), 0);
+		if (n <= 0)
+			return total;
+		total += (size_t)n;
+	}
+}
+
+void
+client_expect_bytes(int fd, const void *want, size_t len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint8_t got[512];
+	size_t have = 0, i;
+	ssize_t n;
+
+	cr_assert_leq(len, sizeof(got));
+	while (have < len) {
+		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0,
+			"%zu of %zu bytes came", have, len);
+		n = recv(fd, got + have, len - have, 0);
+		cr_assert_gt(n, 0, "the end after %zu of %zu bytes", have,
+			len);
+		have += (size_t)n;
+	}
+	for (i = 0; i < len; i++)
+		cr_assert_eq(got[i], ((const uint8_t *)want)[i],
+			"byte %zu is %02x, not %02x", i, got[i],
+			((const uint8_t *)want)[i]);
 }
 
 void
@@ -149,9 +211,11 @@ put_params(uint8_t *to, size_t max, const char *const *params)
 }
 
 void
-client_begin(int fd, int id, int flags, const char *const *params)
+client_begin_role(int fd, int id, int role, int flags,
+	const char *const *params)
 {
-	const uint8_t begin[8] = {0, 1, (uint8_t)flags};
+	const uint8_t begin[8] = {(uint8_t)(role >> 8), (uint8_t)role,
+		(uint8_t)flags};
 	static uint8_t buf[65535];
 
 	client_record(fd, BEGIN, id, begin, 8, 0);
@@ -159,6 +223,12 @@ client_begin(int fd, int id, int flags, const char *const *params)
 		client_record(fd, PARAMS, id, buf,
 			put_params(buf, sizeof(buf), params), 0);
 	client_record(fd, PARAMS, id, NULL, 0, 0);
+}
+
+void
+client_begin(int fd, int id, int flags, const char *const *params)
+{
+	client_begin_role(fd, id, 1, flags, params);
 }
 
 static void

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,8 +22,8 @@
 
 #define PATIENCE_MS 20000
 
-static int64_t
-clock_ms(void)
+int64_t
+world_now_ms(void)
 {
 	struct timespec ts;
 
@@ -75,6 +77,105 @@ world_path(const struct world *w, const char *name)
 	return rotating("%s/%s", w->dir, name);
 }
 
+void
+world_need_root(void)
+{
+	if (geteuid() != 0)
+		cr_skip_test("only root can do this");
+}
+
+void
+world_need_user(void)
+{
+	if (geteuid() == 0)
+		cr_skip_test("root may do this");
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st, (void)flag, (void)ftw;
+	return remove(path);
+}
+
+/* Every process whose command line names the folder. */
+static void
+kill_by_folder(const char *dir)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+
+	while (proc && (e = readdir(proc)) != NULL) {
+		char path[300], line[4096];
+		ssize_t n;
+		int fd;
+
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd < 0 ? 0 : read(fd, line, sizeof(line));
+		if (fd >= 0)
+			close(fd);
+		if (n > 0 && memmem(line, (size_t)n, dir, strlen(dir)))
+			kill((pid_t)atoi(e->d_name), SIGKILL);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+/*
+ * A test that fails in the middle ends without its last lines.  The guard
+ * sleeps until the test's end of the pipe is closed, by world_close() or by
+ * the test's death, then ends and removes what is left.
+ */
+static void
+start_guard(struct world *w)
+{
+	int fds[2];
+	char c;
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	w->guardfd = fds[1];
+	w->guard = fork();
+	cr_assert_geq(w->guard, 0);
+	if (w->guard > 0) {
+		close(fds[0]);
+		return;
+	}
+	/* Nobody may wait for us at the end of his pipe. */
+	if (setsid() < 0 || dup2(fds[0], 0) < 0)
+		_exit(1);
+	close_range(1, ~0U, 0);
+	signal(SIGTERM, SIG_IGN);
+	if (read(0, &c, 1) == 0) {
+		kill_by_folder(w->dir);
+		nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	}
+	_exit(0);
+}
+
+/* Below what the kernel gives to clients, so that only servers collide. */
+static int
+find_port(void)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int port = 20000 + getpid() * 7 % 12000, i, fd, rc;
+
+	for (i = 0; i < 100; i++, port++) {
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		cr_assert_geq(fd, 0);
+		in.sin_port = htons((uint16_t)port);
+		rc = bind(fd, (struct sockaddr *)&in, sizeof(in));
+		close(fd);
+		if (rc == 0)
+			return port;
+	}
+	cr_assert_fail("no free port");
+	return 0;
+}
+
 struct world *
 world_open(void)
 {
@@ -89,21 +190,25 @@ world_open(void)
 	cr_assert_not_null(mkdtemp(w->dir), "%s: %s", w->dir, strerror(errno));
 	cr_assert_eq(chmod(w->dir, 0755), 0);
 	snprintf(w->log, sizeof(w->log), "%s/log", w->dir);
+	w->port = find_port();
+	start_guard(w);
 	return w;
 }
 
-/* text with @DIR@, @BIN@ and @T@ replaced, to a stream. */
+/* text with its marks replaced, to a stream. */
 static void
 put_replaced(const struct world *w, const char *text, FILE *f)
 {
+	char port[16];
 	const struct {
 		const char *mark, *value;
 	} marks[] = {{"@DIR@", w->dir}, {"@BIN@", need_env("FCGIPM_BIN")},
-		{"@T@", need_env("FCGIPM_T")}};
+		{"@T@", need_env("FCGIPM_T")}, {"@PORT@", port}};
 	size_t i;
 
+	snprintf(port, sizeof(port), "%d", w->port);
 	while (*text) {
-		for (i = 0; i < 3; i++) {
+		for (i = 0; i < 4; i++) {
 			size_t len = strlen(marks[i].mark);
 
 			if (strncmp(text, marks[i].mark, len) == 0) {
@@ -112,7 +217,7 @@ put_replaced(const struct world *w, const char *text, FILE *f)
 				break;
 			}
 		}
-		if (i == 3)
+		if (i == 4)
 			putc(*text++, f);
 	}
 }
@@ -126,6 +231,15 @@ world_write(const struct world *w, const char *name, const char *text)
 	cr_assert_not_null(f, "%s: %s", path, strerror(errno));
 	put_replaced(w, text, f);
 	cr_assert_eq(fclose(f), 0);
+	return path;
+}
+
+const char *
+world_script(const struct world *w, const char *name, const char *text)
+{
+	const char *path = world_write(w, name, text);
+
+	cr_assert_eq(chmod(path, 0755), 0);
 	return path;
 }
 
@@ -160,10 +274,22 @@ world_log_has(struct world *w, const char *text)
 	return has;
 }
 
+size_t
+world_log_count(struct world *w, const char *text)
+{
+	char *log = world_read_log(w), *at = log;
+	size_t n = 0;
+
+	for (; (at = strstr(at, text)) != NULL; at += strlen(text))
+		n++;
+	free(log);
+	return n;
+}
+
 void
 world_expect_log(struct world *w, const char *text)
 {
-	int64_t until = clock_ms() + PATIENCE_MS;
+	int64_t until = world_now_ms() + PATIENCE_MS;
 	int status;
 
 	while (!world_log_has(w, text)) {
@@ -172,7 +298,7 @@ world_expect_log(struct world *w, const char *text)
 
 		if (gone)
 			w->pid = 0;
-		if (gone || clock_ms() > until) {
+		if (gone || world_now_ms() > until) {
 			char *log = world_read_log(w);
 
 			cr_assert(gone ? strstr(log, text) != NULL : false,
@@ -201,6 +327,8 @@ spawn(struct world *w, char *const *argv, const char *out)
 
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		/* Where a test fails or is ended, so are we. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (fd < 0 || null < 0 || dup2(null, 0) < 0 ||
 			dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
 			chdir(w->dir) < 0)
@@ -212,15 +340,29 @@ spawn(struct world *w, char *const *argv, const char *out)
 }
 
 void
+world_launch_argv(struct world *w, char *const *argv)
+{
+	cr_assert_eq(w->pid, 0, "one daemon a world");
+	unlink(w->log);
+	w->fds = 0;
+	w->pid = spawn(w, argv, w->log);
+}
+
+void
 world_launch(struct world *w, const char *ini)
 {
 	char *argv[] = {"fcgipm", "-c", NULL, NULL};
 
 	argv[2] = strdup(world_write(w, "fcgipm.ini", ini));
-	cr_assert_eq(w->pid, 0, "one daemon a world");
-	unlink(w->log);
-	w->pid = spawn(w, argv, w->log);
+	world_launch_argv(w, argv);
 	free(argv[2]);
+}
+
+int
+world_refused(struct world *w, const char *ini)
+{
+	world_launch(w, ini);
+	return world_wait(w);
 }
 
 void
@@ -228,6 +370,7 @@ world_start(struct world *w, const char *ini)
 {
 	world_launch(w, ini);
 	world_expect_log(w, "ready: ");
+	w->fds = world_fd_count(w->pid);
 }
 
 static int
@@ -240,12 +383,12 @@ decode(int status)
 int
 world_wait(struct world *w)
 {
-	int64_t until = clock_ms() + PATIENCE_MS;
+	int64_t until = world_now_ms() + PATIENCE_MS;
 	int status = 0;
 	pid_t pid;
 
 	while ((pid = waitpid(w->pid, &status, WNOHANG)) == 0) {
-		if (clock_ms() > until) {
+		if (world_now_ms() > until) {
 			char *log = world_read_log(w);
 
 			kill(w->pid, SIGKILL);
@@ -275,25 +418,35 @@ world_run(struct world *w, char *const *argv, char **ret_out)
 }
 
 void
+world_signal(struct world *w, int signo)
+{
+	cr_assert_gt(w->pid, 0);
+	cr_assert_eq(kill(w->pid, signo), 0);
+}
+
+static bool
+has_its_fds_only(void *arg)
+{
+	const struct world *w = arg;
+
+	return world_fd_count(w->pid) <= w->fds;
+}
+
+void
 world_stop(struct world *w)
 {
 	int code;
 
-	cr_assert_gt(w->pid, 0);
-	cr_assert_eq(kill(w->pid, SIGTERM), 0);
+	if (w->fds)
+		world_until(has_its_fds_only, w,
+			"the daemon has no more descriptors than at first");
+	world_signal(w, SIGTERM);
 	code = world_wait(w);
 	if (code != 0) {
 		char *log = world_read_log(w);
 
 		cr_assert_fail("exit status %d at the stop:\n%s", code, log);
 	}
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
 }
 
 static int
@@ -311,19 +464,21 @@ find_socket(const char *path, const struct stat *st, int flag,
 void
 world_close(struct world **w)
 {
-	int64_t until = clock_ms() + PATIENCE_MS;
+	int64_t until = world_now_ms() + PATIENCE_MS;
 	pid_t left[8];
 
 	if ((*w)->pid)
 		world_stop(*w);
 	/* Orphans are our children now; dying ones get a moment. */
+	kill((*w)->guard, SIGKILL);
+	close((*w)->guardfd);
 	do {
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		if (world_children(getpid(), left, 8) == 0)
 			break;
 		breathe();
-	} while (clock_ms() < until);
+	} while (world_now_ms() < until);
 	cr_expect_eq(world_children(getpid(), left, 8), 0,
 		"process %d is left behind", (int)left[0]);
 	nftw((*w)->dir, find_socket, 16, FTW_PHYS);
@@ -335,10 +490,10 @@ world_close(struct world **w)
 void
 world_until(bool (*check)(void *), void *arg, const char *what)
 {
-	int64_t until = clock_ms() + PATIENCE_MS;
+	int64_t until = world_now_ms() + PATIENCE_MS;
 
 	while (!check(arg)) {
-		cr_assert_lt(clock_ms(), until, "waited in vain: %s", what);
+		cr_assert_lt(world_now_ms(), until, "waited in vain: %s", what);
 		breathe();
 	}
 }
@@ -406,6 +561,45 @@ world_read_pid(const char *path)
 	cr_assert_not_null(fgets(text, sizeof(text), f));
 	fclose(f);
 	return (pid_t)atoi(text);
+}
+
+size_t
+world_fd_count(pid_t pid)
+{
+	struct dirent *e;
+	char path[64];
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)) != NULL)
+		n += e->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+const char *
+world_proc_status(pid_t pid, const char *key)
+{
+	static char line[512];
+	size_t len = strlen(key);
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, len) == 0 && line[len] == ':') {
+			fclose(f);
+			line[strcspn(line, "\n")] = '\0';
+			len++;
+			return line + len + strspn(line + len, " \t");
+		}
+	if (f)
+		fclose(f);
+	return "";
 }
 
 size_t

@@ -16,6 +16,11 @@ struct world {
 	char dir[256];		/* our folder; sockets and files go here */
 	char log[300];		/* the daemon's stderr */
 	pid_t pid;		/* the daemon, 0 when not running */
+	int port;		/* of 127.0.0.1, free when the world was made */
+	size_t fds;		/* the daemon's descriptors when it was ready,
+				 * 0 = not to be compared at the stop */
+	pid_t guard;		/* ends what a failed test leaves */
+	int guardfd;		/* its wake-up: closed when we end */
 };
 
 /* An answer, as it came over the wire. */
@@ -31,6 +36,10 @@ struct answer {
 	double seconds;		/* from connect to the end */
 };
 
+/* Skips the test, saying why, unless it runs as root or as another user. */
+void world_need_root(void);
+void world_need_user(void);
+
 /* Programs of the build and scripts of the sources, by name. */
 const char *world_handler(const char *name);
 const char *world_child(const char *name);
@@ -38,17 +47,27 @@ const char *world_child(const char *name);
 struct world *world_open(void);
 /* A path in the world's folder, valid until the sixteenth call after. */
 const char *world_path(const struct world *w, const char *name);
-/* Writes a file into the folder; @DIR@, @BIN@, @T@ are replaced in text. */
+/* Writes a file into the folder; @DIR@, @BIN@, @T@, @PORT@ are replaced in
+ * text. */
 const char *world_write(const struct world *w, const char *name,
+	const char *text);
+/* The same, executable. */
+const char *world_script(const struct world *w, const char *name,
 	const char *text);
 
 /* Starts fcgipm -c on this text and waits until it says ready. */
 void world_start(struct world *w, const char *ini);
 /* The same without waiting. */
 void world_launch(struct world *w, const char *ini);
+/* The same for a command line of one's own, argv[0] a program's name. */
+void world_launch_argv(struct world *w, char *const *argv);
+/* Starts it on this text and waits for its end; exit status. */
+int world_refused(struct world *w, const char *ini);
 /* Waits for a line in the log; fails the test after 10 s. */
 void world_expect_log(struct world *w, const char *text);
 bool world_log_has(struct world *w, const char *text);
+/* How often text stands in the log. */
+size_t world_log_count(struct world *w, const char *text);
 /* The whole log, the caller's to free(). */
 char *world_read_log(struct world *w);
 
@@ -63,6 +82,8 @@ int world_run(struct world *w, char *const *argv, char **ret_out);
 
 /* TERM, and asserts exit status 0. */
 void world_stop(struct world *w);
+/* A signal to the daemon; asserts. */
+void world_signal(struct world *w, int signo);
 /* Waits for the daemon's end; exit status, or 128 and the signal. */
 int world_wait(struct world *w);
 /* Stops what runs, asserts that no process, socket or file of ours is left,
@@ -79,8 +100,22 @@ pid_t world_read_pid(const char *path);
 /* Children of a process: how many, and the first max of them. */
 size_t world_children(pid_t parent, pid_t *ret, size_t max);
 
-/* A connection to "name" in the folder, or host:port; asserts. */
+/* How many descriptors a process has open. */
+size_t world_fd_count(pid_t pid);
+/* The value of a line of /proc/PID/status, valid until the next call; ""
+ * when there is none. */
+const char *world_proc_status(pid_t pid, const char *key);
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t world_now_ms(void);
+
+/* A connection to "name" in the folder, @name, or host:port; asserts. */
 int client_connect(const struct world *w, const char *address);
+/* The same, or -1 with errno. */
+int client_try(const struct world *w, const char *address);
+/* Waits until the peer has closed, dropping what comes; its byte count. */
+size_t client_drain(int fd);
+/* Reads exactly so many bytes; asserts. */
+void client_expect_bytes(int fd, const void *want, size_t len);
 /* Asserts that the bytes go out. */
 void client_send(int fd, const void *p, size_t len);
 /* One record, padded as told. */
@@ -88,6 +123,9 @@ void client_record(int fd, int type, int id, const void *p, size_t len,
 	unsigned padding);
 /* BEGIN and the parameters, "NAME=VALUE" each, NULL at the end. */
 void client_begin(int fd, int id, int flags, const char *const *params);
+/* The same for any role. */
+void client_begin_role(int fd, int id, int role, int flags,
+	const char *const *params);
 /* Reads until END_REQUEST or the peer closes; timeout 20 s asserts. */
 struct answer client_read(int fd);
 void answer_free(struct answer *a);
