@@ -1,0 +1,270 @@
+/*
+ * test_start.c - the command line: checking, starting, becoming a daemon
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static const char hello[] =
+	"[fcgipm]\n"
+	"pid = @DIR@/pid\n"
+	"log = @DIR@/file.log\n"
+	"[www]\n"
+	"listen = @DIR@/www.sock\n"
+	"listen.mode = 0666\n"
+	"handler = @BIN@/handlers/hello\n"
+	"pm.max_children = 2\n";
+
+/* Runs "fcgipm ARG..." and compares status and output. */
+static void
+expect_run(struct world *w, char *const *argv, int status, const char *text)
+{
+	char *out;
+	int code = world_run(w, argv, &out);
+
+	cr_expect_eq(code, status, "%s %s: exit status %d, not %d:\n%s",
+		argv[0], argv[1] ? argv[1] : "", code, status, out);
+	cr_expect(strstr(out, text), "%s: no \"%s\" in:\n%s",
+		argv[1] ? argv[1] : "", text, out);
+	free(out);
+}
+
+#define RUN(w, status, text, ...)                                              \
+	expect_run(w, (char *[]){"fcgipm", __VA_ARGS__, NULL}, status, text)
+
+Test(start, tells_its_version_and_its_options, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	RUN(w, 0, "fcgipm 0.", "-V");
+	RUN(w, 0, "usage: fcgipm", "-h");
+	world_close(&w);
+}
+
+Test(start, a_wrong_command_line_is_status_64, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	expect_run(w, (char *[]){"fcgipm", NULL}, 64, "-c FILE");
+	RUN(w, 64, "-x", "-x");
+	RUN(w, 64, "-c needs a value", "-c");
+	RUN(w, 64, "handler", "-l", "/tmp/nowhere.sock");
+	RUN(w, 64, "-l", "-n", "2", "-c", "f");
+	RUN(w, 64, "argument", "-c", "f", "surplus");
+	RUN(w, 64, "once", "-l", "1", "-l", "2", "--", "/bin/true");
+	world_close(&w);
+}
+
+Test(start, t_checks_and_starts_nothing, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *ini = strdup(world_write(w, "fcgipm.ini", hello));
+
+	RUN(w, 0, "good", "-t", "-c", ini);
+	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0);
+	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0);
+	world_write(w, "fcgipm.ini", "[www]\nlisten = 1\nhandlr = /bin/x\n");
+	RUN(w, 78, "fcgipm.ini:3: [www] handlr: no such key; did you mean "
+		"handler?", "-t", "-c", ini);
+	free(ini);
+	world_close(&w);
+}
+
+Test(start, tt_tells_every_value_and_where_it_comes_from, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *ini = strdup(world_write(w, "fcgipm.ini", hello)), want[700];
+
+	RUN(w, 0, "pm.max_children = 2", "-tt", "-c", ini);
+	snprintf(want, sizeof(want), "%s:8", ini);
+	RUN(w, 0, want, "-tt", "-c", ini);
+	RUN(w, 0, "stop_timeout = 30s", "-tt", "-c", ini);
+	RUN(w, 0, "[www]", "-t", "-t", "-c", ini);
+	free(ini);
+	world_close(&w);
+}
+
+/* What -tt prints is itself a configuration, and the same one. */
+Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *first, *second;
+	char *ini = strdup(world_write(w, "fcgipm.ini", hello));
+	char *again = strdup(world_path(w, "again.ini"));
+	char *one[] = {"fcgipm", "-tt", "-c", ini, NULL};
+	char *two[] = {"fcgipm", "-tt", "-c", again, NULL};
+	char *a, *b;
+	FILE *f;
+
+	cr_assert_eq(world_run(w, one, &first), 0, "%s", first);
+	f = fopen(again, "we");
+	cr_assert_not_null(f);
+	fputs(first, f);
+	cr_assert_eq(fclose(f), 0);
+	cr_assert_eq(world_run(w, two, &second), 0, "%s", second);
+	/* Line by line, without the comments that tell the origin. */
+	for (a = strtok_r(first, "\n", &b); a; a = strtok_r(NULL, "\n", &b)) {
+		size_t len = strcspn(a, "#;");
+
+		while (len > 0 && strchr(" \t", a[len - 1]))
+			len--;
+		a[len] = '\0';
+		cr_expect(strstr(second, a), "lost: %s", a);
+	}
+	free(first);
+	free(second);
+	free(again);
+	free(ini);
+	world_close(&w);
+}
+
+Test(start, the_pid_file_is_there_while_it_serves, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_launch(w, hello);
+	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
+	world_stop(w);
+	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0);
+	world_close(&w);
+}
+
+static bool
+pid_file_is_gone(void *arg)
+{
+	return access(world_path(arg, "pid"), F_OK) != 0;
+}
+
+Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *ini = strdup(world_write(w, "fcgipm.ini", hello)), *out;
+	char *argv[] = {"fcgipm", "-D", "-c", ini, NULL};
+	struct answer a;
+
+	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
+	cr_expect_str_eq(out, "", "nothing to tell");
+	/* At once, without waiting: that is the promise. */
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	w->pid = world_read_pid(world_path(w, "pid"));
+	cr_expect(world_alive(w->pid));
+	cr_expect_eq(getsid(w->pid), w->pid, "a session of its own");
+	world_stop(w);
+	world_until(pid_file_is_gone, w, "the pid file goes");
+	free(out);
+	free(ini);
+	world_close(&w);
+}
+
+Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *ini = strdup(world_write(w, "fcgipm.ini",
+		"[fcgipm]\n"
+		"log = @DIR@/file.log\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @T@/children/die_at_start\n"));
+
+	RUN(w, 71, "exit status 3 before it was ready", "-D", "-c", ini);
+	RUN(w, 71, "cannot be started", "-D", "-c", ini);
+	world_write(w, "fcgipm.ini",
+		"[www]\n"
+		"listen = /no/such/folder/www.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	RUN(w, 71, "/no/such/folder/www.sock", "-D", "-c", ini);
+	world_write(w, "fcgipm.ini", "[www]\nlisten = @DIR@/www.sock\n");
+	RUN(w, 78, "handler", "-D", "-c", ini);
+	free(ini);
+	world_close(&w);
+}
+
+Test(start, a_log_that_cannot_be_opened_is_told, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	cr_expect_eq(world_refused(w,
+		"[fcgipm]\n"
+		"log = /no/such/folder/log\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"), 71);
+	cr_expect(world_log_has(w, "/no/such/folder/log: No such file"));
+	world_close(&w);
+}
+
+/* Instead of spawn-fcgi and multiwatch: no file at all. */
+static void
+serve_without_file(struct world *w, char *const *argv, const char *text)
+{
+	struct answer a;
+	struct stat st;
+
+	world_launch_argv(w, argv);
+	world_expect_log(w, "ready: 1 pool, ");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, text);
+	answer_free(&a);
+	cr_assert_eq(stat(world_path(w, "www.sock"), &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0604, "-M: %o", st.st_mode);
+}
+
+Test(start, serves_one_handler_without_a_file, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "www.sock"));
+	char *pid = strdup(world_path(w, "pid"));
+	char *handler = strdup(world_handler("whoami"));
+	char *prefork[] = {"fcgipm", "-l", sock, "-n", "3", "-M", "0604",
+		"-P", pid, "--", handler, NULL};
+	char *cgi[] = {"fcgipm", "-l", sock, "-m", "cgi", "-M", "0604",
+		"--", handler, NULL};
+	pid_t children[8];
+
+	serve_without_file(w, prefork, "pool: whoami\n");
+	cr_expect_eq(world_children(w->pid, children, 8), 3, "-n 3");
+	cr_expect_eq(world_read_pid(pid), w->pid);
+	world_stop(w);
+	cr_expect_neq(access(pid, F_OK), 0);
+	serve_without_file(w, cgi, "pool: whoami\n");
+	cr_expect_eq(world_children(w->pid, children, 8), 1, "the gateway");
+	world_stop(w);
+	free(sock);
+	free(pid);
+	free(handler);
+	world_close(&w);
+}
+
+Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "www.sock"));
+	char *handler = strdup(world_script(w, "handler",
+		"#!/bin/sh\n"
+		"for a in \"$@\"; do echo \"<$a>\" >&2; done\n"
+		"exec @BIN@/handlers/hello\n"));
+	char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "--", handler,
+		"plain", "two words", "it's \"quoted\"", "$HOME `x` \\ ;#%n",
+		"", "-n", "--", NULL};
+
+	world_launch_argv(w, argv);
+	world_expect_log(w, "ready: ");
+	world_expect_log(w, "says: <plain>");
+	world_expect_log(w, "says: <two words>");
+	world_expect_log(w, "says: <it's \"quoted\">");
+	world_expect_log(w, "says: <$HOME `x` \\ ;#%n>");
+	world_expect_log(w, "says: <>");
+	world_expect_log(w, "says: <-n>");
+	world_expect_log(w, "says: <-->");
+	world_stop(w);
+	free(sock);
+	free(handler);
+	world_close(&w);
+}
