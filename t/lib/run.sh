@@ -24,10 +24,12 @@ finish() {
 	for pid in $front $master; do
 		kill -TERM "$pid" 2>/dev/null
 	done
-	# A second signal ends it at once, 1.5 s later.
+	# A second signal ends it at once.
 	if [ -n "$master" ]; then
-		timeout 1.5 tail --pid="$master" -s 0.02 -f /dev/null ||
-			kill -TERM "$master" 2>/dev/null
+		{ sleep 1.5; kill -TERM "$master"; } 2>/dev/null &
+		pid=$!
+		wait "$master" 2>/dev/null
+		kill "$pid" 2>/dev/null
 	fi
 	wait
 	rm -rf "$dir"
