@@ -98,13 +98,14 @@ probe(const struct addr *a, pid_t *ret_pid)
 	return rc;
 }
 
+/* pid	who answered before, 0 = look now */
 static void
-explain_in_use(const struct addr *a, char *why, size_t size)
+explain_in_use(const struct addr *a, pid_t pid, char *why, size_t size)
 {
 	char name[64];
-	pid_t pid = 0;
 
-	(void)probe(a, &pid);
+	if (pid == 0)
+		(void)probe(a, &pid);
 	if (pid > 0) {
 		procfs_name(pid, name, sizeof(name));
 		snprintf(why, size,
@@ -126,7 +127,7 @@ check_path(const struct addr *a, char *why, size_t size)
 	int64_t until = now_ms() + PATIENCE_MS;
 	const char *path = addr_path(a);
 	struct stat st;
-	pid_t pid;
+	pid_t pid, holder = 0;
 	int live;
 
 	for (;;) {
@@ -153,8 +154,12 @@ check_path(const struct addr *a, char *why, size_t size)
 		}
 		if (!live)
 			break;
+		/* The probes themselves may fill a short queue, and then it
+		 * no longer says whose it is. */
+		if (pid > 0)
+			holder = pid;
 		if (now_ms() >= until) {
-			explain_in_use(a, why, size);
+			explain_in_use(a, holder, why, size);
 			return -1;
 		}
 		pause_ms(RETRY_MS);
@@ -261,7 +266,7 @@ open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
 		if (errno != EADDRINUSE)
 			goto fail;
 		if (now_ms() >= until) {
-			explain_in_use(a, why, size);
+			explain_in_use(a, 0, why, size);
 			return -1;
 		}
 		pause_ms(RETRY_MS);
@@ -269,7 +274,7 @@ open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
 	step = "listen";
 	if (listen(fd, opts->backlog) < 0) {
 		if (errno == EADDRINUSE) {
-			explain_in_use(a, why, size);
+			explain_in_use(a, 0, why, size);
 			return -1;
 		}
 		goto fail;
