@@ -1,0 +1,382 @@
+/*
+ * test_address.c - every kind of address, and addresses that are taken
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* A hello pool of each mode there; talks to both. */
+static void
+check_served(const char *listen, const char *address)
+{
+	static const char *const modes[] = {"prefork", "cgi"};
+	struct world *w = world_open();
+	char ini[600], at[100];
+	struct answer a;
+	int i;
+
+	if (strstr(address, "%d"))
+		snprintf(at, sizeof(at), address, w->port);
+	else
+		snprintf(at, sizeof(at), "%s", address);
+	for (i = 0; i < 2; i++) {
+		snprintf(ini, sizeof(ini),
+			"[www]\n"
+			"mode = %s\n"
+			"listen = %s\n"
+			"handler = @BIN@/handlers/hello\n", modes[i], listen);
+		world_start(w, ini);
+		a = client_script(w, at, NULL, NULL);
+		answer_expect(&a, "Hello");
+		answer_free(&a);
+		world_stop(w);
+		cr_expect_lt(client_try(w, at), 0, "%s is closed", at);
+	}
+	world_close(&w);
+}
+
+Test(address, a_path, .timeout = 60)
+{
+	check_served("@DIR@/www.sock", "www.sock");
+}
+
+Test(address, a_path_as_nginx_writes_it, .timeout = 60)
+{
+	check_served("unix:@DIR@/www.sock", "www.sock");
+}
+
+Test(address, a_path_relative_to_the_file_is_refused_or_absolute,
+	.timeout = 60)
+{
+	struct world *w = world_open();
+
+	cr_expect_eq(world_refused(w, "[www]\n"
+		"listen = www.sock\n"
+		"handler = @BIN@/handlers/hello\n"), 78);
+	cr_expect(world_log_has(w, "begins with /"));
+	world_close(&w);
+}
+
+Test(address, ipv4, .timeout = 60)
+{
+	check_served("127.0.0.1:@PORT@", "127.0.0.1:%d");
+}
+
+Test(address, a_port_alone_is_ipv4_loopback, .timeout = 60)
+{
+	check_served("@PORT@", "127.0.0.1:%d");
+}
+
+static bool
+have_ipv6(void)
+{
+	struct world w = {.dir = ""};
+	int fd = client_try(&w, "[::1]:1");
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno == ECONNREFUSED;
+}
+
+Test(address, ipv6, .timeout = 60)
+{
+	if (!have_ipv6())
+		cr_skip_test("this machine has no ::1");
+	check_served("[::1]:@PORT@", "[::1]:%d");
+}
+
+Test(address, abstract, .timeout = 60)
+{
+	char name[64], listen[66];
+
+	world_need_user();
+	snprintf(name, sizeof(name), "@fcgipm-t-%d", (int)getpid());
+	snprintf(listen, sizeof(listen), "%s", name);
+	check_served(listen, name);
+}
+
+Test(address, a_cgi_pool_serves_several_kinds_at_once, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+	char tcp[32];
+
+	world_start(w, "[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/a.sock, 127.0.0.1:@PORT@, @DIR@/b.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
+	a = client_script(w, "a.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	a = client_script(w, tcp, NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	a = client_script(w, "b.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+static const char hello[] =
+	"[www]\n"
+	"listen = @DIR@/www.sock\n"
+	"handler = @BIN@/handlers/hello\n"
+	"pm.max_children = 1\n";
+
+/* A listener at the folder's www.sock that this test holds. */
+static int
+listen_here(const struct world *w)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_geq(fd, 0);
+	snprintf(un.sun_path, sizeof(un.sun_path), "%.90s/www.sock", w->dir);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+Test(address, a_stale_socket_is_replaced, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+
+	close(listen_here(w));
+	cr_assert_eq(access(world_path(w, "www.sock"), F_OK), 0);
+	world_start(w, hello);
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(address, a_live_one_is_refused_and_its_owner_named, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = listen_here(w);
+	int64_t begin = world_now_ms();
+	struct stat before, after;
+	char want[64];
+
+	cr_assert_eq(stat(world_path(w, "www.sock"), &before), 0);
+	cr_expect_eq(world_refused(w, hello), 71);
+	cr_expect_geq(world_now_ms() - begin, 950,
+		"a dying owner gets a second");
+	snprintf(want, sizeof(want), "(process %d)", (int)getpid());
+	cr_expect(world_log_has(w, "www.sock is in use by "));
+	cr_expect(world_log_has(w, want), "%s: %s", want, world_read_log(w));
+	cr_assert_eq(stat(world_path(w, "www.sock"), &after), 0);
+	cr_expect_eq(before.st_ino, after.st_ino, "it is left alone");
+	close(fd);
+	unlink(world_path(w, "www.sock"));
+	world_close(&w);
+}
+
+/* Its queue is full, so a test connection is refused with EAGAIN. */
+Test(address, a_live_one_with_a_full_queue_is_refused, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = listen_here(w), queued[4], i;
+
+	for (i = 0; i < 4; i++) {
+		struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+		queued[i] = socket(AF_UNIX,
+			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		snprintf(un.sun_path, sizeof(un.sun_path), "%.90s/www.sock",
+			w->dir);
+		if (connect(queued[i], (struct sockaddr *)&un, sizeof(un)) < 0)
+			cr_assert_eq(errno, EAGAIN);
+	}
+	cr_expect_eq(world_refused(w, hello), 71);
+	cr_expect(world_log_has(w, "in use"));
+	for (i = 0; i < 4; i++)
+		close(queued[i]);
+	close(fd);
+	unlink(world_path(w, "www.sock"));
+	world_close(&w);
+}
+
+/* Its owner ends while we are being patient. */
+Test(address, a_dying_owner_is_waited_for, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = listen_here(w), i;
+	struct answer a;
+
+	world_launch(w, hello);
+	/* It has tried when a connection is in our queue. */
+	i = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	cr_assert_geq(i, 0);
+	close(i);
+	close(fd);
+	world_expect_log(w, "ready: ");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
+{
+	static const char ini[] =
+		"[www]\n"
+		"listen = @PORT@\n"
+		"handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 1\n";
+	struct world *w = world_open(), other;
+	struct answer a;
+	char tcp[32];
+
+	world_start(w, ini);
+	other = *w;
+	other.pid = 0;
+	snprintf(other.log, sizeof(other.log), "%s/log2", w->dir);
+	cr_expect_eq(world_refused(&other, ini), 71);
+	cr_expect(world_log_has(&other, " is in use by fcgipm (process") ||
+			world_log_has(&other, " is in use by hello (process"),
+		"whoever holds it is named");
+	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
+	a = client_script(w, tcp, NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
+{
+	struct world *w = world_open();
+	char text[16] = "";
+	FILE *f;
+
+	world_write(w, "www.sock", "precious\n");
+	cr_expect_eq(world_refused(w, hello), 71);
+	cr_expect(world_log_has(w, "www.sock exists and is no socket"));
+	f = fopen(world_path(w, "www.sock"), "re");
+	cr_assert_not_null(f);
+	cr_expect_not_null(fgets(text, sizeof(text), f));
+	cr_expect_str_eq(text, "precious\n");
+	fclose(f);
+	unlink(world_path(w, "www.sock"));
+	/* Nor followed, where it points somewhere. */
+	world_write(w, "target", "precious\n");
+	cr_assert_eq(symlink("target", world_path(w, "www.sock")), 0);
+	cr_expect_eq(world_refused(w, hello), 71);
+	cr_expect_eq(access(world_path(w, "target"), F_OK), 0);
+	cr_expect_eq(mkdir(world_path(w, "dir"), 0755), 0);
+	unlink(world_path(w, "www.sock"));
+	cr_assert_eq(rename(world_path(w, "dir"), world_path(w, "www.sock")),
+		0);
+	cr_expect_eq(world_refused(w, hello), 71);
+	cr_expect_eq(rmdir(world_path(w, "www.sock")), 0);
+	world_close(&w);
+}
+
+/* While we served, somebody put his own there: it is his at our stop. */
+Test(address, a_strangers_socket_is_not_removed_at_the_stop, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd;
+
+	world_start(w, hello);
+	cr_assert_eq(unlink(world_path(w, "www.sock")), 0);
+	fd = listen_here(w);
+	world_stop(w);
+	cr_expect_eq(access(world_path(w, "www.sock"), F_OK), 0);
+	close(fd);
+	unlink(world_path(w, "www.sock"));
+	world_close(&w);
+}
+
+Test(address, of_two_daemons_the_second_leaves_the_first_alone, .timeout = 60)
+{
+	struct world *w = world_open(), other;
+	struct answer a;
+
+	world_start(w, hello);
+	other = *w;
+	other.pid = 0;
+	snprintf(other.log, sizeof(other.log), "%s/log2", w->dir);
+	cr_expect_eq(world_refused(&other, hello), 71);
+	cr_expect(world_log_has(&other, "www.sock is in use by fcgipm "
+		"(process"));
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
+
+/* The second pool's address is taken: the first one's is given back. */
+Test(address, nothing_is_begun_when_one_address_fails, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_write(w, "b.sock", "no socket\n");
+	cr_expect_eq(world_refused(w,
+		"[a]\n"
+		"listen = @DIR@/a.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"[b]\n"
+		"listen = @DIR@/b.sock\n"
+		"handler = @BIN@/handlers/hello\n"), 71);
+	cr_expect_neq(access(world_path(w, "a.sock"), F_OK), 0);
+	world_close(&w);
+}
+
+Test(address, a_socket_has_the_mode_that_was_asked_for, .timeout = 60)
+{
+	static const struct {
+		const char *key;
+		unsigned mode;
+	} rows[] = {{"", 0660}, {"listen.mode = 0600\n", 0600},
+		{"listen.mode = 0666\n", 0666}, {"listen.mode = 0\n", 0}};
+	struct world *w = world_open();
+	struct stat st;
+	char ini[500];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(ini, sizeof(ini), "%s%s", hello, rows[i].key);
+		world_start(w, ini);
+		cr_assert_eq(stat(world_path(w, "www.sock"), &st), 0);
+		cr_expect(S_ISSOCK(st.st_mode));
+		cr_expect_eq(st.st_mode & 07777, rows[i].mode, "%s: %o",
+			rows[i].key, st.st_mode);
+		world_stop(w);
+	}
+	world_close(&w);
+}
+
+/* sun_path holds 107 bytes; the temporary name has to fit as well. */
+Test(address, the_longest_path_is_served, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	char ini[600];
+	size_t len;
+	int fd;
+
+	len = (size_t)snprintf(un.sun_path, sizeof(un.sun_path), "%s/",
+		w->dir);
+	memset(un.sun_path + len, 's', sizeof(un.sun_path) - 1 - len);
+	snprintf(ini, sizeof(ini), "[www]\nlisten = %.107s\n"
+		"handler = @BIN@/handlers/hello\n", un.sun_path);
+	world_start(w, ini);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(fd, 0);
+	cr_expect_eq(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	close(fd);
+	world_close(&w);
+}
