@@ -27,8 +27,15 @@
 /* Output below this waits HOLD_MS for more, at or above it leaves at once. */
 #define HOLD_BYTES (16 * 1024)
 #define HOLD_MS 2
+/*
+ * nginx stops sending a body once it sees the beginning of the answer, so
+ * that one waits for the end of the body: until there is this much of it, or
+ * the peer has sent nothing for so long.
+ */
+#define UPLOAD_HOLD_BYTES (64 * 1024)
+#define UPLOAD_HOLD_MS 1000
 /* What response.c sends while nothing waits, and END_REQUEST behind it. */
-#define OUT_MAX (96 * 1024)
+#define OUT_MAX (160 * 1024)
 /* How long, and how far, a peer is listened to after its answer. */
 #define DISCARD_MS 2000
 #define DISCARD_BYTES (1024 * 1024)
@@ -80,13 +87,24 @@ set_timer(struct conn *c, int64_t ms)
 		loop_timer_stop(c->srv->loop, &c->timer);
 }
 
+/* Would the beginning of the answer cost the rest of the body? */
+static bool
+is_uploading(const struct conn *c)
+{
+	return c->req && !c->answering && request_is_uploading(c->req);
+}
+
 void
 conn_update(struct conn *c)
 {
+	int64_t soon = loop_now(c->srv->loop) + HOLD_MS;
 	uint32_t events = 0;
 
 	if (c->state == CONN_CLOSED)
 		return;
+	if (c->hold_timer.place && c->hold_timer.at_ms > soon &&
+		!is_uploading(c))
+		loop_timer_set(c->srv->loop, &c->hold_timer, soon);
 	if (!c->half_closed) {
 		events = LOOP_PEER_CLOSED;
 		if (!c->req || !request_is_full(c->req))
@@ -150,18 +168,22 @@ conn_send(struct conn *c, const void *p, size_t len, bool hold)
 {
 	struct iovec iov[2];
 	size_t held = c->out.len;
+	bool upload = is_uploading(c);
 	ssize_t n;
 
 	if (c->state == CONN_CLOSED)
 		return;
-	if (c->blocked || (hold && held + len < HOLD_BYTES)) {
+	if (c->blocked || (hold && held + len <
+			(size_t)(upload ? UPLOAD_HOLD_BYTES : HOLD_BYTES))) {
 		keep(c, p, len);
 		if (!c->blocked && c->state != CONN_CLOSED &&
 			!c->hold_timer.place)
 			loop_timer_set(c->srv->loop, &c->hold_timer,
-				loop_now(c->srv->loop) + HOLD_MS);
+				loop_now(c->srv->loop) +
+				(upload ? UPLOAD_HOLD_MS : HOLD_MS));
 		return;
 	}
+	c->answering = true;
 	stop_holding(c);
 	iov[0].iov_base = held ? buf_data(&c->out) : NULL;
 	iov[0].iov_len = held;
@@ -216,6 +238,7 @@ flush_out(struct conn *c)
 	ssize_t n;
 
 	stop_holding(c);
+	c->answering = true;
 	n = buf_write(&c->out, c->io.fd);
 	if (n < 0) {
 		conn_close(c);
@@ -242,7 +265,14 @@ flush_out(struct conn *c)
 static void
 on_hold_timer(struct loop_timer *timer)
 {
-	flush_out(container_of(timer, struct conn, hold_timer));
+	struct conn *c = container_of(timer, struct conn, hold_timer);
+	int64_t silent = loop_now(c->srv->loop) - c->input_ms;
+
+	if (is_uploading(c) && silent < UPLOAD_HOLD_MS)
+		loop_timer_set(c->srv->loop, timer,
+			c->input_ms + UPLOAD_HOLD_MS);
+	else
+		flush_out(c);
 }
 
 static void
@@ -289,6 +319,7 @@ begin(struct conn *c)
 		return;
 	}
 	c->keep = b.flags & FCGI_KEEP_CONN;
+	c->answering = false;
 	if (b.role != FCGI_RESPONDER && b.role != FCGI_AUTHORIZER) {
 		conn_send(c, end, response_put_end(end, h->id, 0,
 			FCGI_UNKNOWN_ROLE), false);
@@ -473,8 +504,9 @@ read_input(struct conn *c)
 			conn_close(c);
 		return;
 	}
+	c->input_ms = loop_now(c->srv->loop);
 	if (c->req)
-		c->req->active_ms = loop_now(c->srv->loop);
+		c->req->active_ms = c->input_ms;
 	feed(c, block, (size_t)n);
 	guard_input(c);
 	if (c->state == CONN_OPEN)

@@ -38,10 +38,12 @@ struct conn {
 	struct loop_timer timer;	/* the peer must move until then */
 	struct loop_task free_task;
 	struct conn *next, **prev;	/* in srv->conns */
+	int64_t input_ms;	/* when the peer last sent a byte */
 	size_t discarded;	/* bytes */
 	uint8_t state;		/* enum conn_state */
 	bool tcp;
 	bool keep;		/* of the active request */
+	bool answering;		/* some of the active one's answer has left */
 	bool half_closed;	/* the peer sends no more */
 	bool blocked;		/* the peer takes no more, see out */
 	bool input_ended;	/* CONN_ENDING: nothing is left to discard */

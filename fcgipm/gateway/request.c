@@ -193,6 +193,13 @@ request_is_receiving(const struct request *r)
 }
 
 bool
+request_is_uploading(const struct request *r)
+{
+	return r->state == REQUEST_RUNNING && !r->input_ended &&
+		r->script.infd >= 0;
+}
+
+bool
 request_is_full(const struct request *r)
 {
 	return r->state == REQUEST_QUEUED ||

@@ -66,6 +66,8 @@ void request_resume(struct request *r);
 void request_lost(struct request *r);
 /* Has body that its program did not take: read no more from the peer. */
 bool request_is_full(const struct request *r);
+/* Its program runs and may get more body. */
+bool request_is_uploading(const struct request *r);
 /* Waits for bytes of the peer, not of the program. */
 bool request_is_receiving(const struct request *r);
 
