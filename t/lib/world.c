@@ -315,8 +315,8 @@ world_expect_log(struct world *w, const char *text)
 static pid_t
 spawn(struct world *w, char *const *argv, const char *out)
 {
-	const char *program = rotating("%s/%s", need_env("FCGIPM_BIN"),
-		argv[0]);
+	const char *program = argv[0][0] == '/' ? argv[0] :
+		rotating("%s/%s", need_env("FCGIPM_BIN"), argv[0]);
 	pid_t pid = fork();
 
 	cr_assert_geq(pid, 0);
@@ -415,6 +415,17 @@ world_run(struct world *w, char *const *argv, char **ret_out)
 		*ret_out = world_read_log(&run);
 	unlink(run.log);
 	return code;
+}
+
+void
+world_shell(struct world *w, const char *text)
+{
+	const char *path = world_write(w, "script.sh", text);
+	char *argv[] = {"/bin/sh", "-eu", (char *)path, NULL}, *out;
+	int code = world_run(w, argv, &out);
+
+	cr_assert_eq(code, 0, "sh: exit status %d: %s", code, out);
+	free(out);
 }
 
 void

@@ -80,6 +80,10 @@ char *world_read_log(struct world *w);
  */
 int world_run(struct world *w, char *const *argv, char **ret_out);
 
+/* Runs sh(1) on this text with the marks replaced, in the folder; asserts
+ * status 0. */
+void world_shell(struct world *w, const char *text);
+
 /* TERM, and asserts exit status 0. */
 void world_stop(struct world *w);
 /* A signal to the daemon; asserts. */

@@ -1,0 +1,138 @@
+/*
+ * test_concurrency.c - a pool does as much at once as it has processes times
+ * threads, and no request waits while one of them is free
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define REQUESTS 9
+#define UNIT_MS 100
+#define BURSTS 20
+#define TICK_MS 5
+
+/*
+ * A machine that stands still makes every burst long.  So a thread of its own
+ * measures how late it is woken: a burst during which that adds up to half a
+ * unit says nothing about the pool and is made again.
+ */
+static atomic_bool watching;
+static atomic_long late_ms;
+
+static void *
+watch(void *arg)
+{
+	struct timespec tick = {0, TICK_MS * 1000000};
+	(void)arg;
+
+	while (atomic_load(&watching)) {
+		int64_t begin = world_now_ms();
+		long late;
+
+		nanosleep(&tick, NULL);
+		late = (long)(world_now_ms() - begin) - TICK_MS - 1;
+		if (late > 0)
+			atomic_fetch_add(&late_ms, late);
+	}
+	return NULL;
+}
+
+/* All at once; how many units until the last answer. */
+static int
+burst(struct world *w, const char *params[])
+{
+	int64_t begin = world_now_ms();
+	int fds[REQUESTS], i;
+
+	for (i = 0; i < REQUESTS; i++) {
+		fds[i] = client_connect(w, "www.sock");
+		client_begin(fds[i], 1, 0, params);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	}
+	for (i = 0; i < REQUESTS; i++) {
+		struct answer a = client_read(fds[i]);
+
+		answer_expect(&a, "slept: 100 ms");
+		answer_free(&a);
+		close(fds[i]);
+	}
+	return (int)((world_now_ms() - begin) / UNIT_MS);
+}
+
+static void
+check_units(const char *handler, int processes, int threads, int want)
+{
+	const char *params[] = {"QUERY_STRING=ms=100", NULL};
+	struct world *w = world_open();
+	int i, units, disturbed = 0;
+	pthread_t watcher;
+	char ini[500];
+
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/%s\n"
+		"pm.max_children = %d\n"
+		"threads = %d\n", handler, processes, threads);
+	world_start(w, ini);
+	atomic_store(&watching, true);
+	cr_assert_eq(pthread_create(&watcher, NULL, watch, NULL), 0);
+	for (i = 0; i < BURSTS;) {
+		atomic_store(&late_ms, 0);
+		units = burst(w, params);
+		cr_assert_geq(units, want, "burst %d: more at once than there "
+			"are places", i);
+		if (units != want && atomic_load(&late_ms) >= UNIT_MS / 2) {
+			cr_assert_lt(disturbed++, 100, "a restless machine");
+			continue;
+		}
+		cr_expect_eq(units, want, "burst %d took %d units, not %d "
+			"(late by %ld ms)", i, units, want,
+			atomic_load(&late_ms));
+		i++;
+	}
+	atomic_store(&watching, false);
+	pthread_join(watcher, NULL);
+	world_close(&w);
+}
+
+Test(concurrency, nine_requests_over_two_processes_take_five_units,
+	.timeout = 120)
+{
+	check_units("sleep", 2, 1, 5);
+}
+
+Test(concurrency, over_one_process_with_two_threads_five, .timeout = 120)
+{
+	check_units("threads", 1, 2, 5);
+}
+
+Test(concurrency, over_two_processes_with_two_threads_three, .timeout = 120)
+{
+	check_units("threads", 2, 2, 3);
+}
+
+/* In cgi mode pm.max_children counts programs. */
+Test(concurrency, over_a_gateway_with_two_programs_five, .timeout = 120)
+{
+	const char *params[] = {"QUERY_STRING=ms=100", NULL};
+	struct world *w = world_open();
+	int i;
+
+	world_start(w,
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/sleep\n"
+		"pm.max_children = 2\n");
+	for (i = 0; i < 3; i++)
+		cr_assert_geq(burst(w, params), 5,
+			"more programs at once than pm.max_children");
+	world_close(&w);
+}

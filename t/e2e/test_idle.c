@@ -1,0 +1,141 @@
+/*
+ * test_idle.c - who has nothing to do sleeps, and nothing ticks
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "world.h"
+
+#define WATCHED_S 3
+
+/* How often a process went to sleep, which is how often it was woken. */
+static long
+sleeps_of(pid_t pid)
+{
+	const char *text = world_proc_status(pid, "voluntary_ctxt_switches");
+
+	cr_assert_neq(*text, '\0', "process %d is gone", (int)pid);
+	return strtol(text, NULL, 10);
+}
+
+/* The whole point is that this much time goes by. */
+static void
+watch_rest(struct world *w, const char *when)
+{
+	struct timespec rest = {WATCHED_S, 0};
+	long before[16], supervisor;
+	pid_t children[16];
+	size_t n, i;
+
+	n = world_children(w->pid, children, 16);
+	cr_assert_gt(n, 0);
+	supervisor = sleeps_of(w->pid);
+	for (i = 0; i < n; i++)
+		before[i] = sleeps_of(children[i]);
+	cr_assert_eq(nanosleep(&rest, NULL), 0);
+	cr_expect_eq(sleeps_of(w->pid), supervisor,
+		"%s: the supervisor woke up", when);
+	for (i = 0; i < n; i++)
+		cr_expect_eq(sleeps_of(children[i]), before[i],
+			"%s: worker %zu woke up", when, i);
+}
+
+struct settled {
+	pid_t pid;
+	long sleeps;
+	int64_t since_ms;
+};
+
+/* No wake-up for half a second: what there was to do is done. */
+static bool
+is_settled(void *arg)
+{
+	struct settled *s = arg;
+	long now = sleeps_of(s->pid);
+
+	if (now != s->sleeps) {
+		s->sleeps = now;
+		s->since_ms = world_now_ms();
+	}
+	return world_now_ms() - s->since_ms > 500;
+}
+
+static void
+settle(struct world *w)
+{
+	struct settled s = {.pid = w->pid, .sleeps = -1};
+	pid_t children[16];
+	size_t n = world_children(w->pid, children, 16), i;
+
+	world_until(is_settled, &s, "the supervisor comes to rest");
+	for (i = 0; i < n; i++) {
+		s = (struct settled){.pid = children[i], .sleeps = -1};
+		world_until(is_settled, &s, "a worker comes to rest");
+	}
+}
+
+static void
+check_idle(const char *ini, const char *script)
+{
+	struct world *w = world_open();
+	struct answer a;
+	int i;
+
+	world_start(w, ini);
+	settle(w);
+	watch_rest(w, "before any request");
+	for (i = 0; i < 5; i++) {
+		a = client_script(w, "www.sock", script, NULL);
+		answer_expect(&a, "Content");
+		answer_free(&a);
+	}
+	settle(w);
+	watch_rest(w, "after five requests");
+	world_close(&w);
+}
+
+Test(idle, prefork_pools_and_their_supervisor_sleep, .timeout = 60)
+{
+	check_idle("[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 4\n", NULL);
+}
+
+Test(idle, a_gateway_and_its_supervisor_sleep, .timeout = 60)
+{
+	check_idle("[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"docroot = /\n", world_handler("hello"));
+}
+
+/* 0 system calls of the supervisor per request: it never wakes up. */
+Test(idle, requests_do_not_wake_the_supervisor, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+	long before;
+	int i;
+
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"[cgi]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/cgi.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	settle(w);
+	before = sleeps_of(w->pid);
+	for (i = 0; i < 200; i++) {
+		a = client_script(w, i % 4 ? "www.sock" : "cgi.sock", NULL,
+			NULL);
+		answer_expect(&a, "Hello");
+		answer_free(&a);
+	}
+	cr_expect_eq(sleeps_of(w->pid), before);
+	world_close(&w);
+}

@@ -1,0 +1,329 @@
+/*
+ * test_log.c - what children say is told whole, by whom, and cannot do harm
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* The same world, seen through another log file. */
+static struct world
+look_at(const struct world *w, const char *name)
+{
+	struct world other = *w;
+
+	other.pid = 0;
+	snprintf(other.log, sizeof(other.log), "%.200s/%.64s", w->dir, name);
+	return other;
+}
+
+Test(log, usr1_opens_the_file_again, .timeout = 60)
+{
+	struct world *w = world_open(), file, old;
+	struct stat st;
+
+	world_launch(w,
+		"[fcgipm]\n"
+		"log = @DIR@/file.log\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	file = look_at(w, "file.log");
+	old = look_at(w, "file.log.1");
+	world_expect_log(&file, "ready: ");
+	cr_assert_eq(stat(file.log, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0640, "a log may hold secrets");
+	/* As logrotate(8) does. */
+	cr_assert_eq(rename(file.log, old.log), 0);
+	world_signal(w, SIGUSR1);
+	world_expect_log(&file, "log opened again");
+	cr_expect(world_log_has(&old, "ready: "));
+	cr_expect_not(world_log_has(&file, "ready: "));
+	world_stop(w);
+	cr_expect(world_log_has(&file, "stopped"));
+	cr_expect_not(world_log_has(&old, "stopped"));
+	world_close(&w);
+}
+
+Test(log, usr1_keeps_the_old_file_when_there_can_be_no_new_one,
+	.timeout = 60)
+{
+	struct world *w = world_open(), file;
+
+	cr_assert_eq(mkdir(world_path(w, "logs"), 0755), 0);
+	world_launch(w,
+		"[fcgipm]\n"
+		"log = @DIR@/logs/file.log\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	file = look_at(w, "logs/file.log");
+	world_expect_log(&file, "ready: ");
+	cr_assert_eq(rename(world_path(w, "logs"), world_path(w, "moved")),
+		0);
+	world_signal(w, SIGUSR1);
+	file = look_at(w, "moved/file.log");
+	world_expect_log(&file, "log cannot be opened again: No such file");
+	world_close(&w);
+}
+
+static const char noisy[] =
+	"[www]\n"
+	"listen = @DIR@/www.sock\n"
+	"handler = @T@/children/noisy\n"
+	"pm.max_children = 1\n";
+
+Test(log, a_line_is_told_whole_with_pool_and_process, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *want = calloc(1, 60100);
+	pid_t worker;
+	size_t n;
+
+	cr_assert_not_null(want);
+	world_start(w, noisy);
+	cr_assert_eq(world_children(w->pid, &worker, 1), 1);
+	n = (size_t)sprintf(want, "pool www: worker %d says: ", (int)worker);
+	memset(want + n, 'n', 60000);
+	want[n + 60000] = '\n';
+	world_expect_log(w, want);
+	free(want);
+	world_close(&w);
+}
+
+Test(log, control_bytes_are_escaped, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *log, *p;
+
+	world_start(w, noisy);
+	world_expect_log(w, "says: bell \\x07 escape \\x1b[31m end\n");
+	log = world_read_log(w);
+	for (p = log; *p; p++)
+		cr_assert(*p == '\n' || *p == '\t' ||
+			((unsigned char)*p >= 0x20 && *p != 0x7f));
+	free(log);
+	world_close(&w);
+}
+
+Test(log, repeats_are_counted, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_start(w, noisy);
+	cr_expect_eq(world_log_count(w, "again and again"), 1);
+	cr_expect_eq(world_log_count(w, "last line repeated 19 times"), 1);
+	world_close(&w);
+}
+
+/* A script that writes before it becomes the handler. */
+static void
+start_saying(struct world *w, const char *script)
+{
+	char text[1000];
+
+	snprintf(text, sizeof(text),
+		"#!/bin/sh\n%s\nexec @BIN@/handlers/hello\n", script);
+	world_script(w, "handler", text);
+	world_start(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/handler\n"
+		"pm.max_children = 1\n");
+}
+
+Test(log, lines_of_64_kib_stay_whole_and_longer_ones_come_in_pieces,
+	.timeout = 60)
+{
+	/* 1 to 60000, one behind the other */
+	static char want[9 + 90 * 2 + 900 * 3 + 9000 * 4 + 50001 * 5 + 1];
+	struct world *w = world_open();
+	size_t total = 0, len = 0, n;
+	char *log, *at;
+	int i;
+
+	for (i = 1; i <= 60000; i++)
+		len += (size_t)sprintf(want + len, "%d", i);
+	cr_assert_eq(len, sizeof(want) - 1);
+	start_saying(w,
+		"head -c 65536 /dev/zero | tr '\\0' a; echo\n"
+		"seq 60000 | tr -d '\\n'; echo; echo end");
+	world_expect_log(w, "says: end\n");
+	log = world_read_log(w);
+	at = strstr(log, "says: a");
+	cr_assert_not_null(at);
+	cr_expect_eq(strspn(at + 6, "a"), 65536, "one line");
+	for (; (at = strstr(at, "says: ")) != NULL; at += 6 + n) {
+		n = strspn(at + 6, "0123456789");
+		cr_expect_leq(n, 65536);
+		cr_assert_leq(total + n, len);
+		cr_assert_eq(memcmp(at + 6, want + total, n), 0);
+		total += n;
+	}
+	cr_expect_eq(total, len, "nothing is lost");
+	free(log);
+	world_close(&w);
+}
+
+Test(log, both_streams_are_told_and_half_lines_wait_for_their_end,
+	.timeout = 60)
+{
+	struct world *w = world_open();
+
+	start_saying(w,
+		"printf 'one '; printf 'line\\n' >&2\n"
+		"printf 'cr lf\\r\\n'; printf '\\n\\n'; printf 'a\\0b\\n'");
+	world_expect_log(w, "says: one line\n");
+	world_expect_log(w, "says: cr lf\n");
+	world_expect_log(w, "says: a.b\n");
+	world_close(&w);
+}
+
+Test(log, the_last_words_of_a_worker_are_told, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_script(w, "handler",
+		"#!/bin/sh\nprintf 'no newline, and good bye'; exit 3\n");
+	world_launch(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/handler\n"
+		"pm.max_children = 1\n");
+	world_expect_log(w, "says: no newline, and good bye\n");
+	world_expect_log(w, "exit status 3 before it was ready");
+	world_close(&w);
+}
+
+Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+	char want[700];
+
+	world_start(w,
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"docroot = @T@/children\n");
+	a = client_script(w, "www.sock", world_child("misbehave.sh"),
+		"stderr");
+	answer_expect(&a, "out\n");
+	cr_expect_str_eq(a.err, "told on stderr\n", "FCGI_STDERR");
+	answer_free(&a);
+	snprintf(want, sizeof(want), "script %s: told on stderr\n",
+		world_child("misbehave.sh"));
+	world_expect_log(w, want);
+	world_expect_log(w, "pool www: worker ");
+	world_close(&w);
+}
+
+Test(log, json_lines_are_one_object_each, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *log, *line, *save;
+	int lines = 0;
+
+	world_script(w, "handler",
+		"#!/bin/sh\nprintf 'a \"quote\", a \\\\, a tab\\t, esc \\033\\n'\n"
+		"exec @BIN@/handlers/hello\n");
+	world_start(w,
+		"[fcgipm]\n"
+		"log_format = json\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/handler\n"
+		"pm.max_children = 1\n");
+	world_expect_log(w,
+		"a \\\"quote\\\", a \\\\, a tab\\t, esc \\\\x1b\"}\n");
+	log = world_read_log(w);
+	for (line = strtok_r(log, "\n", &save); line;
+		line = strtok_r(NULL, "\n", &save), lines++) {
+		cr_expect_eq(strncmp(line, "{\"time\":\"2", 10), 0, "%s", line);
+		cr_expect_eq(line[strlen(line) - 1], '}', "%s", line);
+		cr_expect(strstr(line, "\",\"level\":\""), "%s", line);
+	}
+	cr_expect_geq(lines, 3);
+	free(log);
+	world_close(&w);
+}
+
+Test(log, its_level_hides_what_is_below, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+
+	world_launch(w,
+		"[fcgipm]\n"
+		"log_level = warning\n"
+		"pid = @DIR@/pid\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"listen.mode = 0666\n"
+		"handler = @BIN@/handlers/hello\n");
+	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_stop(w);
+	cr_expect_not(world_log_has(w, "notice"));
+	world_close(&w);
+}
+
+/* Whoever reads the log stands still: lines are lost, time is not. */
+Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct pollfd p = {.events = POLLIN};
+	static char text[1 << 20];
+	size_t have = 0;
+	struct answer a;
+	ssize_t n;
+	int i;
+
+	cr_assert_eq(mkfifo(world_path(w, "fifo"), 0600), 0);
+	p.fd = open(world_path(w, "fifo"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	cr_assert_geq(p.fd, 0);
+	world_script(w, "handler",
+		"#!/bin/sh\n"
+		"i=0; while [ $i -lt 40 ]; do\n"
+		"echo $i; head -c 9000 /dev/zero | tr '\\0' x; echo\n"
+		"i=$((i + 1)); done\n"
+		"exec @BIN@/handlers/hello\n");
+	world_launch(w,
+		"[fcgipm]\n"
+		"log = @DIR@/fifo\n"
+		"pid = @DIR@/pid\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/handler\n"
+		"pm.max_children = 1\n");
+	/* 360 KB do not fit into a pipe, and still it serves. */
+	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
+	for (i = 0; i < 3; i++) {
+		a = client_script(w, "www.sock", NULL, NULL);
+		answer_expect(&a, "Hello");
+		answer_free(&a);
+	}
+	while ((n = read(p.fd, text + have, sizeof(text) - 1 - have)) > 0)
+		have += (size_t)n;
+	/* The reader is back: the next lines come, and the loss is told. */
+	world_signal(w, SIGHUP);
+	while (!strstr(text, "log lines dropped")) {
+		cr_assert_gt(poll(&p, 1, 20000), 0, "nothing more is told");
+		n = read(p.fd, text + have, sizeof(text) - 1 - have);
+		cr_assert_gt(n, 0);
+		have += (size_t)n;
+		text[have] = '\0';
+	}
+	cr_expect(strstr(text, "SIGHUP"));
+	close(p.fd);
+	world_close(&w);
+}
