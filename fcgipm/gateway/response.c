@@ -69,6 +69,21 @@ send_head(struct request *r)
 	}
 }
 
+/*
+ * A Location alone means 302 (RFC 3875, 6.2.3).  nginx knows that, Apache's
+ * mod_proxy_fcgi would make it a 200.
+ */
+static void
+send_redirect(struct request *r)
+{
+	static const char line[] = "Status: 302 Found\r\n";
+	uint8_t rec[FCGI_HEADER_LEN + sizeof(line)];
+
+	fcgi_put_header(rec, FCGI_STDOUT, r->id, sizeof(line) - 1, 0);
+	memcpy(rec + FCGI_HEADER_LEN, line, sizeof(line));
+	conn_send(r->conn, rec, sizeof(rec) - 1, true);
+}
+
 static void
 refuse_header(struct request *r, const char *what)
 {
@@ -105,8 +120,10 @@ scan_header(struct request *r, struct block *b, size_t n)
 		return false;
 	}
 	r->header_done = got == CGI_SCAN_DONE;
+	if (r->header_done && r->header.location && r->header.status == 0)
+		send_redirect(r);
 	if (r->header_done && whole)
-		return true;
+		return r->conn != NULL;
 	for (i = 0; i < 2; i++) {
 		if (buf_add(&r->head, part[i].p, part[i].len) < 0) {
 			refuse_header(r, "no memory for its header");

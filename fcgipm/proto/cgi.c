@@ -411,21 +411,27 @@ bad_name(struct cgi_header *h, uint8_t c)
 static bool
 scan_name(struct cgi_header *h, uint8_t c)
 {
-	static const char status[] = "status";
+	static const char *const names[] = {"status", "location"};
+	size_t i;
 
 	if (c == ':') {
-		h->state = h->matched == sizeof(status) - 1 ? STATUS_BLANK :
-							      VALUE;
+		h->state = h->matched[0] == strlen(names[0]) ? STATUS_BLANK :
+							       VALUE;
+		if (h->matched[1] == strlen(names[1]))
+			h->location = true;
 		h->digits = 0;
 		h->lines++;
 		return true;
 	}
 	if (!is_token(c))
 		return bad_name(h, c);
-	if (h->matched < sizeof(status) - 1 && tolower(c) == status[h->matched])
-		h->matched++;
-	else
-		h->matched = UINT8_MAX;
+	for (i = 0; i < 2; i++) {
+		if (h->matched[i] < strlen(names[i]) &&
+			tolower(c) == names[i][h->matched[i]])
+			h->matched[i]++;
+		else
+			h->matched[i] = UINT8_MAX;
+	}
 	return true;
 }
 
@@ -489,7 +495,7 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 			if (c == '\n')
 				goto done;
 			h->state = NAME;
-			h->matched = 0;
+			h->matched[0] = h->matched[1] = 0;
 			if (c == ':')
 				ok = bad(h, "a header has no name");
 			else
