@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -271,9 +272,38 @@ gather_env(struct vec *names, struct vec *own, struct vec *base)
 		vec_add(base, DEFAULT_PATH);
 }
 
+/*
+ * A program gets its limits and its priority when we are no longer root, so
+ * what only root may exceed is allowed beforehand (setrlimit(2)).
+ */
+static int
+raise_ceilings(const struct privs *child)
+{
+	struct rlimit lim;
+	size_t i;
+
+	for (i = 0; i < child->nlimits; i++) {
+		const struct privs_limit *want = &child->limits[i];
+		__rlimit_resource_t res = (__rlimit_resource_t)want->resource;
+
+		if (getrlimit(res, &lim) < 0)
+			return -1;
+		if (want->hard <= lim.rlim_max)
+			continue;
+		lim.rlim_max = want->hard;
+		if (setrlimit(res, &lim) < 0)
+			return -1;
+	}
+	if (child->nice >= 0)
+		return 0;
+	lim.rlim_cur = lim.rlim_max = (rlim_t)(20 - child->nice);
+	return setrlimit(RLIMIT_NICE, &lim);
+}
+
 /* Root's rights end here. */
 static int
-drop_privileges(const struct main_opts *o, pid_t parent)
+drop_privileges(const struct main_opts *o, const struct privs *child,
+	pid_t parent)
 {
 	const struct conf_pool *keys = o->keys;
 	struct privs us = {
@@ -289,7 +319,10 @@ drop_privileges(const struct main_opts *o, pid_t parent)
 		log_error("user or group: %s", why);
 		return -1;
 	}
-	why = privs_apply(&us);
+	if (geteuid() == 0 && raise_ceilings(child) < 0)
+		why = "setrlimit";
+	if (!why)
+		why = privs_apply(&us);
 	if (why)
 		log_error("%s: %s", why, strerror(errno));
 	privs_fini(&us);
@@ -422,7 +455,7 @@ main(int argc, char **argv)
 	finish_opts(&opts);
 	if (!status && (n == 0 || opts.nullfd < 0 || !opts.own_env ||
 			       !opts.base_env ||
-			       drop_privileges(&o, parent) < 0))
+			       drop_privileges(&o, &child, parent) < 0))
 		status = EXIT_SYSTEM;
 	if (!status && !o.pool)
 		log_notice("ready: %u programs at once", o.keys->max_children);

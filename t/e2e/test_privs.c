@@ -1,0 +1,540 @@
+/*
+ * test_privs.c - who a worker and a CGI program are, and who may connect
+ */
+#include <criterion/criterion.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* Tells what it is, on stderr as prefork worker, as answer in CGI mode. */
+static const char report[] =
+	"#!/bin/sh\n"
+	"tell() {\n"
+	"	sed -n 's/^\\([UG]id\\|Groups\\|NoNewPrivs\\|SigBlk\\|SigIgn\\):"
+		"\\t*/\\1: /p' /proc/self/status\n"
+	"	echo \"umask: $(umask)\"\n"
+	"	echo \"nice: $(cut -d' ' -f19 /proc/self/stat)\"\n"
+	"	sed -n 's/  */ /gp' /proc/self/limits\n"
+	"	echo \"cwd: $(pwd)\"\n"
+	"	env | sed 's/^/env: /'\n"
+	"	ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> /fd: \\1 /p'\n"
+	"	echo complete\n"
+	"}\n";
+
+static const char as_prefork[] = "tell >&2\nexec ./hello\n";
+static const char as_cgi[] =
+	"printf 'Content-Type: text/plain\\r\\n\\r\\n'\ntell\n";
+
+/*
+ * Starts a pool of that mode with these keys and gets its report: a text in
+ * which every line is one fact.  The caller's to free().
+ */
+static char *
+get_report(struct world *w, const char *mode, const char *keys)
+{
+	bool cgi = strcmp(mode, "cgi") == 0;
+	char text[3000], ini[1500], *log;
+	struct answer a;
+
+	snprintf(text, sizeof(text), "%s%s", report,
+		cgi ? as_cgi : as_prefork);
+	world_script(w, "handler", text);
+	/* Whoever the worker becomes may not read a checkout. */
+	world_shell(w, "cp -f @BIN@/handlers/hello @DIR@/hello\n"
+		"chmod 755 @DIR@/hello\n");
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = %s\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/handler\n"
+		"pm.max_children = 1\n%s", mode, keys);
+	world_start(w, ini);
+	if (!cgi) {
+		world_expect_log(w, "says: complete");
+		log = world_read_log(w);
+		world_stop(w);
+		return log;
+	}
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "complete\n");
+	log = strdup(a.out);
+	answer_free(&a);
+	world_stop(w);
+	return log;
+}
+
+static void
+expect_fact(const char *text, const char *fact, const char *mode)
+{
+	char line[300];
+
+	snprintf(line, sizeof(line), "%s\n", fact);
+	cr_expect(strstr(text, line), "%s: no \"%s\" in:\n%s", mode, fact,
+		text);
+}
+
+static void
+expect_no_fact(const char *text, const char *fact, const char *mode)
+{
+	cr_expect_not(strstr(text, fact), "%s: \"%s\" in:\n%s", mode, fact,
+		text);
+}
+
+/* Both modes with the same keys, each fact in both reports. */
+static void
+check_facts(const char *keys, const char *const *facts)
+{
+	static const char *const modes[] = {"prefork", "cgi"};
+	struct world *w = world_open();
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		char *text = get_report(w, modes[i], keys);
+		const char *const *fact;
+
+		for (fact = facts; *fact; fact++)
+			expect_fact(text, *fact, modes[i]);
+		free(text);
+	}
+	world_close(&w);
+}
+
+#define FACTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+Test(privs, user_group_and_no_way_back, .timeout = 60)
+{
+	static const gid_t ours[] = {0, 4, 24, 27};
+
+	world_need_root();
+	/* Groups of ours that must not come along. */
+	cr_assert_eq(setgroups(4, ours), 0);
+	check_facts("user = 65534\ngroup = 65534\n",
+		FACTS("Uid: 65534\t65534\t65534\t65534",
+			"Gid: 65534\t65534\t65534\t65534", "Groups: 65534 ",
+			"NoNewPrivs: 1"));
+	check_facts("user = 12345\ngroup = 54321\n",
+		FACTS("Uid: 12345\t12345\t12345\t12345",
+			"Gid: 54321\t54321\t54321\t54321", "Groups: 54321 "));
+}
+
+Test(privs, a_user_brings_its_group_and_home, .timeout = 60)
+{
+	world_need_root();
+	check_facts("user = daemon\n",
+		FACTS("Uid: 1\t1\t1\t1", "Gid: 1\t1\t1\t1", "Groups: 1 ",
+			"env: USER=daemon", "env: HOME=/usr/sbin"));
+}
+
+/* /etc/group says who belongs to what; initgroups(3) reads the same. */
+Test(privs, supplementary_groups_are_the_users, .timeout = 60)
+{
+	struct group *gr = NULL;
+	char keys[100], fact[500] = "Groups: ";
+	gid_t groups[32], gid;
+	int n = 32, i, j;
+
+	world_need_root();
+	/* The daemon keeps its own: the user decides, not the starter. */
+	cr_assert_eq(setgroups(0, NULL), 0);
+	setgrent();
+	while ((gr = getgrent()) != NULL && !gr->gr_mem[0])
+		;
+	if (!gr) {
+		endgrent();
+		cr_skip_test("no user here has supplementary groups");
+	}
+	snprintf(keys, sizeof(keys), "user = %s\n", gr->gr_mem[0]);
+	cr_assert_not_null(getpwnam(gr->gr_mem[0]));
+	gid = getpwnam(gr->gr_mem[0])->pw_gid;
+	cr_assert_geq(getgrouplist(gr->gr_mem[0], gid, groups, &n), 0);
+	endgrent();
+	/* The kernel tells them in rising order. */
+	for (i = 0; i < n; i++)
+		for (j = i + 1; j < n; j++)
+			if (groups[j] < groups[i]) {
+				gid = groups[i];
+				groups[i] = groups[j];
+				groups[j] = gid;
+			}
+	for (i = 0; i < n; i++)
+		snprintf(fact + strlen(fact), sizeof(fact) - strlen(fact),
+			"%u ", (unsigned)groups[i]);
+	check_facts(keys, FACTS(fact));
+}
+
+Test(privs, nothing_changes_without_keys, .timeout = 60)
+{
+	char uid[100];
+
+	snprintf(uid, sizeof(uid), "Uid: %u\t%u\t%u\t%u", getuid(), getuid(),
+		getuid(), getuid());
+	check_facts("", FACTS(uid, "umask: 0022", "nice: 0", "NoNewPrivs: 1",
+		"SigBlk: 0000000000000000", "SigIgn: 0000000000000000"));
+}
+
+Test(privs, umask_nice_and_new_privileges, .timeout = 60)
+{
+	check_facts("umask = 0027\n"
+		"process.priority = 5\n"
+		"no_new_privs = no\n",
+		FACTS("umask: 0027", "nice: 5", "NoNewPrivs: 0"));
+}
+
+/* In CGI mode they are set on the program, when the gateway has long given
+ * up root. */
+Test(privs, root_may_raise_priority_and_limits, .timeout = 60)
+{
+	struct rlimit lim;
+
+	world_need_root();
+	cr_assert_eq(getrlimit(RLIMIT_CORE, &lim), 0);
+	lim.rlim_cur = lim.rlim_max = 1000;
+	cr_assert_eq(setrlimit(RLIMIT_CORE, &lim), 0);
+	check_facts("rlimit_core = 2M\nuser = 65534\ngroup = 65534\n",
+		FACTS("Max core file size 2097152 2097152 bytes "));
+	check_facts("process.priority = -3\nuser = 65534\ngroup = 65534\n",
+		FACTS("nice: -3", "Uid: 65534\t65534\t65534\t65534"));
+}
+
+Test(privs, limits, .timeout = 60)
+{
+	check_facts("rlimit_files = 77\n"
+		"rlimit_core = 0\n"
+		"rlimit_as = 3G\n"
+		"rlimit_nproc = 1234\n"
+		"rlimit_cpu = 55\n"
+		"rlimit_fsize = 5M\n",
+		FACTS("Max open files 77 77 files ",
+			"Max core file size 0 0 bytes ",
+			"Max address space 3221225472 3221225472 bytes ",
+			"Max processes 1234 1234 processes ",
+			"Max cpu time 55 55 seconds ",
+			"Max file size 5242880 5242880 bytes "));
+}
+
+/* Ours is raised for ourselves; select(2) in a handler breaks above 1024. */
+Test(privs, the_soft_limit_of_files_is_the_callers_again, .timeout = 60)
+{
+	struct rlimit lim;
+	char fact[100];
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
+	lim.rlim_cur = 333;
+	lim.rlim_max = lim.rlim_max < 4000 ? lim.rlim_max : 4000;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	snprintf(fact, sizeof(fact), "Max open files 333 %lu files ",
+		(unsigned long)lim.rlim_max);
+	check_facts("", FACTS(fact));
+}
+
+static bool
+limit_is_raised(pid_t pid)
+{
+	char path[64], line[200];
+	bool raised = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	f = fopen(path, "re");
+	cr_assert_not_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		unsigned long soft, hard;
+
+		if (sscanf(line, "Max open files %lu %lu", &soft, &hard) == 2)
+			raised = soft == hard && soft > 333;
+	}
+	fclose(f);
+	return raised;
+}
+
+Test(privs, our_own_limit_of_files_is_raised, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct rlimit lim;
+	pid_t gateway;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
+	lim.rlim_cur = 333;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	world_start(w, "[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n");
+	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	cr_expect(limit_is_raised(w->pid));
+	cr_expect(limit_is_raised(gateway));
+	world_close(&w);
+}
+
+Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
+{
+	static const char *const modes[] = {"prefork", "cgi"};
+	struct world *w = world_open();
+	size_t i;
+
+	cr_assert_eq(setenv("SECRET_", "of the caller", 1), 0);
+	cr_assert_eq(setenv("NOTIFY_SOCKET", "/nowhere", 1), 0);
+	for (i = 0; i < 2; i++) {
+		char *text = get_report(w, modes[i],
+			"env[ONE] = 1 and more\n"
+			"env[PATH] = /bin:/usr/bin:/opt/bin\n"
+			"env[FROM] = ${SECRET_}\n");
+
+		expect_fact(text, "env: ONE=1 and more", modes[i]);
+		expect_fact(text, "env: PATH=/bin:/usr/bin:/opt/bin",
+			modes[i]);
+		expect_fact(text, "env: FROM=of the caller", modes[i]);
+		expect_fact(text, "env: FCGIPM_POOL=www", modes[i]);
+		expect_no_fact(text, "env: SECRET_", modes[i]);
+		expect_no_fact(text, "env: NOTIFY_SOCKET", modes[i]);
+		free(text);
+		text = get_report(w, modes[i], "");
+		expect_fact(text, "env: PATH=/usr/local/bin:/usr/bin:/bin",
+			modes[i]);
+		free(text);
+	}
+	world_close(&w);
+}
+
+Test(privs, clear_env_no_hands_our_environment_on, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *text;
+
+	cr_assert_eq(setenv("SECRET_", "of the caller", 1), 0);
+	text = get_report(w, "prefork", "clear_env = no\n");
+	expect_fact(text, "env: SECRET_=of the caller", "prefork");
+	expect_fact(text, "env: FCGIPM_POOL=www", "prefork");
+	free(text);
+	world_close(&w);
+}
+
+/* Values are secrets: they may not stand where every user can read them. */
+Test(privs, values_of_variables_stand_in_no_command_line, .timeout = 60)
+{
+	struct world *w = world_open();
+	char path[64], line[4096];
+	pid_t gateway;
+	ssize_t n;
+	int fd;
+
+	world_start(w, "[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"env[PASSWORD] = opensesame\n");
+	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)gateway);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	n = read(fd, line, sizeof(line));
+	close(fd);
+	cr_assert_gt(n, 0);
+	cr_expect(memmem(line, (size_t)n, "PASSWORD", 8));
+	cr_expect_not(memmem(line, (size_t)n, "opensesame", 10));
+	world_close(&w);
+}
+
+Test(privs, a_worker_starts_in_its_handlers_folder_or_in_chdir,
+	.timeout = 60)
+{
+	struct world *w = world_open();
+	char fact[300], *text;
+
+	snprintf(fact, sizeof(fact), "cwd: %s", w->dir);
+	text = get_report(w, "prefork", "");
+	expect_fact(text, fact, "prefork");
+	free(text);
+	text = get_report(w, "cgi", "");
+	expect_fact(text, fact, "cgi");
+	free(text);
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/whoami\n"
+		"chdir = /usr\n");
+	{
+		struct answer a = client_script(w, "www.sock", NULL, NULL);
+
+		answer_expect(&a, "cwd: /usr\n");
+		answer_free(&a);
+	}
+	world_close(&w);
+}
+
+/* A root folder with a handler and the libraries it needs, nothing else. */
+static const char make_root[] =
+	"mkdir -p root/bin root/proc\n"
+	"cp @BIN@/handlers/whoami @BIN@/handlers/hello root/bin\n"
+	"for lib in $(ldd root/bin/whoami | grep -o '/[^ ]*'); do\n"
+	"	mkdir -p root$(dirname $lib)\n"
+	"	cp -L $lib root$lib\n"
+	"done\n"
+	"chmod -R a+rX root\n";
+
+Test(privs, chroot, .timeout = 60)
+{
+	struct world *w;
+	struct answer a;
+
+	world_need_root();
+	w = world_open();
+	world_shell(w, make_root);
+	world_start(w,
+		"[pre]\n"
+		"listen = @DIR@/pre.sock\n"
+		"handler = /bin/whoami\n"
+		"chroot = @DIR@/root\n"
+		"user = 65534\n"
+		"group = 65534\n"
+		"[cgi]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/cgi.sock\n"
+		"docroot = /bin\n"
+		"chroot = @DIR@/root\n"
+		"user = 65534\n"
+		"group = 65534\n");
+	a = client_script(w, "pre.sock", NULL, NULL);
+	answer_expect(&a, "cwd: /bin\n");
+	answer_expect(&a, "uid: 65534\n");
+	answer_free(&a);
+	a = client_script(w, "cgi.sock", "/bin/whoami", NULL);
+	answer_expect(&a, "cwd: /bin\n");
+	answer_expect(&a, "uid: 65534\n");
+	answer_free(&a);
+	world_close(&w);
+}
+
+/* The gateway itself gives up root before it accepts. */
+Test(privs, no_gateway_of_another_user_stays_root, .timeout = 60)
+{
+	struct world *w;
+	pid_t gateway;
+
+	world_need_root();
+	w = world_open();
+	world_shell(w, "cp @BIN@/handlers/hello @DIR@/hello\n"
+		"chmod 755 @DIR@/hello\n");
+	world_start(w, "[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/hello\n"
+		"user = 65534\n"
+		"group = 65534\n");
+	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	cr_expect_str_eq(world_proc_status(gateway, "Uid"),
+		"65534\t65534\t65534\t65534");
+	cr_expect_str_eq(world_proc_status(gateway, "Gid"),
+		"65534\t65534\t65534\t65534");
+	cr_expect_str_eq(world_proc_status(gateway, "CapEff"),
+		"0000000000000000");
+	cr_expect_str_eq(world_proc_status(gateway, "NoNewPrivs"), "1");
+	world_close(&w);
+}
+
+Test(privs, a_socket_belongs_to_whom_the_keys_say, .timeout = 60)
+{
+	struct world *w;
+	struct stat st;
+
+	world_need_root();
+	w = world_open();
+	world_shell(w, "cp @BIN@/handlers/hello @DIR@/hello\n"
+		"chmod 755 @DIR@/hello\n");
+	world_start(w,
+		"[a]\n"
+		"listen = @DIR@/a.sock\n"
+		"handler = @DIR@/hello\n"
+		"user = 65534\n"
+		"group = 65534\n"
+		"[b]\n"
+		"listen = @DIR@/b.sock\n"
+		"listen.owner = 12345\n"
+		"listen.group = 54321\n"
+		"handler = @DIR@/hello\n");
+	cr_assert_eq(stat(world_path(w, "a.sock"), &st), 0);
+	cr_expect(st.st_uid == 65534 && st.st_gid == 65534, "the pool's user");
+	cr_assert_eq(stat(world_path(w, "b.sock"), &st), 0);
+	cr_expect(st.st_uid == 12345 && st.st_gid == 54321, "the keys");
+	world_close(&w);
+}
+
+/* A connection from that address of ours; -1 when none comes about. */
+static int
+connect_from(const char *source, int port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct pollfd p = {.events = POLLOUT};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(inet_pton(AF_INET, source, &in.sin_addr), 1);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	cr_assert_eq(inet_pton(AF_INET, "127.0.0.1", &in.sin_addr), 1);
+	in.sin_port = htons((uint16_t)port);
+	(void)!connect(fd, (struct sockaddr *)&in, sizeof(in));
+	p.fd = fd;
+	/* A stranger's packets are dropped: nothing ever comes, so this much
+	 * silence is the answer. */
+	if (poll(&p, 1, 1500) == 1 && !(p.revents & (POLLERR | POLLHUP))) {
+		cr_assert_eq(fcntl(fd, F_SETFL, 0), 0);
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+static void
+check_clients(const char *mode, const char *allowed, bool one, bool two)
+{
+	static const char *const params[] = {"SCRIPT_NAME=/x", NULL};
+	const char *sources[] = {"127.0.0.1", "127.0.0.2"};
+	const bool want[] = {one, two};
+	struct world *w = world_open();
+	char ini[400];
+	int i, fd;
+
+	snprintf(ini, sizeof(ini), "[www]\n"
+		"mode = %s\n"
+		"listen = 127.0.0.1:@PORT@\n"
+		"listen.allowed_clients = %s\n"
+		"handler = @BIN@/handlers/hello\n", mode, allowed);
+	world_start(w, ini);
+	for (i = 0; i < 2; i++) {
+		fd = connect_from(sources[i], w->port);
+		cr_expect_eq(fd >= 0, want[i], "%s, %s from %s", mode,
+			allowed, sources[i]);
+		if (fd >= 0) {
+			struct answer a;
+
+			client_begin(fd, 1, 0, params);
+			client_record(fd, 5, 1, NULL, 0, 0);
+			a = client_read(fd);
+			answer_expect(&a, "Hello");
+			answer_free(&a);
+			close(fd);
+		}
+	}
+	world_close(&w);
+}
+
+Test(privs, only_allowed_clients_connect, .timeout = 60)
+{
+	check_clients("prefork", "127.0.0.2", false, true);
+	check_clients("cgi", "127.0.0.1", true, false);
+	check_clients("prefork", "10.0.0.0/8, 127.0.0.0/30", true, true);
+	check_clients("cgi", "10.0.0.0/8, 127.0.0.0/31", true, false);
+}
