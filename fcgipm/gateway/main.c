@@ -56,6 +56,8 @@ struct main_opts {
 	const char *listen[LISTENERS_MAX];
 	size_t nlisten;
 	struct vec env_names;	/* -e */
+	struct vec own, base;	/* what that makes of our environment */
+	struct vec handler;	/* and its arguments */
 	struct conf conf;
 	struct conf_pool *keys;	/* -o, -d, -j and HANDLER, in conf */
 };
@@ -252,24 +254,26 @@ gather_listeners(const struct main_opts *o, struct listen_socket *socks,
 
 /* Our own variables for programs: which are given, which may be replaced. */
 static void
-gather_env(struct vec *names, struct vec *own, struct vec *base)
+gather_env(struct main_opts *o, struct gateway_opts *opts)
 {
 	static const char *const handed_on[] = {"PATH", "HOME", "USER"};
-	char **given = vec_array(names), **var;
+	char **given = vec_array(&o->env_names), **var;
 	const char *value;
 	size_t i;
 
 	for (i = 0; given && given[i]; i++)
 		if ((value = getenv(given[i])))
-			vec_addf(own, "%s=%s", given[i], value);
+			vec_addf(&o->own, "%s=%s", given[i], value);
 	for (var = environ; *var; var++)
 		if (strncmp(*var, "FCGIPM_", 7) == 0)
-			vec_add(own, *var);
+			vec_add(&o->own, *var);
 	for (i = 0; i < ARRAY_SIZE(handed_on); i++)
 		if ((value = getenv(handed_on[i])))
-			vec_addf(base, "%s=%s", handed_on[i], value);
+			vec_addf(&o->base, "%s=%s", handed_on[i], value);
 	if (!getenv("PATH"))
-		vec_add(base, DEFAULT_PATH);
+		vec_add(&o->base, DEFAULT_PATH);
+	opts->own_env = vec_array(&o->own);
+	opts->base_env = vec_array(&o->base);
 }
 
 /*
@@ -294,10 +298,9 @@ raise_ceilings(const struct privs *child)
 		if (setrlimit(res, &lim) < 0)
 			return -1;
 	}
-	if (child->nice >= 0)
-		return 0;
-	lim.rlim_cur = lim.rlim_max = (rlim_t)(20 - child->nice);
-	return setrlimit(RLIMIT_NICE, &lim);
+	/* RLIMIT_NICE needs a capability that containers lack.  So we run
+	 * as high as our programs, which then have nothing to ask for. */
+	return child->nice < 0 ? setpriority(PRIO_PROCESS, 0, child->nice) : 0;
 }
 
 /* Root's rights end here. */
@@ -320,7 +323,7 @@ drop_privileges(const struct main_opts *o, const struct privs *child,
 		return -1;
 	}
 	if (geteuid() == 0 && raise_ceilings(child) < 0)
-		why = "setrlimit";
+		why = "setrlimit, setpriority";
 	if (!why)
 		why = privs_apply(&us);
 	if (why)
@@ -365,10 +368,9 @@ setup_signals(struct gateway *g)
 
 /* docroot and handler as the rest wants them. */
 static void
-finish_opts(struct gateway_opts *opts)
+finish_opts(struct main_opts *o, struct gateway_opts *opts)
 {
-	const struct conf_pool *keys = opts->pool;
-	struct vec *argv = mem_calloc(1, sizeof(*argv));
+	const struct conf_pool *keys = o->keys;
 	const char *slash;
 	char *docroot;
 	size_t i, n;
@@ -384,10 +386,10 @@ finish_opts(struct gateway_opts *opts)
 	slash = strrchr(keys->handler, '/');
 	opts->handler_dir = mem_strndup(keys->handler,
 		MAX((size_t)(slash - keys->handler), (size_t)1));
-	vec_add(argv, keys->handler);
+	vec_add(&o->handler, keys->handler);
 	for (i = 0; i < keys->handler_args.n; i++)
-		vec_add(argv, keys->handler_args.v[i]);
-	opts->handler = vec_array(argv);
+		vec_add(&o->handler, keys->handler_args.v[i]);
+	opts->handler = vec_array(&o->handler);
 }
 
 static int
@@ -417,9 +419,8 @@ main(int argc, char **argv)
 	static struct gateway g;
 	static struct listen_socket socks[LISTENERS_MAX];
 	struct conf_problems ps = {0};
-	struct vec own = {0}, base = {0};
+	static struct gateway_opts opts;
 	struct privs child = {.die_with_parent = true, .set_umask = true};
-	struct gateway_opts opts = {.child = &child};
 	int fds[LISTENERS_MAX], status;
 	pid_t parent = getppid();
 	unsigned long nofile;
@@ -443,16 +444,15 @@ main(int argc, char **argv)
 	status = open_listeners(&o, socks);
 	n = status ? 0 : gather_listeners(&o, socks, fds);
 	opts.nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	gather_env(&o.env_names, &own, &base);
+	gather_env(&o, &opts);
 	opts.pool = o.keys;
-	opts.own_env = vec_array(&own);
-	opts.base_env = vec_array(&base);
+	opts.child = &child;
 	child.parent = getpid();
 	child.umask = (mode_t)o.keys->umask;
 	child.nice = o.keys->process_priority;
 	child.set_nice = child.nice != 0;
 	launch_set_limits(&child, o.keys, nofile);
-	finish_opts(&opts);
+	finish_opts(&o, &opts);
 	if (!status && (n == 0 || opts.nullfd < 0 || !opts.own_env ||
 			       !opts.base_env ||
 			       drop_privileges(&o, &child, parent) < 0))
