@@ -1,0 +1,47 @@
+/*
+ * ctl.h - the commands of fcgipmctl, and what they share
+ */
+#ifndef FCGIPM_CTL_CTL_H
+#define FCGIPM_CTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "ctl/exchange.h"
+
+/* Exit status by outcome (fcgipmctl(8)). */
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_PROTOCOL = 1,	/* cut short, or no FastCGI */
+	CTL_CONNECT = 2,
+	CTL_TIMEOUT = 3,
+	CTL_CLIENT_ERROR = 4,	/* the answer's status is 4xx */
+	CTL_SERVER_ERROR = 5	/* 5xx */
+};
+
+struct ctl_options {
+	struct addr addr;
+	const char *url;
+	const char **params;	/* NAME=VALUE, nparams of them */
+	size_t nparams;
+	const char *body;	/* file, "-" = stdin; bench: a size */
+	bool headers, json, keep, verbose;
+	unsigned connections;
+	uint64_t requests;	/* 0 = by time */
+	double seconds;
+	int64_t timeout_ms;
+};
+
+/* "connect", "timeout" ... as errors are called in output. */
+const char *ctl_result_name(enum exchange_result r);
+/* The exit status for a result, and for a status code when it is OK. */
+int ctl_exit_code(enum exchange_result r, unsigned status);
+
+/* Each runs one command to its end and returns the exit status. */
+int ctl_call(const struct ctl_options *o);
+int ctl_ping(const struct ctl_options *o);
+int ctl_bench(const struct ctl_options *o);
+
+#endif
