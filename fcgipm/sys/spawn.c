@@ -13,6 +13,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "base/fd.h"
 #include "base/util.h"
@@ -188,6 +191,10 @@ spawn_vfork(const struct spawn_spec *spec, int *ret_pidfd,
 {
 	/* One child at a time runs on it: the parent is suspended. */
 	static char stack[64 * 1024] __attribute__((aligned(16)));
+#ifdef __SANITIZE_ADDRESS__
+	/* The child before left by exec, its scopes still marked as dead. */
+	ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
+#endif
 	struct child c = {.spec = spec, .errfd = -1};
 	int pidfd = -1;
 	sigset_t old;
