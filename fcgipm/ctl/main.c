@@ -156,14 +156,12 @@ run(size_t command, int argc, char **argv)
 	size_t n = 0;
 	int opt, code;
 
-	/* Options may stand before and behind the address. */
-	while (optind < argc && !why) {
-		opt = getopt(argc, argv, commands[command].options);
-		if (opt != -1)
-			why = set_option(&o, opt, optarg);
-		else if (n < ARRAY_SIZE(words) && optind < argc)
-			words[n++] = argv[optind++];
-	}
+	/* getopt moves the address and the URL behind the options. */
+	while (!why &&
+		(opt = getopt(argc, argv, commands[command].options)) != -1)
+		why = set_option(&o, opt, optarg);
+	for (; optind < argc && n < ARRAY_SIZE(words); optind++)
+		words[n++] = argv[optind];
 	if (!why && (n < 1 || n > 2))
 		why = "write an address, then a URL";
 	if (!why && addr_parse(words[0], &o.addr, &why) < 0 && !why)

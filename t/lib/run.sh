@@ -26,10 +26,11 @@ finish() {
 	done
 	# A second signal ends it at once.
 	if [ -n "$master" ]; then
-		{ sleep 1.5; kill -TERM "$master"; } 2>/dev/null &
+		sleep 1.5 &
 		pid=$!
-		wait "$master" 2>/dev/null
-		kill "$pid" 2>/dev/null
+		wait -n "$master" "$pid" 2>/dev/null
+		kill -KILL "$pid" 2>/dev/null
+		kill -TERM "$master" 2>/dev/null
 	fi
 	wait
 	rm -rf "$dir"
@@ -65,8 +66,6 @@ start() {
 	exec setpriv --pdeathsig TERM "${as[@]}" -- "$@"
 }
 
-echo "fcgipm: $(sed -n 's/^\[\([a-z]*\)\]$/\1/p' "$conf" | grep -vc fcgipm)" \
-	"pools, folder $dir"
 DEMO=$dir HANDLERS=$bin/handlers start "$bin/fcgipm" -c "$conf" &
 master=$!
 start nginx -p "$dir" -e stderr -c "$dir/nginx.conf" &
