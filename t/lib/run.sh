@@ -16,12 +16,12 @@ esac
 
 # Short, since a unix socket's path ends at 107 bytes.
 dir=$(mktemp -d /tmp/fcgipm-run.XXXXXX) || exit 71
-master='' front=''
+master='' front='' terminal=''
 
 finish() {
 	trap '' HUP INT TERM
 	local pid
-	for pid in $front $master; do
+	for pid in $front $master $terminal; do
 		kill -TERM "$pid" 2>/dev/null
 	done
 	# A second signal ends it at once.
@@ -29,6 +29,7 @@ finish() {
 		sleep 1.5 &
 		pid=$!
 		wait -n "$master" "$pid" 2>/dev/null
+		disown "$pid" 2>/dev/null
 		kill -KILL "$pid" 2>/dev/null
 		kill -TERM "$master" 2>/dev/null
 	fi
@@ -61,9 +62,10 @@ if ! perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(Listen => 1,
 	exit 71
 fi
 
-# Both end with us, even when we are killed.
+# Both end with us, even when we are killed.  Ctrl-C is told to us alone: a
+# second signal would end the supervisor at once.
 start() {
-	exec setpriv --pdeathsig TERM "${as[@]}" -- "$@"
+	exec setsid setpriv --pdeathsig TERM "${as[@]}" -- "$@"
 }
 
 DEMO=$dir HANDLERS=$bin/handlers start "$bin/fcgipm" -c "$conf" &
@@ -84,8 +86,17 @@ done
 up || { echo "fcgipm or nginx did not come up" >&2; exit 71; }
 
 printf '\n  http://127.0.0.1:%s/   Ctrl-C ends it\n\n' "$port"
-wait -n "$master" "$front"
+# The kernel tells only the first process of a terminal that it was closed, and
+# make, when it is that one, does not pass it on.
+if [ -t 0 ]; then
+	setpriv --pdeathsig KILL perl -MIO::Poll=POLLHUP -e \
+		'$p = IO::Poll->new; $p->mask(*STDIN, POLLHUP); $p->poll' \
+		<&0 2>/dev/null &
+	terminal=$!
+fi
+wait -n $master $front $terminal
 status=$?
+[ -z "$terminal" ] || kill -0 "$terminal" 2>/dev/null || exit 129
 if kill -0 "$front" 2>/dev/null; then
 	echo "the supervisor ended (exit status $status)" >&2
 else
