@@ -23,7 +23,7 @@ static const char usage_text[] =
 	"  -b FILE        the body (- is standard input); bench: its size\n"
 	"  -i             print the header too\n"
 	"  -v             tell the exit status and the time\n"
-	"  -T SEC         give up after so long (30)\n"
+	"  -T SEC         give up after so long (30; ping: 2)\n"
 	"  -c N           connections at once\n"
 	"  -d SEC, -n N   for so long, or so many requests\n"
 	"  -k             keep connections\n"
@@ -37,10 +37,11 @@ static const struct {
 	const char *options;	/* for getopt */
 	int (*run)(const struct ctl_options *o);
 	bool needs_url;
+	int64_t timeout_ms;	/* unless -T says otherwise */
 } commands[] = {
-	{"call", ":p:b:T:iv", ctl_call, true},
-	{"ping", ":T:", ctl_ping, false},
-	{"bench", ":p:b:T:c:d:n:jk", ctl_bench, false},
+	{"call", ":p:b:T:iv", ctl_call, true, 30000},
+	{"ping", ":T:", ctl_ping, false, 2000},
+	{"bench", ":p:b:T:c:d:n:jk", ctl_bench, false, 30000},
 };
 
 static int
@@ -151,7 +152,10 @@ set_option(struct ctl_options *o, int opt, const char *value)
 static int
 run(size_t command, int argc, char **argv)
 {
-	struct ctl_options o = {.connections = 1, .timeout_ms = 30000};
+	struct ctl_options o = {
+		.connections = 1,
+		.timeout_ms = commands[command].timeout_ms,
+	};
 	const char *words[3] = {NULL}, *why = NULL;
 	size_t n = 0;
 	int opt, code;

@@ -105,7 +105,8 @@ ctl_ping(const struct ctl_options *o)
 			strerror(c.x.error));
 	} else {
 		fprintf(stderr, "fcgipmctl: %s takes connections, but does "
-			"not answer FCGI_GET_VALUES (%s)\n", o->addr.text,
+			"not answer FCGI_GET_VALUES (%s); many programs do "
+			"not: try fcgipmctl call\n", o->addr.text,
 			ctl_result_name(c.result));
 	}
 	exchange_close(&c.x);
