@@ -45,8 +45,9 @@ fd_pipe(int read_flags, int write_flags, int *ret_readfd, int *ret_writefd)
 
 	if (pipe2(p, O_CLOEXEC | both) < 0)
 		return -1;
-	if (!both && ((read_flags && fd_set_nonblock(p[0], true) < 0) ||
-			     (write_flags && fd_set_nonblock(p[1], true) < 0))) {
+	if (!both && ((read_flags && fcntl(p[0], F_SETFL, O_NONBLOCK) < 0) ||
+			     (write_flags &&
+				     fcntl(p[1], F_SETFL, O_NONBLOCK) < 0))) {
 		fd_close(&p[0]);
 		fd_close(&p[1]);
 		return -1;

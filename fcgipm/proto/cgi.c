@@ -148,7 +148,8 @@ cgi_name_passes(const char *name, size_t len, const char *allow)
 	if (!is_identifier(name, len))
 		return false;
 	for (i = 0; i < ARRAY_SIZE(denied); i++)
-		if (name_matches(denied[i], name, len))
+		if (denied[i][0] == name[0] &&
+			name_matches(denied[i], name, len))
 			return allow && list_holds(allow, name, len);
 	return true;
 }
