@@ -1,0 +1,531 @@
+/*
+ * test_gateway.c - CGI programs behind the gateway: their bytes, their end,
+ * their number
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* The badly behaved children, with these keys. */
+static struct world *
+start_children(const char *keys)
+{
+	struct world *w = world_open();
+	char ini[800];
+
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock, 127.0.0.1:@PORT@\n"
+		"docroot = @T@/children\n%s", keys);
+	world_start(w, ini);
+	return w;
+}
+
+/* One script of our own as handler of every request. */
+static struct world *
+start_script(const char *script, const char *keys)
+{
+	struct world *w = world_open();
+	char ini[800];
+
+	world_script(w, "script", script);
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/script\n%s", keys);
+	world_start(w, ini);
+	return w;
+}
+
+static struct answer
+misbehave(struct world *w, const char *how)
+{
+	return client_script(w, "www.sock", world_child("misbehave.sh"), how);
+}
+
+/* Begins a request whose program writes its number to "pid". */
+static int
+begin_misbehaving(struct world *w, const char *address, const char *how,
+	int flags, pid_t *ret_pid)
+{
+	char file[700], query[100], pidfile[700];
+	const char *params[] = {file, query, pidfile, NULL};
+	int fd = client_connect(w, address);
+
+	unlink(world_path(w, "pid"));
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("misbehave.sh"));
+	snprintf(query, sizeof(query), "QUERY_STRING=%s", how);
+	snprintf(pidfile, sizeof(pidfile), "HTTP_X_PIDFILE=%s",
+		world_path(w, "pid"));
+	client_begin(fd, 1, flags, params);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	*ret_pid = world_read_pid(world_path(w, "pid"));
+	cr_assert(world_alive(*ret_pid));
+	return fd;
+}
+
+static void
+expect_served(struct world *w)
+{
+	struct answer a = client_script(w, "www.sock", world_child("fdlist"),
+		NULL);
+
+	answer_expect(&a, "fd: 0\n");
+	cr_expect_eq(a.app_status, 0);
+	answer_free(&a);
+}
+
+Test(gateway, a_program_has_three_descriptors_and_a_group, .timeout = 60)
+{
+	struct world *w = start_children("");
+	struct answer a = client_script(w, "www.sock", world_child("fdlist"),
+		NULL);
+	char cwd[700];
+
+	answer_expect(&a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
+	snprintf(cwd, sizeof(cwd), "cwd: %s", world_child("fdlist"));
+	*strrchr(cwd, '/') = '\0';
+	answer_expect(&a, strcat(cwd, "\n"));
+	answer_expect(&a, "argc: 1\n");
+	answer_free(&a);
+	world_close(&w);
+}
+
+/* fcgiwrap and uWSGI send the whole body first, and wait for ever. */
+Test(gateway, a_program_may_write_before_it_reads, .timeout = 60)
+{
+	static char body[1 << 20];
+	struct world *w = start_children("");
+	char file[700];
+	const char *params[] = {file, NULL};
+	struct answer a;
+
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("write_first"));
+	a = client_call(w, "www.sock", params, body, sizeof(body));
+	answer_expect(&a, "\nread: 1048576\n");
+	cr_expect_gt(a.out_len, 1 << 20);
+	cr_expect_lt(a.seconds, 1.0, "%.3f s", a.seconds);
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
+{
+	struct world *w = start_script("#!/bin/sh\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+		"echo \"<$(cat)>\"\n", "");
+	static const struct {
+		const char *length, *want;
+	} rows[] = {{"CONTENT_LENGTH=5", "<12345>"},
+		{"CONTENT_LENGTH=0", "<>"}, {"CONTENT_LENGTH=", "<>"},
+		{"X=", "<>"}, {"CONTENT_LENGTH=8", "<12345678>"}};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *params[] = {rows[i].length, NULL};
+		int fd = client_connect(w, "www.sock");
+		struct answer a;
+
+		client_begin(fd, 1, 0, params);
+		client_record(fd, 5, 1, "1234", 4, 4);
+		client_record(fd, 5, 1, "5678", 4, 0);
+		client_record(fd, 5, 1, NULL, 0, 0);
+		a = client_read(fd);
+		answer_expect(&a, rows[i].want);
+		answer_free(&a);
+		close(fd);
+	}
+	world_close(&w);
+}
+
+Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
+{
+	struct world *w = start_script("#!/bin/sh\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\nfirst\\n'\n"
+		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
+		"echo second\n", "");
+	const char *none[] = {NULL};
+	int fd = client_connect(w, "www.sock");
+	uint8_t begin[8 + 32];
+	struct answer a;
+
+	client_begin(fd, 1, 0, none);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	/* "Content-Type: text/plain", two line ends, "first": 34 bytes. */
+	memcpy(begin, "\1\6\0\1\0\42", 6);
+	client_expect_bytes(fd, begin, 6);
+	world_write(w, "go", "");
+	/* What follows is parsed from the padding byte on: only its end is of
+	 * interest. */
+	cr_expect_gt(client_drain(fd), 34 + 2);
+	close(fd);
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "first\nsecond\n");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(gateway, the_end_rides_with_the_last_output, .timeout = 60)
+{
+	struct world *w = start_children("");
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		struct answer a = misbehave(w, "status");
+
+		cr_assert(a.ended);
+		cr_expect(a.end_with_output, "request %d", i);
+		answer_free(&a);
+	}
+	world_close(&w);
+}
+
+Test(gateway, exit_status_and_signal_are_told, .timeout = 60)
+{
+	struct world *w = start_children("");
+	struct answer a = misbehave(w, "exit");
+
+	answer_expect(&a, "out\n");
+	cr_expect_eq(a.app_status, 7);
+	answer_free(&a);
+	a = misbehave(w, "signal");
+	answer_expect(&a, "out\n");
+	cr_expect_eq(a.app_status, 128 + SIGKILL);
+	answer_free(&a);
+	a = misbehave(w, "status");
+	answer_expect(&a, "Status: 418 Teapot\r\n");
+	cr_expect_eq(a.app_status, 0);
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(gateway, an_abort_kills_the_program, .timeout = 60)
+{
+	struct world *w = start_children("");
+	int64_t begin;
+	struct answer a;
+	pid_t pid;
+	int fd;
+
+	fd = begin_misbehaving(w, "www.sock", "stubborn", 0, &pid);
+	begin = world_now_ms();
+	client_record(fd, 2, 1, NULL, 0, 0);
+	a = client_read(fd);
+	cr_expect(a.ended, "an aborted request has its END_REQUEST");
+	world_until_gone(pid);
+	cr_expect_lt(world_now_ms() - begin, 1000);
+	answer_free(&a);
+	close(fd);
+	expect_served(w);
+	world_close(&w);
+}
+
+static void
+check_disconnect(struct world *w, const char *address)
+{
+	int64_t begin;
+	pid_t pid;
+	int fd = begin_misbehaving(w, address, "stubborn", 0, &pid);
+
+	begin = world_now_ms();
+	close(fd);
+	world_until_gone(pid);
+	cr_expect_lt(world_now_ms() - begin, 1000, "%s", address);
+	/* And one that has written nothing at all. */
+	fd = begin_misbehaving(w, address, "silent", 0, &pid);
+	begin = world_now_ms();
+	close(fd);
+	world_until_gone(pid);
+	cr_expect_lt(world_now_ms() - begin, 1000, "%s", address);
+}
+
+Test(gateway, a_disconnect_kills_the_program, .timeout = 60)
+{
+	struct world *w = start_children("");
+	char tcp[32];
+
+	check_disconnect(w, "www.sock");
+	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
+	check_disconnect(w, tcp);
+	expect_served(w);
+	world_close(&w);
+}
+
+static bool
+exists(void *arg)
+{
+	return access(arg, F_OK) == 0;
+}
+
+Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
+{
+	struct world *w = start_script("#!/bin/sh\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+		"echo >@DIR@/begun\n"
+		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
+		"head -c 1000000 /dev/zero\n"
+		"echo >@DIR@/done\n", "cgi.on_abort = finish\n");
+	const char *none[] = {NULL};
+	int fd = client_connect(w, "www.sock");
+
+	client_begin(fd, 1, 0, none);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	world_until(exists, (void *)world_path(w, "begun"), "it begins");
+	close(fd);
+	world_write(w, "go", "");
+	world_until(exists, (void *)world_path(w, "done"), "it finishes");
+	world_close(&w);
+}
+
+Test(gateway, at_most_max_children_programs_run, .timeout = 60)
+{
+	struct world *w = start_script("#!/bin/sh\n"
+		"mkdir @DIR@/run.$$\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+		"set -- @DIR@/run.*; echo \"running: $#\"\n"
+		"sleep 0.03\n"
+		"rmdir @DIR@/run.$$\n", "pm.max_children = 3\n");
+	const char *none[] = {NULL};
+	int fds[24], i;
+	long most = 0;
+
+	for (i = 0; i < 24; i++) {
+		fds[i] = client_connect(w, "www.sock");
+		client_begin(fds[i], 1, 0, none);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	}
+	for (i = 0; i < 24; i++) {
+		struct answer a = client_read(fds[i]);
+		long n = answer_number(&a, "running");
+
+		most = n > most ? n : most;
+		answer_free(&a);
+		close(fds[i]);
+	}
+	cr_expect_leq(most, 3);
+	cr_expect_geq(most, 2, "and they run at the same time");
+	world_close(&w);
+}
+
+/* One that waits for its place may go away, and leaves no hole. */
+Test(gateway, a_waiting_request_may_be_given_up, .timeout = 60)
+{
+	struct world *w = start_children("pm.max_children = 1\n");
+	char file[700];
+	const char *params[] = {file, NULL};
+	struct answer a;
+	int fds[3], first;
+	pid_t pid;
+
+	first = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("fdlist"));
+	for (int i = 0; i < 3; i++) {
+		fds[i] = client_connect(w, "www.sock");
+		client_begin(fds[i], 1, 0, params);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	}
+	close(fds[0]);
+	client_record(fds[1], 2, 1, NULL, 0, 0);
+	close(first);
+	a = client_read(fds[1]);
+	cr_expect(a.ended);
+	answer_free(&a);
+	a = client_read(fds[2]);
+	answer_expect(&a, "fd: 0\n");
+	answer_free(&a);
+	close(fds[1]);
+	close(fds[2]);
+	world_close(&w);
+}
+
+Test(gateway, a_background_child_does_not_hold_the_answer, .timeout = 60)
+{
+	struct world *w = start_children("cgi.linger = 300ms\n");
+	struct answer a;
+	pid_t pid, bg;
+	int fd;
+
+	fd = begin_misbehaving(w, "www.sock", "background", 0, &pid);
+	a = client_read(fd);
+	answer_expect(&a, "out\n");
+	cr_expect_geq(a.seconds, 0.2, "it lingers for what may still come");
+	cr_expect_lt(a.seconds, 5.0, "and not longer");
+	bg = world_read_pid(world_path(w, "pid.bg"));
+	cr_expect(world_alive(bg), "background jobs are left alone");
+	kill(bg, SIGKILL);
+	answer_free(&a);
+	close(fd);
+	world_close(&w);
+}
+
+Test(gateway, a_silent_program_is_ended_with_504, .timeout = 60)
+{
+	struct world *w = start_children("cgi.idle_timeout = 300ms\n");
+	struct answer a;
+	pid_t pid;
+	int fd;
+
+	fd = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
+	a = client_read(fd);
+	answer_expect(&a, "Status: 504");
+	world_until_gone(pid);
+	world_expect_log(w, "misbehave.sh: 504: silent for 300 ms; it is "
+		"ended (cgi.idle_timeout)");
+	answer_free(&a);
+	close(fd);
+	expect_served(w);
+	world_close(&w);
+}
+
+/* TERM first, KILL two seconds later. */
+Test(gateway, a_stubborn_program_is_killed_after_its_504, .timeout = 60)
+{
+	struct world *w = start_script("#!/bin/sh\n"
+		"trap '' TERM\n"
+		"echo $$ >@DIR@/pid.new && mv @DIR@/pid.new @DIR@/pid\n"
+		"while :; do sleep 0.1; done\n",
+		"cgi.idle_timeout = 200ms\n");
+	const char *none[] = {NULL};
+	int fd = client_connect(w, "www.sock");
+	struct answer a;
+	pid_t pid;
+
+	client_begin(fd, 1, 0, none);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	pid = world_read_pid(world_path(w, "pid"));
+	a = client_read(fd);
+	answer_expect(&a, "Status: 504");
+	cr_expect(world_alive(pid), "TERM was ignored");
+	world_until_gone(pid);
+	answer_free(&a);
+	close(fd);
+	world_close(&w);
+}
+
+Test(gateway, a_client_that_stops_sending_is_dropped, .timeout = 60)
+{
+	struct world *w = start_children("cgi.client_timeout = 300ms\n");
+	int fd = client_connect(w, "www.sock");
+
+	/* A header that says more than ever comes. */
+	client_send(fd, "\1\1\0\1\0\10\0\0\0\1", 10);
+	cr_expect_eq(client_drain(fd), 0);
+	close(fd);
+	world_expect_log(w, "cgi.client_timeout");
+	expect_served(w);
+	world_close(&w);
+}
+
+/* A slow reader costs a bounded buffer, not the whole answer. */
+Test(gateway, output_waits_for_its_reader, .timeout = 60)
+{
+	struct world *w = start_children("");
+	size_t total = 64 << 20;
+	char file[700], query[64];
+	const char *params[] = {file, query, NULL};
+	struct pollfd p = {.events = POLLIN};
+	long before, after;
+	pid_t gateway;
+	size_t got;
+
+	expect_served(w);
+	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	before = strtol(world_proc_status(gateway, "VmHWM"), NULL, 10);
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("big"));
+	snprintf(query, sizeof(query), "QUERY_STRING=%zu", total);
+	p.fd = client_connect(w, "www.sock");
+	client_begin(p.fd, 1, 0, params);
+	client_record(p.fd, 5, 1, NULL, 0, 0);
+	cr_assert_eq(poll(&p, 1, 20000), 1);
+	/* Others are served meanwhile. */
+	expect_served(w);
+	expect_served(w);
+	got = client_drain(p.fd);
+	after = strtol(world_proc_status(gateway, "VmHWM"), NULL, 10);
+	cr_expect_gt(got, total);
+	cr_expect_lt(after - before, 2048, "%ld KiB more", after - before);
+	close(p.fd);
+	world_close(&w);
+}
+
+Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
+{
+	static const char *const params[] = {"HTTP_PROXY=http://evil/",
+		"LD_PRELOAD=/tmp/evil.so", "PATH=/tmp", "BASH_ENV=/tmp/x",
+		"BASH_FUNC_ls%%=() { evil; }", "PERL5LIB=/tmp",
+		"PYTHONPATH=/tmp", "IFS=/", "1BAD=x", "BAD-NAME=x", "=x",
+		"GIT_PROJECT_ROOT=/srv/git", "REMOTE_USER=me",
+		"HTTP_X_Y=fine", "CONTENT_LENGTH=", "FCGIPM_POOL=fake",
+		"RUBYOPT=-rx", "ONE=client", NULL};
+	static const char *const bad[] = {"evil", "/tmp", "IFS", "BAD",
+		"fake", "RUBYOPT", "CONTENT_LENGTH", "ONE=client"};
+	struct world *w = start_script("#!/bin/sh\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+		"env | grep -v '^PWD='\n",
+		"env[ONE] = ours\n"
+		"cgi.allow_env = RUBYLIB\n");
+	struct answer a = client_call(w, "www.sock", params, NULL, 0);
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_expect_not(strstr(a.out, bad[i]), "%s in:\n%s", bad[i],
+			a.out);
+	answer_expect(&a, "GIT_PROJECT_ROOT=/srv/git\n");
+	answer_expect(&a, "REMOTE_USER=me\n");
+	answer_expect(&a, "HTTP_X_Y=fine\n");
+	answer_expect(&a, "FCGIPM_POOL=www\n");
+	answer_expect(&a, "ONE=ours\n");
+	answer_expect(&a, "GATEWAY_INTERFACE=CGI/1.1\n");
+	answer_free(&a);
+	a = client_call(w, "www.sock",
+		(const char *[]){"RUBYLIB=/opt/lib", NULL}, NULL, 0);
+	answer_expect(&a, "RUBYLIB=/opt/lib\n");
+	answer_free(&a);
+	world_close(&w);
+}
+
+/* As a replacement of fcgiwrap, without a supervisor. */
+Test(gateway, it_can_be_run_by_hand, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "www.sock"));
+	char *docroot = strdup(world_child(""));
+	char *handler = strdup(world_child("fdlist"));
+	char *folder[] = {"fcgipm-cgi", "-l", sock, "-d", docroot, "-j", "2",
+		NULL};
+	char *one[] = {"fcgipm-cgi", "-l", sock, handler, NULL};
+	struct answer a;
+
+	world_launch_argv(w, folder);
+	world_expect_log(w, "ready: 2 programs at once");
+	expect_served(w);
+	a = client_script(w, "www.sock", "/bin/ls", NULL);
+	answer_expect(&a, "Status: 403");
+	answer_free(&a);
+	world_stop(w);
+	world_launch_argv(w, one);
+	world_expect_log(w, "ready: ");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "fd: 2\nleader: yes\n");
+	answer_free(&a);
+	world_stop(w);
+	free(sock);
+	free(docroot);
+	free(handler);
+	world_close(&w);
+}
