@@ -1,0 +1,144 @@
+/*
+ * test_ini.c - the facts about inih that fcgipm must not inherit
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/ini.h"
+
+/* What was told, one line each: "3 key=value", "2 [name]", "4 !error". */
+static char told[400000];
+
+static void
+tell(const char *fmt, unsigned line, const char *a, const char *b)
+{
+	size_t at = strlen(told);
+
+	snprintf(told + at, sizeof(told) - at, fmt, line, a, b);
+}
+
+static void
+on_section(void *user, const char *name, unsigned line)
+{
+	(void)user;
+	tell("%u [%s]%s\n", line, name, "");
+}
+
+static void
+on_key(void *user, const char *key, const char *value, unsigned line)
+{
+	(void)user;
+	tell("%u %s=%s\n", line, key, value);
+}
+
+static void
+on_error(void *user, const char *what, unsigned line)
+{
+	(void)user;
+	tell("%u !%s%s\n", line, what, "");
+}
+
+static const char *
+read_text(const char *text, size_t len)
+{
+	static const struct ini_ops ops = {on_section, on_key, on_error};
+	char path[] = "/tmp/fcgipm-ini-XXXXXX";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, len), (ssize_t)len);
+	close(fd);
+	told[0] = '\0';
+	ini_read(path, &ops, NULL);
+	unlink(path);
+	return told;
+}
+
+#define READ(text) read_text(text, sizeof(text) - 1)
+
+Test(ini, tells_sections_and_keys_with_their_lines)
+{
+	cr_expect_str_eq(READ("; a comment\n[a]\nx = 1\n\n# another\n[b]\ny=2\n"),
+		"2 [a]\n3 x=1\n6 [b]\n7 y=2\n");
+}
+
+Test(ini, an_indented_key_is_a_key)
+{
+	cr_expect_str_eq(READ("[a]\nx = 1\n  y = 2\n\tz = 3\n"),
+		"1 [a]\n2 x=1\n3 y=2\n4 z=3\n");
+}
+
+Test(ini, a_semicolon_stays_in_its_value)
+{
+	cr_expect_str_eq(READ("[a]\nx = one ; two\ny = a;b # c\n"),
+		"1 [a]\n2 x=one ; two\n3 y=a;b # c\n");
+}
+
+Test(ini, a_line_of_64_KiB_is_whole_and_the_next_has_its_number)
+{
+	static char text[70000];
+	const char *got;
+	size_t n = (size_t)sprintf(text, "[a]\nx = ");
+
+	memset(text + n, 'v', 65000);
+	n += 65000;
+	n += (size_t)sprintf(text + n, "\ny = 2\nno key here\n");
+	got = read_text(text, n);
+	cr_expect(strncmp(got, "1 [a]\n2 x=vvvv", 14) == 0);
+	cr_expect_eq(strspn(strstr(got, "x=") + 2, "v"), 65000);
+	cr_expect(strstr(got, "v\n3 y=2\n4 !write key = value"));
+}
+
+Test(ini, a_longer_line_is_an_error_of_its_own_line)
+{
+	static char text[80000];
+	size_t n = (size_t)sprintf(text, "[a]\nx = ");
+
+	memset(text + n, 'v', 66000);
+	n += 66000;
+	n += (size_t)sprintf(text + n, "\ny = 2\n");
+	cr_expect_str_eq(read_text(text, n),
+		"1 [a]\n2 !shorten the line to 64 KiB\n3 y=2\n");
+}
+
+Test(ini, bom_and_crlf_are_no_part_of_the_text)
+{
+	cr_expect_str_eq(READ("\xef\xbb\xbf[a]\r\nx = 1\r\n"),
+		"1 [a]\n2 x=1\n");
+}
+
+Test(ini, a_nul_byte_is_told)
+{
+	cr_expect_str_eq(READ("[a]\nx = 1\0 2\ny = 3\n"),
+		"1 [a]\n2 !remove the NUL byte: this is no text\n3 y=3\n");
+}
+
+Test(ini, broken_lines_are_told_and_the_rest_is_read)
+{
+	cr_expect_str_eq(READ("[a\nnothing\n[b] junk\n= 3\nx = 1\n"),
+		"1 !write a section as [name]\n"
+		"2 !write key = value, or [section]\n"
+		"3 !write a section as [name]\n"
+		"4 !write a key before the =\n"
+		"5 x=1\n");
+}
+
+Test(ini, an_empty_value_and_a_last_line_without_end)
+{
+	cr_expect_str_eq(READ("[a]\nx =\ny = 1"), "1 [a]\n2 x=\n3 y=1\n");
+}
+
+Test(ini, a_folder_or_no_file_is_told_without_a_line)
+{
+	static const struct ini_ops ops = {on_section, on_key, on_error};
+
+	told[0] = '\0';
+	cr_expect_eq(ini_read("/tmp", &ops, NULL), -1);
+	cr_expect_str_eq(told, "0 !it is a folder; name a file\n");
+	told[0] = '\0';
+	cr_expect_eq(ini_read("/nonexistent.ini", &ops, NULL), -1);
+	cr_expect_str_eq(told, "0 !No such file or directory\n");
+}
