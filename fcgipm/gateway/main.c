@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@
 #include "sys/privs.h"
 
 #define LISTENERS_MAX 64
-#define DEFAULT_PATH "PATH=/usr/local/bin:/usr/bin:/bin"
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
 static const char usage_text[] =
 	"usage: fcgipm-cgi [-l ADDR]... [-d DOCROOT] [-j MAX] [-e NAME]...\n"
@@ -201,13 +201,15 @@ activation_fds(void)
 	return (int)MIN(MAX(strtol(n, NULL, 10), 0L), (long)LISTENERS_MAX);
 }
 
+/* Sockets of our own belong to whom we become. */
 static int
-open_listeners(const struct main_opts *o, struct listen_socket *socks)
+open_listeners(const struct main_opts *o, const struct privs *us,
+	struct listen_socket *socks)
 {
-	struct listen_opts lo = {
+	const struct listen_opts lo = {
 		.backlog = (int)o->keys->listen_backlog,
-		.owner = (uid_t)-1,
-		.group = (gid_t)-1,
+		.owner = us->set_ids ? us->uid : (uid_t)-1,
+		.group = us->set_ids ? us->gid : (gid_t)-1,
 		.mode = (mode_t)o->keys->listen_mode,
 	};
 	const char *bad = NULL;
@@ -221,7 +223,7 @@ open_listeners(const struct main_opts *o, struct listen_socket *socks)
 			return EXIT_USAGE;
 		}
 		if (listen_open(&addr, &lo, &socks[i], why, sizeof(why)) < 0) {
-			log_error("%s: %s", o->listen[i], why);
+			log_error("%s", why);
 			return EXIT_SYSTEM;
 		}
 	}
@@ -252,84 +254,76 @@ gather_listeners(const struct main_opts *o, struct listen_socket *socks,
 	return (size_t)n;
 }
 
+/* HOME and USER as of now, or of whom we become by hand. */
+static void
+add_identity(const struct main_opts *o, const struct privs *us,
+	struct vec *base)
+{
+	const struct passwd *pw = NULL;
+	const char *home = getenv("HOME"), *user = getenv("USER");
+
+	if (!o->pool && us->set_ids) {
+		pw = getpwuid(us->uid);
+		home = pw ? pw->pw_dir : "/";
+		user = pw ? pw->pw_name : NULL;
+	}
+	if (home)
+		vec_addf(base, "HOME=%s", home);
+	if (user)
+		vec_addf(base, "USER=%s", user);
+}
+
 /* Our own variables for programs: which are given, which may be replaced. */
 static void
-gather_env(struct main_opts *o, struct gateway_opts *opts)
+gather_env(struct main_opts *o, const struct privs *us,
+	struct gateway_opts *opts)
 {
-	static const char *const handed_on[] = {"PATH", "HOME", "USER"};
 	char **given = vec_array(&o->env_names), **var;
-	const char *value;
+	const char *value = getenv("PATH");
 	size_t i;
 
+	vec_addf(&o->base, "PATH=%s", value ? value : DEFAULT_PATH);
+	add_identity(o, us, &o->base);
 	for (i = 0; given && given[i]; i++)
 		if ((value = getenv(given[i])))
 			vec_addf(&o->own, "%s=%s", given[i], value);
 	for (var = environ; *var; var++)
 		if (strncmp(*var, "FCGIPM_", 7) == 0)
 			vec_add(&o->own, *var);
-	for (i = 0; i < ARRAY_SIZE(handed_on); i++)
-		if ((value = getenv(handed_on[i])))
-			vec_addf(&o->base, "%s=%s", handed_on[i], value);
-	if (!getenv("PATH"))
-		vec_add(&o->base, DEFAULT_PATH);
 	opts->own_env = vec_array(&o->own);
 	opts->base_env = vec_array(&o->base);
 }
 
-/*
- * A program gets its limits and its priority when we are no longer root, so
- * what only root may exceed is allowed beforehand (setrlimit(2)).
- */
+/* Whom we become; the supervisor has checked the names, by hand nobody. */
 static int
-raise_ceilings(const struct privs *child)
-{
-	struct rlimit lim;
-	size_t i;
-
-	for (i = 0; i < child->nlimits; i++) {
-		const struct privs_limit *want = &child->limits[i];
-		__rlimit_resource_t res = (__rlimit_resource_t)want->resource;
-
-		if (getrlimit(res, &lim) < 0)
-			return -1;
-		if (want->hard <= lim.rlim_max)
-			continue;
-		lim.rlim_max = want->hard;
-		if (setrlimit(res, &lim) < 0)
-			return -1;
-	}
-	/* RLIMIT_NICE needs a capability that containers lack.  So we run
-	 * as high as our programs, which then have nothing to ask for. */
-	return child->nice < 0 ? setpriority(PRIO_PROCESS, 0, child->nice) : 0;
-}
-
-/* Root's rights end here. */
-static int
-drop_privileges(const struct main_opts *o, const struct privs *child,
-	pid_t parent)
+resolve_privileges(const struct main_opts *o, pid_t parent, struct privs *us)
 {
 	const struct conf_pool *keys = o->keys;
-	struct privs us = {
+	const char *why = NULL;
+
+	*us = (struct privs){
 		.chroot = keys->chroot,
 		.no_new_privs = keys->no_new_privs,
 		/* The change of ids makes the kernel forget it (prctl(2)). */
 		.die_with_parent = o->pool != NULL,
 		.parent = parent,
 	};
-	const char *why = NULL;
+	if (privs_resolve(keys->user, keys->group, us, &why) == 0)
+		return 0;
+	log_error("user or group: %s", why);
+	return -1;
+}
 
-	if (privs_resolve(keys->user, keys->group, &us, &why) < 0) {
-		log_error("user or group: %s", why);
-		return -1;
-	}
-	if (geteuid() == 0 && raise_ceilings(child) < 0)
-		why = "setrlimit, setpriority";
-	if (!why)
-		why = privs_apply(&us);
-	if (why)
-		log_error("%s: %s", why, strerror(errno));
-	privs_fini(&us);
-	return why ? -1 : 0;
+/* Root's rights end here. */
+static int
+drop_privileges(struct privs *us)
+{
+	const char *step = privs_apply(us);
+
+	if (step)
+		log_error("%s: %s", step, strerror(errno));
+	privs_fini(us);
+	return step ? -1 : 0;
 }
 
 static void
@@ -421,6 +415,7 @@ main(int argc, char **argv)
 	struct conf_problems ps = {0};
 	static struct gateway_opts opts;
 	struct privs child = {.die_with_parent = true, .set_umask = true};
+	struct privs us;
 	int fds[LISTENERS_MAX], status;
 	pid_t parent = getppid();
 	unsigned long nofile;
@@ -440,11 +435,13 @@ main(int argc, char **argv)
 		conf_problems_print(&ps, stderr);
 		return EXIT_CONFIG;
 	}
+	if (resolve_privileges(&o, parent, &us) < 0)
+		return EXIT_CONFIG;
 	nofile = fd_raise_limit();
-	status = open_listeners(&o, socks);
+	status = open_listeners(&o, &us, socks);
 	n = status ? 0 : gather_listeners(&o, socks, fds);
+	gather_env(&o, &us, &opts);
 	opts.nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	gather_env(&o, &opts);
 	opts.pool = o.keys;
 	opts.child = &child;
 	child.parent = getpid();
@@ -454,8 +451,7 @@ main(int argc, char **argv)
 	launch_set_limits(&child, o.keys, nofile);
 	finish_opts(&o, &opts);
 	if (!status && (n == 0 || opts.nullfd < 0 || !opts.own_env ||
-			       !opts.base_env ||
-			       drop_privileges(&o, &child, parent) < 0))
+			       !opts.base_env || drop_privileges(&us) < 0))
 		status = EXIT_SYSTEM;
 	if (!status && !o.pool)
 		log_notice("ready: %u programs at once", o.keys->max_children);
