@@ -284,7 +284,8 @@ on_in_event(struct loop_io *io, uint32_t events)
 	if (n > 0)
 		r->active_ms = loop_now(r->srv->loop);
 	if (n < 0) {
-		end_body(r);	/* it closed its input: what is left is dropped */
+		/* It closed its input: what is left is dropped. */
+		end_body(r);
 	} else if (r->body.len == 0) {
 		loop_del(r->srv->loop, io);
 		if (body_is_complete(r))

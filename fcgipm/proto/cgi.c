@@ -173,8 +173,9 @@ pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
 	size_t len = pair->name_len;
 
 	/* "MUST be set if and only if": web servers send them empty. */
-	if (pair->value_len == 0 && (name_matches("CONTENT_LENGTH", name, len) ||
-					    name_matches("CONTENT_TYPE", name, len)))
+	if (pair->value_len == 0 &&
+		(name_matches("CONTENT_LENGTH", name, len) ||
+			name_matches("CONTENT_TYPE", name, len)))
 		return false;
 	if (role == FCGI_AUTHORIZER && name_matches("FCGI_ROLE", name, len))
 		return false;

@@ -73,7 +73,7 @@ void cgi_build_env(const struct cgi_params *params, char *const *own,
 enum cgi_body {
 	CGI_BODY_NONE,		/* CONTENT_LENGTH absent, empty or 0 */
 	CGI_BODY_LENGTH,	/* so many bytes */
-	CGI_BODY_STREAM,	/* chunked by the client: until FCGI_STDIN ends */
+	CGI_BODY_STREAM,	/* chunked: until FCGI_STDIN ends */
 	CGI_BODY_INVALID	/* CONTENT_LENGTH is no number: 400 */
 };
 
