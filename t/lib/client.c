@@ -115,26 +115,34 @@ client_drain(int fd)
 }
 
 void
-client_expect_bytes(int fd, const void *want, size_t len)
+client_read_bytes(int fd, void *to, size_t len)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	uint8_t got[512];
-	size_t have = 0, i;
+	size_t have = 0;
 	ssize_t n;
 
-	cr_assert_leq(len, sizeof(got));
 	while (have < len) {
 		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0,
 			"%zu of %zu bytes came", have, len);
-		n = recv(fd, got + have, len - have, 0);
+		n = recv(fd, (uint8_t *)to + have, len - have, 0);
 		cr_assert_gt(n, 0, "the end after %zu of %zu bytes", have,
 			len);
 		have += (size_t)n;
 	}
+}
+
+void
+client_expect_bytes(int fd, const void *want, size_t len)
+{
+	const uint8_t *w = want;
+	uint8_t got[512];
+	size_t i;
+
+	cr_assert_leq(len, sizeof(got));
+	client_read_bytes(fd, got, len);
 	for (i = 0; i < len; i++)
-		cr_assert_eq(got[i], ((const uint8_t *)want)[i],
-			"byte %zu is %02x, not %02x", i, got[i],
-			((const uint8_t *)want)[i]);
+		cr_assert_eq(got[i], w[i], "byte %zu is %02x, not %02x", i,
+			got[i], w[i]);
 }
 
 void

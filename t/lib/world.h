@@ -119,6 +119,8 @@ int client_try(const struct world *w, const char *address);
 /* Waits until the peer has closed, dropping what comes; its byte count. */
 size_t client_drain(int fd);
 /* Reads exactly so many bytes; asserts. */
+void client_read_bytes(int fd, void *p, size_t len);
+/* The same, and that they are these. */
 void client_expect_bytes(int fd, const void *want, size_t len);
 /* Asserts that the bytes go out. */
 void client_send(int fd, const void *p, size_t len);
