@@ -22,7 +22,9 @@
 #include "ctl/ctl.h"
 #include "ctl/histogram.h"
 #include "ctl/params.h"
+#include "proto/cgi.h"
 
+#define HEADER_MAX 65536
 #define BODY_MAX (UINT64_C(256) << 20)
 /* A full queue of a unix listener is tried again after this. */
 #define RETRY_MS 1
@@ -34,9 +36,9 @@ struct client {
 	struct exchange x;
 	struct loop_timer retry;
 	struct loop_task next;	/* begins the next request */
-	int64_t begin_us;
-	uint8_t head[16];	/* the answer's first bytes: its status */
-	size_t head_len;
+	int64_t begin_us;	/* 0 = not begun; tries again keep it */
+	struct cgi_header scan;	/* the answer's header */
+	bool scanned;		/* it is over */
 };
 
 struct bench {
@@ -84,8 +86,11 @@ client_begin(struct client *c)
 			bench_end(b);
 		return;
 	}
-	c->head_len = 0;
-	c->begin_us = now_us();
+	/* What waits for a place in a full queue waits as a client does. */
+	if (c->begin_us == 0)
+		c->begin_us = now_us();
+	cgi_header_init(&c->scan, HEADER_MAX);
+	c->scanned = false;
 	b->active++;
 	if (exchange_start(&c->x, &b->o->addr, buf_data(&b->request),
 		    b->request.len, b->o->timeout_ms) < 0) {
@@ -115,23 +120,20 @@ client_on_content(struct exchange *x, enum fcgi_type type, const uint8_t *p,
 {
 	struct client *c = container_of(x, struct client, x);
 
-	if (type != FCGI_STDOUT || c->head_len == sizeof(c->head))
-		return;
-	len = MIN(len, sizeof(c->head) - c->head_len);
-	memcpy(c->head + c->head_len, p, len);
-	c->head_len += len;
+	size_t used;
+
+	if (type == FCGI_STDOUT && c->scan.len < HEADER_MAX && !c->scanned &&
+		cgi_header_scan(&c->scan, p, len, &used) != CGI_SCAN_MORE)
+		c->scanned = true;
 }
 
-/* "Status: 404" as the first line; without one it is 200. */
+/* The hundred of the status; 0 when there was no answer at all. */
 static unsigned
 status_of(const struct client *c)
 {
-	if (c->head_len == 0)
-		return 0;
-	if (c->head_len >= 9 && memcmp(c->head, "Status: ", 8) == 0 &&
-		c->head[8] >= '1' && c->head[8] <= '5')
-		return c->head[8] - '0';
-	return 2;
+	if (c->scan.status)
+		return MIN(c->scan.status / 100, 5U);
+	return c->scan.len > 0 ? 2 : 0;
 }
 
 static void
@@ -152,6 +154,7 @@ client_on_done(struct exchange *x, enum exchange_result result)
 			b->statuses[status_of(c)]++;
 		}
 	}
+	c->begin_us = 0;
 	if (result == EXCHANGE_CONNECT && !b->ending) {
 		/* Nobody is there: not a reason to spin. */
 		loop_timer_set(b->loop, &c->retry, now_ms() + 10);

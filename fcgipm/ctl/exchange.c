@@ -23,9 +23,15 @@ exchange_close(struct exchange *x)
 static void
 done(struct exchange *x, enum exchange_result result)
 {
+	bool again = x->reused && !x->heard && !x->ops->on_drained &&
+		(result == EXCHANGE_RESET || result == EXCHANGE_TRUNCATED);
+
 	loop_timer_stop(x->loop, &x->timer);
 	if (result != EXCHANGE_OK || !x->keep || x->out_left > 0)
 		exchange_close(x);
+	if (again && exchange_start(x, x->to, x->first, x->first_len,
+			     x->timeout_ms) == 0)
+		return;
 	x->ops->on_done(x, result);
 }
 
@@ -44,9 +50,9 @@ send_more(struct exchange *x)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0) {
-			/* The answer may be there already: read it. */
+			/* The answer may be there already: read it, and
+			 * then the end of the connection. */
 			x->out_left = 0;
-			x->keep = false;
 			break;
 		}
 		x->out += n;
@@ -77,6 +83,11 @@ is_last(struct exchange *x, enum exchange_result *ret)
 {
 	unsigned type = x->reader.header.type;
 
+	/* We have one request, number 1. */
+	if (!x->management && x->reader.header.id != 1) {
+		*ret = EXCHANGE_PROTOCOL;
+		return true;
+	}
 	if (x->management) {
 		*ret = type == FCGI_GET_VALUES_RESULT ? EXCHANGE_OK :
 							EXCHANGE_PROTOCOL;
@@ -123,6 +134,7 @@ receive(struct exchange *x)
 
 	if (n > 0) {
 		x->bytes_in += (uint64_t)n;
+		x->heard = true;
 		(void)feed(x, buf, (size_t)n);
 		return;
 	}
@@ -179,8 +191,12 @@ exchange_start(struct exchange *x, const struct addr *to, const uint8_t *out,
 {
 	int fd = -1;
 
-	x->out = out;
-	x->out_left = len;
+	x->to = to;
+	x->first = x->out = out;
+	x->first_len = x->out_left = len;
+	x->timeout_ms = timeout_ms;
+	x->reused = x->io.fd >= 0;
+	x->heard = false;
 	x->end_len = 0;
 	x->error = 0;
 	fcgi_reader_init(&x->reader);

@@ -53,6 +53,12 @@ struct exchange {
 	bool keep;			/* keep the connection when OK */
 	bool management;		/* a management record is the end */
 	bool connected;
+	bool reused;			/* began on a kept connection */
+	bool heard;			/* a byte of this answer came */
+	const struct addr *to;		/* for a second try */
+	const uint8_t *first;		/* the request's first bytes ... */
+	size_t first_len;		/* ... as exchange_start() got them */
+	int64_t timeout_ms;
 	uint64_t bytes_in;
 };
 
@@ -62,7 +68,9 @@ void exchange_init(struct exchange *x, struct loop *loop,
 /*
  * exchange_start - send and wait for the answer
  *
- * Connects unless a connection was kept.
+ * Connects unless a connection was kept.  One that the peer closed meanwhile,
+ * before a byte of this answer, is no error: the request is sent once more on
+ * a new one.  to and out have to stay until on_done.
  * returns	0, on_done will tell; -1 with errno EAGAIN when a unix
  *		listener's queue is full: try again.  Other failures to
  *		connect are told by on_done, at once
