@@ -314,12 +314,43 @@ resolve_privileges(const struct main_opts *o, pid_t parent, struct privs *us)
 	return -1;
 }
 
+/*
+ * A program gets its limits and its priority when we are no longer root, so
+ * what only root may exceed is allowed beforehand (setrlimit(2)).
+ */
+static int
+raise_ceilings(const struct privs *child)
+{
+	struct rlimit lim;
+	size_t i;
+
+	for (i = 0; i < child->nlimits; i++) {
+		const struct privs_limit *want = &child->limits[i];
+		__rlimit_resource_t res = (__rlimit_resource_t)want->resource;
+
+		if (getrlimit(res, &lim) < 0)
+			return -1;
+		if (want->hard <= lim.rlim_max)
+			continue;
+		lim.rlim_max = want->hard;
+		if (setrlimit(res, &lim) < 0)
+			return -1;
+	}
+	/* RLIMIT_NICE needs a capability that containers lack.  So we run
+	 * as high as our programs, which then have nothing to ask for. */
+	return child->nice < 0 ? setpriority(PRIO_PROCESS, 0, child->nice) : 0;
+}
+
 /* Root's rights end here. */
 static int
-drop_privileges(struct privs *us)
+drop_privileges(struct privs *us, const struct privs *child)
 {
-	const char *step = privs_apply(us);
+	const char *step = NULL;
 
+	if (geteuid() == 0 && raise_ceilings(child) < 0)
+		step = "setrlimit, setpriority";
+	if (!step)
+		step = privs_apply(us);
 	if (step)
 		log_error("%s: %s", step, strerror(errno));
 	privs_fini(us);
@@ -451,7 +482,8 @@ main(int argc, char **argv)
 	launch_set_limits(&child, o.keys, nofile);
 	finish_opts(&o, &opts);
 	if (!status && (n == 0 || opts.nullfd < 0 || !opts.own_env ||
-			       !opts.base_env || drop_privileges(&us) < 0))
+			       !opts.base_env ||
+			       drop_privileges(&us, &child) < 0))
 		status = EXIT_SYSTEM;
 	if (!status && !o.pool)
 		log_notice("ready: %u programs at once", o.keys->max_children);
