@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -112,20 +111,6 @@ fail:
 	fd_close(&fd);
 	free(p);
 	return -1;
-}
-
-int
-fd_sanitize(void)
-{
-	int fd;
-
-	/* open() takes the lowest free number, so this fills the gaps. */
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd <= 2);
-	if (fd < 0 || close(fd) < 0)
-		return -1;
-	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 int

@@ -35,16 +35,6 @@ int fd_write_all(int fd, const void *p, size_t len);
  */
 int fd_read_file(const char *path, size_t cap, char **ret_p, size_t *ret_len);
 
-/*
- * fd_sanitize - the first thing a program of ours does
- *
- * Opens /dev/null on those of 0, 1 and 2 that are closed, else the first
- * socket opened could become fd 2 and be written to by a library's message;
- * and makes what else a careless parent left open close-on-exec, so that no
- * child of ours gets it.  0, or -1 with errno.
- */
-int fd_sanitize(void);
-
 /* Points 0, 1 and 2 at /dev/null, as a daemon's; 0, or -1 with errno. */
 int fd_detach_std(void);
 

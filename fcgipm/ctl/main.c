@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fd.h"
+#include "base/inherit.h"
 #include "base/mem.h"
 #include "base/util.h"
 #include "ctl/ctl.h"
@@ -183,7 +183,7 @@ main(int argc, char **argv)
 {
 	size_t i;
 
-	if (fd_sanitize() < 0)
+	if (inherit_nothing() < 0)
 		return EXIT_SYSTEM;
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/inherit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/util.h"
@@ -29,6 +30,8 @@
 #include "sys/privs.h"
 
 #define LISTENERS_MAX 64
+/* From the kernel, when the supervisor dies. */
+#define PARENT_DIED SIGUSR2
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
 static const char usage_text[] =
@@ -64,6 +67,7 @@ struct main_opts {
 
 /* The process: one loop, its listeners, the signals that end it. */
 struct gateway {
+	bool supervised;		/* a pool's worker, not by hand */
 	struct loop *loop;
 	struct loop_signals signals;
 	struct server server;
@@ -304,8 +308,9 @@ resolve_privileges(const struct main_opts *o, pid_t parent, struct privs *us)
 	*us = (struct privs){
 		.chroot = keys->chroot,
 		.no_new_privs = keys->no_new_privs,
-		/* The change of ids makes the kernel forget it (prctl(2)). */
-		.die_with_parent = o->pool != NULL,
+		/* The change of ids makes the kernel forget it (prctl(2)).
+		 * Not KILL: we have groups of programs to take along. */
+		.parent_death_signal = o->pool ? PARENT_DIED : 0,
 		.parent = parent,
 	};
 	if (privs_resolve(keys->user, keys->group, us, &why) == 0)
@@ -363,8 +368,10 @@ on_signal(struct loop_signals *sigs, int signo, pid_t sender)
 	struct gateway *g = container_of(sigs, struct gateway, signals);
 	(void)sender;
 
-	if (g->stopping) {
-		log_notice("second signal: ending what still runs");
+	if (g->stopping || signo == PARENT_DIED) {
+		log_notice("%s: ending what still runs",
+			signo == PARENT_DIED ? "the supervisor is gone" :
+					       "second signal");
 		server_abort(&g->server);
 		return;
 	}
@@ -376,17 +383,22 @@ on_signal(struct loop_signals *sigs, int signo, pid_t sender)
 static int
 setup_signals(struct gateway *g)
 {
-	static const int ignored[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
 	sigset_t set;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(ignored); i++)
-		if (signal(ignored[i], SIG_IGN) == SIG_ERR)
-			return -1;
+	/* Blocked, not ignored: exec would keep that for the programs. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, SIGUSR2);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGQUIT);
+	if (g->supervised)
+		sigaddset(&set, PARENT_DIED);
 	g->signals.on_signal = on_signal;
 	return loop_signals_add(g->loop, &g->signals, &set);
 }
@@ -445,7 +457,8 @@ main(int argc, char **argv)
 	static struct listen_socket socks[LISTENERS_MAX];
 	struct conf_problems ps = {0};
 	static struct gateway_opts opts;
-	struct privs child = {.die_with_parent = true, .set_umask = true};
+	struct privs child = {.parent_death_signal = SIGKILL,
+		 .set_umask = true};
 	struct privs us;
 	int fds[LISTENERS_MAX], status;
 	pid_t parent = getppid();
@@ -453,8 +466,7 @@ main(int argc, char **argv)
 	size_t n, i;
 
 	/* Programs get 0, 1 and 2, whatever we were started with. */
-	if (fd_sanitize() < 0 ||
-		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (inherit_nothing() < 0)
 		return EXIT_SYSTEM;
 	log_ident("fcgipm-cgi");
 	status = parse(argc, argv, &o, &ps);
@@ -487,6 +499,7 @@ main(int argc, char **argv)
 		status = EXIT_SYSTEM;
 	if (!status && !o.pool)
 		log_notice("ready: %u programs at once", o.keys->max_children);
+	g.supervised = o.pool != NULL;
 	if (!status)
 		status = serve(&g, &opts, fds, n);
 	for (i = 0; i < o.nlisten; i++)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/inherit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/util.h"
@@ -293,7 +294,7 @@ main(int argc, char **argv)
 	struct conf c = {0};
 	int code;
 
-	if (fd_sanitize() < 0)
+	if (inherit_nothing() < 0)
 		return EXIT_SYSTEM;
 	log_ident("fcgipm");
 	code = parse(argc, argv, &o);

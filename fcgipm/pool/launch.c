@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,7 +244,7 @@ launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
 		build_prefork(l, conf);
 		launch_set_limits(&l->privs, conf, nofile);
 	}
-	l->privs.die_with_parent = true;
+	l->privs.parent_death_signal = SIGKILL;
 	l->privs.parent = getpid();
 	build_fds(l, sockets, nsockets);
 	l->spec.path = l->path;

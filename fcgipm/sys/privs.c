@@ -167,8 +167,8 @@ privs_apply(const struct privs *p)
 		umask(p->umask);
 	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return "no_new_privs";
-	if (p->die_with_parent) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (p->parent_death_signal) {
+		if (prctl(PR_SET_PDEATHSIG, p->parent_death_signal) < 0)
 			return "pdeathsig";
 		/* It may have died before we asked. */
 		if (getppid() != p->parent) {

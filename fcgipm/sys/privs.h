@@ -25,7 +25,7 @@ struct privs {
 	int ngroups;
 	const char *chroot;	/* NULL = none; borrowed */
 	bool no_new_privs;
-	bool die_with_parent;	/* PR_SET_PDEATHSIG = SIGKILL */
+	int parent_death_signal;	/* PR_SET_PDEATHSIG; 0 = none */
 	pid_t parent;		/* getppid() a child must see then */
 	int nice;		/* setpriority(2) value, when set_nice */
 	bool set_nice;

@@ -46,31 +46,6 @@ fail(struct child *c, const char *step)
 	_exit(127);
 }
 
-/* Default dispositions and an empty mask, whatever we had (signal(7)). */
-static const char *
-reset_signals(void)
-{
-	struct sigaction dfl = {.sa_handler = SIG_DFL}, now;
-	sigset_t none;
-	int sig;
-
-	/*
-	 * exec resets handlers but keeps SIG_IGN, so only ignored ones are
-	 * touched; asking is what costs, and ours are few.
-	 */
-	static const int ours[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM,
-		SIGCHLD, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGXFSZ};
-	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
-		sig = ours[i];
-		if (sigaction(sig, NULL, &now) == 0 &&
-			now.sa_handler != SIG_DFL &&
-			sigaction(sig, &dfl, NULL) < 0)
-			return "sigaction";
-	}
-	sigemptyset(&none);
-	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? "sigmask" : NULL;
-}
-
 /* fds[i] to i.  Sources that lie on a target move out of the way first. */
 static const char *
 place_fds(const struct spawn_spec *spec, int *errfd, int *execfd)
@@ -108,6 +83,7 @@ child_run(void *arg)
 	const struct spawn_spec *spec = c->spec;
 	const char *step;
 	int execfd = spec->execfd;
+	sigset_t none;
 
 	if (spec->new_session ? setsid() < 0 : setpgid(0, 0) < 0)
 		fail(c, "setsid");
@@ -118,8 +94,11 @@ child_run(void *arg)
 		step = "chdir";
 	if (!step && spec->cwdfd < 0 && spec->cwd && chdir(spec->cwd) < 0)
 		step = "chdir";
-	if (!step)
-		step = reset_signals();
+	/* Dispositions are default already: inherit_nothing() saw to those of
+	 * our parents, and we ignore none. */
+	sigemptyset(&none);
+	if (!step && sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		step = "sigmask";
 	if (step)
 		fail(c, step);
 	if (execfd >= 0)

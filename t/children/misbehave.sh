@@ -10,6 +10,7 @@ no_header) echo 'this is no header' ;;
 no_colon) printf 'Content-Type: text/plain\nno colon here\n\nbody\n' ;;
 cut) printf 'Content-Type: text/pl' ;;
 silent) exec sleep 600 ;;
+family) sleep 600; ok ;;
 stubborn) trap '' TERM; ok; while :; do sleep 1; done ;;
 status) printf 'Status: 418 Teapot\r\nContent-Type: text/plain\r\n\r\nteapot\n' ;;
 exit) ok; echo out; exit 7 ;;

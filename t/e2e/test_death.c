@@ -33,7 +33,7 @@ has_no_children(void *arg)
 Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 {
 	struct world *w = world_open();
-	const char *params[] = {"QUERY_STRING=silent", NULL, NULL, NULL};
+	const char *params[] = {"QUERY_STRING=family", NULL, NULL, NULL};
 	char file[600], pidfile[600];
 	struct answer a;
 	pid_t program;
@@ -41,7 +41,7 @@ Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 	int cgi, pre;
 
 	world_start(w, ini);
-	/* Programs in the middle of a request. */
+	/* Programs in the middle of a request, one with a child. */
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
 		world_child("misbehave.sh"));
 	snprintf(pidfile, sizeof(pidfile), "HTTP_X_PIDFILE=%s",
