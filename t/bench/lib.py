@@ -1,0 +1,385 @@
+# lib.py - what contrast.py and peers.py share: a scratch folder, groups of
+# processes that are counted and ended as one, load, and the sums behind a
+# figure.  Standard library only.
+#
+# CPU time is that of a cgroup of its own (v2 or v1), so programs that live for
+# one request and are reaped by nobody are in it.  The client is outside.
+import contextlib
+import ctypes
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SRC = os.environ.get("FCGIPM_SRC") or os.path.realpath(
+    os.path.join(os.path.dirname(__file__), "..", ".."))
+BIN = os.environ.get("FCGIPM_BIN") or os.path.join(SRC, "build", "bin")
+HANDLERS = os.path.join(BIN, "handlers")
+TICK = os.sysconf("SC_CLK_TCK")
+
+# nginx and fcgiwrap live in sbin, which an ordinary user's PATH may leave out.
+os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
+
+
+class Trouble(Exception):
+    """Something that has to be said without a traceback."""
+
+
+def need(programs):
+    """programs: {command: Debian package}.  Ends the run if one is missing."""
+    missing = {c: p for c, p in programs.items() if not shutil.which(c)}
+    if missing:
+        raise Trouble("missing: %s; install: apt-get install %s" % (
+            ", ".join(missing), " ".join(sorted(set(missing.values())))))
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def wait_for(what, condition, seconds=10):
+    """Returns the first true value of condition()."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Trouble("gave up waiting for " + what)
+        time.sleep(0.01)
+
+
+def stop_at_signals():
+    """TERM, HUP and INT unwind the stack, so that nothing is left."""
+    def leave(number, _):
+        for n in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(n, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+    for n in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(n, leave)
+
+
+# -- /proc ------------------------------------------------------------------
+
+def read(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+def stat_fields(pid):
+    """Fields of /proc/PID/stat from the state (number 3) on, or None."""
+    text = read("/proc/%d/stat" % pid)
+    return text.rpartition(")")[2].split() if text else None
+
+
+def children(pid):
+    found = []
+    for task in tasks(pid):
+        found += map(int, read("/proc/%d/task/%d/children" % (pid, task))
+                     .split())
+    return found
+
+
+def tasks(pid):
+    try:
+        return [int(t) for t in os.listdir("/proc/%d/task" % pid)]
+    except OSError:
+        return []
+
+
+def cpu_own(pid):
+    """Seconds of the process itself, to the nanosecond."""
+    total = 0
+    for task in tasks(pid):
+        text = read("/proc/%d/task/%d/schedstat" % (pid, task))
+        total += int(text.split()[0]) if text else 0
+    return total / 1e9
+
+
+def cpu_tree(pids):
+    """Seconds by /proc/PID/stat, with the children that were waited for."""
+    total = 0
+    for pid in pids:
+        f = stat_fields(pid)
+        if f:
+            total += sum(map(int, f[11:15]))
+    return total / TICK
+
+
+def voluntary_switches(pids):
+    total = 0
+    for pid in pids:
+        for task in tasks(pid):
+            m = re.search(r"^voluntary_ctxt_switches:\s*(\d+)",
+                          read("/proc/%d/task/%d/status" % (pid, task)), re.M)
+            total += int(m[1]) if m else 0
+    return total
+
+
+def memory(pid):
+    """KiB: (private, of it dirty, proportional share)."""
+    sums = dict(re.findall(r"^(\w+):\s*(\d+) kB",
+                           read("/proc/%d/smaps_rollup" % pid), re.M))
+    dirty = int(sums.get("Private_Dirty", 0))
+    return (int(sums.get("Private_Clean", 0)) + dirty, dirty,
+            int(sums.get("Pss", 0)))
+
+
+def forks():
+    """Processes and threads ever started on this machine."""
+    return int(re.search(r"^processes (\d+)", read("/proc/stat"), re.M)[1])
+
+
+# -- groups of processes ----------------------------------------------------
+
+def cgroup_roots():
+    """Mount points that could hold our cgroup, and the file with its CPU."""
+    for line in read("/proc/self/mounts").splitlines():
+        _, path, kind, options = line.split()[:4]
+        if kind == "cgroup2":
+            # Below the cgroup we are in, where we may be allowed to write.
+            mine = re.search(r"^0::(.*)$", read("/proc/self/cgroup"), re.M)
+            yield path + (mine[1] if mine else ""), "cpu.stat"
+            yield path, "cpu.stat"
+        elif kind == "cgroup" and "cpuacct" in options.split(","):
+            yield path, "cpuacct.usage"
+
+
+class Group:
+    """The processes of one contestant; `with` ends them all."""
+
+    made = 0
+
+    def __init__(self, name):
+        self.name = name
+        self.dir = None
+        self.started = []
+        Group.made += 1
+        for root, self.usage in cgroup_roots():
+            path = os.path.join(root, "fcgipm-bench-%d-%d" % (os.getpid(),
+                                                              Group.made))
+            with contextlib.suppress(OSError):
+                os.mkdir(path)
+                # Not every cgroup that can be made can be entered or counts.
+                if os.access(path + "/cgroup.procs", os.W_OK) and \
+                        os.path.exists(os.path.join(path, self.usage)):
+                    self.dir = path
+                    return
+                os.rmdir(path)
+        raise Trouble("no cgroup can be made here, and without one the CPU of "
+                      "programs that nobody waits for is not seen; run as "
+                      "root, or `systemd-run --user --scope -p Delegate=yes`")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # First those we started, in order; a supervisor takes its own along.
+        for p in self.started:
+            if p.poll() is None:
+                p.terminate()
+        for p in self.started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                p.wait(3)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            end = time.monotonic() + 2
+            for pid in self.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            while self.pids() and time.monotonic() < end:
+                self.reap()
+                time.sleep(0.01)
+        for p in self.started:
+            p.poll()
+        wait_for("the end of " + self.name, self.remove)
+
+    def remove(self):
+        self.reap()
+        try:
+            os.rmdir(self.dir)
+        except OSError:
+            return False
+        return True
+
+    def reap(self):
+        """What a peer left behind became our child, see adopt_orphans()."""
+        known = {p.pid for p in self.started}
+        for pid in self.pids() + children(os.getpid()):
+            f = stat_fields(pid)
+            if f and f[0] == "Z" and pid not in known:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+    def start(self, argv, **more):
+        entry = (self.dir + "/cgroup.procs").encode()
+
+        def enter():
+            fd = os.open(entry, os.O_WRONLY)
+            os.write(fd, b"0")
+            os.close(fd)
+        p = subprocess.Popen(argv, preexec_fn=enter, **more)
+        self.started.append(p)
+        return p
+
+    def pids(self):
+        return [int(p) for p in read(self.dir + "/cgroup.procs").split()]
+
+    def cpu(self):
+        text = read(os.path.join(self.dir, self.usage))
+        if self.usage == "cpu.stat":
+            return int(re.search(r"^usage_usec (\d+)", text, re.M)[1]) / 1e6
+        return int(text) / 1e9
+
+
+def adopt_orphans():
+    """Orphans become children of ours, whatever process 1 does with them."""
+    PR_SET_CHILD_SUBREAPER = 36
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1,
+                                               0, 0, 0):
+        raise Trouble("prctl: " + os.strerror(ctypes.get_errno()))
+
+
+@contextlib.contextmanager
+def scratch():
+    path = tempfile.mkdtemp(prefix="fcgipm-bench-")
+    # nginx started by root drops to another user and has to get in.
+    os.chmod(path, 0o711)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def start_fcgipm(group, folder, name, settings):
+    """A supervisor with one pool; returns its process once it serves."""
+    address = os.path.join(folder, name + ".sock")
+    config = os.path.join(folder, name + ".ini")
+    log = os.path.join(folder, name + ".log")
+    with open(config, "w") as f:
+        f.write("[%s]\nlisten = %s\nlisten.mode = 0666\n" % (name, address))
+        for key, value in settings.items():
+            f.write("%s = %s\n" % (key, value))
+    with open(log, "w") as f:
+        p = group.start([os.path.join(BIN, "fcgipm"), "-c", config],
+                        stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+    try:
+        wait_for("pool %s" % name,
+                 lambda: "ready:" in read(log) or p.poll() is not None)
+    except Trouble as e:
+        raise Trouble("%s\n%s" % (e, read(log)))
+    if p.poll() is not None:
+        raise Trouble("fcgipm ended:\n" + read(log))
+    return p, address
+
+
+# -- load -------------------------------------------------------------------
+
+def script_of(handler):
+    return "SCRIPT_FILENAME=" + os.path.join(HANDLERS, handler)
+
+
+def bench(address, handler, connections, seconds=None, count=None):
+    """One run of fcgipmctl bench; every request has to be answered."""
+    argv = [os.path.join(BIN, "fcgipmctl"), "bench", address,
+            "-c", str(connections), "-j", "-p", script_of(handler)]
+    argv += ["-n", str(count)] if count else ["-d", str(seconds)]
+    done = subprocess.run(argv + ["/" + handler], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    try:
+        result = json.loads(done.stdout)
+    except ValueError:
+        raise Trouble("%s\n%s" % (" ".join(argv), done.stderr))
+    bad = {k: v for k, v in result["errors"].items() if v}
+    bad.update({k: v for k, v in result["status"].items()
+                if v and k != "2xx"})
+    if bad or not result["status"]["2xx"]:
+        raise Trouble("%s: not every request was answered: %s" % (
+            " ".join(argv), bad or "none was"))
+    result["answered"] = result["status"]["2xx"]
+    return result
+
+
+def record(kind, content):
+    return bytes((1, kind, 0, 1)) + len(content).to_bytes(2, "big") + \
+        b"\0\0" + content
+
+
+def pair(name, value):
+    """Lengths of four bytes are always allowed (section 3.4)."""
+    return b"".join((len(x) | 1 << 31).to_bytes(4, "big")
+                    for x in (name, value)) + name + value
+
+
+# BEGIN_REQUEST as responder without KEEP_CONN, the parameters, no body
+# (FastCGI 1.0, sections 3.3 and 5.1).
+ONE_REQUEST = record(1, b"\0\1\0\0\0\0\0\0") + \
+    record(4, pair(b"REQUEST_METHOD", b"GET") +
+           pair(b"SCRIPT_NAME", b"/hello") +
+           pair(b"SCRIPT_FILENAME", os.path.join(HANDLERS, "hello").encode())
+           ) + record(4, b"") + record(5, b"")
+
+
+def answered(path, seconds=10):
+    """Sends one request and returns whether an answer came."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(seconds)
+        try:
+            s.connect(path)
+            s.sendall(ONE_REQUEST)
+            got = b""
+            while True:
+                more = s.recv(65536)
+                if not more:
+                    break
+                got += more
+        except (ConnectionError, FileNotFoundError):
+            return False
+    return b"Hello" in got
+
+
+# -- words ------------------------------------------------------------------
+
+def version(argv):
+    """The first line a program prints about itself."""
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=5)
+    except OSError:
+        return "missing"
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    return lines[0] if lines else "?"
+
+
+def machine(programs):
+    """Lines that name what was measured on; programs: [argv]."""
+    model = re.search(r"^model name\s*:\s*(.*)$", read("/proc/cpuinfo"), re.M)
+    ram = int(re.search(r"MemTotal:\s*(\d+)", read("/proc/meminfo"))[1])
+    release = re.search(r'^PRETTY_NAME="?([^"\n]*)', read("/etc/os-release"),
+                        re.M)
+    lines = ["machine: %s, %d cores, %.1f GiB, Linux %s, %s" % (
+        model[1] if model else platform.machine(),
+        len(os.sched_getaffinity(0)), ram / 2**20, platform.release(),
+        release[1] if release else "?"),
+        "load before: " + " ".join(read("/proc/loadavg").split()[:3])]
+    lines.append("versions: " + "; ".join(version(a) for a in programs))
+    return lines
+
+
+def run(main):
+    stop_at_signals()
+    try:
+        sys.exit(main())
+    except Trouble as e:
+        print("%s: %s" % (os.path.basename(sys.argv[0]), e), file=sys.stderr)
+        sys.exit(1)
