@@ -46,7 +46,7 @@ buf_reserve(struct buf *b, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (b->len)
+	if (b->mem && b->len)
 		memcpy(p, b->mem + b->off, b->len);
 	free(b->mem);
 	b->mem = p;

@@ -77,16 +77,16 @@ fd_write_all(int fd, const void *p, size_t len)
 int
 fd_read_file(const char *path, size_t cap, char **ret_p, size_t *ret_len)
 {
-	size_t len = 0, size = 4096;
-	char *p = NULL, *bigger;
+	size_t len = 0, size = 8192;
+	char *p = malloc(size), *bigger;
 	ssize_t n = 1;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return -1;
+	if (fd < 0 || !p)
+		goto fail;
 	/* The size is not asked for: files of /proc say 0. */
 	while (n > 0) {
-		if (!p || len + 1 == size) {
+		if (len + 1 == size) {
 			size *= 2;
 			bigger = realloc(p, size);
 			if (!bigger)

@@ -293,7 +293,7 @@ value_parse(const struct table_row *row, void *at, const char *text,
 	case TABLE_PATH:
 		return parse_path(at, text, dir);
 	case TABLE_LOG:
-		if (strcmp(text, "stderr") && strcmp(text, "syslog"))
+		if (strcmp(text, "stderr") != 0 && strcmp(text, "syslog") != 0)
 			return parse_path(at, text, dir);
 		*(char **)at = mem_strdup(text);
 		return NULL;

@@ -530,10 +530,9 @@ on_event(struct loop_io *io, uint32_t events)
 		read_input(c);
 	} else if (events & LOOP_PEER_CLOSED && !(io->events & LOOP_READ)) {
 		/* Unread body is before it; only TCP needs no more to know. */
-		if (c->tcp)
-			conn_close(c);
-		else if (loop_mod(c->srv->loop, io,
-				 io->events & ~(uint32_t)LOOP_PEER_CLOSED) < 0)
+		if (c->tcp || loop_mod(c->srv->loop, io,
+				      io->events &
+					      ~(uint32_t)LOOP_PEER_CLOSED) < 0)
 			conn_close(c);
 	}
 }

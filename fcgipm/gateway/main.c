@@ -51,7 +51,6 @@ static const char usage_text[] =
 	"ADDR is a path, @name, host:port, [v6]:port or a port; see "
 	"fcgipm-cgi(8).\n";
 
-extern char **environ;
 
 struct main_opts {
 	const char *pool;	/* -p, NULL by hand */
@@ -457,7 +456,7 @@ main(int argc, char **argv)
 	static struct listen_socket socks[LISTENERS_MAX];
 	struct conf_problems ps = {0};
 	static struct gateway_opts opts;
-	struct privs child = {.parent_death_signal = SIGKILL,
+	static struct privs child = {.parent_death_signal = SIGKILL,
 		 .set_umask = true};
 	struct privs us;
 	int fds[LISTENERS_MAX], status;

@@ -58,12 +58,18 @@ send_head(struct request *r)
 	uint8_t head[FCGI_HEADER_LEN];
 	size_t n;
 
-	while (r->conn && r->head.len > 0) {
+	while (r->head.len > 0) {
+		struct conn *c = r->conn;
+
 		n = MIN(r->head.len, (size_t)FCGI_MAX_CONTENT);
 		fcgi_put_header(head, FCGI_STDOUT, r->id, n, 0);
-		conn_send(r->conn, head, sizeof(head), true);
-		if (r->conn)
-			conn_send(r->conn, buf_data(&r->head), n, true);
+		if (c)
+			conn_send(c, head, sizeof(head), true);
+		/* Gone, when it could not be written to. */
+		c = r->conn;
+		if (!c)
+			return;
+		conn_send(c, buf_data(&r->head), n, true);
 		if (r->head.len)
 			buf_consume(&r->head, n);
 	}

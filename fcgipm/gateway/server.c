@@ -239,6 +239,7 @@ server_init(struct server *srv, struct loop *loop,
 		ln->io.fd = -1;
 		ln->io.on_event = on_connection;
 		len = sizeof(sa);
+		sa.ss_family = AF_UNSPEC;
 		if (getsockname(ln->fd, (struct sockaddr *)&sa, &len) < 0 ||
 			fd_set_nonblock(ln->fd, true) < 0)
 			return -1;

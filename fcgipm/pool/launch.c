@@ -28,8 +28,6 @@
 #define BINDIR "/usr/local/bin"
 #endif
 
-extern char **environ;
-
 struct launch {
 	struct spawn_spec spec;
 	struct privs privs;
