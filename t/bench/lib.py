@@ -351,14 +351,14 @@ def answered(path, seconds=10):
 # -- words ------------------------------------------------------------------
 
 def version(argv):
-    """The first line a program prints about itself."""
+    """The version a program prints: 1.22.1."""
     try:
         done = subprocess.run(argv, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=5)
     except OSError:
         return "missing"
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    return lines[0] if lines else "?"
+    number = re.search(r"\d+\.\d+(\.\d+)*", done.stdout)
+    return number[0] if number else "?"
 
 
 def machine(programs):
@@ -372,7 +372,8 @@ def machine(programs):
         len(os.sched_getaffinity(0)), ram / 2**20, platform.release(),
         release[1] if release else "?"),
         "load before: " + " ".join(read("/proc/loadavg").split()[:3])]
-    lines.append("versions: " + "; ".join(version(a) for a in programs))
+    lines.append("versions: " + ", ".join(
+        "%s %s" % (os.path.basename(a[0]), version(a)) for a in programs))
     return lines
 
 

@@ -328,7 +328,7 @@ def main():
     lib.adopt_orphans()
     print("\n".join(lib.machine([
         [os.path.join(lib.BIN, "fcgipm"), "-V"], ["spawn-fcgi", "-v"],
-        ["multiwatch", "-v"], ["strace", "-V"]])))
+        ["multiwatch", "-v"], ["fcgiwrap", "-h"], ["strace", "-V"]])))
     start = time.monotonic()
     with lib.scratch() as folder:
         if "prefork" in only:

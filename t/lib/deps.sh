@@ -40,6 +40,7 @@ cmd:git git
 cmd:setpriv util-linux
 cmd:mandoc mandoc
 cmd:gnuplot gnuplot-nox
+cmd:wrk wrk
 END
 	;;
 	peers) cat <<'END'
