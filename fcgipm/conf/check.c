@@ -13,28 +13,17 @@
 #include "conf/problem.h"
 #include "conf/table.h"
 
-/* "file:line: [www] key" of a key of the pool, or of its section. */
-struct place {
-	char text[512];
-};
-
-static struct place
+/* Where a key of the pool was written, or else its section. */
+static struct problem_place
 place_of(const struct conf_pool *p, const char *key)
 {
 	size_t n;
 	const struct table_row *rows = table_pool_rows(&n);
-	const struct conf_origin *o = &p->where;
-	struct place at;
 	int i = table_find(rows, n, key);
 
-	if (i >= 0 && p->origins[i].file)
-		o = &p->origins[i];
-	if (!o->file)
-		snprintf(at.text, sizeof(at.text), "[%s] %s", p->name, key);
-	else
-		snprintf(at.text, sizeof(at.text), "%s:%u: [%s] %s", o->file,
-			o->line, p->name, key);
-	return at;
+	return problem_at(i >= 0 && p->origins[i].file ? &p->origins[i] :
+							  &p->where,
+		p->name, key);
 }
 
 static bool

@@ -98,22 +98,18 @@ set_value(struct load *l, const struct table_row *row, void *base,
 
 static void
 unknown_key(struct load *l, const struct table_row *rows, size_t n,
-	const char *section, const char *key, unsigned line)
+	const char *at, const char *key)
 {
 	const char *hint = table_hint(key);
 	const char *near = table_nearest(rows, n, key);
 
 	if (hint)
-		problem_error(l->ps, "%s:%u: [%s] %s: no such key; %s",
-			l->file, line, section, key, hint);
+		problem_error(l->ps, "%s: no such key; %s", at, hint);
 	else if (near)
-		problem_error(l->ps,
-			"%s:%u: [%s] %s: no such key; did you mean %s?",
-			l->file, line, section, key, near);
+		problem_error(l->ps, "%s: no such key; did you mean %s?", at,
+			near);
 	else
-		problem_error(l->ps,
-			"%s:%u: [%s] %s: no such key; see fcgipm.ini(5)",
-			l->file, line, section, key);
+		problem_error(l->ps, "%s: no such key; see fcgipm.ini(5)", at);
 }
 
 static void
@@ -121,29 +117,36 @@ set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
 	struct conf_origin *origins, char **texts, const char *section,
 	const char *key, const char *value, unsigned line)
 {
+	struct conf_origin here = {.file = l->file, .line = line};
+	struct problem_place at = problem_at(&here, section, key);
 	int i = table_find(rows, n, key);
 	const char *why;
 
 	if (i < 0) {
-		unknown_key(l, rows, n, section, key, line);
+		unknown_key(l, rows, n, at.text, key);
 		return;
 	}
 	if (origins[i].file && rows[i].type != TABLE_ENV) {
-		problem_error(l->ps,
-			"%s:%u: [%s] %s: it is set already in %s:%u; remove "
-			"one", l->file, line, section, key, origins[i].file,
-			origins[i].line);
+		problem_error(l->ps, "%s: it is set already in %s:%u; remove "
+			"one", at.text, origins[i].file, origins[i].line);
 		return;
 	}
 	why = set_value(l, &rows[i], base, &texts[i], section, key, value);
-	if (why)
-		problem_error(l->ps, "%s:%u: [%s] %s: %s, not \"%.64s\"",
-			l->file, line, section, key, why, value);
-	origins[i] = (struct conf_origin){.file = l->file, .line = line};
+	if (why && rows[i].type == TABLE_WORD)
+		problem_error(l->ps, "%s: write %s, not \"%.64s\"", at.text,
+			rows[i].key.type, value);
+	else if (why && rows[i].max > 0 && rows[i].type != TABLE_OCTAL)
+		problem_error(l->ps, "%s: %s (%lld to %lld), not \"%.64s\"",
+			at.text, why, (long long)rows[i].min,
+			(long long)rows[i].max, value);
+	else if (why)
+		problem_error(l->ps, "%s: %s, not \"%.64s\"", at.text, why,
+			value);
+	origins[i] = here;
 	if (!why && rows[i].type == TABLE_ENV) {
 		struct conf_pool *p = base;
 
-		p->env[p->nenv - 1].where = origins[i];
+		p->env[p->nenv - 1].where = here;
 	}
 }
 

@@ -24,6 +24,22 @@ add(struct conf_problems *ps, bool warning, const char *fmt, va_list ap)
 	ps->nerrors += !warning;
 }
 
+struct problem_place
+problem_at(const struct conf_origin *o, const char *section, const char *key)
+{
+	struct problem_place at;
+
+	if (!o->file)
+		snprintf(at.text, sizeof(at.text), "[%s] %s", section, key);
+	else if (o->line == 0)
+		snprintf(at.text, sizeof(at.text), "%s: [%s] %s", o->file,
+			section, key);
+	else
+		snprintf(at.text, sizeof(at.text), "%s:%u: [%s] %s", o->file,
+			o->line, section, key);
+	return at;
+}
+
 void
 problem_error(struct conf_problems *ps, const char *fmt, ...)
 {
