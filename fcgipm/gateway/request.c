@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "base/vec.h"
 #include "conf/conf.h"
+#include "gateway/body.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
 #include "gateway/locate.h"
@@ -258,97 +259,6 @@ on_timer(struct loop_timer *timer)
 	request_refuse(r, &why);
 }
 
-/* The program takes no more, or there is no more. */
-static void
-end_body(struct request *r)
-{
-	buf_fini(&r->body);
-	script_close_input(&r->script);
-}
-
-/* Nothing more of it will come, or be let through. */
-static bool
-body_is_complete(const struct request *r)
-{
-	return r->input_ended ||
-		(r->body_kind != CGI_BODY_STREAM && r->body_left == 0);
-}
-
-static void
-on_in_event(struct loop_io *io, uint32_t events)
-{
-	struct request *r = container_of(io, struct request, script.in_io);
-	ssize_t n = buf_write(&r->body, io->fd);
-	(void)events;
-
-	if (n > 0)
-		r->active_ms = loop_now(r->srv->loop);
-	if (n < 0) {
-		/* It closed its input: what is left is dropped. */
-		end_body(r);
-	} else if (r->body.len == 0) {
-		loop_del(r->srv->loop, io);
-		if (body_is_complete(r))
-			end_body(r);
-	} else {
-		return;
-	}
-	if (r->conn)
-		conn_update(r->conn);
-}
-
-/* Body to the program; what its pipe does not take waits. */
-static void
-forward(struct request *r, const uint8_t *p, size_t len)
-{
-	ssize_t n = 0;
-
-	if (r->script.infd < 0 || len == 0)
-		return;
-	if (r->body.len == 0) {
-		n = write(r->script.infd, p, len);
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			end_body(r);
-			return;
-		}
-		n = MAX(n, (ssize_t)0);
-	}
-	if ((size_t)n == len)
-		return;
-	if (buf_add(&r->body, p + n, len - (size_t)n) < 0 ||
-		(r->script.in_io.fd < 0 &&
-			loop_add(r->srv->loop, &r->script.in_io,
-				r->script.infd, LOOP_WRITE) < 0)) {
-		log_error("script %s: its body is cut short: %s", r->path,
-			strerror(errno));
-		end_body(r);
-	}
-}
-
-/* Counts body and hands on what the program may have. */
-static void
-take_body(struct request *r, const uint8_t *p, size_t len)
-{
-	const uint64_t max = r->srv->opts->pool->cgi_max_body_bytes;
-	struct refusal why;
-
-	if (r->body_kind == CGI_BODY_STREAM) {
-		r->body_seen += len;
-		if (max && r->body_seen > max) {
-			refuse(&why, 413, "the body is longer than "
-				"cgi.max_body");
-			request_refuse(r, &why);
-			return;
-		}
-	} else {
-		len = (size_t)MIN((uint64_t)len, r->body_left);
-		r->body_left -= len;
-	}
-	forward(r, p, len);
-	if (body_is_complete(r) && r->body.len == 0)
-		end_body(r);
-}
-
 void
 request_stdin(struct request *r, const uint8_t *p, size_t len)
 {
@@ -356,7 +266,7 @@ request_stdin(struct request *r, const uint8_t *p, size_t len)
 		if (buf_add(&r->body, p, len) < 0)
 			conn_close(r->conn);
 	} else if (r->state == REQUEST_RUNNING) {
-		take_body(r, p, len);
+		body_take(r, p, len);
 	}
 }
 
@@ -368,7 +278,7 @@ request_stdin_end(struct request *r)
 		return;
 	r->input_ended = true;
 	if (r->state == REQUEST_RUNNING && r->body.len == 0)
-		end_body(r);
+		body_end(r);
 }
 
 void
@@ -517,10 +427,10 @@ request_start(struct request *r)
 	body = r->body;
 	buf_init(&r->body, BODY_MAX);
 	if (body.len > 0)
-		take_body(r, buf_data(&body), body.len);
+		body_take(r, buf_data(&body), body.len);
 	buf_fini(&body);
 	if (body_is_complete(r) && r->body.len == 0)
-		end_body(r);
+		body_end(r);
 	if (r->conn)
 		conn_update(r->conn);
 	return;
@@ -545,7 +455,7 @@ request_abort(struct request *r)
 		script_signal(&r->script, SIGKILL);
 		return;
 	}
-	end_body(r);
+	body_end(r);
 	response_end(r, 0);
 	leave_conn(r);
 }
@@ -560,7 +470,7 @@ request_lost(struct request *r)
 		over(r);
 		return;
 	}
-	end_body(r);
+	body_end(r);
 	if (r->srv->opts->pool->cgi_on_abort == CONF_ABORT_KILL)
 		script_signal(&r->script, SIGKILL);
 	else
@@ -612,7 +522,7 @@ request_begin(struct conn *c, uint16_t id, uint16_t role)
 	cgi_header_init(&r->header, srv->opts->pool->cgi_max_header_bytes);
 	script_init(&r->script, srv->loop);
 	r->script.on_exit = on_program_exit;
-	r->script.in_io.on_event = on_in_event;
+	r->script.in_io.on_event = body_on_writable;
 	r->script.out_io.on_event = on_out_event;
 	r->script.err_io.on_event = on_err_event;
 	return r;

@@ -233,7 +233,7 @@ Test(config_errors, a_byte_order_mark_and_cr_lf_do_no_harm, .timeout = 60)
 		"threads = x\r\n", w->dir, world_handler("hello"));
 	write_raw(w, ini, strlen(ini));
 	expect_config(w, 78, "fcgipm.ini:5: [www] threads: write a whole "
-		"number, not \"x\"", "the value has no CR");
+		"number (1 to 1024), not \"x\"", "the value has no CR");
 	*strstr(ini, "threads") = '#';
 	world_start(w, ini);
 	a = client_script(w, "www.sock", NULL, NULL);
