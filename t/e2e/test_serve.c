@@ -2,7 +2,9 @@
  * test_serve.c - one handler, both modes
  */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@ Test(serve, the_same_handler_runs_in_both_modes, .timeout = 60)
 	pre = client_script(w, "pre.sock", NULL, NULL);
 	answer_expect(&pre, "pool: pre\n");
 	answer_expect(&pre, "fd 0: socket:");
+	cr_expect_lt((unsigned long)answer_number(&pre, "slot"), 3);
 	cr_expect_eq(answer_number(&pre, "ppid"), w->pid,
 		"a worker is the supervisor's child");
 	cgi = client_script(w, "cgi.sock", NULL, NULL);
@@ -58,6 +61,101 @@ Test(serve, a_worker_has_its_socket_and_its_log_and_nothing_else,
 		fds++;
 	cr_expect_eq(fds, 4, "0 to 2 and this connection:\n%s", a.out);
 	answer_free(&a);
+	world_close(&w);
+}
+
+static bool
+has_slot_2(void *arg)
+{
+	const struct world *w = arg;
+	struct answer a = client_script(w, "www.sock", NULL, NULL);
+	long slot = answer_number(&a, "slot");
+
+	cr_expect(slot >= 0 && slot <= 2, "slot %ld of 3", slot);
+	answer_free(&a);
+	return slot == 2;
+}
+
+/* Each worker knows its place, and who replaces it takes the same one. */
+Test(serve, slots_are_numbers_below_max_children, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+	int round;
+
+	world_start(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/whoami\n"
+		"pm.max_children = 3\n");
+	for (round = 0; round < 3; round++) {
+		world_until(has_slot_2, w, "somebody has slot 2");
+		a = client_script(w, "www.sock", NULL, NULL);
+		cr_assert_eq(kill((pid_t)answer_number(&a, "pid"), SIGKILL),
+			0);
+		answer_free(&a);
+	}
+	world_until(has_slot_2, w, "and again");
+	world_close(&w);
+}
+
+/* A careless parent: descriptors open, standard ones closed, and signals
+ * ignored.  None of it may reach a handler. */
+Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
+{
+	static const char ini[] =
+		"[fcgipm]\n"
+		"log = @DIR@/file.log\n"
+		"pid = @DIR@/pid\n"
+		"[pre]\n"
+		"listen = @DIR@/pre.sock\n"
+		"handler = @BIN@/handlers/whoami\n"
+		"[cgi]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/cgi.sock\n"
+		"docroot = @T@/children\n";
+	struct world *w = world_open();
+	char *start = strdup(world_script(w, "start",
+		"#!/bin/sh\n"
+		"trap '' HUP INT QUIT PIPE USR1 USR2 TERM TTIN\n"
+		"exec 3</etc/passwd 7</etc/passwd 9>@DIR@/junk\n"
+		"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini <&- >&- 2>&-\n"));
+	char *argv[] = {start, NULL};
+	pid_t workers[8];
+	struct answer a;
+	size_t n, i;
+
+	world_write(w, "fcgipm.ini", ini);
+	world_launch_argv(w, argv);
+	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
+	a = client_script(w, "pre.sock", NULL, NULL);
+	answer_expect(&a, "fd 0: socket:");
+	answer_expect(&a, "fd 1: pipe:");
+	answer_expect(&a, "fd 2: pipe:");
+	cr_expect_not(strstr(a.out, "passwd"), "%s", a.out);
+	cr_expect_not(strstr(a.out, "junk"), "%s", a.out);
+	answer_free(&a);
+	a = client_script(w, "cgi.sock", world_child("fdlist"), NULL);
+	answer_expect(&a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
+	answer_free(&a);
+	n = world_children(w->pid, workers, 8);
+	cr_expect_eq(n, 5);
+	for (i = 0; i < n && i < 8; i++) {
+		char name[1024], path[64];
+		ssize_t len;
+
+		/* The gateway ignores some of its own accord. */
+		snprintf(path, sizeof(path), "/proc/%d/exe", (int)workers[i]);
+		len = readlink(path, name, sizeof(name) - 1);
+		if (len < 6 || strncmp(name + len - 6, "whoami", 6) != 0)
+			continue;
+		cr_expect_str_eq(world_proc_status(workers[i], "SigIgn"),
+			"0000000000000000");
+		cr_expect_str_eq(world_proc_status(workers[i], "SigBlk"),
+			"0000000000000000");
+	}
+	world_stop(w);
+	free(start);
 	world_close(&w);
 }
 

@@ -2,10 +2,14 @@
  * test_start.c - the command line: checking, starting, becoming a daemon
  */
 #include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -266,5 +270,74 @@ Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
 	world_stop(w);
 	free(sock);
 	free(handler);
+	world_close(&w);
+}
+
+Test(start, users_and_modes_on_the_command_line, .timeout = 60)
+{
+	struct world *w;
+	char *sock, *handler;
+	struct answer a;
+	struct stat st;
+
+	world_need_root();
+	w = world_open();
+	world_shell(w, "cp @BIN@/handlers/whoami . && chmod 755 whoami\n");
+	sock = strdup(world_path(w, "www.sock"));
+	handler = strdup(world_path(w, "whoami"));
+	{
+		char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "-u", "65534",
+			"-g", "12345", "-U", "54321", "-G", "23456", "-M",
+			"0640", "--", handler, NULL};
+
+		world_launch_argv(w, argv);
+	}
+	world_expect_log(w, "ready: ");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "uid: 65534\ngid: 12345\n");
+	answer_free(&a);
+	cr_assert_eq(stat(sock, &st), 0);
+	cr_expect_eq(st.st_uid, 54321);
+	cr_expect_eq(st.st_gid, 23456);
+	cr_expect_eq(st.st_mode & 0777, 0640);
+	world_stop(w);
+	free(sock);
+	free(handler);
+	world_close(&w);
+}
+
+/* What comes next on the service manager's socket. */
+static void
+expect_note(int fd, const char *want)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char text[600];
+	ssize_t n;
+
+	cr_assert_eq(poll(&p, 1, 20000), 1, "no note with %s", want);
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	cr_assert_gt(n, 0);
+	text[n] = '\0';
+	cr_expect_eq(strncmp(text, want, strlen(want)), 0, "%s, not %s", text,
+		want);
+}
+
+Test(start, its_service_manager_hears_of_ready_and_stopping, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_geq(fd, 0);
+	snprintf(un.sun_path, sizeof(un.sun_path), "%.90s/notify", w->dir);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	cr_assert_eq(setenv("NOTIFY_SOCKET", un.sun_path, 1), 0);
+	world_launch(w, hello);
+	expect_note(fd, "READY=1\n");
+	world_signal(w, SIGTERM);
+	expect_note(fd, "STOPPING=1\n");
+	cr_expect_eq(world_wait(w), 0);
+	close(fd);
+	unlink(un.sun_path);
 	world_close(&w);
 }
