@@ -319,7 +319,7 @@ Test(protocol, largest_padding_and_smallest_records, .timeout = 60)
 		client_record(fd, PARAMS, 1, pairs + i, 1, 255);
 	client_record(fd, PARAMS, 1, NULL, 0, 255);
 	for (i = 0; i < 9; i++)
-		client_record(fd, STDIN, 1, "123456789" + i, 1, 255);
+		client_record(fd, STDIN, 1, &"123456789"[i], 1, 255);
 	client_record(fd, STDIN, 1, NULL, 0, 255);
 	a = client_read(fd);
 	answer_expect(&a, "[word][123456789]");

@@ -1,0 +1,138 @@
+/*
+ * proc.c - other processes, seen from /proc (proc(5)); see world.h
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* The letter and the parent of /proc/PID/stat; false when it is gone. */
+static bool
+read_stat(pid_t pid, char *state, pid_t *parent)
+{
+	char path[64], line[512], *close;
+	int ppid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	close = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	if (!close || sscanf(close + 1, " %c %d", state, &ppid) != 2)
+		return false;
+	*parent = ppid;
+	return true;
+}
+
+bool
+world_alive(pid_t pid)
+{
+	char state;
+	pid_t parent;
+
+	return read_stat(pid, &state, &parent) && state != 'Z' &&
+		state != 'X';
+}
+
+static bool
+is_gone(void *arg)
+{
+	return !world_alive(*(pid_t *)arg);
+}
+
+void
+world_until_gone(pid_t pid)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "process %d ends", (int)pid);
+	world_until(is_gone, &pid, what);
+}
+
+static bool
+exists(void *arg)
+{
+	return access(arg, R_OK) == 0;
+}
+
+pid_t
+world_read_pid(const char *path)
+{
+	char text[32] = "";
+	FILE *f;
+
+	world_until(exists, (void *)path, path);
+	f = fopen(path, "re");
+	cr_assert_not_null(f);
+	cr_assert_not_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	return (pid_t)atoi(text);
+}
+
+size_t
+world_fd_count(pid_t pid)
+{
+	struct dirent *e;
+	char path[64];
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)) != NULL)
+		n += e->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+const char *
+world_proc_status(pid_t pid, const char *key)
+{
+	static char line[512];
+	size_t len = strlen(key);
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, len) == 0 && line[len] == ':') {
+			fclose(f);
+			line[strcspn(line, "\n")] = '\0';
+			len++;
+			return line + len + strspn(line + len, " \t");
+		}
+	if (f)
+		fclose(f);
+	return "";
+}
+
+size_t
+world_children(pid_t parent, pid_t *ret, size_t max)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	size_t n = 0;
+
+	cr_assert_not_null(dir);
+	while ((e = readdir(dir)) != NULL) {
+		pid_t pid = (pid_t)atoi(e->d_name), its;
+		char state;
+
+		if (pid > 0 && read_stat(pid, &state, &its) && its == parent &&
+			state != 'Z' && state != 'X') {
+			if (n < max)
+				ret[n] = pid;
+			n++;
+		}
+	}
+	closedir(dir);
+	return n;
+}
