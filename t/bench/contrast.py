@@ -7,6 +7,8 @@ import argparse
 import contextlib
 import csv
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -67,7 +69,7 @@ class Variant:
         self.main, self.address = lib.start_fcgipm(
             self.group, folder, self.name, settings)
         self.rounds = {"direct": [], "nginx": []}
-        self.rest = self.loaded = None
+        self.rest = self.loaded = self.processes = None
 
     def figure(self, route, key):
         return median([r[key] for r in self.rounds[route]])
@@ -125,13 +127,11 @@ def wrk(port, name, seconds):
             "curve": curve, "p50_us": curve[50], "p99_us": curve[99]}
 
 
-def measure(v, route, load, client_forks, front):
+def measure(v, route, load, front):
     """Appends one round of load() to the variant."""
-    cpu, front_cpu, forks = v.group.cpu(), front.cpu(), lib.forks()
+    cpu, front_cpu = v.group.cpu(), front.cpu()
     r = load()
     n = r["answered"]
-    # Of the whole machine: a neighbour's processes are in it, too.
-    r["processes"] = max(0, lib.forks() - forks - client_forks) / n
     r["cpu_us"] = (v.group.cpu() - cpu) * 1e6 / n
     r["front_us"] = (front.cpu() - front_cpu) * 1e6 / n
     v.rounds[route].append(r)
@@ -155,6 +155,30 @@ def measure_memory(v, seconds):
     v.loaded = tuple(median(column) for column in zip(*seen))
 
 
+def count_processes(v, folder, count):
+    """Processes the pool and its programs start per request, by strace."""
+    log = os.path.join(folder, v.name + ".strace")
+    argv = ["strace", "-f", "-o", log, "-e", "trace=process"]
+    pids = v.group.pids()
+    for pid in pids:
+        argv += ["-p", str(pid)]
+    p = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in pids:
+            line = p.stderr.readline()
+            if "attached" not in line:
+                raise Trouble("strace: " + line)
+        lib.bench(v.address, v.handler, 1, count=count)
+    finally:
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=10)
+    # A call whose child runs first is written in two parts; threads are none.
+    v.processes = sum(
+        bool(re.search(r"\b(v?fork|clone3?)(\(| resumed).* = [1-9]\d*$", x))
+        and "CLONE_THREAD" not in x
+        for x in lib.read(log).splitlines()) / count
+
+
 def write_csv(variants):
     columns = ["handler", "mode", "route", "connections", "children",
                "rounds", "req_per_s", "p50_us", "p99_us", "cpu_us_per_req",
@@ -172,7 +196,7 @@ def write_csv(variants):
                             ("req_per_s", "p50_us", "p99_us", "cpu_us")] +
                            ["%.2f" % v.figure(route, "front_us")
                             if route == "nginx" else "",
-                            "%.3f" % v.figure(route, "processes")] +
+                            "%.3f" % v.processes] +
                            ["%.0f" % m for m in v.rest + v.loaded])
     with open(os.path.join(OUT, "contrast-latency.csv"), "w",
               newline="") as f:
@@ -202,7 +226,7 @@ def print_table(variants, rounds):
                 milliseconds(v.figure(route, "p50_us")),
                 milliseconds(v.figure(route, "p99_us")),
                 milliseconds(v.figure(route, "cpu_us")),
-                v.figure(route, "processes")))
+                v.processes))
     print("\nmemory of the pool's processes, without the supervisor")
     print("  %-8s %-8s %24s %26s" % ("handler", "mode",
                                      "at rest: private   PSS",
@@ -240,7 +264,7 @@ def main():
     if rounds < 1:
         raise Trouble("--rounds: at least 1")
     lib.need({"nginx": "nginx-light", "wrk": "wrk", "perl": "perl",
-              "gnuplot": "gnuplot-nox"})
+              "strace": "strace", "gnuplot": "gnuplot-nox"})
     if subprocess.run(["perl", "-MCGI::Fast", "-e", "1"],
                       stderr=subprocess.DEVNULL).returncode:
         raise Trouble("missing: CGI::Fast; install: apt-get install "
@@ -260,13 +284,13 @@ def main():
         for v in variants:
             wrk(port, v.name, seconds / 2)
             measure_memory(v, seconds)
+            count_processes(v, folder, 50)
         for i in range(rounds):
             for v in variants:
                 measure(v, "direct", lambda: lib.bench(
-                    v.address, v.handler, CONNECTIONS, seconds), 1, front)
-                # wrk is a process and a thread.
+                    v.address, v.handler, CONNECTIONS, seconds), front)
                 measure(v, "nginx", lambda: wrk(
-                    port, v.name, seconds), 2, front)
+                    port, v.name, seconds), front)
             print("round %d of %d" % (i + 1, rounds), file=sys.stderr)
     write_csv(variants)
     print_table(variants, rounds)

@@ -136,9 +136,44 @@ def memory(pid):
             int(sums.get("Pss", 0)))
 
 
-def forks():
-    """Processes and threads ever started on this machine."""
-    return int(re.search(r"^processes (\d+)", read("/proc/stat"), re.M)[1])
+def mappings(pid):
+    """(inode, name, {"Private_Clean": KiB, ...}) of each mapping."""
+    found = []
+    for line in read("/proc/%d/smaps" % pid).splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            part = line.split(None, 5)
+            found.append((part[3] + " " + part[4],
+                          part[5] if len(part) > 5 else "anonymous", {}))
+        elif line.endswith(" kB"):
+            key, value, _ = line.split()
+            found[-1][2][key[:-1]] = int(value)
+    return found
+
+
+def memory_alone(pid):
+    """
+    KiB by name of mapping that would be private if no other process ran this
+    program.  The kernel calls a library's page shared as soon as a second
+    supervisor maps it, so its own sum depends on what else happens to run.
+    """
+    program = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    elsewhere = set()
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.path.basename(os.readlink("/proc/%s/exe" % other)
+                                ).partition(" ")[0] == program:
+                continue
+            for line in read("/proc/%s/maps" % other).splitlines():
+                part = line.split(None, 5)
+                elsewhere.add(part[3] + " " + part[4])
+    sums = {}
+    for inode, name, kib in mappings(pid):
+        own = kib.get("Private_Clean", 0) + kib.get("Private_Dirty", 0)
+        if not inode.endswith(" 0") and inode not in elsewhere:
+            own += kib.get("Shared_Clean", 0) + kib.get("Shared_Dirty", 0)
+        if own:
+            sums[name] = sums.get(name, 0) + own
+    return sums
 
 
 # -- groups of processes ----------------------------------------------------

@@ -41,6 +41,7 @@ cmd:setpriv util-linux
 cmd:mandoc mandoc
 cmd:gnuplot gnuplot-nox
 cmd:wrk wrk
+cmd:strace strace
 END
 	;;
 	peers) cat <<'END'
