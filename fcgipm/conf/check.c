@@ -2,6 +2,7 @@
  * check.c - keys against each other and against the system; see conf.h
  */
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,19 @@ is_other_user(const char *name)
 	return strtoul(name, &end, 10) != geteuid();
 }
 
+static bool
+is_other_group(const char *name)
+{
+	const struct group *gr = name ? getgrnam(name) : NULL;
+	char *end;
+
+	if (!name)
+		return false;
+	if (gr)
+		return gr->gr_gid != getegid();
+	return strtoul(name, &end, 10) != getegid();
+}
+
 static void
 check_privileges(const struct conf_pool *p, struct conf_problems *ps)
 {
@@ -224,6 +238,13 @@ check_privileges(const struct conf_pool *p, struct conf_problems *ps)
 	if (is_other_user(p->listen_owner))
 		ERROR(p, "listen.owner", "only root can give the socket to "
 			"%s; remove it or start as root", p->listen_owner);
+	if (is_other_group(p->group))
+		ERROR(p, "group", "only root can run workers as group %s; "
+			"remove it or start as root", p->group);
+	if (is_other_group(p->listen_group))
+		ERROR(p, "listen.group", "only root can give the socket to "
+			"group %s; remove it or start as root",
+			p->listen_group);
 	if (p->chroot)
 		ERROR(p, "chroot", "only root can do that; remove it or start "
 			"as root");

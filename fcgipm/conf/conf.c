@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -27,6 +28,9 @@ struct load {
 	struct conf_problems *ps;
 	const char *file;	/* as told in messages */
 	const char *dir;	/* its folder */
+	const struct load *parent;	/* the file that includes it */
+	dev_t dev;		/* which file it is */
+	ino_t ino;
 	int depth;
 	bool expand;		/* values may hold ${VAR} and %n */
 	/* The section: -1 none yet, -2 one with an error, -3 [fcgipm],
@@ -102,14 +106,53 @@ unknown_key(struct load *l, const struct table_row *rows, size_t n,
 {
 	const char *hint = table_hint(key);
 	const char *near = table_nearest(rows, n, key);
+	size_t npool, nglobal;
+	const struct table_row *pool = table_pool_rows(&npool);
+	const struct table_row *global = table_global_rows(&nglobal);
 
-	if (hint)
+	if (rows == global && table_find(pool, npool, key) >= 0)
+		problem_error(l->ps, "%s: move it to a pool's section", at);
+	else if (rows == pool && (strcmp(key, "include") == 0 ||
+				 table_find(global, nglobal, key) >= 0))
+		problem_error(l->ps, "%s: move it to [" GLOBAL_SECTION "]",
+			at);
+	else if (hint)
 		problem_error(l->ps, "%s: no such key; %s", at, hint);
 	else if (near)
 		problem_error(l->ps, "%s: no such key; did you mean %s?", at,
 			near);
 	else
 		problem_error(l->ps, "%s: no such key; see fcgipm.ini(5)", at);
+}
+
+/* Where env[NAME] of this name was set before; no file: it is new. */
+static struct conf_origin
+find_env(const struct conf_pool *p, const char *key)
+{
+	const char *name = key + strlen("env[");
+	size_t len = strcspn(name, "]"), i;
+
+	for (i = 0; i < p->nenv; i++)
+		if (strlen(p->env[i].name) == len &&
+			strncmp(p->env[i].name, name, len) == 0)
+			return p->env[i].where;
+	return (struct conf_origin){0};
+}
+
+/* What a number may be, in the words of the file; "" for any. */
+static const char *
+range_of(const struct table_row *row, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (row->type == TABLE_OCTAL)
+		snprintf(buf, size, " (0 to 0%llo)", (long long)row->max);
+	else if (row->type == TABLE_TIME)
+		snprintf(buf, size, " (at most %lldh)",
+			(long long)row->max / 3600000);
+	else if (row->max > 0)
+		snprintf(buf, size, " (%lld to %lld)", (long long)row->min,
+			(long long)row->max);
+	return buf;
 }
 
 static void
@@ -119,29 +162,28 @@ set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
 {
 	struct conf_origin here = {.file = l->file, .line = line};
 	struct problem_place at = problem_at(&here, section, key);
+	struct conf_origin before;
 	int i = table_find(rows, n, key);
 	const char *why;
+	char range[64];
 
 	if (i < 0) {
 		unknown_key(l, rows, n, at.text, key);
 		return;
 	}
-	if (origins[i].file && rows[i].type != TABLE_ENV) {
+	before = rows[i].type == TABLE_ENV ? find_env(base, key) : origins[i];
+	if (before.file) {
 		problem_error(l->ps, "%s: it is set already in %s:%u; remove "
-			"one", at.text, origins[i].file, origins[i].line);
+			"one", at.text, before.file, before.line);
 		return;
 	}
 	why = set_value(l, &rows[i], base, &texts[i], section, key, value);
 	if (why && rows[i].type == TABLE_WORD)
 		problem_error(l->ps, "%s: write %s, not \"%.64s\"", at.text,
 			rows[i].key.type, value);
-	else if (why && rows[i].max > 0 && rows[i].type != TABLE_OCTAL)
-		problem_error(l->ps, "%s: %s (%lld to %lld), not \"%.64s\"",
-			at.text, why, (long long)rows[i].min,
-			(long long)rows[i].max, value);
 	else if (why)
-		problem_error(l->ps, "%s: %s, not \"%.64s\"", at.text, why,
-			value);
+		problem_error(l->ps, "%s: %s%s, not \"%.64s\"", at.text, why,
+			range_of(&rows[i], range, sizeof(range)), value);
 	origins[i] = here;
 	if (!why && rows[i].type == TABLE_ENV) {
 		struct conf_pool *p = base;
@@ -150,38 +192,62 @@ set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
 	}
 }
 
-/* include = GLOB, relative to the file it stands in. */
+/* Is path the file being read, or one of those that include it? */
+static bool
+is_circle(const struct load *l, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	for (; l; l = l->parent)
+		if (l->ino == st.st_ino && l->dev == st.st_dev)
+			return true;
+	return false;
+}
+
 static void
-include(struct load *l, const char *pattern, unsigned line)
+include_files(struct load *l, const char *pattern, const char *at)
 {
 	char *path = pattern[0] == '/' ? mem_strdup(pattern) :
 					 mem_printf("%s/%s", l->dir, pattern);
-	long section = l->section;
 	glob_t found;
 	size_t i;
-	int rc;
+	int rc = glob(path, 0, NULL, &found);
 
-	if (l->depth >= INCLUDE_DEPTH) {
-		problem_error(l->ps,
-			"%s:%u: [" GLOBAL_SECTION "] include: files include "
-			"each other; break the circle", l->file, line);
-		free(path);
-		return;
-	}
-	rc = glob(path, 0, NULL, &found);
 	if (rc == GLOB_NOMATCH && !strpbrk(pattern, "*?["))
-		problem_error(l->ps,
-			"%s:%u: [" GLOBAL_SECTION "] include: %s: no such "
-			"file", l->file, line, path);
+		problem_error(l->ps, "%s: %s: no such file", at, path);
 	else if (rc != 0 && rc != GLOB_NOMATCH)
-		problem_error(l->ps,
-			"%s:%u: [" GLOBAL_SECTION "] include: %s cannot be "
-			"read", l->file, line, path);
+		problem_error(l->ps, "%s: %s cannot be read", at, path);
 	for (i = 0; rc == 0 && i < found.gl_pathc; i++)
-		(void)load_file(l, found.gl_pathv[i]);
+		if (is_circle(l, found.gl_pathv[i]) ||
+			l->depth >= INCLUDE_DEPTH)
+			problem_error(l->ps, "%s: files include each other; "
+				"break the circle at %s", at,
+				found.gl_pathv[i]);
+		else
+			(void)load_file(l, found.gl_pathv[i]);
 	globfree(&found);
 	free(path);
-	l->section = section;
+}
+
+/* include = GLOB, relative to the file it stands in. */
+static void
+include(struct load *l, const char *value, unsigned line)
+{
+	struct conf_origin here = {.file = l->file, .line = line};
+	struct problem_place at = problem_at(&here, GLOBAL_SECTION, "include");
+	const char *why = NULL;
+	char *pattern = value_expand(value, NULL, &why);
+
+	if (!pattern)
+		problem_error(l->ps, "%s: %s, not \"%.64s\"", at.text, why,
+			value);
+	else if (!*pattern)
+		problem_error(l->ps, "%s: write a file or a pattern", at.text);
+	else
+		include_files(l, pattern, at.text);
+	free(pattern);
 }
 
 static void
@@ -288,6 +354,7 @@ load_file(struct load *parent, const char *path)
 	struct load l = *parent;
 	struct conf *c = l.conf;
 	char *copy = mem_strdup(path), *full = realpath(dirname(copy), NULL);
+	struct stat st;
 	int rc;
 
 	/* Origins borrow the name as long as the configuration lives. */
@@ -295,6 +362,11 @@ load_file(struct load *parent, const char *path)
 	c->files[c->nfiles] = mem_strdup(path);
 	l.file = c->files[c->nfiles++];
 	l.dir = full ? full : "/";
+	l.parent = parent;
+	if (stat(path, &st) == 0) {
+		l.dev = st.st_dev;
+		l.ino = st.st_ino;
+	}
 	l.depth++;
 	l.section = SECTION_NONE;
 	rc = ini_read(path, &ops, &l);

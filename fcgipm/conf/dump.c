@@ -10,7 +10,7 @@ static void
 put_value(const char *text, FILE *out)
 {
 	for (; *text; text++) {
-		if (*text == '%')
+		if (*text == '%' || (text[0] == '$' && text[1] == '{'))
 			putc('%', out);
 		putc(*text, out);
 	}

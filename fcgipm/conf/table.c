@@ -323,19 +323,15 @@ table_set_default(const struct table_row *row, void *base)
 		BUG("a default that does not parse");
 }
 
-/* "env[NAME]" and its value; a later one of the same name replaces. */
+/* "env[NAME]" and its value; the caller has seen that it is new. */
 static const char *
 set_env(struct conf_pool *p, const char *key, const char *value)
 {
-	size_t len = strlen(key) - strlen("env[]"), i;
+	size_t len = strlen(key) - strlen("env[]");
 	const char *name = key + strlen("env[");
 
-	if (len == 0 || memchr(name, '=', len))
+	if (len == 0 || strcspn(name, "= \t") < len)
 		return "write a name between the brackets, as env[TZ]";
-	for (i = 0; i < p->nenv; i++)
-		if (strncmp(p->env[i].name, name, len) == 0 &&
-			p->env[i].name[len] == '\0')
-			return "it is set twice; remove one";
 	p->env = mem_realloc(p->env, p->nenv + 1, sizeof(*p->env));
 	p->env[p->nenv].name = mem_strndup(name, len);
 	p->env[p->nenv++].value = mem_strdup(value);

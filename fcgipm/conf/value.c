@@ -118,8 +118,10 @@ parse_signal(unsigned *at, const char *text)
 }
 
 static const char *
-parse_limit(struct conf_limit *at, const char *text)
+parse_limit(struct conf_limit *at, const char *text,
+	const struct table_row *row)
 {
+	bool size = strcmp(row->key.type, "size") == 0;
 	uint64_t v;
 
 	if (strcasecmp(text, "system") == 0) {
@@ -128,9 +130,10 @@ parse_limit(struct conf_limit *at, const char *text)
 	}
 	if (strcasecmp(text, "unlimited") == 0)
 		v = CONF_UNLIMITED;
-	else if (!parse_units(text, sizes, ARRAY_SIZE(sizes), &v))
-		return "write a number, with K, M or G for bytes, or "
-		       "unlimited";
+	/* rlimit_cpu = 10m would be ten million seconds, not ten minutes */
+	else if (!parse_units(text, sizes, size ? ARRAY_SIZE(sizes) : 1, &v))
+		return size ? "write a size, as 64M, or unlimited" :
+			      "write a whole number, or unlimited";
 	*at = (struct conf_limit){.set = true, .value = v};
 	return NULL;
 }
@@ -148,10 +151,13 @@ parse_path(char **at, const char *text, const char *dir)
 	return NULL;
 }
 
+/* An id by number; 2^32-1 means "leave" to chown(2) and setresuid(2). */
 static bool
-is_number(const char *text)
+is_id(const char *text)
 {
-	return *text && text[strspn(text, "0123456789")] == '\0';
+	long long n;
+
+	return parse_integer(text, 10, &n) && n >= 0 && n < UINT32_MAX;
 }
 
 static const char *
@@ -287,7 +293,7 @@ value_parse(const struct table_row *row, void *at, const char *text,
 	case TABLE_SIZE:
 		return parse_amount(row, at, text);
 	case TABLE_LIMIT:
-		return parse_limit(at, text);
+		return parse_limit(at, text, row);
 	case TABLE_SIGNAL:
 		return parse_signal(at, text);
 	case TABLE_PATH:
@@ -298,13 +304,13 @@ value_parse(const struct table_row *row, void *at, const char *text,
 		*(char **)at = mem_strdup(text);
 		return NULL;
 	case TABLE_USER:
-		if (!getpwnam(text) && !is_number(text))
-			return "no such user";
+		if (!getpwnam(text) && !is_id(text))
+			return "write a user that exists";
 		*(char **)at = mem_strdup(text);
 		return NULL;
 	case TABLE_GROUP:
-		if (!getgrnam(text) && !is_number(text))
-			return "no such group";
+		if (!getgrnam(text) && !is_id(text))
+			return "write a group that exists";
 		*(char **)at = mem_strdup(text);
 		return NULL;
 	case TABLE_NAMES:
@@ -409,7 +415,9 @@ value_expand(const char *text, const char *pool, const char **ret_why)
 			piece = pool ? pool : "fcgipm";
 			len = strlen(piece);
 			text += 2;
-		} else if (len == 0 && text[0] == '%' && text[1] == '%') {
+		} else if (len == 0 && text[0] == '%' && text[1] &&
+			strchr("%$", text[1])) {
+			piece = text + 1;
 			len = 1;
 			text += 2;
 		} else if (len == 0) {

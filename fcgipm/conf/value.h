@@ -21,7 +21,7 @@ const char *value_parse_listen(const char *text, struct addr **addrs,
 	size_t *n);
 
 /*
- * value_expand - ${VAR}, ${VAR:-default}, %n (the pool) and %%
+ * value_expand - ${VAR}, ${VAR:-default}, %n (the pool), %% and %$
  *
  * returns	the text, the caller's to free(); NULL and *ret_why
  */

@@ -210,6 +210,204 @@ Test(conf, all_errors_are_told_in_one_run_in_order)
 	conf_free(&c);
 }
 
+/* Who runs the test: some refusals are for root or for others only. */
+enum who { ANY, ROOT, USER };
+
+#define TEN "0123456789"
+
+static const struct {
+	const char *why, *text, *want;
+	enum who who;
+} refused[] = {
+	{"unknown", HEAD "zzz = 1\n", ":4: [www] zzz: no such key; see", ANY},
+	{"near", HEAD "pm.max_childern = 1\n",
+		":4: [www] pm.max_childern: no such key; did you mean "
+		"pm.max_children?", ANY},
+	{"near, prefix left out", HEAD "linger = 1s\n",
+		":4: [www] linger: no such key; did you mean cgi.linger?", ANY},
+	{"later release", HEAD "queue_timeout = 1\n",
+		":4: [www] queue_timeout: no such key", ANY},
+	{"a key of [fcgipm]", HEAD "pid = x\n",
+		":4: [www] pid: move it to [fcgipm]", ANY},
+	{"include in a pool", HEAD "include = x\n",
+		":4: [www] include: move it to [fcgipm]", ANY},
+	{"a key of a pool", "[fcgipm]\nuser = root\n" HEAD,
+		":2: [fcgipm] user: move it to a pool's section", ANY},
+	{"habit: [global]", "[global]\npid = x\n" HEAD,
+		":1: [global]: write [fcgipm]", ANY},
+	{"habit: error_log", "[fcgipm]\nerror_log = x\n" HEAD,
+		":2: [fcgipm] error_log: no such key; write log", ANY},
+	{"habit: daemonize", "[fcgipm]\ndaemonize = no\n" HEAD,
+		":2: [fcgipm] daemonize: no such key; start fcgipm with -D",
+		ANY},
+	{"habit: timeout", HEAD "request_terminate_timeout = 5\n",
+		":4: [www] request_terminate_timeout: no such key; in cgi",
+		ANY},
+	{"habit: ini values", HEAD "php_admin_value[x] = y\n",
+		":4: [www] php_admin_value[x]: no such key; pass -d", ANY},
+	{"habit: acl", HEAD "listen.acl_users = x\n",
+		":4: [www] listen.acl_users: no such key; use listen.owner",
+		ANY},
+	{"number", HEAD "threads = 1.5\n",
+		":4: [www] threads: write a whole number (1 to 1024), not "
+		"\"1.5\"", ANY},
+	{"range", HEAD "listen.backlog = 65536\n",
+		":4: [www] listen.backlog: it is out of range (1 to 65535)",
+		ANY},
+	{"negative range", HEAD "process.priority = -21\n",
+		":4: [www] process.priority: it is out of range (-20 to 19)",
+		ANY},
+	{"overflow of 64 bits", HEAD "threads = " TEN TEN TEN "\n",
+		":4: [www] threads: write a whole number", ANY},
+	{"overflow of a time", HEAD "stop_timeout = 9" TEN TEN "d\n",
+		":4: [www] stop_timeout: write a time", ANY},
+	{"a long time", HEAD "stop_timeout = 25h\n",
+		":4: [www] stop_timeout: it is out of range (at most 24h)",
+		ANY},
+	{"overflow by the unit", CGI_HEAD "cgi.max_body = 99999999999G\n",
+		":5: [www] cgi.max_body: write a size", ANY},
+	{"minutes in seconds", HEAD "rlimit_cpu = 10m\n",
+		":4: [www] rlimit_cpu: write a whole number, or unlimited",
+		ANY},
+	{"size of a limit", HEAD "rlimit_as = lots\n",
+		":4: [www] rlimit_as: write a size", ANY},
+	{"octal", HEAD "umask = 8\n",
+		":4: [www] umask: write an octal number", ANY},
+	{"octal range", HEAD "listen.mode = 7777\n",
+		":4: [www] listen.mode: it is out of range (0 to 0777)", ANY},
+	{"boolean", HEAD "clear_env = maybe\n",
+		":4: [www] clear_env: write yes or no, not \"maybe\"", ANY},
+	{"word", "[fcgipm]\nlog_level = warn\n" HEAD,
+		":2: [fcgipm] log_level: write error | warning | notice", ANY},
+	{"static only", HEAD "pm = dynamic\n",
+		":4: [www] pm: write static, not \"dynamic\"", ANY},
+	{"signal", HEAD "stop_signal = 65\n",
+		":4: [www] stop_signal: write a signal's name", ANY},
+	{"open quote", HEAD "handler_args = 'a\n",
+		":4: [www] handler_args: close the quote", ANY},
+	{"open variable", HEAD "env[A] = ${B\n",
+		":4: [www] env[A]: close the ${", ANY},
+	{"variable without name", HEAD "env[A] = ${:-x}\n",
+		":4: [www] env[A]: write a variable's name", ANY},
+	{"environment without name", HEAD "env[] = x\n",
+		":4: [www] env[]: write a name", ANY},
+	{"environment with a blank", HEAD "env[A B] = x\n",
+		":4: [www] env[A B]: write a name", ANY},
+	{"set twice", HEAD "threads = 1\n\nthreads = 1\n",
+		"a.ini:6: [www] threads: it is set already in /", ANY},
+	{"set twice, the first line", HEAD "threads = 1\n\nthreads = 1\n",
+		"a.ini:4; remove one", ANY},
+	{"variable set twice", HEAD "env[A] = 1\nenv[AB] = 1\nenv[A] = 2\n",
+		"a.ini:6: [www] env[A]: it is set already in /", ANY},
+	{"variable set twice, the first line",
+		HEAD "env[A] = 1\nenv[AB] = 1\nenv[A] = 2\n",
+		"a.ini:4; remove one", ANY},
+	{"[fcgipm] set twice", "[fcgipm]\npid = a\n[fcgipm]\npid = b\n" HEAD,
+		":4: [fcgipm] pid: it is set already", ANY},
+	{"pool twice", HEAD HEAD, ":4: [www]: there is a pool of this name",
+		ANY},
+	{"pool's name", "[../www]\n" HEAD, ":1: [../www]: name a pool", ANY},
+	{"no section", "threads = 1\n" HEAD, ":1: threads: write a section",
+		ANY},
+	{"no pool", "[fcgipm]\npid = x\n", "a.ini: write at least one pool",
+		ANY},
+	{"address twice", HEAD "[b]\nhandler = /bin/true\n"
+			       "listen = unix:/tmp/x.sock\n",
+		":6: [b] listen: /tmp/x.sock is the address of pool www", ANY},
+	{"several addresses", "[www]\nhandler = /bin/true\nlisten = 1, 2\n",
+		":3: [www] listen: write one address", ANY},
+	{"empty address", "[www]\nhandler = /bin/true\nlisten = 1,\n",
+		":3: [www] listen: write an address between the commas", ANY},
+	{"no address", "[www]\nhandler = /bin/true\n",
+		":1: [www] listen: write where the web server connects", ANY},
+	{"long path", "[www]\nhandler = /bin/true\nlisten = /" TEN TEN TEN TEN
+		      TEN TEN TEN TEN TEN TEN TEN "\n",
+		":3: [www] listen: shorten the path", ANY},
+	{"relative path", "[www]\nhandler = /bin/true\nlisten = a.sock\n",
+		":3: [www] listen: write a path that begins with /", ANY},
+	{"abstract", "[www]\nhandler = /bin/true\nlisten = @a\n",
+		":3: [www] listen: @a: an abstract socket has no permissions, "
+		"so root may not", ROOT},
+	{"open to all", "[www]\nhandler = /bin/true\nlisten = [::]:9000\n",
+		":3: [www] listen: [::]:9000 is open to the network", ANY},
+	{"network", "[www]\nhandler = /bin/true\nlisten = 9000\n"
+		    "listen.allowed_clients = 10.0.0.0/33\n",
+		":4: [www] listen.allowed_clients: ", ANY},
+	{"network of a path", HEAD "listen.allowed_clients = 10.0.0.1\n",
+		":4: [www] listen.allowed_clients: it is for TCP", ANY},
+	{"no handler", "[www]\nlisten = 9000\n",
+		":1: [www] handler: write the program to run", ANY},
+	{"no handler, no docroot", "[www]\nlisten = 9000\nmode = cgi\n",
+		":1: [www] handler: write the program to run", ANY},
+	{"handler missing", "[www]\nlisten = 9000\nhandler = /none\n",
+		":3: [www] handler: /none: No such file", ANY},
+	{"handler is a folder", "[www]\nlisten = 9000\nhandler = /\n",
+		":3: [www] handler: / is a folder", ANY},
+	{"handler is no program", "[www]\nlisten = 9000\nhandler = a.ini\n",
+		"a.ini is not executable; chmod +x it", ANY},
+	{"arguments of nothing", "[www]\nmode = cgi\nlisten = 9000\n"
+				 "docroot = /\nhandler_args = x\n",
+		":5: [www] handler_args: write handler too", ANY},
+	{"docroot is a file", CGI_HEAD "docroot = a.ini\n",
+		"a.ini is no folder", ANY},
+	{"chdir is missing", HEAD "chdir = /none\n",
+		":4: [www] chdir: /none: No such file", ANY},
+	{"chroot is a file", HEAD "chroot = a.ini\n",
+		"[www] chroot: /", ANY},
+	{"user", HEAD "user = nosuchuser_\n",
+		":4: [www] user: write a user that exists", ANY},
+	{"group", HEAD "group = nosuchgroup_\n",
+		":4: [www] group: write a group that exists", ANY},
+	{"a number that means -1", HEAD "user = 4294967295\n",
+		":4: [www] user: write a user that exists", ANY},
+	{"a number that means root", HEAD "listen.group = 4294967296\n",
+		":4: [www] listen.group: write a group that exists", ANY},
+	{"another user", HEAD "user = root\n",
+		":4: [www] user: only root can", USER},
+	{"another group", HEAD "group = root\n",
+		":4: [www] group: only root can", USER},
+	{"another owner", HEAD "listen.owner = root\n",
+		":4: [www] listen.owner: only root can", USER},
+	{"another owning group", HEAD "listen.group = root\n",
+		":4: [www] listen.group: only root can", USER},
+	{"chroot of a user", HEAD "chroot = /\n",
+		":4: [www] chroot: only root can", USER},
+	{"cgi key", HEAD "cgi.linger = 1s\n",
+		":4: [www] cgi.linger: it has no meaning with mode = prefork",
+		ANY},
+	{"prefork key", CGI_HEAD "threads = 2\n",
+		":5: [www] threads: it has no meaning with mode = cgi", ANY},
+	{"static in cgi", CGI_HEAD "pm = static\n",
+		":5: [www] pm: it has no meaning with mode = cgi", ANY},
+	{"empty include", "[fcgipm]\ninclude =\n" HEAD,
+		":2: [fcgipm] include: write a file", ANY},
+};
+
+Test(conf, each_error_has_its_line_and_says_what_to_write)
+{
+	enum who me = geteuid() == 0 ? ROOT : USER;
+	size_t i;
+
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct conf_problems ps = {0};
+		bool found = false;
+		struct conf c;
+		size_t j;
+
+		if (refused[i].who != ANY && refused[i].who != me)
+			continue;
+		cr_expect_eq(conf_load(write_file("a.ini", refused[i].text),
+				     &c, &ps), -1, "%s", refused[i].why);
+		for (j = 0; j < ps.n; j++)
+			found = found || (!ps.v[j].warning &&
+				strstr(ps.v[j].text, refused[i].want));
+		cr_expect(found, "%s: %s", refused[i].why,
+			ps.n ? ps.v[0].text : "no error");
+		conf_problems_free(&ps);
+		conf_free(&c);
+	}
+}
+
 Test(conf, includes_are_read_in_order_of_their_names)
 {
 	struct conf c;
@@ -232,6 +430,28 @@ Test(conf, includes_are_read_in_order_of_their_names)
 	conf_free(&c);
 }
 
+Test(conf, an_include_may_use_variables_and_not_include_itself)
+{
+	struct conf_problems ps = {0};
+	struct conf c;
+
+	write_file("b.ini", "[b]\nlisten = /tmp/b.sock\nhandler = /bin/true\n");
+	cr_assert_eq(setenv("FCGIPM_TEST_DIR", dir, 1), 0);
+	c = load("[fcgipm]\ninclude = ${FCGIPM_TEST_DIR}/b.ini\n" HEAD);
+	cr_expect_eq(c.npools, 2);
+	conf_free(&c);
+	/* The pattern finds the very file it stands in. */
+	cr_expect_eq(conf_load(write_file("a.ini",
+				       "[fcgipm]\ninclude = *.ini\n" HEAD),
+			     &c, &ps), -1);
+	cr_assert_eq(ps.nerrors, 1);
+	cr_expect(strstr(ps.v[0].text, "a.ini:2: [fcgipm] include: files "
+				       "include each other"), "%s",
+		ps.v[0].text);
+	conf_problems_free(&ps);
+	conf_free(&c);
+}
+
 Test(conf, an_include_that_is_missing_or_circular_is_an_error)
 {
 	struct conf_problems ps = {0};
@@ -246,6 +466,7 @@ Test(conf, an_include_that_is_missing_or_circular_is_an_error)
 	cr_expect(strstr(ps.v[1].text, "b.ini:2: [fcgipm] include: files "
 				       "include each other"), "%s",
 		ps.v[1].text);
+	cr_expect_eq(ps.nerrors, 2, "a circle is told once");
 	conf_problems_free(&ps);
 	conf_free(&c);
 }
@@ -254,7 +475,8 @@ Test(conf, a_dump_reads_back_equal)
 {
 	struct conf c = load("[fcgipm]\nlog_format = json\npid = x.pid\n"
 		CGI_HEAD "pm.max_children = 7\ncgi.linger = 2s\n"
-		"env[P] = 100%%\nhandler_args = 'a b' c\nrlimit_as = 2G\n");
+		"env[P] = 100%%\nenv[V] = %${HOME} $5\n"
+		"handler_args = 'a b' c\nrlimit_as = 2G\n");
 	char *first = NULL, *second = NULL;
 	size_t n1, n2;
 	FILE *f = open_memstream(&first, &n1);
@@ -270,6 +492,7 @@ Test(conf, a_dump_reads_back_equal)
 	cr_expect_eq(c.pools[0].cgi_linger_ms, 2000);
 	cr_expect_eq(c.pools[0].handler_args.n, 2);
 	cr_expect_str_eq(c.pools[0].env[0].value, "100%");
+	cr_expect_str_eq(c.pools[0].env[1].value, "${HOME} $5");
 	f = open_memstream(&second, &n2);
 	conf_dump(&c, f);
 	fclose(f);
