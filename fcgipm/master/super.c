@@ -97,8 +97,14 @@ static void
 on_ready(struct pool *p)
 {
 	super.nready++;
-	log_notice("pool %s: serves on %s with %u worker%s", p->conf->name,
-		p->sockets[0].addr.text, p->up, p->up == 1 ? "" : "s");
+	if (p->conf->mode == CONF_MODE_CGI)
+		log_notice("pool %s: serves on %s, up to %u programs at once",
+			p->conf->name, p->sockets[0].addr.text,
+			p->conf->max_children);
+	else
+		log_notice("pool %s: serves on %s with %u worker%s",
+			p->conf->name, p->sockets[0].addr.text, p->up,
+			p->up == 1 ? "" : "s");
 	if (super.nready == super.npools && !super.told_ready)
 		announce();
 }
