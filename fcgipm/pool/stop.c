@@ -147,6 +147,23 @@ stop_on_dead(struct pool *p)
 	p->ops->on_stopped(p);
 }
 
+/*
+ * A TCP listener stays ours until the last worker has left: whoever got into
+ * its queue behind the workers' last look would be reset with it.
+ */
+static void
+refuse_clients(const struct pool *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nsockets; i++)
+		if (addr_is_tcp(&p->sockets[i].addr) &&
+			clients_refuse_all(p->sockets[i].fd) < 0)
+			log_warning("pool %s: %s: new clients cannot be kept "
+				"out while it stops: %s", p->conf->name,
+				p->sockets[i].addr.text, strerror(errno));
+}
+
 void
 pool_stop(struct pool *p)
 {
@@ -169,11 +186,8 @@ pool_stop(struct pool *p)
 	p->stop_timer.on_timer = stop_on_timer;
 	p->stop_since_ms = loop_now(p->loop);
 	p->stop_pause_ms = FIRST_LOOK_MS;
+	refuse_clients(p);
 	if (p->conf->mode == CONF_MODE_CGI)
 		signal_all(p, SIGTERM);
-	else if (addr_is_tcp(&p->sockets[0].addr) &&
-		clients_refuse_all(p->sockets[0].fd) < 0)
-		log_warning("pool %s: %s: %s", p->conf->name,
-			p->sockets[0].addr.text, strerror(errno));
 	stop_step(p);
 }

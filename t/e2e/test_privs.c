@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
@@ -538,24 +537,9 @@ check_clients(const char *mode, const char *allowed, bool one, bool two)
 	world_close(&w);
 }
 
-/* Some kernels let only root attach a filter to a socket. */
-static bool
-may_filter(void)
-{
-	struct sock_filter accept_all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
-	struct sock_fprog prog = {.len = 1, .filter = &accept_all};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
-
-	cr_assert_geq(fd, 0);
-	rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
-	close(fd);
-	return rc == 0;
-}
-
 Test(privs, only_allowed_clients_connect, .timeout = 60)
 {
-	if (!may_filter())
-		cr_skip_test("this kernel lets only root filter a socket");
+	world_need_filter();
 	check_clients("prefork", "127.0.0.2", false, true);
 	check_clients("cgi", "127.0.0.1", true, false);
 	check_clients("prefork", "10.0.0.0/8, 127.0.0.0/30", true, true);

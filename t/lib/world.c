@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -98,6 +99,20 @@ world_need_user(void)
 {
 	if (geteuid() == 0)
 		cr_skip_test("root may do this");
+}
+
+void
+world_need_filter(void)
+{
+	struct sock_filter accept_all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+	struct sock_fprog prog = {.len = 1, .filter = &accept_all};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+
+	cr_assert_geq(fd, 0);
+	rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+	close(fd);
+	if (rc < 0)
+		cr_skip_test("this kernel lets only root filter a socket");
 }
 
 static int

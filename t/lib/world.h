@@ -39,6 +39,8 @@ struct answer {
 /* Skips the test, saying why, unless it runs as root or as another user. */
 void world_need_root(void);
 void world_need_user(void);
+/* The same where the kernel lets us attach no filter to a socket. */
+void world_need_filter(void);
 
 /* Programs of the build and scripts of the sources, by name. */
 const char *world_handler(const char *name);

@@ -1,0 +1,134 @@
+/*
+ * test_drain.c - a stop in the middle of a storm: whoever was connected gets
+ * his whole answer, everybody else is refused at once
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define CLIENTS 6
+#define ROUNDS 12
+
+struct storm {
+	const struct world *w;
+	const char *address;
+	atomic_long served, lost;	/* answers, and connections without */
+	atomic_bool over;
+};
+
+/* A request without parameters, as one write. */
+static const char request[] =
+	"\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0"
+	"\1\4\0\1\0\0\0\0"
+	"\1\5\0\1\0\0\0\0";
+
+/* Did the whole answer come?  It ends with END_REQUEST, status 0. */
+static bool
+is_answered(int fd)
+{
+	static const char end[] = "\1\3\0\1\0\10\0\0" "\0\0\0\0\0";
+	char buf[4096];
+	size_t have = 0;
+	ssize_t n;
+
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		return false;
+	while ((n = recv(fd, buf + have, sizeof(buf) - have, 0)) > 0)
+		have += (size_t)n;
+	return have > 40 && memmem(buf, have, "Hello", 5) &&
+		memcmp(buf + have - 16, end, sizeof(end) - 1) == 0;
+}
+
+static void *
+hammer(void *arg)
+{
+	struct storm *s = arg;
+
+	while (!atomic_load(&s->over)) {
+		int fd = client_try(s->w, s->address);
+
+		if (fd < 0)
+			continue;
+		if (is_answered(fd))
+			atomic_fetch_add(&s->served, 1);
+		else
+			atomic_fetch_add(&s->lost, 1);
+		close(fd);
+	}
+	return NULL;
+}
+
+static bool
+has_served_some(void *arg)
+{
+	struct storm *s = arg;
+
+	return atomic_load(&s->served) >= 50;
+}
+
+static void
+check_storm(const char *mode, bool tcp)
+{
+	struct world *w = world_open();
+	char ini[400], address[32];
+	pthread_t threads[CLIENTS];
+	int round, i;
+
+	snprintf(address, sizeof(address), tcp ? "127.0.0.1:%d" : "www.sock",
+		w->port);
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = %s\n"
+		"listen = %s\n"
+		"handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 3\n", mode,
+		tcp ? "@PORT@" : "@DIR@/www.sock");
+	for (round = 0; round < ROUNDS; round++) {
+		struct storm s = {.w = w, .address = address};
+
+		world_start(w, ini);
+		for (i = 0; i < CLIENTS; i++)
+			cr_assert_eq(pthread_create(&threads[i], NULL, hammer,
+				&s), 0);
+		world_until(has_served_some, &s, "requests are served");
+		/* The workers change with the storm: only the end counts. */
+		w->fds = 0;
+		world_stop(w);
+		atomic_store(&s.over, true);
+		for (i = 0; i < CLIENTS; i++)
+			pthread_join(threads[i], NULL);
+		cr_expect_eq(atomic_load(&s.lost), 0,
+			"round %d of %s: %ld lost, %ld served", round, mode,
+			atomic_load(&s.lost), atomic_load(&s.served));
+	}
+	world_close(&w);
+}
+
+Test(drain, prefork_loses_nothing_on_a_unix_socket, .timeout = 120)
+{
+	check_storm("prefork", false);
+}
+
+Test(drain, prefork_loses_nothing_on_tcp, .timeout = 120)
+{
+	world_need_filter();
+	check_storm("prefork", true);
+}
+
+Test(drain, the_gateway_loses_nothing_on_a_unix_socket, .timeout = 120)
+{
+	check_storm("cgi", false);
+}
+
+Test(drain, the_gateway_loses_nothing_on_tcp, .timeout = 120)
+{
+	world_need_filter();
+	check_storm("cgi", true);
+}
