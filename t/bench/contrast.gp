@@ -47,7 +47,7 @@ set logscale xy
 set xrange [100:0.1]
 set yrange [*:*]
 set xtics ("0" 100, "50" 50, "90" 10, "95" 5, "99" 1, "99.9" 0.1)
-set key top left
+set key outside center top horizontal
 shown(h, m) = strcol("handler") eq h && strcol("mode") eq m ? \
 	column("us") / 1000 : NaN
 rest(p) = 100 - p
