@@ -528,3 +528,52 @@ Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 	free(handler);
 	world_close(&w);
 }
+
+/* More connections than descriptors: some wait, and then all are served. */
+Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
+{
+	struct world *w = world_open();
+	char file[700];
+	const char *params[] = {file, NULL};
+	int fds[80], i;
+	pid_t gateway, now;
+
+	world_write(w, "fcgipm.ini",
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"docroot = @T@/children\n");
+	{
+		char *script = strdup(world_script(w, "start",
+			"#!/bin/sh\nulimit -n 40\n"
+			"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini\n"));
+		char *argv[] = {script, NULL};
+
+		world_launch_argv(w, argv);
+		free(script);
+	}
+	world_expect_log(w, "ready: ");
+	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("fdlist"));
+	/* Connected and silent, until there are no more. */
+	for (i = 0; i < 80; i++)
+		fds[i] = client_connect(w, "www.sock");
+	world_expect_log(w, "Too many open files");
+	for (i = 0; i < 40; i++)
+		close(fds[i]);
+	for (; i < 80; i++) {
+		struct answer a;
+
+		client_begin(fds[i], 1, 0, params);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+		a = client_read(fds[i]);
+		cr_expect(a.ended, "connection %d", i);
+		answer_free(&a);
+		close(fds[i]);
+	}
+	expect_served(w);
+	cr_assert_eq(world_children(w->pid, &now, 1), 1);
+	cr_expect_eq(now, gateway, "the same process");
+	world_close(&w);
+}

@@ -159,3 +159,35 @@ Test(respawn, an_exec_that_fails_is_told_with_its_step, .timeout = 60)
 	world_expect_log(w, "exec: No such file or directory");
 	world_close(&w);
 }
+
+static bool
+has_all_100(void *arg)
+{
+	const struct world *w = arg;
+
+	return world_children(w->pid, NULL, 0) == 100;
+}
+
+Test(respawn, a_large_pool_survives_the_loss_of_a_third, .timeout = 60)
+{
+	struct world *w = world_open();
+	pid_t workers[100];
+	struct answer a;
+	size_t i;
+
+	world_start(w,
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 100\n");
+	cr_assert_eq(world_children(w->pid, workers, 100), 100);
+	for (i = 0; i < 100; i += 3)
+		cr_assert_eq(kill(workers[i], SIGKILL), 0);
+	for (i = 0; i < 100; i += 3)
+		world_until_gone(workers[i]);
+	world_until(has_all_100, w, "all are replaced");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	world_close(&w);
+}
