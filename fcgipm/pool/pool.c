@@ -103,6 +103,10 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 {
 	struct pool *p = w->owner;
 
+	/* The slot may be taken again before its end is told. */
+	pid_t pid = w->pid;
+	int64_t lived_ms = now_ms() - w->start_ms;
+
 	p->alive--;
 	if (before == WORKER_STARTING)
 		p->starting--;
@@ -113,16 +117,19 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 		return;
 	}
 	if (before == WORKER_STARTING &&
-		(failed || !p->ready || !policy_note_short_life(&p->memory)))
+		(failed || !p->ready || !policy_note_short_life(&p->memory))) {
 		note_bad_start(p, w, story);
-	else if (failed)
+		pool_adjust(p);
+		return;
+	}
+	pool_adjust(p);
+	if (failed)
 		log_warning("pool %s: worker %d died: %s, after %.1f s; "
-			    "replaced", p->conf->name, (int)w->pid, story,
-			(double)(now_ms() - w->start_ms) / 1000);
+			    "replaced", p->conf->name, (int)pid, story,
+			(double)lived_ms / 1000);
 	else
 		log_debug("pool %s: worker %d left: %s; replaced",
-			p->conf->name, (int)w->pid, story);
-	pool_adjust(p);
+			p->conf->name, (int)pid, story);
 }
 
 static const struct worker_ops worker_ops = {

@@ -331,18 +331,40 @@ listen_close(struct listen_socket *s)
 	fd_close(&s->fd);
 }
 
+/* Only local accounts are asked: a name service's modules would stay in our
+ * memory for the sake of a warning. */
 static bool
-in_group(const struct passwd *pw, gid_t group)
+find_local_user(const char *name, struct passwd *ret)
 {
-	gid_t groups[64];
-	int n = ARRAY_SIZE(groups), i;
+	FILE *f = fopen("/etc/passwd", "re");
+	struct passwd *pw;
+	bool found = false;
 
-	if (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
-		n = ARRAY_SIZE(groups);
-	for (i = 0; i < n; i++)
-		if (groups[i] == group)
-			return true;
-	return false;
+	while (f && !found && (pw = fgetpwent(f)) != NULL)
+		if (strcmp(pw->pw_name, name) == 0) {
+			*ret = *pw;
+			found = true;
+		}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool
+in_group(const char *user, gid_t primary, gid_t group)
+{
+	FILE *f = fopen("/etc/group", "re");
+	bool found = primary == group;
+	struct group *gr;
+	char **member;
+
+	while (f && !found && (gr = fgetgrent(f)) != NULL)
+		for (member = gr->gr_mem; gr->gr_gid == group && *member;
+			member++)
+			found = found || strcmp(*member, user) == 0;
+	if (f)
+		fclose(f);
+	return found;
 }
 
 bool
@@ -352,20 +374,19 @@ listen_reachable(const struct listen_opts *opts)
 		"apache"};
 	uid_t owner = opts->owner == (uid_t)-1 ? geteuid() : opts->owner;
 	gid_t group = opts->group == (gid_t)-1 ? getegid() : opts->group;
+	struct passwd pw;
 	bool any = false;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(users); i++) {
-		struct passwd *pw = getpwnam(users[i]);
-
-		if (!pw)
+		if (!find_local_user(users[i], &pw))
 			continue;
 		any = true;
 		/* connect(2) asks for write permission, the first class
 		 * that fits decides */
-		if (pw->pw_uid == owner ? opts->mode & 0200 :
-			in_group(pw, group) ? opts->mode & 0020 :
-					      opts->mode & 0002)
+		if (pw.pw_uid == owner ? opts->mode & 0200 :
+			in_group(users[i], pw.pw_gid, group) ?
+				opts->mode & 0020 : opts->mode & 0002)
 			return true;
 	}
 	return !any;

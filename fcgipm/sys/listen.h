@@ -45,8 +45,9 @@ void listen_unlink(struct listen_socket *s);
 /*
  * listen_reachable - could a web server's user connect to such a socket?
  *
- * returns	true when www-data, nginx, http or apache exists and owner,
- *		group and mode let one of them write, or when none exists
+ * returns	true when www-data, nginx, http or apache is a local account
+ *		and owner, group and mode let one of them write, or when
+ *		there is none
  */
 bool listen_reachable(const struct listen_opts *opts);
 

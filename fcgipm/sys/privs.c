@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "sys/privs.h"
 
@@ -65,20 +67,63 @@ find_group(const char *group, struct privs *p)
 	return 0;
 }
 
+#define GROUPS_MAX 65536	/* NGROUPS_MAX of the kernel */
+
+/* In the child: what the name service says, written to fd. */
 static void
+tell_groups(const char *name, gid_t gid, int fd)
+{
+	int n = 64;
+	gid_t *groups = mem_calloc((size_t)n, sizeof(gid_t));
+
+	while (getgrouplist(name, gid, groups, &n) < 0)
+		groups = mem_realloc(groups, (size_t)n, sizeof(gid_t));
+	_exit(fd_write_all(fd, groups, (size_t)n * sizeof(gid_t)) < 0);
+}
+
+/*
+ * The supplementary groups of a user.  A short-lived child asks, since the
+ * name service loads modules that would stay in a small daemon's memory.
+ */
+static int
 find_groups(const char *name, struct privs *p)
 {
-	int n = 16;
+	size_t max = GROUPS_MAX * sizeof(gid_t), len = 0;
+	int readfd = -1, writefd = -1, status = 1;
+	ssize_t n = 1;
+	char *to;
+	pid_t pid;
 
-	p->groups = mem_calloc((size_t)n, sizeof(gid_t));
-	if (!name) {
-		p->groups[0] = p->gid;
-		p->ngroups = 1;
-		return;
+	if (fd_pipe(0, 0, &readfd, &writefd) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		tell_groups(name, p->gid, writefd);
+	fd_close(&writefd);
+	p->groups = mem_calloc(GROUPS_MAX, sizeof(gid_t));
+	to = (char *)p->groups;
+	while (pid > 0 && n != 0 && len < max) {
+		n = read(readfd, to + len, max - len);
+		if (n < 0 && errno != EINTR)
+			break;
+		len += n > 0 ? (size_t)n : 0;
 	}
-	while (getgrouplist(name, p->gid, p->groups, &n) < 0)
-		p->groups = mem_realloc(p->groups, (size_t)n, sizeof(gid_t));
-	p->ngroups = n;
+	fd_close(&readfd);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0 ||
+		len < sizeof(gid_t) || len % sizeof(gid_t))
+		return -1;
+	p->ngroups = (int)(len / sizeof(gid_t));
+	p->groups = mem_realloc(p->groups, (size_t)p->ngroups, sizeof(gid_t));
+	return 0;
+}
+
+/* A number without an account has the group it is given and no other. */
+static void
+set_one_group(struct privs *p)
+{
+	p->groups = mem_calloc(1, sizeof(gid_t));
+	p->groups[0] = p->gid;
+	p->ngroups = 1;
 }
 
 int
@@ -110,8 +155,14 @@ privs_resolve(const char *user, const char *group, struct privs *p,
 		return 0;
 	}
 	p->set_ids = user || group;
-	if (p->set_ids)
-		find_groups(name, p);
+	if (p->set_ids && name && find_groups(name, p) < 0) {
+		*ret_why = "its groups cannot be found out";
+		privs_fini(p);
+		free(name);
+		return -1;
+	}
+	if (p->set_ids && !name)
+		set_one_group(p);
 	free(name);
 	return 0;
 }
