@@ -1,60 +1,80 @@
 /*
  * threads.c - one process, several requests at once
  *
- * Try: /prefork/threads?ms=200 with threads = 2 in the pool.  Each thread
- * accepts for itself, so the process never takes a connection that no thread
- * is free for.  On TERM no thread accepts again, and each finishes what it
- * has.
+ * Try: /prefork/threads?ms=200 with threads = 2 in the pool; /cgi/threads has
+ * one request and starts no thread.  Each thread accepts for itself, so the
+ * process never takes a connection that no thread is free for.  On TERM those
+ * that wait for a connection leave at once, the others with their answer sent.
  */
 #include <fcgiapp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_THREADS 256
+#define ANSWER "Content-Type: text/plain\r\n\r\nslept: %ld ms\n"
 
 static pthread_t threads[MAX_THREADS];
-static atomic_bool accepting[MAX_THREADS];
+static atomic_int tids[MAX_THREADS]; /* gettid(2), 0 before it runs */
 static atomic_int running;
 
-static void
-serve(FCGX_Request *r)
+/* Takes ?ms=, at most a minute. */
+static long
+work(const char *query)
 {
-	const char *query = FCGX_GetParam("QUERY_STRING", r->envp);
-	long ms = query && strncmp(query, "ms=", 3) == 0 ?
-		strtol(query + 3, NULL, 10) % 60001 : 0;
-	struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+	long ms = query && strncmp(query, "ms=", 3) == 0
+		? strtol(query + 3, NULL, 10)
+		: 0;
+	struct timespec left;
 
-	while (ms > 0 && nanosleep(&left, &left) < 0)
+	ms = ms < 0 ? 0 : ms > 60000 ? 60000 : ms;
+	left = (struct timespec){ms / 1000, ms % 1000 * 1000000};
+	while (nanosleep(&left, &left) < 0)
 		;
-	FCGX_FPrintF(r->out, "Content-Type: text/plain\r\n\r\n"
-		"slept: %ld ms\n", ms);
+	return ms;
 }
 
 static void *
 run(void *arg)
 {
-	size_t me = (size_t)arg;
 	FCGX_Request r;
 
+	atomic_store(&tids[(size_t)arg], (int)gettid());
 	if (FCGX_InitRequest(&r, 0, 0) == 0)
-		for (;;) {
-			atomic_store(&accepting[me], true);
-			if (FCGX_Accept_r(&r) < 0)
-				break;
-			atomic_store(&accepting[me], false);
-			serve(&r);
+		while (FCGX_Accept_r(&r) >= 0) {
+			FCGX_FPrintF(r.out, ANSWER,
+				work(FCGX_GetParam("QUERY_STRING", r.envp)));
 			FCGX_Finish_r(&r);
 		}
 	atomic_fetch_sub(&running, 1);
-	/* The last one to leave wakes main() if TERM never came. */
+	/* Whoever leaves first, the listener being gone, tells main(). */
 	kill(getpid(), SIGTERM);
 	return NULL;
+}
+
+/* Does it wait in accept(2)?  See proc(5); false when it cannot be seen. */
+static bool
+is_accepting(int tid)
+{
+	char path[64];
+	long nr = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%ld", &nr) != 1)
+		nr = -1; /* "running" */
+	fclose(f);
+	return nr == SYS_accept || nr == SYS_accept4;
 }
 
 static void
@@ -63,16 +83,34 @@ wake(int signo)
 	(void)signo;
 }
 
+/* No SA_RESTART, so accept() ends with EINTR.  So would a read, which libfcgi
+ * takes for the end of the request: only who accepts is woken. */
+static void
+stop(size_t count)
+{
+	struct timespec pause = {0, 5000000};
+	size_t i;
+
+	FCGX_ShutdownPending(); /* from here on nobody accepts again */
+	while (atomic_load(&running) > 0) {
+		for (i = 0; i < count; i++)
+			if (is_accepting(atomic_load(&tids[i])))
+				pthread_kill(threads[i], SIGUSR2);
+		nanosleep(&pause, NULL);
+	}
+}
+
 int
 main(void)
 {
 	const char *n = getenv("FCGIPM_THREADS");
 	size_t count = n ? strtoul(n, NULL, 10) : 1, i;
-	struct sigaction sa = {.sa_handler = wake}; /* accept() gets EINTR */
-	struct timespec pause = {0, 5000000};
+	struct sigaction sa = {.sa_handler = wake};
 	sigset_t term;
 	int signo;
 
+	if (FCGX_IsCGI())
+		return printf(ANSWER, work(getenv("QUERY_STRING"))) < 0;
 	count = count < 1 ? 1 : count > MAX_THREADS ? MAX_THREADS : count;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
@@ -84,14 +122,7 @@ main(void)
 		if (pthread_create(&threads[i], NULL, run, (void *)i) != 0)
 			return 1;
 	sigwait(&term, &signo);
-	/* From here on accept() fails instead of being tried again. */
-	FCGX_ShutdownPending();
-	while (atomic_load(&running) > 0) {
-		for (i = 0; i < count; i++)
-			if (atomic_load(&accepting[i]))
-				pthread_kill(threads[i], SIGUSR2);
-		nanosleep(&pause, NULL);
-	}
+	stop(count);
 	for (i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
 	return 0;

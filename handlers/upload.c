@@ -6,6 +6,7 @@
  * line.  With ?echo=0 only that line.
  */
 #include <fcgi_stdio.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,18 +33,31 @@ serve(int echo)
 		if (echo && fwrite(chunk, 1, n, stdout) != n)
 			return;
 	}
-	printf("bytes: %llu hash: %016llx\n", (unsigned long long)total,
-		(unsigned long long)h);
+	if (ferror(stdin))
+		printf("broken off after %llu bytes\n",
+			(unsigned long long)total);
+	else
+		printf("bytes: %llu hash: %016llx\n", (unsigned long long)total,
+			(unsigned long long)h);
 }
 
 int
 main(void)
 {
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
 	while (FCGI_Accept() >= 0) {
 		const char *query = getenv("QUERY_STRING");
 
+		/* A read that TERM interrupts would pass for the end of the
+		 * body.  Let in again, TERM makes FCGI_Accept() fail. */
+		sigprocmask(SIG_BLOCK, &term, NULL);
 		printf("Content-Type: application/octet-stream\r\n\r\n");
 		serve(!query || strcmp(query, "echo=0") != 0);
+		FCGI_Finish();
+		sigprocmask(SIG_UNBLOCK, &term, NULL);
 	}
 	return 0;
 }

@@ -43,6 +43,7 @@ main(void)
 		printf("pid: %d\nppid: %d\n", (int)getpid(), (int)getppid());
 		printf("uid: %d\ngid: %d\n", (int)getuid(), (int)getgid());
 		printf("cwd: %s\n", getcwd(cwd, sizeof(cwd)) ? cwd : "-");
+		printf("mode: %s\n", FCGX_IsCGI() ? "cgi" : "prefork");
 		printf("pool: %s\n", pool ? pool : "-");
 		printf("slot: %s\n", slot ? slot : "-");
 		show_fds();
