@@ -36,9 +36,13 @@
 #define UPLOAD_HOLD_MS 1000
 /* What response.c sends while nothing waits, and END_REQUEST behind it. */
 #define OUT_MAX (160 * 1024)
-/* How long, and how far, a peer is listened to after its answer. */
+/*
+ * How long, and how far, a peer is listened to after its answer.  A busy nginx
+ * pushes megabytes before it looks for one, and makes a closed connection a
+ * 502 of its own.
+ */
 #define DISCARD_MS 2000
-#define DISCARD_BYTES (1024 * 1024)
+#define DISCARD_BYTES (64 * 1024 * 1024)
 /* How long a new connection may take to send something when we leave. */
 #define DRAIN_MS 1000
 
