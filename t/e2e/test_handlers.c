@@ -1,0 +1,152 @@
+/*
+ * test_handlers.c - our handlers: both modes; TERM in the middle of a request
+ * takes nothing of it away
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* What a worker shall come to: its descriptors, or a line of its status. */
+struct wait {
+	pid_t pid;
+	size_t fds; /* 0 = look at key instead */
+	const char *key;
+	const char *value; /* how it begins */
+};
+
+static bool
+is_so(void *arg)
+{
+	const struct wait *t = arg;
+
+	if (t->fds)
+		return world_fd_count(t->pid) == t->fds;
+	return strncmp(world_proc_status(t->pid, t->key), t->value,
+		       strlen(t->value)) == 0;
+}
+
+static void
+until(pid_t pid, const char *key, const char *value)
+{
+	struct wait t = {.pid = pid, .key = key, .value = value};
+
+	world_until(is_so, &t, key);
+}
+
+/* The only worker of a pool with this handler, in *ret_pid. */
+static struct world *
+start_worker(const char *ini, pid_t *ret_pid)
+{
+	struct world *w = world_open();
+
+	world_start(w, ini);
+	cr_assert_eq(world_children(w->pid, ret_pid, 1), 1);
+	return w;
+}
+
+static void
+finish(struct world *w, int fd, const char *want, pid_t pid)
+{
+	struct answer a = client_read(fd);
+
+	answer_expect(&a, want);
+	cr_expect(a.ended);
+	answer_free(&a);
+	close(fd);
+	world_until_gone(pid);
+	world_close(&w);
+}
+
+Test(handlers, term_in_the_middle_of_a_body_reads_on, .timeout = 60)
+{
+	static const char *const params[] = {
+		"QUERY_STRING=echo=0", "CONTENT_LENGTH=40000", NULL};
+	char half[20000];
+	pid_t pid;
+	struct world *w = start_worker("[www]\n"
+				       "listen = @DIR@/www.sock\n"
+				       "handler = @BIN@/handlers/upload\n"
+				       "pm.max_children = 1\n",
+		&pid);
+	struct wait taken = {.pid = pid, .fds = world_fd_count(pid) + 1};
+	int fd = client_connect(w, "www.sock");
+
+	memset(half, 'h', sizeof(half));
+	client_begin(fd, 1, 0, params);
+	client_record(fd, 5, 1, half, sizeof(half), 0);
+	world_until(is_so, &taken, "taken");
+	/* It holds TERM back from now on, and waits for the second half. */
+	until(pid, "SigBlk", "0000000000004000");
+	until(pid, "State", "S");
+	cr_assert_eq(kill(pid, SIGTERM), 0);
+	client_record(fd, 5, 1, half, sizeof(half), 0);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	finish(w, fd, "bytes: 40000 hash: ", pid);
+}
+
+Test(handlers, term_before_the_parameters_are_there_waits_for_them,
+	.timeout = 60)
+{
+	static const char params[] = "\014\005QUERY_STRINGms=20";
+	static const uint8_t begin[8] = {0, 1};
+	pid_t pid;
+	struct world *w = start_worker("[www]\n"
+				       "listen = @DIR@/www.sock\n"
+				       "handler = @BIN@/handlers/threads\n"
+				       "pm.max_children = 1\n"
+				       "threads = 2\n",
+		&pid);
+	struct wait taken = {.pid = pid, .fds = world_fd_count(pid) + 1};
+	int fd = client_connect(w, "www.sock");
+
+	client_record(fd, 1, 1, begin, sizeof(begin), 0);
+	world_until(is_so, &taken, "taken");
+	cr_assert_eq(kill(pid, SIGTERM), 0);
+	/* The thread that has no request leaves; main() and one remain. */
+	until(pid, "Threads", "2");
+	client_record(fd, 4, 1, params, sizeof(params) - 1, 0);
+	client_record(fd, 4, 1, NULL, 0, 0);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	finish(w, fd, "slept: 20 ms", pid);
+}
+
+Test(handlers, each_answers_in_both_modes, .timeout = 60)
+{
+	static const struct {
+		const char *name, *says;
+	} all[] = {
+		{"hello", "Hello from fcgipm."},
+		{"whoami", "uid: "},
+		{"counter", "count: 1\n"},
+		{"sleep", "slept: 1 ms"},
+		{"cpu", "rounds: "},
+		{"upload", "bytes: 0 hash: cbf29ce484222325"},
+		{"threads", "slept: 1 ms"},
+	};
+	size_t i;
+
+	for (i = 0; i < 2 * sizeof(all) / sizeof(*all); i++) {
+		const char *mode = i % 2 ? "cgi" : "prefork";
+		struct world *w = world_open();
+		struct answer a;
+		char ini[200];
+
+		snprintf(ini, sizeof(ini),
+			"[www]\n"
+			"mode = %s\n"
+			"listen = @DIR@/www.sock\n"
+			"handler = @BIN@/handlers/%s\n",
+			mode, all[i / 2].name);
+		world_start(w, ini);
+		a = client_script(w, "www.sock", NULL, "ms=1");
+		answer_expect(&a, all[i / 2].says);
+		cr_expect(a.ended, "%s as %s", all[i / 2].name, mode);
+		answer_free(&a);
+		world_close(&w);
+	}
+}
