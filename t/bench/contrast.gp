@@ -19,7 +19,7 @@ set ylabel "requests/s"
 set logscale y
 set yrange [1:*]
 set xrange [-0.6:3.6]
-set key top right
+set key outside center top horizontal
 set style fill solid 0.9
 set boxwidth 0.34
 set xtics ("C, cgi" 0, "C, prefork" 1, "Perl, cgi" 2, "Perl, prefork" 3)
