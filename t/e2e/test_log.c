@@ -113,13 +113,25 @@ Test(log, control_bytes_are_escaped, .timeout = 60)
 	world_close(&w);
 }
 
+/* Lines of the supervisor may come in between and begin a new count. */
 Test(log, repeats_are_counted, .timeout = 60)
 {
+	static const char mark[] = "last line repeated ";
 	struct world *w = world_open();
+	size_t told, counted = 0;
+	char *log, *at;
 
 	world_start(w, noisy);
-	cr_expect_eq(world_log_count(w, "again and again"), 1);
-	cr_expect_eq(world_log_count(w, "last line repeated 19 times"), 1);
+	/* Whatever is counted is told at the end. */
+	world_stop(w);
+	told = world_log_count(w, "says: again and again\n");
+	log = world_read_log(w);
+	for (at = log; (at = strstr(at, mark)) != NULL; at++)
+		counted += strtoul(at + strlen(mark), NULL, 10);
+	cr_expect_eq(told + counted, 20, "%zu told, %zu counted", told,
+		counted);
+	cr_expect_leq(told, 4);
+	free(log);
 	world_close(&w);
 }
 
