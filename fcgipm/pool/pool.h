@@ -44,7 +44,7 @@ struct pool {
 	struct loop_timer stop_timer;	/* next step of the stop */
 	int64_t stop_since_ms;
 	int64_t stop_pause_ms;
-	bool door_closed;		/* the listener is shut down */
+	bool door_closed;	/* no listener takes anybody any more */
 	bool termed;			/* stop_timeout is over, TERM sent */
 };
 

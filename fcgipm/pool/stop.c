@@ -25,6 +25,9 @@
 #include "sys/procfs.h"
 
 #define FIRST_LOOK_MS 10
+/* A TCP client that has its SYN-ACK believes he is connected; his ACK may
+ * wait that long for a busy CPU before we see him in the queue. */
+#define HANDSHAKE_MS 20
 #define LAST_LOOK_MS 500
 #define KILL_AFTER_MS 2000
 
@@ -41,19 +44,48 @@ tcp_queue(int fd)
 	return info.tcpi_unacked;
 }
 
+static bool
+has_tcp(const struct pool *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nsockets; i++)
+		if (addr_is_tcp(&p->sockets[i].addr))
+			return true;
+	return false;
+}
+
+static void
+signal_all(struct pool *p, int signo)
+{
+	unsigned i;
+
+	for (i = 0; i < p->nworkers; i++)
+		if (worker_alive(&p->workers[i]))
+			worker_retire(&p->workers[i], signo);
+}
+
 /*
  * Nobody new comes in.  A unix listener hands out what is queued after
  * shutdown(2); a TCP one resets it, so there the queue is emptied by the
  * workers first, while new connections are left unanswered.
  */
 static void
-close_door(struct pool *p)
+close_door(struct pool *p, int64_t now)
 {
 	struct listen_socket *s = &p->sockets[0];
+	bool cgi = p->conf->mode == CONF_MODE_CGI;
 
-	if (addr_is_tcp(&s->addr) && tcp_queue(s->fd) > 0)
+	if (has_tcp(p) && now - p->stop_since_ms < HANDSHAKE_MS)
+		return;
+	if (!cgi && addr_is_tcp(&s->addr) && tcp_queue(s->fd) > 0)
 		return;
 	p->door_closed = true;
+	if (cgi) {
+		/* It takes what is queued, then closes its listeners. */
+		signal_all(p, SIGTERM);
+		return;
+	}
 	if (shutdown(s->fd, SHUT_RDWR) < 0)
 		log_warning("pool %s: shutdown of %s: %s", p->conf->name,
 			s->addr.text, strerror(errno));
@@ -75,16 +107,6 @@ signal_idle(struct pool *p)
 			procfs_holds_connection(w->pid, st.st_ino) == 0)
 			worker_retire(w, p->conf->stop_signal);
 	}
-}
-
-static void
-signal_all(struct pool *p, int signo)
-{
-	unsigned i;
-
-	for (i = 0; i < p->nworkers; i++)
-		if (worker_alive(&p->workers[i]))
-			worker_retire(&p->workers[i], signo);
 }
 
 static void
@@ -119,14 +141,14 @@ stop_step(struct pool *p)
 		loop_timer_set(p->loop, &p->stop_timer, end + KILL_AFTER_MS);
 		return;
 	}
-	if (cgi) {
+	if (!p->door_closed)
+		close_door(p, now);
+	else if (!cgi)
+		signal_idle(p);
+	if (cgi && p->door_closed) {
 		loop_timer_set(p->loop, &p->stop_timer, end);
 		return;
 	}
-	if (!p->door_closed)
-		close_door(p);
-	else
-		signal_idle(p);
 	loop_timer_set(p->loop, &p->stop_timer,
 		MIN(now + p->stop_pause_ms, end));
 	p->stop_pause_ms = MIN(p->stop_pause_ms * 2, (int64_t)LAST_LOOK_MS);
@@ -187,7 +209,5 @@ pool_stop(struct pool *p)
 	p->stop_since_ms = loop_now(p->loop);
 	p->stop_pause_ms = FIRST_LOOK_MS;
 	refuse_clients(p);
-	if (p->conf->mode == CONF_MODE_CGI)
-		signal_all(p, SIGTERM);
 	stop_step(p);
 }

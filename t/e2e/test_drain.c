@@ -132,3 +132,57 @@ Test(drain, the_gateway_loses_nothing_on_tcp, .timeout = 120)
 	world_need_filter();
 	check_storm("cgi", true);
 }
+
+#define DEEP 150
+
+/* Many more than there are workers wait when the signal comes. */
+static void
+check_deep_queue(const char *mode, bool tcp)
+{
+	static const char *const params[] = {"QUERY_STRING=ms=1", NULL};
+	struct world *w = world_open();
+	char ini[400], address[32];
+	int fds[DEEP], round, i;
+
+	snprintf(address, sizeof(address), tcp ? "127.0.0.1:%d" : "www.sock",
+		w->port);
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = %s\n"
+		"listen = %s\n"
+		"handler = @BIN@/handlers/sleep\n"
+		"pm.max_children = 3\n", mode,
+		tcp ? "@PORT@" : "@DIR@/www.sock");
+	for (round = 0; round < ROUNDS; round++) {
+		world_start(w, ini);
+		for (i = 0; i < DEEP; i++) {
+			fds[i] = client_connect(w, address);
+			client_begin(fds[i], 1, 0, params);
+			client_record(fds[i], 5, 1, NULL, 0, 0);
+		}
+		world_signal(w, SIGTERM);
+		for (i = 0; i < DEEP; i++) {
+			struct answer a = client_read(fds[i]);
+
+			cr_expect(a.ended && strstr(a.out, "slept"),
+				"%s, round %d: number %d is lost", mode, round,
+				i);
+			answer_free(&a);
+			close(fds[i]);
+		}
+		cr_expect_eq(world_wait(w), 0);
+	}
+	world_close(&w);
+}
+
+Test(drain, prefork_serves_a_deep_queue_to_its_end, .timeout = 120)
+{
+	check_deep_queue("prefork", false);
+	check_deep_queue("prefork", true);
+}
+
+Test(drain, the_gateway_serves_a_deep_queue_to_its_end, .timeout = 120)
+{
+	check_deep_queue("cgi", false);
+	check_deep_queue("cgi", true);
+}
