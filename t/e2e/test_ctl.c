@@ -1,0 +1,89 @@
+/*
+ * test_ctl.c - fcgipmctl asks and measures, and its exit status tells
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+static const char ini[] =
+	"[pre]\n"
+	"listen = @DIR@/pre.sock\n"
+	"handler = @BIN@/handlers/upload\n"
+	"[cgi]\n"
+	"mode = cgi\n"
+	"listen = @DIR@/cgi.sock\n"
+	"docroot = @T@/children\n";
+
+static void
+expect_ctl(struct world *w, char *const *argv, int status, const char *want)
+{
+	char *out;
+	int code = world_run(w, argv, &out);
+
+	cr_expect_eq(code, status, "%s %s: exit status %d, not %d:\n%s",
+		argv[1], argv[2], code, status, out);
+	cr_expect(strstr(out, want), "%s %s: no \"%s\" in:\n%s", argv[1],
+		argv[2], want, out);
+	free(out);
+}
+
+Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *body = strdup(world_write(w, "body", "some bytes"));
+	char script[700];
+
+	world_start(w, ini);
+	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
+		world_child("misbehave.sh"));
+	expect_ctl(w, (char *[]){"fcgipmctl", "call", "pre.sock", "/x", NULL},
+		64, "write");
+	char *pre = strdup(world_path(w, "pre.sock"));
+	char *cgi = strdup(world_path(w, "cgi.sock"));
+	char *none = strdup(world_path(w, "none.sock"));
+
+	expect_ctl(w, (char *[]){"fcgipmctl", "call", pre, "-i", "-b", body,
+			     "/x", NULL}, 0,
+		"Content-Type: application/octet-stream\r\n\r\n"
+		"some bytesbytes: 10 hash: ");
+	expect_ctl(w, (char *[]){"fcgipmctl", "call", cgi, "-p", script,
+			     "/x?status", NULL}, 4, "teapot");
+	expect_ctl(w, (char *[]){"fcgipmctl", "call", cgi, "-p", script,
+			     "/x?nothing", NULL}, 5, "502");
+	expect_ctl(w, (char *[]){"fcgipmctl", "call", cgi, "-p", script, "-T",
+			     "0.2", "/x?silent", NULL}, 3, "timeout");
+	expect_ctl(w, (char *[]){"fcgipmctl", "call", none, "/x", NULL}, 2,
+		"No such file");
+	expect_ctl(w, (char *[]){"fcgipmctl", "ping", cgi, NULL}, 0,
+		"FCGI_MPXS_CONNS = 0");
+	free(pre);
+	free(cgi);
+	free(none);
+	free(body);
+	world_close(&w);
+}
+
+Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *pre, *none;
+
+	world_start(w, ini);
+	pre = strdup(world_path(w, "pre.sock"));
+	none = strdup(world_path(w, "none.sock"));
+	expect_ctl(w, (char *[]){"fcgipmctl", "bench", pre, "-c", "4", "-n",
+			     "200", "-b", "10K", "-j", NULL}, 0,
+		"\"requests\": 200");
+	expect_ctl(w, (char *[]){"fcgipmctl", "bench", pre, "-c", "2", "-n",
+			     "100", "-k", NULL}, 0, "2xx 100");
+	expect_ctl(w, (char *[]){"fcgipmctl", "bench", none, "-n", "3", NULL},
+		1, "connect 3");
+	expect_ctl(w, (char *[]){"fcgipmctl", "bench", pre, NULL}, 64,
+		"write -d SECONDS or -n");
+	free(pre);
+	free(none);
+	world_close(&w);
+}
