@@ -11,6 +11,7 @@
 #include "gateway/body.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
+#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/server.h"
 

@@ -1,6 +1,5 @@
 /*
- * gateway.h - what all parts of fcgipm-cgi share: its options, and how a
- * request is refused
+ * gateway.h - what all parts of fcgipm-cgi share: its options
  */
 #ifndef FCGIPM_GATEWAY_GATEWAY_H
 #define FCGIPM_GATEWAY_GATEWAY_H
@@ -21,17 +20,8 @@ struct gateway_opts {
 	char *const *own_env;	/* the administrator's NAME=VALUE, NULL ended */
 	char *const *base_env;	/* what a parameter may replace; NULL ended */
 	const struct privs *child;	/* limits of a program */
+	const char *user;	/* whom we and programs run as, for messages */
 	int nullfd;		/* /dev/null, the body of a request without */
 };
-
-/* Why a request gets no program: its status, and a line for the log. */
-struct refusal {
-	unsigned status;	/* HTTP */
-	char why[256];		/* what is wrong and what to change */
-};
-
-/* Fills it in; returns -1, for the caller to return. */
-int refuse(struct refusal *r, unsigned status, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
 
 #endif

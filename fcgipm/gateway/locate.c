@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "gateway/gateway.h"
 #include "gateway/locate.h"
+#include "gateway/refuse.h"
 
 /* A FIFO must not stop us, a terminal must not become ours. */
 #define FILE_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY)
@@ -84,8 +85,12 @@ open_file(int rootfd, const char *rel)
 }
 
 static int
-refuse_errno(struct refusal *why, const char *docroot)
+refuse_errno(const struct gateway_opts *opts, const char *path,
+	struct refusal *why)
 {
+	const char *docroot = opts->docroot && *opts->docroot ?
+		opts->docroot : "/";
+
 	switch (errno) {
 	case ENOENT:
 	case ENOTDIR:
@@ -98,9 +103,7 @@ refuse_errno(struct refusal *why, const char *docroot)
 	case ELOOP:
 		return refuse(why, 403, "a symbolic link that is not followed");
 	case EACCES:
-		return refuse(why, 403,
-			"a folder of its path may not be searched; "
-			"chmod o+x it");
+		return refuse_denied(opts, path, "", why);
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
@@ -189,6 +192,8 @@ locate_open(const struct gateway_opts *opts, const char *path, bool runnable,
 				opts->docroot);
 		/* Each time anew: a deployment may point it elsewhere. */
 		rootfd = open(opts->docroot, DIR_FLAGS | O_CLOEXEC);
+		if (rootfd < 0 && errno == EACCES)
+			return refuse_denied(opts, path, "", why);
 		if (rootfd < 0)
 			return refuse(why, 500, "docroot %s: %s",
 				opts->docroot, strerror(errno));
@@ -205,7 +210,7 @@ locate_open(const struct gateway_opts *opts, const char *path, bool runnable,
 	*ret = l;
 	return 0;
 fail_errno:
-	refuse_errno(why, opts->docroot ? opts->docroot : "/");
+	refuse_errno(opts, path, why);
 fail:
 	fd_close(&rootfd);
 	locate_close(&l);

@@ -402,6 +402,16 @@ setup_signals(struct gateway *g)
 	return loop_signals_add(g->loop, &g->signals, &set);
 }
 
+/* Asked now: where we go by chroot there may be no names. */
+static const char *
+name_user(const struct privs *us)
+{
+	uid_t uid = us->set_ids ? us->uid : geteuid();
+	const struct passwd *pw = getpwuid(uid);
+
+	return pw ? mem_strdup(pw->pw_name) : mem_printf("%u", (unsigned)uid);
+}
+
 /* docroot and handler as the rest wants them. */
 static void
 finish_opts(struct main_opts *o, struct gateway_opts *opts)
@@ -486,6 +496,7 @@ main(int argc, char **argv)
 	opts.nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	opts.pool = o.keys;
 	opts.child = &child;
+	opts.user = name_user(&us);
 	child.parent = getpid();
 	child.umask = (mode_t)o.keys->umask;
 	child.nice = o.keys->process_priority;

@@ -6,9 +6,7 @@
  * writes is gateway/response's.
  */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,12 +14,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "base/vec.h"
 #include "conf/conf.h"
 #include "gateway/body.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
-#include "gateway/locate.h"
+#include "gateway/program.h"
+#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/response.h"
 #include "gateway/server.h"
@@ -30,18 +28,6 @@
 #define BODY_MAX (64 * 1024)
 /* Longest line of a program's stderr that is logged in one piece. */
 #define LINE_MAX_BYTES (16 * 1024)
-
-int
-refuse(struct refusal *r, unsigned status, const char *fmt, ...)
-{
-	va_list ap;
-
-	r->status = status;
-	va_start(ap, fmt);
-	vsnprintf(r->why, sizeof(r->why), fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 static void
 run_free(struct loop_task *task)
@@ -91,8 +77,7 @@ leave_conn(struct request *r)
 void
 request_refuse(struct request *r, const struct refusal *why)
 {
-	log_error("script %s: %u: %s", r->path ? r->path : "?", why->status,
-		why->why);
+	refuse_log(r, why);
 	if (why->status == 504)
 		script_stop(&r->script);
 	else
@@ -103,7 +88,7 @@ request_refuse(struct request *r, const struct refusal *why)
 		return;
 	}
 	if (r->conn)
-		response_page(r, why->status);
+		refuse_page(r, why);
 	if (r->conn)
 		response_end(r, 0);
 	leave_conn(r);
@@ -324,96 +309,28 @@ decide_body(struct request *r, const struct cgi_params *params,
 	return 0;
 }
 
-/* What a request calls its script, when that is no path; NULL for nothing. */
-static char *
-name_for_log(const struct cgi_params *params)
-{
-	const struct fcgi_pair *pair =
-		cgi_params_find(params, "SCRIPT_FILENAME");
-
-	if (!pair)
-		pair = cgi_params_find(params, "SCRIPT_NAME");
-	return pair ? strndup((const char *)pair->value, pair->value_len) :
-		      NULL;
-}
-
-/* The file to be run, or to be handed to the handler. */
-static int
-decide_script(struct request *r, const struct cgi_params *params,
-	struct located *ret, struct refusal *why)
-{
-	const struct gateway_opts *opts = r->srv->opts;
-	char path[PATH_MAX];
-	const char *text;
-	int status = cgi_script_path(params, path, sizeof(path), &text);
-	bool needed = opts->docroot || !opts->handler;
-
-	r->path = status ? name_for_log(params) : strdup(path);
-	if (status && needed)
-		return refuse(why, (unsigned)status, "%s", text);
-	if (status && !r->path)
-		r->path = strdup(opts->handler[0]);
-	if (!r->path)
-		return refuse(why, 503, "no memory");
-	return needed ? locate_open(opts, path, !opts->handler, ret, why) : 0;
-}
-
-/* Runs what was located; -1 with why. */
-static int
-run(struct request *r, const struct cgi_params *params, struct located *l,
-	struct refusal *why)
-{
-	static struct vec env;	/* kept: its memory is used again */
-	const struct gateway_opts *opts = r->srv->opts;
-	char *argv[] = {r->path, NULL};
-	struct script_spec spec = {
-		.path = r->path,
-		.argv = argv,
-		.execfd = -1,
-		.cwdfd = l->dirfd,
-		.cwd = opts->handler_dir,
-		.has_body = r->body_kind != CGI_BODY_NONE,
-		.first = l->first,
-	};
-
-	vec_clear(&env);
-	cgi_build_env(params, opts->own_env, opts->base_env,
-		opts->pool->cgi_allow_env, r->role, &env);
-	spec.envp = vec_array(&env);
-	if (!spec.envp)
-		return refuse(why, 503, "no memory for its environment");
-	if (opts->handler) {
-		spec.path = opts->handler[0];
-		spec.argv = opts->handler;
-	} else if (!l->script) {
-		spec.execfd = l->fd;
-	} else if (!locate_same(l, r->path)) {
-		return refuse(why, 403, "replaced while it was looked at");
-	}
-	return script_start(&r->script, opts, &spec, why);
-}
-
 void
 request_start(struct request *r)
 {
 	static struct cgi_params params;
-	struct located l = {.fd = -1, .dirfd = -1};
+	struct program prog;
 	struct refusal why;
 	const char *text;
 	struct buf body;
 	int status;
 
+	program_init(&prog);
 	status = cgi_params_decode(r->params.len ? buf_data(&r->params) : NULL,
 		r->params.len, &params, &text);
 	if (status) {
 		refuse(&why, (unsigned)status, "%s", text);
 		goto fail;
 	}
-	if (decide_script(r, &params, &l, &why) < 0 ||
+	if (program_find(r, &params, &prog, &why) < 0 ||
 		decide_body(r, &params, &why) < 0 ||
-		run(r, &params, &l, &why) < 0)
+		program_run(r, &params, &prog, &why) < 0)
 		goto fail;
-	locate_close(&l);
+	program_close(&prog);
 	buf_fini(&r->params);
 	r->state = REQUEST_RUNNING;
 	r->next = r->srv->requests;
@@ -435,7 +352,7 @@ request_start(struct request *r)
 		conn_update(r->conn);
 	return;
 fail:
-	locate_close(&l);
+	program_close(&prog);
 	server_free_place(r->srv);
 	request_refuse(r, &why);
 }

@@ -5,7 +5,6 @@
  * record header, so a block costs one read and one write and no copy.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "conf/conf.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
+#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/response.h"
 #include "gateway/server.h"
@@ -295,20 +295,4 @@ response_end(struct request *r, uint32_t app_status)
 	len += response_put_end(rec + len, r->id, app_status,
 		FCGI_REQUEST_COMPLETE);
 	conn_send(r->conn, rec, len, false);
-}
-
-void
-response_page(struct request *r, unsigned status)
-{
-	const char *text = cgi_status_text(status);
-	uint8_t rec[FCGI_HEADER_LEN + 256];
-	int n;
-
-	n = snprintf((char *)rec + FCGI_HEADER_LEN,
-		sizeof(rec) - FCGI_HEADER_LEN,
-		"Status: %u %s\r\nContent-Type: text/plain\r\n%s\r\n%u %s\n",
-		status, text, status == 503 ? "Retry-After: 1\r\n" : "",
-		status, text);
-	fcgi_put_header(rec, FCGI_STDOUT, r->id, (size_t)n, 0);
-	conn_send(r->conn, rec, FCGI_HEADER_LEN + (size_t)n, true);
 }

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 struct request;
-struct refusal;
 
 /* The program's output, or its stderr, can be read. */
 void response_read_out(struct request *r, uint32_t events);
@@ -19,9 +18,6 @@ void response_resume(struct request *r);
 
 /* The end of both streams and FCGI_END_REQUEST, with what is still held. */
 void response_end(struct request *r, uint32_t app_status);
-
-/* A short page that names the status; response_end() follows. */
-void response_page(struct request *r, unsigned status);
 
 /* FCGI_END_REQUEST alone, for a request that never began. */
 size_t response_put_end(uint8_t *p, uint16_t id, uint32_t app_status,

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/util.h"
 #include "gateway/gateway.h"
+#include "gateway/refuse.h"
 #include "gateway/script.h"
 #include "sys/spawn.h"
 
@@ -31,50 +32,6 @@ script_init(struct script *s, struct loop *loop)
 	s->infd = s->outfd = s->errfd = s->pidfd = -1;
 	s->in_io.fd = s->out_io.fd = s->err_io.fd = s->child.io.fd = -1;
 	s->kill_timer.on_timer = on_kill_timer;
-}
-
-/* What a failed step means for the request, and what to change. */
-static int
-refuse_spawn(const struct script_spec *spec, const struct spawn_error *e,
-	struct refusal *why)
-{
-	const char *interp = spec->first + strspn(spec->first, " \t");
-
-	if (strcmp(e->step, "clone") == 0)
-		return refuse(why, 503, "fork: %s; raise rlimit_nproc or lower "
-			"pm.max_children", strerror(e->err));
-	if (strcmp(e->step, "exec") != 0)
-		return refuse(why, 500, "%s: %s", e->step, strerror(e->err));
-	switch (e->err) {
-	case EACCES:
-	case EPERM:
-		return refuse(why, 403,
-			"the pool's user may not execute it; chmod o+x it and "
-			"its interpreter");
-	case ENOENT:
-		if (strchr(interp, '\r'))
-			return refuse(why, 500,
-				"its first line ends in CR LF; save it with "
-				"LF line ends");
-		if (*interp)
-			return refuse(why, 500, "no interpreter %.*s; install "
-				"it or change the #! line",
-				(int)strcspn(interp, " \t"), interp);
-		return refuse(why, 500,
-			"it or its loader (ldd tells) does not exist");
-	case ENOEXEC:
-		return refuse(why, 500, "no program: it begins neither with "
-			"#!/path/of/interpreter nor as an ELF file does");
-	case E2BIG:
-		return refuse(why, 431, "its environment is too large");
-	case ETXTBSY:
-		return refuse(why, 503, "somebody is writing to it");
-	case ENOMEM:
-	case EAGAIN:
-		return refuse(why, 503, "exec: %s", strerror(e->err));
-	default:
-		return refuse(why, 500, "exec: %s", strerror(e->err));
-	}
 }
 
 /* Reaped: what on_exit of the loop and of waitid() both lead to. */
@@ -137,7 +94,7 @@ script_start(struct script *s, const struct gateway_opts *opts,
 	s->pid = spawn_vfork(&ss, &s->pidfd, &error);
 	if (s->pid < 0) {
 		s->pid = 0;
-		refuse_spawn(spec, &error, why);
+		refuse_spawn(opts, spec, &error, why);
 		goto fail;
 	}
 	fd_close(&infd);

@@ -20,7 +20,7 @@ struct script_spec {
 	int cwdfd;		/* >= 0: in this folder */
 	const char *cwd;	/* else in this one, NULL = ours */
 	bool has_body;		/* fd 0 is a pipe, else /dev/null */
-	const char *first;	/* its "#!" line, "" = none; for messages */
+	const char *first;	/* behind its "#!", NULL = none; for messages */
 };
 
 /* Embedded in the request, whose callbacks it calls. */

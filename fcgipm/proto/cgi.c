@@ -1,8 +1,8 @@
 /*
  * cgi.c - the Common Gateway Interface 1.1; see cgi.h
  *
- * Pure.  Called by gateway/request; opening the script is gateway/locate's
- * work and running it gateway/script's.
+ * Pure: parameters, environment and body.  Called by gateway/request and
+ * gateway/program.
  */
 #include <ctype.h>
 #include <string.h>
@@ -83,9 +83,8 @@ cgi_params_find(const struct cgi_params *params, const char *name)
 	return params->slot[at] ? &params->pair[params->slot[at] - 1] : NULL;
 }
 
-/* As cgi_params_find(), but an empty value counts as none. */
-static const struct fcgi_pair *
-find_filled(const struct cgi_params *params, const char *name)
+const struct fcgi_pair *
+cgi_params_filled(const struct cgi_params *params, const char *name)
 {
 	const struct fcgi_pair *pair = cgi_params_find(params, name);
 
@@ -234,12 +233,12 @@ cgi_build_env(const struct cgi_params *params, char *const *own,
 enum cgi_body
 cgi_body_length(const struct cgi_params *params, uint64_t *ret_len)
 {
-	const struct fcgi_pair *pair = find_filled(params, "CONTENT_LENGTH");
+	const struct fcgi_pair *pair = cgi_params_filled(params, "CONTENT_LENGTH");
 	uint64_t n = 0;
 	size_t i;
 
 	if (!pair) {
-		pair = find_filled(params, "HTTP_TRANSFER_ENCODING");
+		pair = cgi_params_filled(params, "HTTP_TRANSFER_ENCODING");
 		return pair && pair->value_len == 7 &&
 				strncasecmp((const char *)pair->value,
 					"chunked", 7) == 0 ?
@@ -258,318 +257,4 @@ cgi_body_length(const struct cgi_params *params, uint64_t *ret_len)
 		return CGI_BODY_NONE;
 	*ret_len = n;
 	return CGI_BODY_LENGTH;
-}
-
-static bool
-skip_prefix(const char **p, const char *end, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	if ((size_t)(end - *p) < n || memcmp(*p, prefix, n) != 0)
-		return false;
-	*p += n;
-	return true;
-}
-
-/* Takes off what mod_proxy_fcgi puts around a file's name. */
-static void
-unwrap_apache(const char **p, const char **end)
-{
-	const char *at = *p, *cut;
-
-	if (!skip_prefix(&at, *end, "proxy:"))
-		return;
-	if (skip_prefix(&at, *end, "unix:")) {
-		at = memchr(at, '|', (size_t)(*end - at));
-		if (!at)
-			return;
-		at++;
-	}
-	if (!skip_prefix(&at, *end, "fcgi://") &&
-		!skip_prefix(&at, *end, "balancer://"))
-		return;
-	at = memchr(at, '/', (size_t)(*end - at));
-	if (!at)
-		return;
-	*p = at;
-	cut = memchr(at, '?', (size_t)(*end - at));
-	if (cut)
-		*end = cut;
-}
-
-/* Appends the segments of a path at buf + *len: 0, or a status and why. */
-static int
-add_segments(const char *p, const char *end, char *buf, size_t size,
-	size_t *len, const char **ret_why)
-{
-	while (p < end) {
-		const char *slash = memchr(p, '/', (size_t)(end - p));
-		size_t n = (size_t)((slash ? slash : end) - p);
-
-		if (n == 2 && p[0] == '.' && p[1] == '.') {
-			*ret_why = "the script's path holds ..";
-			return 403;
-		}
-		if (n > 0 && !(n == 1 && p[0] == '.')) {
-			if (n + 2 > size - *len) {
-				*ret_why = "the script's path is too long";
-				return 404;
-			}
-			buf[(*len)++] = '/';
-			memcpy(buf + *len, p, n);
-			*len += n;
-		}
-		p += n + (slash != NULL);
-	}
-	return 0;
-}
-
-int
-cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
-	const char **ret_why)
-{
-	const struct fcgi_pair *file = find_filled(params, "SCRIPT_FILENAME");
-	const struct fcgi_pair *part[2] = {file, NULL};
-	size_t len = 0, i;
-	int status;
-
-	if (!file) {
-		part[0] = find_filled(params, "DOCUMENT_ROOT");
-		part[1] = find_filled(params, "SCRIPT_NAME");
-		if (!part[0] || !part[1]) {
-			*ret_why = "no script is named: have the web server "
-				   "send SCRIPT_FILENAME";
-			return 404;
-		}
-	}
-	for (i = 0; i < ARRAY_SIZE(part) && part[i]; i++) {
-		const char *p = (const char *)part[i]->value;
-		const char *end = p + part[i]->value_len;
-
-		unwrap_apache(&p, &end);
-		if (p == end || *p != '/') {
-			*ret_why = "the script's path does not begin with /";
-			return 404;
-		}
-		status = add_segments(p, end, buf, size, &len, ret_why);
-		if (status)
-			return status;
-	}
-	if (len == 0) {
-		*ret_why = "the script's path names no file";
-		return 404;
-	}
-	buf[len] = '\0';
-	return 0;
-}
-
-enum header_state {
-	LINE_BEGIN,	/* before the first byte of a line */
-	EMPTY_CR,	/* a CR began the line */
-	NAME,
-	STATUS_BLANK,	/* behind "Status:", before its digits */
-	STATUS_DIGITS,
-	VALUE,
-	VALUE_CR	/* a CR inside the value: LF must follow */
-};
-
-void
-cgi_header_init(struct cgi_header *h, size_t max)
-{
-	*h = (struct cgi_header){.max = max, .state = LINE_BEGIN};
-}
-
-/* tchar of RFC 9110, section 5.6.2: what a field's name is made of. */
-static bool
-is_token(uint8_t c)
-{
-	return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-static bool
-bad(struct cgi_header *h, const char *why)
-{
-	h->why = why;
-	return false;
-}
-
-static bool
-bad_name(struct cgi_header *h, uint8_t c)
-{
-	if (h->lines == 0 && c == '/' && h->len == 4)
-		return bad(h,
-			"it begins with a status line, as only an nph- script "
-			"may: write \"Status: 200 OK\" instead");
-	if (h->lines == 0)
-		return bad(h,
-			"it does not begin with a header: print "
-			"\"Content-Type: text/plain\" and an empty line first");
-	if (c == '\n' || c == '\r')
-		return bad(h, "a line of its header has no colon");
-	return bad(h, "a header's name holds a character it must not");
-}
-
-/* One byte inside a name. */
-static bool
-scan_name(struct cgi_header *h, uint8_t c)
-{
-	static const char *const names[] = {"status", "location"};
-	size_t i;
-
-	if (c == ':') {
-		h->state = h->matched[0] == strlen(names[0]) ? STATUS_BLANK :
-							       VALUE;
-		if (h->matched[1] == strlen(names[1]))
-			h->location = true;
-		h->digits = 0;
-		h->lines++;
-		return true;
-	}
-	if (!is_token(c))
-		return bad_name(h, c);
-	for (i = 0; i < 2; i++) {
-		if (h->matched[i] < strlen(names[i]) &&
-			tolower(c) == names[i][h->matched[i]])
-			h->matched[i]++;
-		else
-			h->matched[i] = UINT8_MAX;
-	}
-	return true;
-}
-
-static bool
-scan_value(struct cgi_header *h, uint8_t c)
-{
-	if (c == '\n')
-		h->state = LINE_BEGIN;
-	else if (c == '\r')
-		h->state = VALUE_CR;
-	else if (c == '\0')
-		return bad(h, "its header holds a NUL");
-	return true;
-}
-
-/* Three digits, then a blank or the end of the line (6.3.3). */
-static bool
-scan_status(struct cgi_header *h, uint8_t c)
-{
-	static const char why[] =
-		"its Status is no number from 100 to 999: write "
-		"\"Status: 200 OK\"";
-
-	if (h->state == STATUS_BLANK && (c == ' ' || c == '\t'))
-		return true;
-	if (isdigit(c) && h->digits < 3) {
-		if (h->digits == 0)
-			h->status = 0;
-		h->status = (uint16_t)(h->status * 10 + (c - '0'));
-		h->digits++;
-		h->state = STATUS_DIGITS;
-		return true;
-	}
-	if (h->digits != 3 || h->status < 100 ||
-		!(c == ' ' || c == '\t' || c == '\r' || c == '\n'))
-		return bad(h, why);
-	h->state = VALUE;
-	return scan_value(h, c);
-}
-
-enum cgi_scan
-cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
-	size_t *ret_used)
-{
-	size_t i;
-	bool ok = true;
-
-	for (i = 0; i < len; i++, h->len++) {
-		uint8_t c = p[i];
-
-		if (h->len == h->max) {
-			h->why = "its header is longer than cgi.max_header";
-			return CGI_SCAN_BAD;
-		}
-		switch ((enum header_state)h->state) {
-		case LINE_BEGIN:
-			if (c == '\r') {
-				h->state = EMPTY_CR;
-				break;
-			}
-			if (c == '\n')
-				goto done;
-			h->state = NAME;
-			h->matched[0] = h->matched[1] = 0;
-			if (c == ':')
-				ok = bad(h, "a header has no name");
-			else
-				ok = scan_name(h, c);
-			break;
-		case EMPTY_CR:
-			if (c == '\n')
-				goto done;
-			ok = bad(h, "its header holds a CR without LF");
-			break;
-		case NAME:
-			ok = scan_name(h, c);
-			break;
-		case STATUS_BLANK:
-		case STATUS_DIGITS:
-			ok = scan_status(h, c);
-			break;
-		case VALUE:
-			ok = scan_value(h, c);
-			break;
-		case VALUE_CR:
-			if (c == '\n')
-				h->state = LINE_BEGIN;
-			else
-				ok = bad(h, "its header holds a CR without LF");
-			break;
-		}
-		if (!ok)
-			return CGI_SCAN_BAD;
-	}
-	return CGI_SCAN_MORE;
-done:
-	h->len++;
-	if (h->lines == 0) {
-		h->why = "it begins with an empty line instead of a header";
-		return CGI_SCAN_BAD;
-	}
-	*ret_used = i + 1;
-	return CGI_SCAN_DONE;
-}
-
-const char *
-cgi_header_cut(const struct cgi_header *h)
-{
-	return h->len == 0 ? "it wrote no answer" :
-			     "it ended before its header did: the empty line "
-			     "is missing";
-}
-
-const char *
-cgi_status_text(unsigned status)
-{
-	switch (status) {
-	case 400:
-		return "Bad Request";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 413:
-		return "Content Too Large";
-	case 431:
-		return "Request Header Fields Too Large";
-	case 500:
-		return "Internal Server Error";
-	case 502:
-		return "Bad Gateway";
-	case 503:
-		return "Service Unavailable";
-	case 504:
-		return "Gateway Timeout";
-	default:
-		return "";
-	}
 }

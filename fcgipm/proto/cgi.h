@@ -44,6 +44,9 @@ int cgi_params_decode(const uint8_t *p, size_t len, struct cgi_params *ret,
 /* The parameter of this name, NULL when it was not sent. */
 const struct fcgi_pair *cgi_params_find(const struct cgi_params *params,
 	const char *name);
+/* The same, but an empty value counts as none. */
+const struct fcgi_pair *cgi_params_filled(const struct cgi_params *params,
+	const char *name);
 
 /*
  * cgi_name_passes - may a program see a variable of this name?

@@ -361,12 +361,14 @@ Test(refusals, a_program_the_pools_user_may_not_run, .timeout = 60)
 	a = client_script(w, "www.sock", path, NULL);
 	answer_expect(&a, "Status: 403");
 	answer_free(&a);
-	world_expect_log(w, "403: the pool's user may not execute it");
+	world_expect_log(w, "403: not executable by user nobody: chmod "
+		"o+x it");
 	snprintf(path, sizeof(path), "%s/www/closed/inner", w->dir);
 	a = client_script(w, "www.sock", path, NULL);
 	answer_expect(&a, "Status: 403");
 	answer_free(&a);
-	world_expect_log(w, "403: a folder of its path may not be searched");
+	world_expect_log(w, "403: user nobody may not search a folder of "
+		"its path: chmod o+x ");
 	expect_served(w, "403");
 	world_close(&w);
 }

@@ -1,0 +1,227 @@
+/*
+ * refuse.c - a request that gets no answer of a program; see refuse.h
+ *
+ * Called by all of gateway/, which knows what went wrong.  Here are the words.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "gateway/conn.h"
+#include "gateway/gateway.h"
+#include "gateway/refuse.h"
+#include "gateway/request.h"
+#include "sys/spawn.h"
+
+/*
+ * All 2^32 numbers in turn, from a random one on: no two requests of this
+ * process have the same, and those of its successor differ from them.
+ */
+static uint32_t
+next_id(void)
+{
+	static uint32_t id;
+	static bool begun;
+
+	if (!begun && getrandom(&id, sizeof(id), GRND_NONBLOCK) < 0)
+		id = (uint32_t)now_ms();
+	begun = true;
+	return id += 0x9e3779b9U;
+}
+
+int
+refuse(struct refusal *r, unsigned status, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->status = status;
+	r->id = next_id();
+	va_start(ap, fmt);
+	vsnprintf(r->why, sizeof(r->why), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* Whose right of a file it is that we lack: the letter for chmod(1). */
+static char
+our_class(const char *path)
+{
+	static gid_t groups[NGROUPS_MAX];	/* too much for a stack */
+	struct stat st;
+	int n;
+
+	if (stat(path, &st) < 0)
+		return 'o';
+	if (st.st_uid == geteuid())
+		return 'u';
+	if (st.st_gid == getegid())
+		return 'g';
+	for (n = getgroups(NGROUPS_MAX, groups); n > 0; n--)
+		if (groups[n - 1] == st.st_gid)
+			return 'g';
+	return 'o';
+}
+
+/* The first folder of path that may not be searched, in buf; or false. */
+static bool
+find_closed(const char *path, char *buf, size_t size)
+{
+	size_t n;
+
+	for (n = 1; path[n] && n < size; n++) {
+		if (path[n] != '/')
+			continue;
+		memcpy(buf, path, n);
+		buf[n] = '\0';
+		if (access(buf, X_OK) < 0 && errno == EACCES)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_noexec(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC;
+}
+
+int
+refuse_denied(const struct gateway_opts *opts, const char *path,
+	const char *interp, struct refusal *why)
+{
+	char folder[PATH_MAX];
+
+	if (find_closed(path, folder, sizeof(folder)))
+		return refuse(why, 403, "user %s may not search a folder of "
+			"its path: chmod %c+x %s", opts->user,
+			our_class(folder), folder);
+	if (is_noexec(path))
+		return refuse(why, 403, "it lies on a filesystem mounted "
+			"noexec: remount that with exec, or move it");
+	if (access(path, X_OK) < 0)
+		return refuse(why, 403, "not executable by user %s: chmod "
+			"%c+x it", opts->user, our_class(path));
+	if (access(path, R_OK) < 0)
+		return refuse(why, 403, "not readable by user %s, whose "
+			"interpreter must read it: chmod %c+r it", opts->user,
+			our_class(path));
+	if (*interp && access(interp, X_OK) < 0)
+		return refuse(why, 403, "its interpreter is not executable by "
+			"user %s: chmod %c+x %s", opts->user,
+			our_class(interp), interp);
+	return refuse(why, 403, "user %s is denied to run it although its "
+		"mode allows it: look at its access control list and at the "
+		"log of AppArmor or SELinux", opts->user);
+}
+
+/* The interpreter of a "#!" line, in buf; "" when it names none. */
+static const char *
+interpreter(const char *first, char *buf, size_t size)
+{
+	size_t n;
+
+	first += strspn(first, " \t");
+	n = strcspn(first, " \t");
+	snprintf(buf, size, "%.*s", (int)n, first);
+	return buf;
+}
+
+/* What a file that exec calls no program looks like. */
+static int
+refuse_format(const struct script_spec *spec, struct refusal *why)
+{
+	if (spec->first && !spec->first[strspn(spec->first, " \t")])
+		return refuse(why, 500, "its #! line names no interpreter: "
+			"write one, as #!/bin/sh");
+	return refuse(why, 500, "no program: it begins neither with "
+		"#!/path/of/interpreter nor as an ELF file does");
+}
+
+static int
+refuse_missing(const struct gateway_opts *opts,
+	const struct script_spec *spec, const char *interp,
+	struct refusal *why)
+{
+	if (spec->first && strchr(spec->first, '\r'))
+		return refuse(why, 500, "its first line ends in CR LF; save "
+			"it with LF line ends");
+	if (*interp && *interp != '/')
+		return refuse(why, 500, "its #! line names %s without its "
+			"folder: write #!/usr/bin/env %s", interp, interp);
+	if (*interp)
+		return refuse(why, 500, "no interpreter %s; install it or "
+			"change the #! line", interp);
+	/* Not even its first line could be read. */
+	if (access(spec->path, R_OK) < 0 && errno == EACCES)
+		return refuse_denied(opts, spec->path, "", why);
+	return refuse(why, 500,
+		"it or its loader (ldd tells) does not exist");
+}
+
+int
+refuse_spawn(const struct gateway_opts *opts, const struct script_spec *spec,
+	const struct spawn_error *e, struct refusal *why)
+{
+	char buf[256];
+	const char *interp = interpreter(spec->first ? spec->first : "", buf,
+		sizeof(buf));
+
+	if (strcmp(e->step, "clone") == 0)
+		return refuse(why, 503, "fork: %s; raise rlimit_nproc or lower "
+			"pm.max_children", strerror(e->err));
+	if (strcmp(e->step, "exec") != 0)
+		return refuse(why, 500, "%s: %s", e->step, strerror(e->err));
+	switch (e->err) {
+	case EACCES:
+	case EPERM:
+		return refuse_denied(opts, spec->path, interp, why);
+	case ENOENT:
+		return refuse_missing(opts, spec, interp, why);
+	case ENOEXEC:
+		return refuse_format(spec, why);
+	case E2BIG:
+		return refuse(why, 431, "its environment is too large");
+	case ETXTBSY:
+		return refuse(why, 503, "somebody is writing to it");
+	case ENOMEM:
+	case EAGAIN:
+		return refuse(why, 503, "exec: %s", strerror(e->err));
+	default:
+		return refuse(why, 500, "exec: %s", strerror(e->err));
+	}
+}
+
+void
+refuse_log(const struct request *r, const struct refusal *why)
+{
+	log_error("script %s: %u: %s [request %08x]", r->path ? r->path : "?",
+		why->status, why->why, (unsigned)why->id);
+}
+
+void
+refuse_page(struct request *r, const struct refusal *why)
+{
+	const char *text = cgi_status_text(why->status);
+	uint8_t rec[FCGI_HEADER_LEN + 256];
+	int n;
+
+	n = snprintf((char *)rec + FCGI_HEADER_LEN,
+		sizeof(rec) - FCGI_HEADER_LEN,
+		"Status: %u %s\r\nContent-Type: text/plain\r\n%s\r\n"
+		"%u %s\n\nThe server's log tells more of request %08x.\n",
+		why->status, text,
+		why->status == 503 ? "Retry-After: 1\r\n" : "",
+		why->status, text, (unsigned)why->id);
+	fcgi_put_header(rec, FCGI_STDOUT, r->id, (size_t)n, 0);
+	conn_send(r->conn, rec, FCGI_HEADER_LEN + (size_t)n, true);
+}

@@ -1,0 +1,48 @@
+/*
+ * refuse.h - a request that gets no answer of a program
+ *
+ * The log tells what is wrong and what to change, the client's page the same
+ * request's number.
+ */
+#ifndef FCGIPM_GATEWAY_REFUSE_H
+#define FCGIPM_GATEWAY_REFUSE_H
+
+#include <stdint.h>
+
+struct gateway_opts;
+struct request;
+struct script_spec;
+struct spawn_error;
+
+/* Why a request gets no program: its status, and a line for the log. */
+struct refusal {
+	unsigned status;	/* HTTP */
+	uint32_t id;		/* stands in the log and on the page */
+	char why[512];		/* what is wrong and what to change */
+};
+
+/* Fills it in; returns -1, for the caller to return. */
+int refuse(struct refusal *r, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * refuse_denied - 403 with who lacks which right to what
+ *
+ * path		of the script: its folders are looked at, then itself
+ * interp	the program that reads it, "" = it is run by itself
+ */
+int refuse_denied(const struct gateway_opts *opts, const char *path,
+	const char *interp, struct refusal *why);
+
+/* What a failed step of a program's start means; -1 as refuse(). */
+int refuse_spawn(const struct gateway_opts *opts,
+	const struct script_spec *spec, const struct spawn_error *e,
+	struct refusal *why);
+
+/* A line in the log. */
+void refuse_log(const struct request *r, const struct refusal *why);
+
+/* A short page that names status and number; response_end() follows. */
+void refuse_page(struct request *r, const struct refusal *why);
+
+#endif
