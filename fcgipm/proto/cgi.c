@@ -213,7 +213,7 @@ cgi_build_env(const struct cgi_params *params, char *const *own,
 	for (i = 0; base[i]; i++)
 		if (!is_replaced(base[i], params, own, allow))
 			vec_add(env, base[i]);
-	if (role == FCGI_AUTHORIZER)
+	if (role == FCGI_AUTHORIZER && !env_holds(own, "FCGI_ROLE", 9))
 		vec_add(env, "FCGI_ROLE=AUTHORIZER");
 	for (i = 0; i < ARRAY_SIZE(defaults); i++)
 		if (!cgi_params_find(params, defaults[i].name) &&

@@ -236,11 +236,15 @@ Test(cgi, administrator_wins_over_client_wins_over_base)
 
 Test(cgi, tells_an_authorizer_its_role)
 {
+	static char *own[] = {"FCGI_ROLE=mine", NULL};
+
 	cr_assert_eq(DECODE("FCGI_ROLE", "RESPONDER"), 0);
 	cr_expect_str_eq(env_text(nothing, nothing, NULL, FCGI_AUTHORIZER),
 		"FCGI_ROLE=AUTHORIZER\n" DEFAULTS);
 	cr_expect_str_eq(env_text(nothing, nothing, NULL, FCGI_RESPONDER),
 		DEFAULTS "FCGI_ROLE=RESPONDER\n");
+	cr_expect_str_eq(env_text(own, nothing, NULL, FCGI_AUTHORIZER),
+		"FCGI_ROLE=mine\n" DEFAULTS, "never twice");
 }
 
 Test(cgi, reads_content_length)
