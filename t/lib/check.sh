@@ -1,7 +1,7 @@
 #!/bin/bash
 # check.sh - runs the tests and counts them
 #
-#	check.sh unit|e2e|web|long...
+#	check.sh unit|fuzz|e2e|web|long...
 #
 # FCGIPM_BIN, FCGIPM_SRC and FCGIPM_T tell where the programs, the sources and
 # the built tests are.  Criterion and TAP are counted alike; a program that
@@ -76,14 +76,22 @@ count() {
 }
 
 programs() {
-	find "$FCGIPM_T/$1" -maxdepth 1 -name 'test_*' -type f -perm -u+x |
+	find "$FCGIPM_T/$1" -maxdepth 1 -name "$2_*" -type f -perm -u+x |
 		sort
 }
 
 unit() {
 	local t
-	for t in $(programs unit); do
+	for t in $(programs unit test); do
 		run "unit/${t##*/}" "$t" --color=never
+	done
+}
+
+# Each target of the fuzzer with its corpus.
+fuzz() {
+	local t
+	for t in $(programs fuzz fuzz); do
+		run "fuzz/${t##*/}" "$t"
 	done
 }
 
@@ -91,7 +99,7 @@ unit() {
 # may read, since a checkout often lies in somebody's home.
 e2e() {
 	local t copy=$work/nobody
-	for t in $(programs e2e); do
+	for t in $(programs e2e test); do
 		run "e2e/${t##*/}" "$t" --color=never
 	done
 	[ "$(id -u)" = 0 ] || return
@@ -104,7 +112,7 @@ e2e() {
 				"$copy/src" &&
 			chmod -R a+rX "$copy" && chown 65534:65534 "$copy/tmp"
 	fi
-	for t in $(programs e2e); do
+	for t in $(programs e2e test); do
 		run "e2e/${t##*/} (nobody)" env -C "$copy/tmp" \
 			TMPDIR="$copy/tmp" HOME="$copy/tmp" \
 			FCGIPM_BIN="$copy/build/bin" \
@@ -126,6 +134,7 @@ long() {
 	export FCGIPM_LONG=1
 	limit=${LIMIT-1200}
 	unit
+	fuzz
 	web
 	for ((round = 1; round <= ${ROUNDS-50}; round++)); do
 		echo "round $round of ${ROUNDS-50}"
@@ -135,7 +144,7 @@ long() {
 
 for part in "$@"; do
 	case $part in
-	unit|e2e|web|long) "$part" ;;
+	unit|fuzz|e2e|web|long) "$part" ;;
 	*) echo "check.sh: no tests are called $part" >&2; exit 64 ;;
 	esac
 done

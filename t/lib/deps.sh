@@ -3,7 +3,7 @@
 #
 #	deps.sh need build|test		fails, and names what is missing
 #	deps.sh install SET...		installs what is missing of build,
-#					run, test, lint, peers
+#					run, test, lint, fuzz, peers
 #
 # apt-get is used as root or through sudo and asks first, unless CI or YES is
 # set.  No service is left running or enabled that was not there before: we
@@ -57,6 +57,11 @@ cmd:clang-tidy clang-tidy
 cmd:cppcheck cppcheck
 END
 	;;
+	fuzz) cat <<'END'
+cmd:clang clang
+clang:fuzzer,address libclang-rt-dev
+END
+	;;
 	*) echo "deps.sh: no set is called $1" >&2; exit 64 ;;
 	esac
 }
@@ -69,6 +74,8 @@ there() {
 	cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 ;;
 	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
 	perl:*) perl -M"${1#perl:}" -e 1 >/dev/null 2>&1 ;;
+	clang:*) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+		clang -fsanitize="${1#clang:}" -x c -o /dev/null - 2>/dev/null ;;
 	file:*) test -e "${1#file:}" ;;
 	esac
 }

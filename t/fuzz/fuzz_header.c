@@ -1,0 +1,193 @@
+/*
+ * fuzz_header.c - the header of a program's answer, however it is cut
+ *
+ * The input is the answer.  What cgi_header_scan() says of it in pieces is
+ * compared with what reading it line by line says.
+ */
+#include <ctype.h>
+#include <strings.h>
+
+#include "base/util.h"
+#include "fuzz.h"
+#include "proto/cgi.h"
+
+struct answer {
+	enum cgi_scan result;
+	size_t used;		/* with CGI_SCAN_DONE */
+	unsigned lines, status;
+	bool location;
+};
+
+static bool
+is_name(const uint8_t *p, size_t len)
+{
+	static const char tchar[] = "!#$%&'*+-.^_`|~0123456789"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (!memchr(tchar, p[i], sizeof(tchar) - 1))
+			return false;
+	return len > 0;
+}
+
+/* "404", "404 text"; 0 when it is no status. */
+static unsigned
+read_status(const uint8_t *p, size_t len)
+{
+	unsigned n;
+
+	while (len > 0 && (*p == ' ' || *p == '\t')) {
+		p++;
+		len--;
+	}
+	if (len < 3 || !isdigit(p[0]) || !isdigit(p[1]) || !isdigit(p[2]) ||
+		(len > 3 && p[3] != ' ' && p[3] != '\t'))
+		return 0;
+	n = (p[0] - '0') * 100U + (p[1] - '0') * 10U + (p[2] - '0');
+	return n < 100 ? 0 : n;
+}
+
+/* One line without its end; false when it is no field. */
+static bool
+read_line(struct answer *a, const uint8_t *p, size_t len)
+{
+	const uint8_t *colon = len ? memchr(p, ':', len) : NULL;
+	size_t name_len = colon ? (size_t)(colon - p) : 0;
+	size_t value_len = len - name_len - 1;
+
+	if (!colon || !is_name(p, name_len) ||
+		memchr(colon + 1, '\0', value_len) ||
+		memchr(colon + 1, '\r', value_len))
+		return false;
+	a->lines++;
+	if (name_len == 8 && strncasecmp((const char *)p, "location", 8) == 0)
+		a->location = true;
+	if (name_len != 6 || strncasecmp((const char *)p, "status", 6) != 0)
+		return true;
+	a->status = read_status(colon + 1, value_len);
+	return a->status != 0;
+}
+
+/* RFC 3875, section 6.2, by somebody who holds the whole answer. */
+static struct answer
+read_answer(const uint8_t *p, size_t len)
+{
+	struct answer a = {.result = CGI_SCAN_MORE};
+	const uint8_t *lf, *at = p;
+	size_t n;
+
+	while (at < p + len &&
+		(lf = memchr(at, '\n', (size_t)(p + len - at)))) {
+		n = (size_t)(lf - at);
+		if (n > 0 && at[n - 1] == '\r')
+			n--;
+		if (n == 0) {
+			a.result = a.lines ? CGI_SCAN_DONE : CGI_SCAN_BAD;
+			a.used = (size_t)(lf + 1 - p);
+			return a;
+		}
+		if (!read_line(&a, at, n)) {
+			a.result = CGI_SCAN_BAD;
+			return a;
+		}
+		at = lf + 1;
+	}
+	return a;
+}
+
+static struct answer
+scan(const uint8_t *p, size_t len, enum fuzz_cut cut, size_t max,
+	struct cgi_header *h)
+{
+	uint32_t seed = fuzz_seed(p, len);
+	struct answer a = {.result = CGI_SCAN_MORE};
+	size_t n, at = 0, used;
+	uint8_t *piece;
+
+	cgi_header_init(h, max);
+	while (a.result == CGI_SCAN_MORE && at < len) {
+		n = fuzz_piece(cut, len - at, &seed);
+		piece = fuzz_copy(p + at, n);
+		used = SIZE_MAX;
+		a.result = cgi_header_scan(h, piece, n, &used);
+		CHECK((used != SIZE_MAX) == (a.result == CGI_SCAN_DONE));
+		if (a.result == CGI_SCAN_DONE) {
+			CHECK(used > 0 && used <= n);
+			a.used = at + used;
+		}
+		free(piece);
+		at += n;
+		CHECK(a.result != CGI_SCAN_MORE || h->len == at);
+	}
+	CHECK(h->len <= max);
+	CHECK((h->why != NULL) == (a.result == CGI_SCAN_BAD));
+	CHECK(cgi_header_cut(h) != NULL);
+	a.lines = h->lines;
+	a.status = h->status;
+	a.location = h->location;
+	return a;
+}
+
+static void
+check_same(const struct cgi_header *a, const struct cgi_header *b)
+{
+	CHECK(a->why == b->why && a->len == b->len && a->lines == b->lines);
+	CHECK(a->status == b->status && a->location == b->location);
+	CHECK(a->state == b->state && a->digits == b->digits);
+	CHECK(memcmp(a->matched, b->matched, sizeof(a->matched)) == 0);
+}
+
+/* Is it beyond help: is it refused whatever follows? */
+static bool
+is_lost(const uint8_t *p, size_t len)
+{
+	uint8_t *more = malloc(len + 1);
+	enum cgi_scan result;
+
+	CHECK(more);
+	if (len)
+		memcpy(more, p, len);
+	more[len] = '\n';
+	result = read_answer(more, len + 1).result;
+	free(more);
+	return result == CGI_SCAN_BAD;
+}
+
+static void
+check_limit(const uint8_t *p, size_t len, size_t max)
+{
+	struct cgi_header h[FUZZ_CUTS];
+	struct answer got = {0}, want = read_answer(p, len);
+	enum fuzz_cut cut;
+
+	for (cut = FUZZ_WHOLE; cut < FUZZ_CUTS; cut++) {
+		got = scan(p, len, cut, max, &h[cut]);
+		check_same(&h[cut], &h[FUZZ_WHOLE]);
+		if (want.result == CGI_SCAN_DONE && want.used <= max) {
+			CHECK(got.result == CGI_SCAN_DONE);
+			CHECK(got.used == want.used);
+			CHECK(h[cut].len == want.used);
+			CHECK(got.lines == want.lines);
+			CHECK(got.status == want.status);
+			CHECK(got.location == want.location);
+		} else if (want.result == CGI_SCAN_BAD || len > max) {
+			CHECK(got.result == CGI_SCAN_BAD);
+		} else if (got.result != CGI_SCAN_MORE) {
+			/* The last line shows early that it will be none. */
+			CHECK(got.result == CGI_SCAN_BAD);
+			CHECK(is_lost(p, len));
+		}
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	uint32_t seed = fuzz_seed(data, len);
+
+	check_limit(data, len, 64 * 1024);
+	check_limit(data, len, fuzz_next(&seed, len + 1));
+	return 0;
+}
