@@ -144,7 +144,10 @@ addr_parse(const char *text, struct addr *ret_addr, const char **ret_why)
 	if (text[0] == '/' || text[0] == '@') {
 		rc = parse_unix(text, &a, ret_why);
 	} else {
-		if (strncmp(text, "tcp:", 4) == 0)
+		/* fcgiwrap has a prefix for each; brackets tell enough. */
+		if (strncmp(text, "tcp6:[", 6) == 0)
+			text += 5;
+		else if (strncmp(text, "tcp:", 4) == 0)
 			text += 4;
 		rc = parse_tcp(text, &a, ret_why);
 	}

@@ -4,6 +4,7 @@
  *	/run/app.sock  unix:/run/app.sock	a path
  *	@name					the abstract namespace
  *	127.0.0.1:9000  [::1]:9000  localhost:9000  9000 (127.0.0.1)
+ *	tcp:127.0.0.1:9000  tcp6:[::1]:9000
  */
 #ifndef FCGIPM_BASE_ADDR_H
 #define FCGIPM_BASE_ADDR_H

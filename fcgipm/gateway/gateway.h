@@ -17,6 +17,7 @@ struct gateway_opts {
 	const char *docroot;	/* no trailing slash, "" = /; NULL = none */
 	char *const *handler;	/* its argv, for every request; NULL = none */
 	const char *handler_dir;	/* its folder, NULL without handler */
+	char *const *programs;	/* no other is run; NULL = no such list */
 	char *const *own_env;	/* the administrator's NAME=VALUE, NULL ended */
 	char *const *base_env;	/* what a parameter may replace; NULL ended */
 	const struct privs *child;	/* limits of a program */

@@ -177,6 +177,15 @@ check(struct located *l, bool runnable, struct refusal *why)
 	return 0;
 }
 
+static bool
+is_allowed(char *const *programs, const char *path)
+{
+	for (; programs && *programs; programs++)
+		if (strcmp(*programs, path) == 0)
+			return true;
+	return false;
+}
+
 int
 locate_open(const struct gateway_opts *opts, const char *path, bool runnable,
 	struct located *ret, struct refusal *why)
@@ -185,6 +194,8 @@ locate_open(const struct gateway_opts *opts, const char *path, bool runnable,
 	const char *rel = path;
 	int rootfd = -1;
 
+	if (opts->programs && !is_allowed(opts->programs, path))
+		return refuse(why, 403, "none of those that -p allows");
 	if (opts->docroot && *opts->docroot) {
 		rel = beneath(opts->docroot, path);
 		if (!rel)

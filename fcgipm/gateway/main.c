@@ -1,18 +1,16 @@
 /*
- * main.c - the program fcgipm-cgi: its options and its start
+ * main.c - the program fcgipm-cgi: its start and its end
  *
- * fcgipm-cgi(8).  Started by the supervisor (-p), which hands on listening
- * sockets and pool keys, or by hand, by systemd, in place of fcgiwrap.
+ * fcgipm-cgi(8).  Started by the supervisor, which hands on listening sockets
+ * and pool keys, or by hand, by systemd, in place of fcgiwrap.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -23,249 +21,33 @@
 #include "base/vec.h"
 #include "conf/conf.h"
 #include "gateway/gateway.h"
+#include "gateway/listeners.h"
+#include "gateway/options.h"
 #include "gateway/server.h"
 #include "pool/launch.h"
-#include "proto/fcgi.h"
-#include "sys/listen.h"
 #include "sys/privs.h"
 
-#define LISTENERS_MAX 64
 /* From the kernel, when the supervisor dies. */
 #define PARENT_DIED SIGUSR2
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
-static const char usage_text[] =
-	"usage: fcgipm-cgi [-l ADDR]... [-d DOCROOT] [-j MAX] [-e NAME]...\n"
-	"                  [-o KEY=VALUE]... [HANDLER]\n"
-	"\n"
-	"  -l ADDR       listen there; without it the listener is fd 0, or\n"
-	"                what systemd hands on\n"
-	"  -d DOCROOT    folder that every script must lie in\n"
-	"  -j MAX        programs at once (pm.max_children)\n"
-	"  -e NAME       hand on this variable of our environment\n"
-	"  -o KEY=VALUE  a key of fcgipm.ini(5), as cgi.idle_timeout=30s\n"
-	"  -p POOL -L N  as the supervisor starts it: N listeners\n"
-	"  -V, -h        print the version, this help\n"
-	"  HANDLER       the program for every request\n"
-	"\n"
-	"ADDR is a path, @name, host:port, [v6]:port or a port; see "
-	"fcgipm-cgi(8).\n";
-
-
-struct main_opts {
-	const char *pool;	/* -p, NULL by hand */
-	int inherited;		/* -L: listeners we were started with */
-	const char *listen[LISTENERS_MAX];
-	size_t nlisten;
-	struct vec env_names;	/* -e */
-	struct vec own, base;	/* what that makes of our environment */
-	struct vec handler;	/* and its arguments */
-	struct conf conf;
-	struct conf_pool *keys;	/* -o, -d, -j and HANDLER, in conf */
-};
-
 /* The process: one loop, its listeners, the signals that end it. */
 struct gateway {
-	bool supervised;		/* a pool's worker, not by hand */
+	bool supervised; /* a pool's worker, not by hand */
 	struct loop *loop;
 	struct loop_signals signals;
 	struct server server;
 	bool stopping;
 };
 
-static int
-usage(const char *fmt, const char *what)
-{
-	fputs("fcgipm-cgi: ", stderr);
-	fprintf(stderr, fmt, what);
-	fputs("\nTry fcgipm-cgi -h, or man 8 fcgipm-cgi.\n", stderr);
-	return EXIT_USAGE;
-}
-
-static void
-set_key(struct main_opts *o, const char *key, const char *value,
-	struct conf_problems *ps)
-{
-	(void)conf_pool_set(&o->conf, o->keys, key, value, ps);
-}
-
-/* -o KEY=VALUE; 0 or an exit code. */
-static int
-set_pair(struct main_opts *o, const char *pair, struct conf_problems *ps)
-{
-	const char *eq = strchr(pair, '=');
-	char *key;
-
-	if (!eq)
-		return usage("-o %s: write KEY=VALUE", pair);
-	key = mem_strndup(pair, (size_t)(eq - pair));
-	set_key(o, key, eq + 1, ps);
-	free(key);
-	return 0;
-}
-
-/* Two passes: the pool's name stands in what the second one says. */
-static int
-parse(int argc, char **argv, struct main_opts *o, struct conf_problems *ps)
-{
-	static const char letters[] = "+:l:d:j:e:o:p:L:Vh";
-	int opt, status = 0;
-	char *end;
-
-	while ((opt = getopt(argc, argv, letters)) != -1)
-		if (opt == 'p')
-			o->pool = optarg;
-	conf_init(&o->conf);
-	o->keys = conf_add_pool(&o->conf, o->pool ? o->pool : "cgi");
-	set_key(o, "mode", "cgi", ps);
-	optind = 1;
-	while (!status && (opt = getopt(argc, argv, letters)) != -1) {
-		switch (opt) {
-		case 'l':
-			if (o->nlisten == LISTENERS_MAX)
-				return usage("-l %s: too many", optarg);
-			o->listen[o->nlisten++] = optarg;
-			break;
-		case 'd':
-			set_key(o, "docroot", optarg, ps);
-			break;
-		case 'j':
-			set_key(o, "pm.max_children", optarg, ps);
-			break;
-		case 'e':
-			vec_add(&o->env_names, optarg);
-			break;
-		case 'o':
-			status = set_pair(o, optarg, ps);
-			break;
-		case 'L':
-			o->inherited = (int)strtol(optarg, &end, 10);
-			if (*end || o->inherited < 1 ||
-				o->inherited > LISTENERS_MAX)
-				return usage("-L %s: a number from 1 to 64",
-					optarg);
-			break;
-		case 'V':
-			printf("fcgipm-cgi %s\n", FCGIPM_VERSION);
-			exit(0);
-		case 'h':
-			fputs(usage_text, stdout);
-			exit(0);
-		case 'p':
-			break;
-		default:
-			fprintf(stderr, "fcgipm-cgi: -%c %s\n", optopt,
-				opt == ':' ? "needs a value" : "is no option");
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc)
-		set_key(o, "handler", argv[optind++], ps);
-	if (!status && optind < argc)
-		return usage("%s: one HANDLER; its arguments go into "
-			"-o handler_args=...", argv[optind]);
-	return status;
-}
-
-static bool
-is_listening(int fd)
-{
-	int on = 0;
-	socklen_t len = sizeof(on);
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
-}
-
-/* Sockets from first on, as systemd and the supervisor hand them on. */
-static int
-take_inherited(int *fds, int first, int n)
-{
-	int i;
-
-	for (i = 0; i < n; i++) {
-		fds[i] = first + i;
-		if (!is_listening(fds[i])) {
-			log_error("descriptor %d is no listening socket; give "
-				"-l ADDR", fds[i]);
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* LISTEN_FDS of sd_listen_fds(3); 0 when it is not for us. */
-static int
-activation_fds(void)
-{
-	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-
-	if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid())
-		return 0;
-	return (int)MIN(MAX(strtol(n, NULL, 10), 0L), (long)LISTENERS_MAX);
-}
-
-/* Sockets of our own belong to whom we become. */
-static int
-open_listeners(const struct main_opts *o, const struct privs *us,
-	struct listen_socket *socks)
-{
-	const struct listen_opts lo = {
-		.backlog = (int)o->keys->listen_backlog,
-		.owner = us->set_ids ? us->uid : (uid_t)-1,
-		.group = us->set_ids ? us->gid : (gid_t)-1,
-		.mode = (mode_t)o->keys->listen_mode,
-	};
-	const char *bad = NULL;
-	struct addr addr;
-	char why[256];
-	size_t i;
-
-	for (i = 0; i < o->nlisten; i++) {
-		if (addr_parse(o->listen[i], &addr, &bad) < 0) {
-			usage("-l: %s", bad);
-			return EXIT_USAGE;
-		}
-		if (listen_open(&addr, &lo, &socks[i], why, sizeof(why)) < 0) {
-			log_error("%s", why);
-			return EXIT_SYSTEM;
-		}
-	}
-	return 0;
-}
-
-/* The listeners in fds; their number, or 0 when there are none. */
-static size_t
-gather_listeners(const struct main_opts *o, struct listen_socket *socks,
-	int *fds)
-{
-	int n = o->pool || o->nlisten ? 0 : activation_fds();
-	size_t i;
-
-	for (i = 0; i < o->nlisten; i++) {
-		fds[i] = socks[i].fd;
-		socks[i].fd = -1;	/* the server's; the path stays ours */
-	}
-	if (o->nlisten)
-		return o->nlisten;
-	if (n > 0)
-		return take_inherited(fds, 3, n) < 0 ? 0 : (size_t)n;
-	/* The first is 0, the others begin behind stderr. */
-	n = MAX(o->inherited, 1);
-	if (take_inherited(fds, FCGI_LISTENSOCK_FILENO, 1) < 0 ||
-		take_inherited(fds + 1, 3, n - 1) < 0)
-		return 0;
-	return (size_t)n;
-}
-
 /* HOME and USER as of now, or of whom we become by hand. */
 static void
-add_identity(const struct main_opts *o, const struct privs *us,
-	struct vec *base)
+add_identity(const struct options *o, const struct privs *us, struct vec *base)
 {
 	const struct passwd *pw = NULL;
 	const char *home = getenv("HOME"), *user = getenv("USER");
 
-	if (!o->pool && us->set_ids) {
+	if (!o->supervised && us->set_ids) {
 		pw = getpwuid(us->uid);
 		home = pw ? pw->pw_dir : "/";
 		user = pw ? pw->pw_name : NULL;
@@ -278,28 +60,28 @@ add_identity(const struct main_opts *o, const struct privs *us,
 
 /* Our own variables for programs: which are given, which may be replaced. */
 static void
-gather_env(struct main_opts *o, const struct privs *us,
-	struct gateway_opts *opts)
+gather_env(struct options *o, const struct privs *us, struct gateway_opts *opts)
 {
+	static struct vec own, base;	/* opts points into them for good */
 	char **given = vec_array(&o->env_names), **var;
 	const char *value = getenv("PATH");
 	size_t i;
 
-	vec_addf(&o->base, "PATH=%s", value ? value : DEFAULT_PATH);
-	add_identity(o, us, &o->base);
+	vec_addf(&base, "PATH=%s", value ? value : DEFAULT_PATH);
+	add_identity(o, us, &base);
 	for (i = 0; given && given[i]; i++)
 		if ((value = getenv(given[i])))
-			vec_addf(&o->own, "%s=%s", given[i], value);
+			vec_addf(&own, "%s=%s", given[i], value);
 	for (var = environ; *var; var++)
 		if (strncmp(*var, "FCGIPM_", 7) == 0)
-			vec_add(&o->own, *var);
-	opts->own_env = vec_array(&o->own);
-	opts->base_env = vec_array(&o->base);
+			vec_add(&own, *var);
+	opts->own_env = vec_array(&own);
+	opts->base_env = vec_array(&base);
 }
 
 /* Whom we become; the supervisor has checked the names, by hand nobody. */
 static int
-resolve_privileges(const struct main_opts *o, pid_t parent, struct privs *us)
+resolve_privileges(const struct options *o, pid_t parent, struct privs *us)
 {
 	const struct conf_pool *keys = o->keys;
 	const char *why = NULL;
@@ -309,7 +91,7 @@ resolve_privileges(const struct main_opts *o, pid_t parent, struct privs *us)
 		.no_new_privs = keys->no_new_privs,
 		/* The change of ids makes the kernel forget it (prctl(2)).
 		 * Not KILL: we have groups of programs to take along. */
-		.parent_death_signal = o->pool ? PARENT_DIED : 0,
+		.parent_death_signal = o->supervised ? PARENT_DIED : 0,
 		.parent = parent,
 	};
 	if (privs_resolve(keys->user, keys->group, us, &why) == 0)
@@ -412,10 +194,11 @@ name_user(const struct privs *us)
 	return pw ? mem_strdup(pw->pw_name) : mem_printf("%u", (unsigned)uid);
 }
 
-/* docroot and handler as the rest wants them. */
-static void
-finish_opts(struct main_opts *o, struct gateway_opts *opts)
+/* docroot, handler and -p as the rest wants them; false without memory. */
+static bool
+finish_opts(struct options *o, struct gateway_opts *opts)
 {
+	static struct vec handler;
 	const struct conf_pool *keys = o->keys;
 	const char *slash;
 	char *docroot;
@@ -427,24 +210,30 @@ finish_opts(struct main_opts *o, struct gateway_opts *opts)
 			docroot[n - 1] = '\0';
 		opts->docroot = docroot;
 	}
+	if (o->programs.n > 0 || o->programs.failed) {
+		opts->programs = vec_array(&o->programs);
+		if (!opts->programs)
+			return false;
+	}
 	if (!keys->handler)
-		return;
+		return true;
 	slash = strrchr(keys->handler, '/');
 	opts->handler_dir = mem_strndup(keys->handler,
 		MAX((size_t)(slash - keys->handler), (size_t)1));
-	vec_add(&o->handler, keys->handler);
+	vec_add(&handler, keys->handler);
 	for (i = 0; i < keys->handler_args.n; i++)
-		vec_add(&o->handler, keys->handler_args.v[i]);
-	opts->handler = vec_array(&o->handler);
+		vec_add(&handler, keys->handler_args.v[i]);
+	opts->handler = vec_array(&handler);
+	return opts->handler != NULL;
 }
 
 static int
-serve(struct gateway *g, const struct gateway_opts *opts, const int *fds,
-	size_t n)
+serve(struct gateway *g, const struct gateway_opts *opts,
+	const struct listeners *l)
 {
 	g->loop = loop_new();
 	if (!g->loop || setup_signals(g) < 0 ||
-		server_init(&g->server, g->loop, opts, fds, n) < 0) {
+		server_init(&g->server, g->loop, opts, l->fds, l->n) < 0) {
 		log_error("cannot start: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
@@ -461,27 +250,26 @@ serve(struct gateway *g, const struct gateway_opts *opts, const int *fds,
 int
 main(int argc, char **argv)
 {
-	static struct main_opts o;
+	static struct options o;
 	static struct gateway g;
-	static struct listen_socket socks[LISTENERS_MAX];
+	static struct listeners listeners;
 	struct conf_problems ps = {0};
 	static struct gateway_opts opts;
-	static struct privs child = {.parent_death_signal = SIGKILL,
-		 .set_umask = true};
+	static struct privs child = {
+		.parent_death_signal = SIGKILL, .set_umask = true};
 	struct privs us;
-	int fds[LISTENERS_MAX], status;
 	pid_t parent = getppid();
 	unsigned long nofile;
-	size_t n, i;
+	int status;
 
 	/* Programs get 0, 1 and 2, whatever we were started with. */
 	if (inherit_nothing() < 0)
 		return EXIT_SYSTEM;
 	log_ident("fcgipm-cgi");
-	status = parse(argc, argv, &o, &ps);
+	status = options_parse(argc, argv, &o, &ps);
 	if (status)
 		return status;
-	if (o.pool)
+	if (o.supervised)
 		log_bare();
 	if (ps.nerrors || conf_check_gateway(&o.conf, &ps) < 0) {
 		conf_problems_print(&ps, stderr);
@@ -490,8 +278,7 @@ main(int argc, char **argv)
 	if (resolve_privileges(&o, parent, &us) < 0)
 		return EXIT_CONFIG;
 	nofile = fd_raise_limit();
-	status = open_listeners(&o, &us, socks);
-	n = status ? 0 : gather_listeners(&o, socks, fds);
+	status = listeners_open(&o, &us, &listeners);
 	gather_env(&o, &us, &opts);
 	opts.nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	opts.pool = o.keys;
@@ -502,18 +289,16 @@ main(int argc, char **argv)
 	child.nice = o.keys->process_priority;
 	child.set_nice = child.nice != 0;
 	launch_set_limits(&child, o.keys, nofile);
-	finish_opts(&o, &opts);
-	if (!status && (n == 0 || opts.nullfd < 0 || !opts.own_env ||
-			       !opts.base_env ||
-			       drop_privileges(&us, &child) < 0))
+	if (!status &&
+		(!finish_opts(&o, &opts) || opts.nullfd < 0 || !opts.own_env ||
+			!opts.base_env || drop_privileges(&us, &child) < 0))
 		status = EXIT_SYSTEM;
-	if (!status && !o.pool)
+	if (!status && !o.supervised)
 		log_notice("ready: %u programs at once", o.keys->max_children);
-	g.supervised = o.pool != NULL;
+	g.supervised = o.supervised;
 	if (!status)
-		status = serve(&g, &opts, fds, n);
-	for (i = 0; i < o.nlisten; i++)
-		listen_close(&socks[i]);
+		status = serve(&g, &opts, &listeners);
+	listeners_close(&listeners);
 	log_flush();
 	return status;
 }

@@ -185,7 +185,7 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 
 	l->path = find_gateway();
 	vec_add(&l->argv, "fcgipm-cgi");
-	vec_add(&l->argv, "-p");
+	vec_add(&l->argv, "-P");
 	vec_add(&l->argv, conf->name);
 	vec_add(&l->argv, "-L");
 	vec_addf(&l->argv, "%zu", nsockets);

@@ -42,6 +42,7 @@ cmd:mandoc mandoc
 cmd:gnuplot gnuplot-nox
 cmd:wrk wrk
 cmd:strace strace
+cmd:systemd-analyze systemd
 END
 	;;
 	peers) cat <<'END'

@@ -42,6 +42,8 @@ Test(addr, reads_every_way_to_write_one)
 		{"0.0.0.0:1", "0.0.0.0:1", AF_INET, "all, least port"},
 		{"10.1.2.3:65535", "10.1.2.3:65535", AF_INET, "last port"},
 		{"[::1]:9000", "[::1]:9000", AF_INET6, "IPv6"},
+		{"tcp6:[::1]:9000", "[::1]:9000", AF_INET6,
+			"as fcgiwrap writes it"},
 		{"[2001:DB8::0:1]:80", "[2001:db8::1]:80", AF_INET6,
 			"RFC 5952 spelling"},
 	};

@@ -1,0 +1,473 @@
+/*
+ * test_alone.c - the gateway without a supervisor, in the place of fcgiwrap:
+ * how it gets its sockets, what it may run, and how it leaves
+ */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define USAGE 64
+#define SYSTEM 71
+
+/* A socket at a path in the folder, which the launched program inherits. */
+static int
+bind_at(const struct world *w, const char *name)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), high;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%.*s/%.*s", 80, w->dir, 24,
+		name);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	/* Above those it is to be duplicated to. */
+	high = fcntl(fd, F_DUPFD, 20);
+	cr_assert_geq(high, 20);
+	close(fd);
+	return high;
+}
+
+static int
+listen_at(const struct world *w, const char *name)
+{
+	int fd = bind_at(w, name);
+
+	cr_assert_eq(listen(fd, 16), 0);
+	return fd;
+}
+
+/* Ours to remove where the gateway has to leave it. */
+static void
+forget(const struct world *w, int fd, const char *name)
+{
+	close(fd);
+	cr_expect_eq(unlink(world_path(w, name)), 0, "%s is still there",
+		name);
+}
+
+/* Hands on fd, and second unless -1, as first and the next one. */
+static void
+launch(struct world *w, const char *first, int fd, int second,
+	const char *more, const char *value)
+{
+	char bin[600], one[16], two[16];
+	char *argv[14] = {strdup(world_child("activate")), (char *)first};
+	size_t n = 2;
+
+	snprintf(bin, sizeof(bin), "%s/fcgipm-cgi", getenv("FCGIPM_BIN"));
+	snprintf(one, sizeof(one), "%d", fd);
+	snprintf(two, sizeof(two), "%d", second);
+	argv[n++] = one;
+	if (second >= 0)
+		argv[n++] = two;
+	argv[n++] = "--";
+	argv[n++] = bin;
+	if (more)
+		argv[n++] = (char *)more;
+	if (value)
+		argv[n++] = (char *)value;
+	argv[n++] = "-d";
+	argv[n++] = "/";
+	world_launch_argv(w, argv);
+	free(argv[0]);
+}
+
+static void
+run_gateway(struct world *w, char *const *argv)
+{
+	world_launch_argv(w, argv);
+	world_expect_log(w, "ready: ");
+}
+
+/* The program sees its three descriptors and nothing else of ours. */
+static void
+expect_served(struct world *w, const char *address)
+{
+	struct answer a = client_script(w, address, world_child("fdlist"),
+		NULL);
+
+	answer_expect(&a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
+	cr_expect_eq(a.app_status, 0);
+	answer_free(&a);
+}
+
+static void
+expect_forbidden(struct world *w, const char *address, const char *script)
+{
+	struct answer a = client_script(w, address, script, NULL);
+
+	answer_expect(&a, "Status: 403");
+	answer_free(&a);
+}
+
+static void
+expect_refused(struct world *w, char *const *argv, int code, const char *why)
+{
+	char *out;
+
+	cr_expect_eq(world_run(w, argv, &out), code, "%s", out);
+	cr_expect(strstr(out, why), "no \"%s\" in: %s", why, out);
+	free(out);
+}
+
+/* FastCGI 1.0, section 2.2: what spawn-fcgi and inetd's wait do. */
+Test(alone, descriptor_0_is_the_listener, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = listen_at(w, "s");
+
+	launch(w, "0", fd, -1, NULL, NULL);
+	world_expect_log(w, "ready: 32 programs at once");
+	expect_served(w, "s");
+	world_stop(w);
+	forget(w, fd, "s");
+	world_close(&w);
+}
+
+/* What comes while no gateway is there stays in the socket. */
+Test(alone, an_activated_one_leaves_the_socket_to_the_next, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = listen_at(w, "s"), client;
+	char file[700];
+	const char *params[] = {file, NULL};
+	struct answer a;
+
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("fdlist"));
+	launch(w, "3", fd, -1, NULL, NULL);
+	expect_served(w, "s");
+	world_stop(w);
+	client = client_connect(w, "s");
+	client_begin(client, 1, 0, params);
+	client_record(client, 5, 1, NULL, 0, 0);
+	launch(w, "3", fd, -1, NULL, NULL);
+	a = client_read(client);
+	answer_expect(&a, "leader: yes\n");
+	answer_free(&a);
+	close(client);
+	expect_served(w, "s");
+	world_stop(w);
+	forget(w, fd, "s");
+	world_close(&w);
+}
+
+Test(alone, two_activated_sockets_are_both_served, .timeout = 60)
+{
+	struct world *w = world_open();
+	int one = listen_at(w, "one"), two = listen_at(w, "two");
+
+	launch(w, "3", one, two, NULL, NULL);
+	expect_served(w, "one");
+	expect_served(w, "two");
+	expect_served(w, "one");
+	world_stop(w);
+	forget(w, one, "one");
+	forget(w, two, "two");
+	world_close(&w);
+}
+
+Test(alone, an_address_is_served_beside_an_activated_socket, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *own = strdup(world_path(w, "own"));
+	int fd = listen_at(w, "s");
+
+	launch(w, "3", fd, -1, "-l", own);
+	world_expect_log(w, "ready: ");
+	expect_served(w, "s");
+	expect_served(w, "own");
+	world_stop(w);
+	cr_expect_neq(access(own, F_OK), 0, "its own path is removed");
+	forget(w, fd, "s");
+	free(own);
+	world_close(&w);
+}
+
+/* sd_listen_fds(3): the variables may be meant for our parent. */
+Test(alone, an_activation_of_somebody_else_is_not_ours, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = listen_at(w, "s");
+
+	setenv("WRONG_PID", "1", 1);
+	launch(w, "3", fd, -1, NULL, NULL);
+	world_expect_log(w, "descriptor 0 is no listening socket; give -l");
+	cr_expect_eq(world_wait(w), SYSTEM);
+	forget(w, fd, "s");
+	world_close(&w);
+}
+
+Test(alone, a_socket_that_does_not_listen_is_refused, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = bind_at(w, "s");
+
+	launch(w, "3", fd, -1, NULL, NULL);
+	world_expect_log(w, "descriptor 3 is no listening socket; systemd "
+		"hands on one with Accept=no");
+	cr_expect_eq(world_wait(w), SYSTEM);
+	forget(w, fd, "s");
+	world_close(&w);
+}
+
+static long
+sleeps_of(pid_t pid)
+{
+	return strtol(world_proc_status(pid, "voluntary_ctxt_switches"), NULL,
+		10);
+}
+
+/* The whole point is that this second goes by. */
+Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct timespec second = {1, 0};
+	int fd = listen_at(w, "s");
+	long before;
+
+	launch(w, "3", fd, -1, NULL, NULL);
+	expect_served(w, "s");
+	/* Its last turn ends in epoll_wait(2): another request is one more. */
+	do {
+		before = sleeps_of(w->pid);
+		cr_assert_eq(nanosleep(&(struct timespec){0, 50000000}, NULL),
+			0);
+	} while (sleeps_of(w->pid) != before);
+	cr_assert_eq(nanosleep(&second, NULL), 0);
+	cr_expect_eq(sleeps_of(w->pid), before);
+	world_stop(w);
+	forget(w, fd, "s");
+	world_close(&w);
+}
+
+/* fcgiwrap -f -c 2 -s unix:PATH, and what it does not have. */
+Test(alone, it_takes_the_options_of_fcgiwrap, .timeout = 60)
+{
+	struct world *w = world_open();
+	char url[700], tcp[64];
+	char *argv[] = {"fcgipm-cgi", "-f", "-c", "2", "-s", url, "-s", tcp,
+		"-d", "/", NULL};
+
+	snprintf(url, sizeof(url), "unix:%s", world_path(w, "s"));
+	snprintf(tcp, sizeof(tcp), "tcp:127.0.0.1:%d", w->port);
+	run_gateway(w, argv);
+	world_expect_log(w, "ready: 2 programs at once");
+	expect_served(w, "s");
+	expect_served(w, tcp + 4);
+	world_stop(w);
+	cr_expect_neq(access(world_path(w, "s"), F_OK), 0);
+	world_close(&w);
+}
+
+static bool
+has_ipv6(void)
+{
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 &&
+		bind(fd, (struct sockaddr *)&in6, sizeof(in6)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+Test(alone, it_takes_tcp6_of_fcgiwrap, .timeout = 60)
+{
+	struct world *w;
+	char url[64];
+	char *argv[] = {"fcgipm-cgi", "-s", url, "-d", "/", NULL};
+
+	if (!has_ipv6())
+		cr_skip_test("no IPv6 here");
+	w = world_open();
+	snprintf(url, sizeof(url), "tcp6:[::1]:%d", w->port);
+	run_gateway(w, argv);
+	expect_served(w, url + 5);
+	world_close(&w);
+}
+
+/* -c N of fcgiwrap is N processes, so N programs at once. */
+Test(alone, c_is_how_many_programs_run_at_once, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "s"));
+	char *script = strdup(world_script(w, "script",
+		"#!/bin/sh\n"
+		"mkdir @DIR@/run.$$\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+		"set -- @DIR@/run.*; echo \"running: $#\"\n"
+		"sleep 0.03\n"
+		"rmdir @DIR@/run.$$\n"));
+	char *argv[] = {"fcgipm-cgi", "-c", "2", "-s", sock, script, NULL};
+	const char *none[] = {NULL};
+	int fds[12], i;
+	long most = 0;
+
+	run_gateway(w, argv);
+	for (i = 0; i < 12; i++) {
+		fds[i] = client_connect(w, "s");
+		client_begin(fds[i], 1, 0, none);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	}
+	for (i = 0; i < 12; i++) {
+		struct answer a = client_read(fds[i]);
+		long n = answer_number(&a, "running");
+
+		most = n > most ? n : most;
+		answer_free(&a);
+		close(fds[i]);
+	}
+	cr_expect_eq(most, 2);
+	world_stop(w);
+	free(sock);
+	free(script);
+	world_close(&w);
+}
+
+/* fcgiwrap -p: the named programs and no other, wherever they lie. */
+Test(alone, p_names_all_that_may_run, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "s"));
+	char *fdlist = strdup(world_child("fdlist"));
+	char *big = strdup(world_child("big"));
+	char *inside = strdup(world_script(w, "inside", "#!/bin/sh\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\ninside\\n'\n"));
+	char *alone[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
+		NULL};
+	char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
+		"-d", w->dir, NULL};
+	struct answer a;
+
+	run_gateway(w, alone);
+	expect_served(w, "s");
+	a = client_script(w, "s", inside, NULL);
+	answer_expect(&a, "\r\n\r\ninside\n");
+	answer_free(&a);
+	expect_forbidden(w, "s", big);
+	world_expect_log(w, "none of those that -p allows");
+	expect_forbidden(w, "s", "/bin/ls");
+	world_stop(w);
+	/* And beneath the folder, where one is given. */
+	run_gateway(w, both);
+	expect_forbidden(w, "s", fdlist);
+	a = client_script(w, "s", inside, NULL);
+	answer_expect(&a, "\r\n\r\ninside\n");
+	answer_free(&a);
+	world_stop(w);
+	free(sock);
+	free(fdlist);
+	free(big);
+	free(inside);
+	world_close(&w);
+}
+
+Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "s"));
+
+	expect_refused(w, (char *[]){"fcgipm-cgi", "-s", sock, NULL}, USAGE,
+		"-d / allows every file");
+	expect_refused(w, (char *[]){"fcgipm-cgi", "-p", "www", NULL}, USAGE,
+		"write a program's whole path");
+	expect_refused(w, (char *[]){"fcgipm-cgi", "-c", NULL}, USAGE,
+		"-c needs a value");
+	expect_refused(w, (char *[]){"fcgipm-cgi", "-d", "/", "-s",
+		"tcp:0.0.0.0:1", NULL}, USAGE,
+		"-o listen.allowed_clients=");
+	expect_refused(w, (char *[]){"fcgipm-cgi", "-d", "/", "-s",
+		"unix:s", NULL}, USAGE, "begins with /");
+	free(sock);
+	world_close(&w);
+}
+
+Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "s"));
+	char *argv[] = {"fcgipm-cgi", "-s", sock, "-d", "/", NULL};
+
+	close(listen_at(w, "s"));
+	run_gateway(w, argv);
+	expect_served(w, "s");
+	expect_refused(w, argv, SYSTEM, sock);
+	expect_served(w, "s");
+	/* One that was killed leaves its path, and the next one takes it. */
+	world_signal(w, SIGKILL);
+	cr_expect_eq(world_wait(w), 128 + SIGKILL);
+	cr_expect_eq(access(sock, F_OK), 0);
+	run_gateway(w, argv);
+	expect_served(w, "s");
+	world_stop(w);
+	cr_expect_neq(access(sock, F_OK), 0, "it removes its path");
+	free(sock);
+	world_close(&w);
+}
+
+static bool
+exists(void *arg)
+{
+	return access(arg, F_OK) == 0;
+}
+
+static bool
+has_gone(void *arg)
+{
+	return access(arg, F_OK) != 0;
+}
+
+/* TERM: what runs and what waits for its place is answered, then 0. */
+Test(alone, term_finishes_what_was_accepted, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "s"));
+	char *begun = strdup(world_path(w, "begun"));
+	char *script = strdup(world_script(w, "script",
+		"#!/bin/sh\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+		"echo >@DIR@/begun\n"
+		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
+		"echo done\n"));
+	char *argv[] = {"fcgipm-cgi", "-c", "1", "-s", sock, script, NULL};
+	const char *none[] = {NULL};
+	int fds[3], i;
+
+	run_gateway(w, argv);
+	for (i = 0; i < 3; i++) {
+		fds[i] = client_connect(w, "s");
+		client_begin(fds[i], 1, 0, none);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	}
+	world_until(exists, begun, "the first one runs");
+	world_signal(w, SIGTERM);
+	cr_expect(world_alive(w->pid));
+	world_write(w, "go", "");
+	for (i = 0; i < 3; i++) {
+		struct answer a = client_read(fds[i]);
+
+		answer_expect(&a, "\r\n\r\ndone\n");
+		answer_free(&a);
+		close(fds[i]);
+	}
+	cr_expect_eq(world_wait(w), 0);
+	world_until(has_gone, sock, "its path is removed");
+	free(sock);
+	free(begun);
+	free(script);
+	world_close(&w);
+}
