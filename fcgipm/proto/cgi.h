@@ -114,7 +114,7 @@ struct cgi_header {
 	size_t max;		/* largest header accepted */
 	unsigned lines;		/* fields seen */
 	uint16_t status;	/* of the Status field, 0 = none */
-	bool location;		/* a Location field was seen */
+	bool location;		/* a Location field with a value was seen */
 	uint8_t state;		/* private from here on */
 	uint8_t matched[2];	/* of "status" and "location" in this line */
 	uint8_t digits;		/* of the status read so far */

@@ -14,6 +14,7 @@ enum header_state {
 	NAME,
 	STATUS_BLANK,	/* behind "Status:", before its digits */
 	STATUS_DIGITS,
+	LOCATION_BLANK,	/* behind "Location:", before a value */
 	VALUE,
 	VALUE_CR	/* a CR inside the value: LF must follow */
 };
@@ -62,10 +63,11 @@ scan_name(struct cgi_header *h, uint8_t c)
 	size_t i;
 
 	if (c == ':') {
-		h->state = h->matched[0] == strlen(names[0]) ? STATUS_BLANK :
-							       VALUE;
+		h->state = VALUE;
+		if (h->matched[0] == strlen(names[0]))
+			h->state = STATUS_BLANK;
 		if (h->matched[1] == strlen(names[1]))
-			h->location = true;
+			h->state = LOCATION_BLANK;
 		h->digits = 0;
 		h->lines++;
 		return true;
@@ -92,6 +94,17 @@ scan_value(struct cgi_header *h, uint8_t c)
 	else if (c == '\0')
 		return bad(h, "its header holds a NUL");
 	return true;
+}
+
+/* An empty one counts as not sent (6.3). */
+static bool
+scan_location(struct cgi_header *h, uint8_t c)
+{
+	if (c == ' ' || c == '\t')
+		return true;
+	h->state = VALUE;
+	h->location |= c != '\r' && c != '\n';
+	return scan_value(h, c);
 }
 
 /* Three digits, then a blank or the end of the line (6.3.3). */
@@ -159,6 +172,9 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 		case STATUS_BLANK:
 		case STATUS_DIGITS:
 			ok = scan_status(h, c);
+			break;
+		case LOCATION_BLANK:
+			ok = scan_location(h, c);
 			break;
 		case VALUE:
 			ok = scan_value(h, c);

@@ -159,6 +159,7 @@ client_send(int fd, const void *p, size_t len)
 	}
 }
 
+/* Padding is a trap: whoever reads it as records finds the request aborted. */
 static size_t
 put_record(uint8_t *to, int type, int id, const void *p, size_t len,
 	unsigned padding)
@@ -166,11 +167,14 @@ put_record(uint8_t *to, int type, int id, const void *p, size_t len,
 	const uint8_t head[8] = {1, (uint8_t)type, (uint8_t)(id >> 8),
 		(uint8_t)id, (uint8_t)(len >> 8), (uint8_t)len,
 		(uint8_t)padding, 0};
+	const uint8_t trap[8] = {1, ABORT, head[2], head[3]};
+	unsigned i;
 
 	memcpy(to, head, 8);
 	if (len)
 		memcpy(to + 8, p, len);
-	memset(to + 8 + len, 0xee, padding);
+	for (i = 0; i < padding; i++)
+		to[8 + len + i] = trap[i % 8];
 	return 8 + len + padding;
 }
 
@@ -237,6 +241,21 @@ void
 client_begin(int fd, int id, int flags, const char *const *params)
 {
 	client_begin_role(fd, id, 1, flags, params);
+}
+
+void
+client_read_record(int fd, struct record *ret)
+{
+	uint8_t h[8], padding[255];
+
+	client_read_bytes(fd, h, 8);
+	cr_assert_eq(h[0], 1, "version %d", h[0]);
+	ret->type = h[1];
+	ret->id = h[2] << 8 | h[3];
+	ret->len = (size_t)h[4] << 8 | h[5];
+	client_read_bytes(fd, ret->content, ret->len);
+	ret->content[ret->len] = '\0';
+	client_read_bytes(fd, padding, h[6]);
 }
 
 static void

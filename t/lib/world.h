@@ -36,6 +36,13 @@ struct answer {
 	double seconds;		/* from connect to the end */
 };
 
+/* One record, as it came. */
+struct record {
+	int type, id;
+	size_t len;
+	uint8_t content[65535 + 1];	/* with a NUL behind */
+};
+
 /* Skips the test, saying why, unless it runs as root or as another user. */
 void world_need_root(void);
 void world_need_user(void);
@@ -126,7 +133,7 @@ void client_read_bytes(int fd, void *p, size_t len);
 void client_expect_bytes(int fd, const void *want, size_t len);
 /* Asserts that the bytes go out. */
 void client_send(int fd, const void *p, size_t len);
-/* One record, padded as told. */
+/* One record.  Its padding looks like FCGI_ABORT_REQUEST records of id. */
 void client_record(int fd, int type, int id, const void *p, size_t len,
 	unsigned padding);
 /* BEGIN and the parameters, "NAME=VALUE" each, NULL at the end. */
@@ -134,6 +141,8 @@ void client_begin(int fd, int id, int flags, const char *const *params);
 /* The same for any role. */
 void client_begin_role(int fd, int id, int role, int flags,
 	const char *const *params);
+/* Reads one whole record; asserts. */
+void client_read_record(int fd, struct record *ret);
 /* Reads until END_REQUEST or the peer closes; timeout 20 s asserts. */
 struct answer client_read(int fd);
 void answer_free(struct answer *a);

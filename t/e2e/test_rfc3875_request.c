@@ -1,0 +1,389 @@
+/*
+ * test_rfc3875_request.c - what RFC 3875 demands of a request: meta-variables,
+ * body, command line, folder; a section of it each, see t/conformance.md
+ *
+ * The gateway gets the variables from a web server: it must hand on what it
+ * is given, byte by byte, and add what has a value of its own.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static struct world *
+start(void)
+{
+	struct world *w = world_open();
+
+	world_start(w, "[www]\n"
+		       "mode = cgi\n"
+		       "listen = @DIR@/www.sock\n"
+		       "docroot = @T@/children\n");
+	return w;
+}
+
+/* A request for the child with these parameters and no other. */
+static struct answer
+ask(struct world *w, const char *child, const char *const *params)
+{
+	int fd = client_connect(w, "www.sock");
+	const char *all[32];
+	char file[700];
+	struct answer a;
+	size_t n = 0;
+
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s", world_child(child));
+	all[n++] = file;
+	for (; *params && n < 31; params++)
+		all[n++] = *params;
+	all[n] = NULL;
+	client_begin(fd, 1, 0, all);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	a = client_read(fd);
+	cr_assert(a.ended);
+	close(fd);
+	return a;
+}
+
+static void
+expect_line(const struct answer *a, const char *line)
+{
+	char want[1200];
+
+	snprintf(want, sizeof(want), "\n%s\n", line);
+	cr_expect(strstr(a->out, want), "no \"%s\" in:\n%s", line, a->out);
+}
+
+static void
+expect_unset(const struct answer *a, const char *name)
+{
+	char want[100];
+
+	snprintf(want, sizeof(want), "\n%s=", name);
+	cr_expect_not(strstr(a->out, want), "%s in:\n%s", name, a->out);
+}
+
+/* The environment of a program that was asked with these. */
+static struct answer
+environment(struct world *w, const char *const *params)
+{
+	return ask(w, "environ", params);
+}
+
+#define ENVIRONMENT(w, ...)                                                    \
+	environment(w, (const char *const[]){__VA_ARGS__, NULL})
+
+static void
+expect_handed_on(const char *const *params)
+{
+	struct world *w = start();
+	struct answer a = environment(w, params);
+
+	for (; *params; params++)
+		expect_line(&a, *params);
+	answer_free(&a);
+	world_close(&w);
+}
+
+#define EXPECT_HANDED_ON(...)                                                  \
+	expect_handed_on((const char *const[]){__VA_ARGS__, NULL})
+
+/* What the program sees of a variable when the web server sends none. */
+static void
+expect_default(const char *line)
+{
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, NULL);
+
+	expect_line(&a, line);
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, values_keep_their_case_and_every_byte, .timeout = 60)
+{
+	char value[600] = "X_BYTES=";
+	size_t n = strlen(value);
+	int c;
+
+	/* All but NUL, and the line end, which parts our lines. */
+	for (c = 1; c < 256; c++)
+		if (c != '\n')
+			value[n++] = (char)c;
+	EXPECT_HANDED_ON(value, "X_CASE=aBc", "X_EQUALS=a=b=");
+}
+
+Test(rfc3875, auth_type_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("AUTH_TYPE=Digest");
+}
+
+Test(rfc3875, content_length_is_set_only_with_a_body, .timeout = 60)
+{
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, NULL);
+
+	expect_unset(&a, "CONTENT_LENGTH");
+	answer_free(&a);
+	/* nginx sends it empty. */
+	a = ENVIRONMENT(w, "CONTENT_LENGTH=");
+	expect_unset(&a, "CONTENT_LENGTH");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "CONTENT_LENGTH=0");
+	expect_line(&a, "CONTENT_LENGTH=0");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "CONTENT_LENGTH=1234");
+	expect_line(&a, "CONTENT_LENGTH=1234");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, content_type_is_set_only_when_it_was_sent, .timeout = 60)
+{
+	static const char type[] =
+		"CONTENT_TYPE=multipart/form-data; boundary=\"--a=B\"";
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, "CONTENT_LENGTH=0");
+
+	expect_unset(&a, "CONTENT_TYPE");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "CONTENT_LENGTH=0", "CONTENT_TYPE=");
+	expect_unset(&a, "CONTENT_TYPE");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "CONTENT_LENGTH=0", type);
+	expect_line(&a, type);
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, gateway_interface_is_cgi_1_1, .timeout = 60)
+{
+	expect_default("GATEWAY_INTERFACE=CGI/1.1");
+}
+
+Test(rfc3875, path_info_is_not_decoded_again, .timeout = 60)
+{
+	EXPECT_HANDED_ON("PATH_INFO=/This.is//the;Path/%2e%2E/\303\244+ x");
+}
+
+Test(rfc3875, path_translated_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("PATH_INFO=/a",
+		"PATH_TRANSLATED=/srv/\377\001 Www/../a");
+}
+
+Test(rfc3875, query_string_is_set_even_when_empty, .timeout = 60)
+{
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, NULL);
+
+	expect_line(&a, "QUERY_STRING=");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "QUERY_STRING=");
+	expect_line(&a, "QUERY_STRING=");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "QUERY_STRING=a=%41&B;c+d?/=");
+	expect_line(&a, "QUERY_STRING=a=%41&B;c+d?/=");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, remote_addr_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("REMOTE_ADDR=2001:db8::192.0.2.1");
+}
+
+Test(rfc3875, remote_host_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("REMOTE_HOST=Client.example.net");
+}
+
+Test(rfc3875, remote_ident_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("REMOTE_IDENT=some body");
+}
+
+Test(rfc3875, remote_user_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("AUTH_TYPE=Basic", "REMOTE_USER=Some Body");
+}
+
+Test(rfc3875, request_method_may_be_any, .timeout = 60)
+{
+	static const char *const methods[] = {"REQUEST_METHOD=GET",
+		"REQUEST_METHOD=POST", "REQUEST_METHOD=HEAD",
+		"REQUEST_METHOD=PUT", "REQUEST_METHOD=DELETE",
+		"REQUEST_METHOD=PROPFIND", "REQUEST_METHOD=get"};
+	struct world *w = start();
+	size_t i;
+
+	for (i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		struct answer a = ENVIRONMENT(w, methods[i]);
+
+		expect_line(&a, methods[i]);
+		answer_free(&a);
+	}
+	world_close(&w);
+}
+
+Test(rfc3875, script_name_is_set_even_when_empty, .timeout = 60)
+{
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, "SCRIPT_NAME=");
+
+	expect_line(&a, "SCRIPT_NAME=");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "SCRIPT_NAME=/cgi-bin/A b");
+	expect_line(&a, "SCRIPT_NAME=/cgi-bin/A b");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, server_name_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("SERVER_NAME=[2001:db8::1]");
+}
+
+Test(rfc3875, server_port_is_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("SERVER_PORT=80");
+}
+
+Test(rfc3875, server_protocol_is_set, .timeout = 60)
+{
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, NULL);
+
+	expect_line(&a, "SERVER_PROTOCOL=HTTP/1.0");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "SERVER_PROTOCOL=HTTP/2.0");
+	expect_line(&a, "SERVER_PROTOCOL=HTTP/2.0");
+	answer_free(&a);
+	a = ENVIRONMENT(w, "SERVER_PROTOCOL=INCLUDED");
+	expect_line(&a, "SERVER_PROTOCOL=INCLUDED");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, server_software_is_set, .timeout = 60)
+{
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, NULL);
+
+	expect_line(&a, "SERVER_SOFTWARE=fcgipm/" FCGIPM_VERSION);
+	answer_free(&a);
+	a = ENVIRONMENT(w, "SERVER_SOFTWARE=nginx/1.22.1 (a comment)");
+	expect_line(&a, "SERVER_SOFTWARE=nginx/1.22.1 (a comment)");
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, protocol_and_scheme_variables_are_handed_on, .timeout = 60)
+{
+	EXPECT_HANDED_ON("HTTP_ACCEPT=text/html, */*;q=0.1",
+		"HTTP_COOKIE=a=b; C=\"d\"", "HTTP_X_EMPTY=", "HTTPS=on",
+		"SSL_PROTOCOL=TLSv1.3", "X_EXTENSION=ours");
+}
+
+/* Exactly these: nothing leaks in from the gateway's own. */
+Test(rfc3875, a_program_has_no_other_variables, .timeout = 60)
+{
+	static const char *const known[] = {"argv[0]=", "GATEWAY_INTERFACE=",
+		"QUERY_STRING=", "REQUEST_METHOD=", "SERVER_PROTOCOL=",
+		"SERVER_SOFTWARE=", "SCRIPT_FILENAME=", "PATH=", "HOME=",
+		"USER=", "FCGIPM_POOL=", "FCGIPM_THREADS=", "FCGIPM_WORKER="};
+	struct world *w = start();
+	struct answer a = ENVIRONMENT(w, NULL);
+	char *line, *rest = strstr(a.out, "\r\n\r\n") + 4;
+	size_t i;
+
+	while ((line = strsep(&rest, "\n")) != NULL && *line) {
+		for (i = 0; i < sizeof(known) / sizeof(*known); i++)
+			if (strncmp(line, known[i], strlen(known[i])) == 0)
+				break;
+		cr_expect_lt(i, sizeof(known) / sizeof(*known), "%s", line);
+	}
+	answer_free(&a);
+	world_close(&w);
+}
+
+Test(rfc3875, a_nul_stands_in_no_variable, .timeout = 60)
+{
+	/* "\4\3HASa" NUL "b", typed (FastCGI 1.0, section 3.4). */
+	static const char pair[] = "\3\3HASa\0b";
+	static const uint8_t begin[8] = {0, 1};
+	struct world *w = start();
+	int fd = client_connect(w, "www.sock");
+	struct answer a;
+
+	client_record(fd, 1, 1, begin, 8, 0);
+	client_record(fd, 4, 1, pair, sizeof(pair) - 1, 0);
+	client_record(fd, 4, 1, NULL, 0, 0);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	a = client_read(fd);
+	answer_expect(&a, "Status: 400 ");
+	answer_free(&a);
+	close(fd);
+	world_close(&w);
+}
+
+/* An "indexed" query must name no arguments: off, and so for good. */
+Test(rfc3875, an_indexed_query_makes_no_arguments, .timeout = 60)
+{
+	static const char *const queries[] = {"QUERY_STRING=one+two",
+		"QUERY_STRING=-e", "QUERY_STRING=%2Dx+--help"};
+	struct world *w = start();
+	size_t i;
+
+	for (i = 0; i < sizeof(queries) / sizeof(*queries); i++) {
+		struct answer a = ENVIRONMENT(w, "REQUEST_METHOD=GET",
+			queries[i]);
+		char *name = strstr(a.out, "argv[0]=");
+
+		cr_assert_not_null(name);
+		name[strcspn(name, "\n")] = '\0';
+		cr_expect_str_eq(name + strlen("argv[0]="),
+			world_child("environ"));
+		cr_expect_not(strstr(name + strlen(name) + 1, "argv["),
+			"%s", queries[i]);
+		answer_free(&a);
+	}
+	world_close(&w);
+}
+
+Test(rfc3875, the_working_folder_is_the_scripts, .timeout = 60)
+{
+	static const char *const scripts[] = {"www/pwd", "www/in/pwd",
+		"www/in/deep er/pwd"};
+	struct world *w = world_open();
+	size_t i;
+
+	world_shell(w, "mkdir -p 'www/in/deep er'\n"
+		       "cat >www/pwd <<'END'\n"
+		       "#!/bin/sh\n"
+		       "printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+		       "echo \"cwd=$(/bin/pwd -P).\"\n"
+		       "END\n"
+		       "chmod 755 www/pwd\n"
+		       "cp www/pwd www/in\n"
+		       "cp www/pwd 'www/in/deep er'\n");
+	world_start(w, "[www]\n"
+		       "mode = cgi\n"
+		       "listen = @DIR@/www.sock\n"
+		       "docroot = @DIR@/www\n");
+	for (i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
+		char want[400], *real = realpath(w->dir, NULL);
+		struct answer a = client_script(w, "www.sock",
+			world_path(w, scripts[i]), NULL);
+
+		snprintf(want, sizeof(want), "cwd=%s/%.*s.\n", real,
+			(int)strlen(scripts[i]) - 4, scripts[i]);
+		answer_expect(&a, want);
+		answer_free(&a);
+		free(real);
+	}
+	world_close(&w);
+}
