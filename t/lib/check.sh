@@ -85,6 +85,7 @@ unit() {
 	for t in $(programs unit test); do
 		run "unit/${t##*/}" "$t" --color=never
 	done
+	run conformance.md "$FCGIPM_SRC/t/lib/conformance.sh"
 }
 
 # Each target of the fuzzer with its corpus.
