@@ -127,6 +127,7 @@ Test(handlers, each_answers_in_both_modes, .timeout = 60)
 		{"cpu", "rounds: "},
 		{"upload", "bytes: 0 hash: cbf29ce484222325"},
 		{"threads", "slept: 1 ms"},
+		{"authorizer", "Status: 401 Unauthorized"},
 	};
 	size_t i;
 
