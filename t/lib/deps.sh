@@ -37,6 +37,7 @@ pc:criterion libcriterion-dev
 cmd:apache2 apache2-bin
 cmd:curl curl
 cmd:git git
+cmd:lighttpd lighttpd
 cmd:setpriv util-linux
 cmd:mandoc mandoc
 cmd:gnuplot gnuplot-nox
