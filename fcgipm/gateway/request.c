@@ -24,8 +24,6 @@
 #include "gateway/response.h"
 #include "gateway/server.h"
 
-/* When a program's stderr and its client are watched beside its output. */
-#define WATCH_AFTER_MS 100
 /* One read of the connection: no more comes before it is drained. */
 #define BODY_MAX (64 * 1024)
 /* Longest line of a program's stderr that is logged in one piece. */
@@ -51,6 +49,11 @@ over(struct request *r)
 {
 	if (r->state == REQUEST_OVER)
 		return;
+	if (r->state == REQUEST_RUNNING) {
+		*r->prev = r->next;
+		if (r->next)
+			r->next->prev = r->prev;
+	}
 	r->state = REQUEST_OVER;
 	loop_timer_stop(r->srv->loop, &r->timer);
 	/* Whoever called us still looks at r->state. */
@@ -149,7 +152,6 @@ on_program_exit(struct script *s)
 	struct request *r = container_of(s, struct request, script);
 	struct loop *loop = r->srv->loop;
 
-	server_del_program(r->srv, r);
 	server_free_place(r->srv);
 	script_close_input(s);
 	if (!r->conn) {
@@ -174,12 +176,6 @@ request_is_receiving(const struct request *r)
 		return false;
 	return r->state != REQUEST_RUNNING ||
 		(r->script.infd >= 0 && r->body.len == 0);
-}
-
-bool
-request_is_quiet(const struct request *r)
-{
-	return r->state == REQUEST_RUNNING && r->quick && r->input_ended;
 }
 
 bool
@@ -216,18 +212,6 @@ arm_timer(struct request *r, int64_t limit_ms)
 		loop_timer_set(r->srv->loop, &r->timer, at);
 }
 
-/* It is none of the quick ones. */
-static void
-watch_all(struct request *r)
-{
-	r->quick = false;
-	arm_timer(r, 0);
-	if (!r->conn || !r->conn->blocked)
-		response_resume(r);
-	if (r->conn)
-		conn_update(r->conn);
-}
-
 static void
 on_timer(struct loop_timer *timer)
 {
@@ -242,10 +226,6 @@ on_timer(struct loop_timer *timer)
 	if (r->script.pid == 0) {
 		r->lingered = true;
 		check_end(r);
-		return;
-	}
-	if (r->quick) {
-		watch_all(r);
 		return;
 	}
 	if (limit <= 0 || loop_now(r->srv->loop) - r->active_ms < limit) {
@@ -329,6 +309,17 @@ decide_body(struct request *r, const struct cgi_params *params,
 	return 0;
 }
 
+/* RFC 3875, 4.3.3; HAProxy answers 502 where a body comes all the same. */
+static bool
+is_head(const struct cgi_params *params)
+{
+	const struct fcgi_pair *method =
+		cgi_params_find(params, "REQUEST_METHOD");
+
+	return method && method->value_len == 4 &&
+		memcmp(method->value, "HEAD", 4) == 0;
+}
+
 void
 request_start(struct request *r)
 {
@@ -346,6 +337,7 @@ request_start(struct request *r)
 		refuse(&why, (unsigned)status, "%s", text);
 		goto fail;
 	}
+	r->header_only = is_head(&params);
 	if (program_find(r, &params, &prog, &why) < 0 ||
 		decide_body(r, &params, &why) < 0 ||
 		program_run(r, &params, &prog, &why) < 0)
@@ -353,10 +345,13 @@ request_start(struct request *r)
 	program_close(&prog);
 	buf_fini(&r->params);
 	r->state = REQUEST_RUNNING;
-	server_add_program(r->srv, r);
+	r->next = r->srv->requests;
+	r->prev = &r->srv->requests;
+	if (r->next)
+		r->next->prev = &r->next;
+	r->srv->requests = r;
 	r->active_ms = loop_now(r->srv->loop);
-	r->quick = true;
-	loop_timer_set(r->srv->loop, &r->timer, r->active_ms + WATCH_AFTER_MS);
+	arm_timer(r, 0);
 	/* What came while it waited. */
 	body = r->body;
 	buf_init(&r->body, BODY_MAX);

@@ -100,19 +100,19 @@ refuse_header(struct request *r, const char *what)
 }
 
 /*
- * Scans the header in the n new bytes at b.
+ * Scans the header in the *n new bytes at b; *n becomes what is to be sent.
  *
  * returns	true when it is complete and they may be sent
  */
 static bool
-scan_header(struct request *r, struct block *b, size_t n)
+scan_header(struct request *r, struct block *b, size_t *n)
 {
-	const struct {
+	struct {
 		const uint8_t *p;
 		size_t len;
 	} part[2] = {
-		{b->part1, MIN(n, PART_BYTES)},
-		{b->part2, n > PART_BYTES ? n - PART_BYTES : 0},
+		{b->part1, MIN(*n, PART_BYTES)},
+		{b->part2, *n > PART_BYTES ? *n - PART_BYTES : 0},
 	};
 	enum cgi_scan got = CGI_SCAN_MORE;
 	bool whole = r->head.len == 0;
@@ -121,6 +121,12 @@ scan_header(struct request *r, struct block *b, size_t n)
 	for (i = 0; i < 2 && got == CGI_SCAN_MORE; i++)
 		got = cgi_header_scan(&r->header, part[i].p, part[i].len,
 			&used);
+	if (got == CGI_SCAN_DONE && r->header_only) {
+		part[i - 1].len = used;
+		if (i == 1)
+			part[1].len = 0;
+		*n = part[0].len + part[1].len;
+	}
 	if (got == CGI_SCAN_BAD) {
 		refuse_header(r, r->header.why);
 		return false;
@@ -128,8 +134,6 @@ scan_header(struct request *r, struct block *b, size_t n)
 	r->header_done = got == CGI_SCAN_DONE;
 	if (r->header_done && r->header.location && r->header.status == 0)
 		send_redirect(r);
-	if (r->header_done && r->header.nph && whole)
-		memcpy(b->part1, CGI_NPH_FIELD, CGI_NPH_LEN);
 	if (r->header_done && whole)
 		return r->conn != NULL;
 	for (i = 0; i < 2; i++) {
@@ -138,8 +142,6 @@ scan_header(struct request *r, struct block *b, size_t n)
 			return false;
 		}
 	}
-	if (r->header_done && r->header.nph)
-		memcpy(buf_data(&r->head), CGI_NPH_FIELD, CGI_NPH_LEN);
 	if (r->header_done)
 		send_head(r);
 	return false;
@@ -169,6 +171,7 @@ response_read_out(struct request *r, uint32_t events)
 	struct iovec iov[2] = {
 		{b.part1, sizeof(b.part1)}, {b.part2, sizeof(b.part2)}};
 	ssize_t n;
+	size_t len;
 	int i;
 
 	for (i = 0; i < READS_A_TURN && r->script.outfd >= 0; i++) {
@@ -186,9 +189,11 @@ response_read_out(struct request *r, uint32_t events)
 			return;
 		}
 		r->active_ms = loop_now(r->srv->loop);
+		len = (size_t)n;
 		if (r->conn && !r->aborted &&
-			(r->header_done || scan_header(r, &b, (size_t)n)))
-			send_block(r, &b, (size_t)n);
+			(r->header_done ? !r->header_only :
+					  scan_header(r, &b, &len)))
+			send_block(r, &b, len);
 		/* A short read emptied it, unless its end comes next. */
 		if (n < PART_BYTES && !(events & LOOP_HANGUP))
 			return;

@@ -91,25 +91,6 @@ cgi_params_filled(const struct cgi_params *params, const char *name)
 	return pair && pair->value_len ? pair : NULL;
 }
 
-void
-cgi_params_set(struct cgi_params *params, const char *name, const void *value,
-	size_t len)
-{
-	size_t at = find_slot(params, (const uint8_t *)name, strlen(name));
-
-	if (!params->slot[at]) {
-		if (params->n == ARRAY_SIZE(params->pair))
-			BUG("more parameters of ours than there is room for");
-		params->slot[at] = (uint16_t)++params->n;
-	}
-	params->pair[params->slot[at] - 1] = (struct fcgi_pair){
-		.name = (const uint8_t *)name,
-		.name_len = strlen(name),
-		.value = value,
-		.value_len = len,
-	};
-}
-
 static bool
 is_identifier(const char *name, size_t len)
 {
@@ -182,6 +163,13 @@ env_holds(char *const *list, const char *name, size_t len)
 	return false;
 }
 
+/* Caddy's CONTENT_LENGTH of a chunked body, whose coding it does not tell. */
+static bool
+is_unknown_length(const struct fcgi_pair *pair)
+{
+	return pair->value_len == 2 && memcmp(pair->value, "-1", 2) == 0;
+}
+
 /* May the program see this parameter? */
 static bool
 pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
@@ -194,6 +182,9 @@ pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
 	if (pair->value_len == 0 &&
 		(name_matches("CONTENT_LENGTH", name, len) ||
 			name_matches("CONTENT_TYPE", name, len)))
+		return false;
+	if (is_unknown_length(pair) &&
+		name_matches("CONTENT_LENGTH", name, len))
 		return false;
 	if (role == FCGI_AUTHORIZER && name_matches("FCGI_ROLE", name, len))
 		return false;
@@ -264,6 +255,8 @@ cgi_body_length(const struct cgi_params *params, uint64_t *ret_len)
 			CGI_BODY_STREAM :
 			CGI_BODY_NONE;
 	}
+	if (is_unknown_length(pair))
+		return CGI_BODY_STREAM;
 	for (i = 0; i < pair->value_len; i++) {
 		uint8_t c = pair->value[i];
 

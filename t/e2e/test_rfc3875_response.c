@@ -207,3 +207,50 @@ Test(rfc3875, a_body_is_read_to_its_end_and_not_changed, .timeout = 60)
 	free(all);
 	world_close(&w);
 }
+
+static struct answer
+ask_head(struct world *w, const char *script)
+{
+	char file[700];
+	const char *params[] = {"REQUEST_METHOD=HEAD", file, NULL};
+
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s/%s", w->dir, script);
+	return client_call(w, "www.sock", params, NULL, 0);
+}
+
+/* In one piece, in several, larger than a pipe, and a page of our own. */
+Test(rfc3875, the_body_of_an_answer_to_head_is_dropped, .timeout = 60)
+{
+	struct world *w = world_open();
+	static const char *const scripts[] = {"one", "pieces", "large"};
+	struct answer a;
+	size_t i;
+
+	world_script(w, "one", "#!/bin/sh\n"
+		"printf 'X-Method: %s\\r\\n\\r\\nbody\\n' $REQUEST_METHOD\n");
+	world_script(w, "pieces", "#!/bin/sh\n"
+		"printf 'X-Met'; sleep 0.02\n"
+		"printf 'hod: %s\\r\\n\\r' $REQUEST_METHOD; sleep 0.02\n"
+		"printf '\\nbo'; sleep 0.02; printf 'dy\\n'\n");
+	world_script(w, "large", "#!/bin/sh\n"
+		"printf 'X-Method: %s\\r\\n\\r\\n' $REQUEST_METHOD\n"
+		"exec head -c 300000 /dev/zero\n");
+	world_start(w, "[www]\n"
+		       "mode = cgi\n"
+		       "listen = @DIR@/www.sock\n"
+		       "docroot = @DIR@\n");
+	for (i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
+		a = ask_head(w, scripts[i]);
+		cr_expect_eq(a.out_len, 18, "%s: %zu", scripts[i], a.out_len);
+		cr_expect_str_eq(a.out, "X-Method: HEAD\r\n\r\n", "%s",
+			scripts[i]);
+		cr_expect(a.ended);
+		cr_expect_eq(a.app_status, 0, "%s", scripts[i]);
+		answer_free(&a);
+	}
+	a = ask_head(w, "missing");
+	cr_expect_str_eq(a.out, "Status: 404 Not Found\r\n"
+		"Content-Type: text/plain\r\n\r\n");
+	answer_free(&a);
+	world_close(&w);
+}
