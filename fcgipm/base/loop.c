@@ -307,11 +307,14 @@ static void
 signals_on_event(struct loop_io *io, uint32_t events)
 {
 	struct loop_signals *s = container_of(io, struct loop_signals, io);
-	struct signalfd_siginfo si;
+	struct signalfd_siginfo si[4];
+	ssize_t n = read(io->fd, si, sizeof(si));
+	size_t i;
 	(void)events;
 
-	while (io->fd >= 0 && read(io->fd, &si, sizeof(si)) == sizeof(si))
-		s->on_signal(s, (int)si.ssi_signo, (pid_t)si.ssi_pid);
+	/* What did not fit is told next time. */
+	for (i = 0; n > 0 && i < (size_t)n / sizeof(si[0]) && io->fd >= 0; i++)
+		s->on_signal(s, (int)si[i].ssi_signo, (pid_t)si[i].ssi_pid);
 }
 
 int

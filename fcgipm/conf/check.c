@@ -146,26 +146,30 @@ check_folder(const struct conf_pool *p, const char *key, const char *path,
 		ERROR(p, key, "%s is no folder; name one", path);
 }
 
+/* at: where it was written, and its key. */
 static void
-check_program(const struct conf_pool *p, const char *path,
-	struct conf_problems *ps)
+check_program(const struct conf_pool *p, const char *at, const char *inside,
+	const char *more, struct conf_problems *ps)
 {
+	char *path = outside(p, inside);
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		ERROR(p, "handler", "%s: %s; name an existing program", path,
-			strerror(errno));
+		problem_error(ps, "%s: %s: %s; name an existing program", at,
+			path, strerror(errno));
 	else if (S_ISDIR(st.st_mode))
-		ERROR(p, "handler", "%s is a folder; name a program%s", path,
-			p->mode == CONF_MODE_CGI ?
-				", or write docroot to serve a folder" : "");
+		problem_error(ps, "%s: %s is a folder; name a program%s", at,
+			path, more);
 	else if (!S_ISREG(st.st_mode))
-		ERROR(p, "handler", "%s is no file; name a program", path);
+		problem_error(ps, "%s: %s is no file; name a program", at,
+			path);
 	else if (!(st.st_mode & 0111))
-		ERROR(p, "handler", "%s is not executable; chmod +x it", path);
+		problem_error(ps, "%s: %s is not executable; chmod +x it", at,
+			path);
 	else if (geteuid() != 0 && access(path, X_OK) < 0)
-		ERROR(p, "handler", "%s: %s; let us execute it", path,
+		problem_error(ps, "%s: %s: %s; let us execute it", at, path,
 			strerror(errno));
+	free(path);
 }
 
 static void
@@ -180,11 +184,9 @@ check_handler(const struct conf_pool *p, struct conf_problems *ps)
 		ERROR(p, "handler", "write the program to run, as handler = "
 			"/usr/bin/php-cgi%s", cgi ? ", or docroot for a "
 			"folder of programs" : "");
-	if (p->handler) {
-		path = outside(p, p->handler);
-		check_program(p, path, ps);
-		free(path);
-	}
+	if (p->handler)
+		check_program(p, place_of(p, "handler").text, p->handler,
+			cgi ? ", or write docroot to serve a folder" : "", ps);
 	if (p->docroot) {
 		path = outside(p, p->docroot);
 		check_folder(p, "docroot", path, ps);
@@ -197,6 +199,39 @@ check_handler(const struct conf_pool *p, struct conf_problems *ps)
 	}
 	if (p->handler_args.n > 0 && !p->handler)
 		ERROR(p, "handler_args", "write handler too, or remove it");
+}
+
+/* What holds for the files beneath docroot. */
+static void
+check_scripts(const struct conf_pool *p, struct conf_problems *ps)
+{
+	static const char *const keys[] = {"cgi.split_path", "cgi.index",
+		"cgi.extensions"};
+	const struct conf_map *map = &p->cgi_interpreters;
+	char key[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (is_set(p, keys[i]) && p->handler && !p->docroot)
+			ERROR(p, keys[i], "it is about files beneath docroot; "
+				"write docroot, or remove it");
+	if (p->cgi_index && strchr(p->cgi_index, '/'))
+		ERROR(p, "cgi.index", "write names without a folder, as "
+			"index.cgi");
+	if (p->handler && (p->cgi_interpreter || map->n > 0))
+		ERROR(p, p->cgi_interpreter ? "cgi.interpreter" :
+				"cgi.interpreter[.EXT]",
+			"handler is run for every request already; remove "
+			"one");
+	if (p->cgi_interpreter)
+		check_program(p, place_of(p, "cgi.interpreter").text,
+			p->cgi_interpreter, "", ps);
+	for (i = 0; i < map->n; i++) {
+		snprintf(key, sizeof(key), "cgi.interpreter[.%s]",
+			map->v[i].name);
+		check_program(p, problem_at(&map->v[i].where, p->name,
+			key).text, map->v[i].value, "", ps);
+	}
 }
 
 static bool
@@ -257,6 +292,7 @@ check_pool(struct conf_pool *p, struct conf_problems *ps)
 {
 	check_scopes(p, ps);
 	check_handler(p, ps);
+	check_scripts(p, ps);
 	check_privileges(p, ps);
 	if (p->max_children == 0)
 		p->max_children = p->mode == CONF_MODE_CGI ? 32 : 4;

@@ -85,7 +85,7 @@ set_value(struct load *l, const struct table_row *row, void *base,
 	if (!text)
 		return why;
 	why = table_set(row, base, key, text, l->dir);
-	if (why || row->type == TABLE_ENV) {
+	if (why || table_is_map(row)) {
 		free(text);
 		return why;
 	}
@@ -125,20 +125,6 @@ unknown_key(struct load *l, const struct table_row *rows, size_t n,
 		problem_error(l->ps, "%s: no such key; see fcgipm.ini(5)", at);
 }
 
-/* Where env[NAME] of this name was set before; no file: it is new. */
-static struct conf_origin
-find_env(const struct conf_pool *p, const char *key)
-{
-	const char *name = key + strlen("env[");
-	size_t len = strcspn(name, "]"), i;
-
-	for (i = 0; i < p->nenv; i++)
-		if (strlen(p->env[i].name) == len &&
-			strncmp(p->env[i].name, name, len) == 0)
-			return p->env[i].where;
-	return (struct conf_origin){0};
-}
-
 /* What a number may be, in the words of the file; "" for any. */
 static const char *
 range_of(const struct table_row *row, char *buf, size_t size)
@@ -162,6 +148,7 @@ set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
 {
 	struct conf_origin here = {.file = l->file, .line = line};
 	struct problem_place at = problem_at(&here, section, key);
+	struct conf_pair *pair = NULL;
 	struct conf_origin before;
 	int i = table_find(rows, n, key);
 	const char *why;
@@ -171,7 +158,11 @@ set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
 		unknown_key(l, rows, n, at.text, key);
 		return;
 	}
-	before = rows[i].type == TABLE_ENV ? find_env(base, key) : origins[i];
+	before = origins[i];
+	if (table_is_map(&rows[i])) {
+		pair = table_find_pair(&rows[i], base, key);
+		before = pair ? pair->where : (struct conf_origin){0};
+	}
 	if (before.file) {
 		problem_error(l->ps, "%s: it is set already in %s:%u; remove "
 			"one", at.text, before.file, before.line);
@@ -185,11 +176,8 @@ set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
 		problem_error(l->ps, "%s: %s%s, not \"%.64s\"", at.text, why,
 			range_of(&rows[i], range, sizeof(range)), value);
 	origins[i] = here;
-	if (!why && rows[i].type == TABLE_ENV) {
-		struct conf_pool *p = base;
-
-		p->env[p->nenv - 1].where = here;
-	}
+	if (!why && table_is_map(&rows[i]))
+		table_find_pair(&rows[i], base, key)->where = here;
 }
 
 /* Is path the file being read, or one of those that include it? */

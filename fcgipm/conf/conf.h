@@ -19,6 +19,7 @@
 enum conf_mode { CONF_MODE_PREFORK, CONF_MODE_CGI };
 enum conf_pm { CONF_PM_STATIC };
 enum conf_on_abort { CONF_ABORT_KILL, CONF_ABORT_FINISH };
+enum conf_nph { CONF_NPH_NO, CONF_NPH_NAME, CONF_NPH_YES };
 
 struct conf_list {
 	char **v;		/* n strings and a NULL; NULL when empty */
@@ -39,12 +40,18 @@ struct conf_origin {
 	unsigned line;
 };
 
-#define CONF_KEYS_MAX 48
+#define CONF_KEYS_MAX 64
 
-struct conf_env {
+struct conf_pair {
 	char *name;
 	char *value;
 	struct conf_origin where;
+};
+
+/* What a key like env[NAME] sets, each name once. */
+struct conf_map {
+	struct conf_pair *v;
+	size_t n;
 };
 
 struct conf_pool {
@@ -67,8 +74,7 @@ struct conf_pool {
 	char *chroot, *chdir;		/* absolute paths; NULL = none */
 	unsigned umask;
 	int process_priority;		/* nice value */
-	struct conf_env *env;		/* nenv of them */
-	size_t nenv;
+	struct conf_map env;
 	bool clear_env;
 	struct conf_limit rlimit_files, rlimit_core, rlimit_as, rlimit_nproc,
 		rlimit_cpu, rlimit_fsize;
@@ -85,6 +91,12 @@ struct conf_pool {
 	int64_t cgi_linger_ms;
 	unsigned cgi_on_abort;		/* enum conf_on_abort */
 	char *cgi_allow_env;		/* names, blanks between; NULL */
+	bool cgi_split_path;
+	char *cgi_index;		/* names, blanks between; NULL */
+	char *cgi_extensions;		/* the same, dots in front or not */
+	char *cgi_interpreter;		/* absolute path; NULL = none */
+	struct conf_map cgi_interpreters;	/* by extension, no dot */
+	unsigned cgi_nph;		/* enum conf_nph */
 };
 
 struct conf {
@@ -165,7 +177,7 @@ const struct conf_key *conf_global_key(size_t i);
 /*
  * conf_pool_text - the value of the i-th key as written, expanded
  *
- * returns	NULL when the default holds; always for env[NAME]
+ * returns	NULL when the default holds; always for a key with brackets
  */
 const char *conf_pool_text(const struct conf_pool *p, size_t i);
 

@@ -1,7 +1,7 @@
 /*
  * dump.c - the configuration in force, for -tt; see conf.h
  */
-#include <stdlib.h>
+#include <string.h>
 
 #include "conf/table.h"
 
@@ -17,14 +17,33 @@ put_value(const char *text, FILE *out)
 }
 
 static void
-dump_rows(const struct table_row *rows, size_t n,
+dump_map(const struct table_row *row, const struct conf_map *map, FILE *out)
+{
+	int len = (int)strcspn(row->key.name, "[");
+	size_t i;
+
+	for (i = 0; i < map->n; i++) {
+		fprintf(out, "; %s:%u\n%.*s[%s] = ",
+			map->v[i].where.file ? map->v[i].where.file : "option",
+			map->v[i].where.line, len, row->key.name,
+			map->v[i].name);
+		put_value(map->v[i].value, out);
+		putc('\n', out);
+	}
+}
+
+static void
+dump_rows(const struct table_row *rows, size_t n, const void *base,
 	const struct conf_origin *origins, char *const *texts, FILE *out)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		if (rows[i].type == TABLE_ENV)
+		if (table_is_map(&rows[i])) {
+			dump_map(&rows[i], (const void *)((const char *)base +
+						   rows[i].offset), out);
 			continue;
+		}
 		if (!texts[i]) {
 			fprintf(out, "; default: %s = %s\n", rows[i].key.name,
 				rows[i].key.dflt);
@@ -38,20 +57,6 @@ dump_rows(const struct table_row *rows, size_t n,
 	}
 }
 
-static void
-dump_env(const struct conf_pool *p, FILE *out)
-{
-	size_t i;
-
-	for (i = 0; i < p->nenv; i++) {
-		fprintf(out, "; %s:%u\nenv[%s] = ",
-			p->env[i].where.file ? p->env[i].where.file : "option",
-			p->env[i].where.line, p->env[i].name);
-		put_value(p->env[i].value, out);
-		putc('\n', out);
-	}
-}
-
 void
 conf_dump(const struct conf *c, FILE *out)
 {
@@ -59,12 +64,11 @@ conf_dump(const struct conf *c, FILE *out)
 	const struct table_row *rows = table_global_rows(&n);
 
 	fputs("[fcgipm]\n", out);
-	dump_rows(rows, n, c->origins, c->texts, out);
+	dump_rows(rows, n, c, c->origins, c->texts, out);
 	rows = table_pool_rows(&n);
 	for (i = 0; i < c->npools; i++) {
 		fprintf(out, "\n[%s]\n", c->pools[i].name);
-		dump_rows(rows, n, c->pools[i].origins, c->pools[i].texts,
-			out);
-		dump_env(&c->pools[i], out);
+		dump_rows(rows, n, &c->pools[i], c->pools[i].origins,
+			c->pools[i].texts, out);
 	}
 }

@@ -15,6 +15,7 @@
 static const char *const mode_words[] = {"prefork", "cgi", NULL};
 static const char *const pm_words[] = {"static", NULL};
 static const char *const abort_words[] = {"kill", "finish", NULL};
+static const char *const nph_words[] = {"no", "name", "yes", NULL};
 static const char *const level_words[] = {"error", "warning", "notice",
 	"debug", NULL};
 static const char *const format_words[] = {"text", "json", NULL};
@@ -138,6 +139,26 @@ static const struct table_row pool_rows[] = {
 	{GROW("cgi.allow_env", "names", "none",
 		 "parameters that pass although denied"),
 		.type = TABLE_NAMES, .scope = TABLE_CGI, POOL(cgi_allow_env)},
+	{GROW("cgi.split_path", "boolean", "no",
+		 "look for the script in front of PATH_INFO"),
+		.type = TABLE_BOOL, .scope = TABLE_CGI, POOL(cgi_split_path)},
+	{GROW("cgi.index", "names", "none",
+		 "files that stand for their folder"),
+		.type = TABLE_NAMES, .scope = TABLE_CGI, POOL(cgi_index)},
+	{GROW("cgi.extensions", "names", "any",
+		 "extensions a script must have one of, else 403"),
+		.type = TABLE_NAMES, .scope = TABLE_CGI, POOL(cgi_extensions)},
+	{GROW("cgi.interpreter", "path", "none",
+		 "the program that every script is an argument of"),
+		.type = TABLE_PATH, .scope = TABLE_CGI, POOL(cgi_interpreter)},
+	{GROW("cgi.interpreter[.EXT]", "path", "none",
+		 "the same for scripts of one extension"),
+		.type = TABLE_PROGRAMS, .scope = TABLE_CGI,
+		POOL(cgi_interpreters)},
+	{GROW("cgi.nph", "no | name | yes", "no",
+		 "may an answer begin with an HTTP status line?"),
+		.type = TABLE_WORD, .scope = TABLE_CGI, POOL(cgi_nph),
+		.words = nph_words},
 };
 
 static const struct table_row global_rows[] = {
@@ -177,8 +198,7 @@ static const struct {
 	{"access.format", "let the web server log requests"},
 	{"catch_workers_output", "leave it out: output always goes to log"},
 	{"decorate_workers_output", "leave it out"},
-	{"security.limit_extensions",
-		"limit the paths in the web server, or set docroot"},
+	{"security.limit_extensions", "in cgi pools, cgi.extensions"},
 	{"listen.acl_users", "use listen.owner, listen.group, listen.mode"},
 	{"listen.acl_groups", "use listen.group and listen.mode"},
 	{"listen.setfib", "leave it out"},
@@ -213,12 +233,31 @@ table_global_rows(size_t *ret_n)
 	return global_rows;
 }
 
-static bool
-is_env_key(const char *key)
+bool
+table_is_map(const struct table_row *row)
 {
-	size_t len = strlen(key);
+	return row->type == TABLE_ENV || row->type == TABLE_PROGRAMS;
+}
 
-	return strncmp(key, "env[", 4) == 0 && key[len - 1] == ']';
+/* What stands in a key's brackets, an extension without its dot. */
+static const char *
+in_brackets(const struct table_row *row, const char *key, size_t *ret_len)
+{
+	const char *name = strchr(key, '[') + 1;
+
+	if (row->type == TABLE_PROGRAMS && *name == '.')
+		name++;
+	*ret_len = strlen(name) - 1;
+	return name;
+}
+
+static bool
+is_map_key(const struct table_row *row, const char *key)
+{
+	size_t n = strcspn(row->key.name, "[") + 1;
+
+	return strncmp(key, row->key.name, n) == 0 &&
+		key[strlen(key) - 1] == ']';
 }
 
 int
@@ -227,7 +266,7 @@ table_find(const struct table_row *rows, size_t n, const char *key)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (rows[i].type == TABLE_ENV ? is_env_key(key) :
+		if (table_is_map(&rows[i]) ? is_map_key(&rows[i], key) :
 			strcmp(rows[i].key.name, key) == 0)
 			return (int)i;
 	return -1;
@@ -323,18 +362,43 @@ table_set_default(const struct table_row *row, void *base)
 		BUG("a default that does not parse");
 }
 
-/* "env[NAME]" and its value; the caller has seen that it is new. */
-static const char *
-set_env(struct conf_pool *p, const char *key, const char *value)
+struct conf_pair *
+table_find_pair(const struct table_row *row, void *base, const char *key)
 {
-	size_t len = strlen(key) - strlen("env[]");
-	const char *name = key + strlen("env[");
+	struct conf_map *map = (void *)((char *)base + row->offset);
+	size_t len, i;
+	const char *name = in_brackets(row, key, &len);
 
-	if (len == 0 || strcspn(name, "= \t") < len)
-		return "write a name between the brackets, as env[TZ]";
-	p->env = mem_realloc(p->env, p->nenv + 1, sizeof(*p->env));
-	p->env[p->nenv].name = mem_strndup(name, len);
-	p->env[p->nenv++].value = mem_strdup(value);
+	for (i = 0; i < map->n; i++)
+		if (strlen(map->v[i].name) == len &&
+			strncmp(map->v[i].name, name, len) == 0)
+			return &map->v[i];
+	return NULL;
+}
+
+static const char *
+set_pair(const struct table_row *row, void *base, const char *key,
+	const char *value, const char *dir)
+{
+	struct conf_map *map = (void *)((char *)base + row->offset);
+	bool env = row->type == TABLE_ENV;
+	size_t len;
+	const char *name = in_brackets(row, key, &len), *why = NULL;
+	char *copy;
+
+	if (len == 0 || strcspn(name, env ? "= \t" : "./= \t") < len)
+		return env ? "write a name between the brackets, as env[TZ]" :
+			     "write an extension between the brackets, as "
+			     "cgi.interpreter[.pl]";
+	if (env)
+		copy = mem_strdup(value);
+	else
+		why = value_parse(row, &copy, value, dir);
+	if (why)
+		return why;
+	map->v = mem_realloc(map->v, map->n + 1, sizeof(*map->v));
+	map->v[map->n++] = (struct conf_pair){
+		.name = mem_strndup(name, len), .value = copy};
 	return NULL;
 }
 
@@ -344,8 +408,8 @@ table_set(const struct table_row *row, void *base, const char *key,
 {
 	void *at = (char *)base + row->offset;
 
-	if (row->type == TABLE_ENV)
-		return set_env(base, key, value);
+	if (table_is_map(row))
+		return set_pair(row, base, key, value, dir);
 	if (row->type == TABLE_LISTEN) {
 		struct conf_pool *p = base;
 
@@ -361,6 +425,7 @@ table_free_value(const struct table_row *row, void *base)
 	void *at = (char *)base + row->offset;
 	struct conf_pool *p = base;
 	struct conf_list *list;
+	struct conf_map *map;
 	size_t i;
 
 	switch (row->type) {
@@ -386,13 +451,14 @@ table_free_value(const struct table_row *row, void *base)
 		p->nlisten = 0;
 		break;
 	case TABLE_ENV:
-		for (i = 0; i < p->nenv; i++) {
-			free(p->env[i].name);
-			free(p->env[i].value);
+	case TABLE_PROGRAMS:
+		map = at;
+		for (i = 0; i < map->n; i++) {
+			free(map->v[i].name);
+			free(map->v[i].value);
 		}
-		free(p->env);
-		p->env = NULL;
-		p->nenv = 0;
+		free(map->v);
+		*map = (struct conf_map){0};
 		break;
 	default:
 		break;

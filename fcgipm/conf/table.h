@@ -24,7 +24,8 @@ enum table_type {
 	TABLE_CIDRS,		/* char * */
 	TABLE_ARGS,		/* struct conf_list */
 	TABLE_LISTEN,		/* the pool's listen and nlisten */
-	TABLE_ENV		/* the pool's env and nenv */
+	TABLE_ENV,		/* struct conf_map of texts */
+	TABLE_PROGRAMS		/* struct conf_map: extension to path */
 };
 
 /* In which pools a key has a meaning. */
@@ -43,7 +44,10 @@ struct table_row {
 const struct table_row *table_pool_rows(size_t *ret_n);
 const struct table_row *table_global_rows(size_t *ret_n);
 
-/* The row of a key; env[NAME] is found as env[NAME].  -1: unknown. */
+/* Do keys of this row have a name in brackets, each with its value? */
+bool table_is_map(const struct table_row *row);
+
+/* The row of a key; env[TZ] is found as env[NAME].  -1: unknown. */
 int table_find(const struct table_row *rows, size_t n, const char *key);
 
 /* The nearest known key, NULL when none is near. */
@@ -53,13 +57,17 @@ const char *table_nearest(const struct table_row *rows, size_t n,
 /* What to write instead of a habit from elsewhere, NULL for no such. */
 const char *table_hint(const char *key);
 
+/* The pair that a key as written has in the map, NULL for none. */
+struct conf_pair *table_find_pair(const struct table_row *row, void *base,
+	const char *key);
+
 /* Puts the row's default into the struct at base. */
 void table_set_default(const struct table_row *row, void *base);
 
 /*
  * table_set - a value as written into the struct at base
  *
- * key		as written, for env[NAME]
+ * key		as written; for a map it has to be new
  * dir		the folder relative paths start from
  * returns	NULL, or what to write instead, a static text
  */

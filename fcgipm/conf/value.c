@@ -297,6 +297,7 @@ value_parse(const struct table_row *row, void *at, const char *text,
 	case TABLE_SIGNAL:
 		return parse_signal(at, text);
 	case TABLE_PATH:
+	case TABLE_PROGRAMS:	/* one of them */
 		return parse_path(at, text, dir);
 	case TABLE_LOG:
 		if (strcmp(text, "stderr") != 0 && strcmp(text, "syslog") != 0)

@@ -59,14 +59,13 @@ conn_close(struct conn *c)
 {
 	struct loop *loop = c->srv->loop;
 	struct request *r = c->req;
-	int fd = c->io.fd;
 
 	if (c->state == CONN_CLOSED)
 		return;
 	c->state = CONN_CLOSED;
 	c->req = NULL;
 	loop_del(loop, &c->io);
-	fd_close(&fd);
+	fd_close(&c->fd);
 	loop_timer_stop(loop, &c->timer);
 	loop_timer_stop(loop, &c->hold_timer);
 	buf_fini(&c->out);
@@ -98,26 +97,48 @@ is_uploading(const struct conn *c)
 	return c->req && !c->answering && request_is_uploading(c->req);
 }
 
-void
-conn_update(struct conn *c)
+/* What to watch for now. */
+static uint32_t
+wanted(const struct conn *c)
 {
-	int64_t soon = loop_now(c->srv->loop) + HOLD_MS;
 	uint32_t events = 0;
 
-	if (c->state == CONN_CLOSED)
-		return;
-	if (c->hold_timer.place && c->hold_timer.at_ms > soon &&
-		!is_uploading(c))
-		loop_timer_set(c->srv->loop, &c->hold_timer, soon);
 	if (!c->half_closed) {
 		events = LOOP_PEER_CLOSED;
 		if (!c->req || !request_is_full(c->req))
 			events |= LOOP_READ;
 	}
-	if (c->blocked)
-		events |= LOOP_WRITE;
-	if (loop_mod(c->srv->loop, &c->io, events) < 0)
+	return c->blocked ? events | LOOP_WRITE : events;
+}
+
+static void
+watch(struct conn *c)
+{
+	int err;
+
+	if (c->io.fd >= 0)
+		err = loop_mod(c->srv->loop, &c->io, wanted(c));
+	else
+		err = loop_add(c->srv->loop, &c->io, c->fd, wanted(c));
+	if (err < 0) {
+		log_error("epoll_ctl: %s", strerror(errno));
 		conn_close(c);
+	}
+}
+
+void
+conn_update(struct conn *c)
+{
+	int64_t soon = loop_now(c->srv->loop) + HOLD_MS;
+
+	if (c->state == CONN_CLOSED || c->feeding)
+		return;
+	if (c->hold_timer.place && c->hold_timer.at_ms > soon &&
+		!is_uploading(c))
+		loop_timer_set(c->srv->loop, &c->hold_timer, soon);
+	if (c->io.fd >= 0 || c->blocked || !c->req ||
+		!request_is_quiet(c->req))
+		watch(c);
 }
 
 /* All is taken: now the peer may go. */
@@ -125,7 +146,7 @@ static void
 finish(struct conn *c)
 {
 	if (c->input_ended || c->half_closed ||
-		shutdown(c->io.fd, SHUT_WR) < 0) {
+		shutdown(c->fd, SHUT_WR) < 0) {
 		conn_close(c);
 		return;
 	}
@@ -194,9 +215,9 @@ conn_send(struct conn *c, const void *p, size_t len, bool hold)
 	iov[1].iov_base = (void *)(uintptr_t)p;
 	iov[1].iov_len = len;
 	if (held)
-		n = writev(c->io.fd, iov, 2);
+		n = writev(c->fd, iov, 2);
 	else
-		n = write(c->io.fd, p, len);
+		n = write(c->fd, p, len);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		conn_close(c);
 		return;
@@ -243,7 +264,7 @@ flush_out(struct conn *c)
 
 	stop_holding(c);
 	c->answering = true;
-	n = buf_write(&c->out, c->io.fd);
+	n = buf_write(&c->out, c->fd);
 	if (n < 0) {
 		conn_close(c);
 		return;
@@ -438,6 +459,7 @@ feed(struct conn *c, const uint8_t *p, size_t len)
 	struct fcgi_chunk chunk;
 	int ev;
 
+	c->feeding = true;
 	while (c->state == CONN_OPEN) {
 		ev = fcgi_reader_next(&c->reader, &p, &len, &chunk);
 		if (ev == FCGI_EVENT_CONTENT)
@@ -450,6 +472,7 @@ feed(struct conn *c, const uint8_t *p, size_t len)
 			protocol_error(c, "it does not speak FastCGI 1 (wrong "
 				"version byte)");
 	}
+	c->feeding = false;
 }
 
 /* The peer sends no more: it may still read, or not. */
@@ -490,7 +513,7 @@ static void
 read_input(struct conn *c)
 {
 	static uint8_t block[READ_BYTES];
-	ssize_t n = read(c->io.fd, block, sizeof(block));
+	ssize_t n = read(c->fd, block, sizeof(block));
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -513,8 +536,7 @@ read_input(struct conn *c)
 		c->req->active_ms = c->input_ms;
 	feed(c, block, (size_t)n);
 	guard_input(c);
-	if (c->state == CONN_OPEN)
-		conn_update(c);
+	conn_update(c);
 }
 
 static void
@@ -553,6 +575,7 @@ conn_open(struct server *srv, int fd, bool tcp)
 	}
 	c->srv = srv;
 	c->tcp = tcp;
+	c->fd = fd;
 	c->io.on_event = on_event;
 	c->io.fd = -1;
 	c->timer.on_timer = on_timer;
@@ -561,12 +584,6 @@ conn_open(struct server *srv, int fd, bool tcp)
 	fcgi_reader_init(&c->reader);
 	buf_init(&c->out, OUT_MAX);
 	buf_init(&c->gather, GATHER_MAX);
-	if (loop_add(srv->loop, &c->io, fd, LOOP_READ | LOOP_PEER_CLOSED) < 0) {
-		log_error("epoll_ctl: %s", strerror(errno));
-		fd_close(&fd);
-		free(c);
-		return;
-	}
 	c->next = srv->conns;
 	c->prev = &srv->conns;
 	if (c->next)
@@ -574,6 +591,8 @@ conn_open(struct server *srv, int fd, bool tcp)
 	srv->conns = c;
 	/* Web servers write the request right behind connect(2). */
 	read_input(c);
+	if (c->io.fd < 0)
+		conn_update(c);
 }
 
 void

@@ -29,6 +29,7 @@ enum conn_state {
 
 struct conn {
 	struct loop_io io;
+	int fd;			/* io.fd while it is watched */
 	struct server *srv;
 	struct request *req;	/* the active one, NULL = none */
 	struct fcgi_reader reader;
@@ -48,6 +49,7 @@ struct conn {
 	bool blocked;		/* the peer takes no more, see out */
 	bool input_ended;	/* CONN_ENDING: nothing is left to discard */
 	bool served;		/* a request was answered here */
+	bool feeding;		/* what was read is being told */
 };
 
 /* fd is taken.  Reads at once. */
@@ -67,7 +69,13 @@ size_t conn_waiting(const struct conn *c);
  * input_ended tells that the peer has nothing left to send for it. */
 void conn_request_ended(struct conn *c, bool input_ended);
 
-/* c->req can take body again, or cannot. */
+/*
+ * conn_update - what to watch for may have changed
+ *
+ * While a request that came whole runs its program the peer has nothing to
+ * say but that it left.  Most programs are quicker than that matters, so a
+ * connection not watched yet stays so while request_is_quiet().
+ */
 void conn_update(struct conn *c);
 
 /* Ends it now; a request still active is told (request_lost()). */

@@ -1,10 +1,11 @@
 /*
  * locate.c - from a script's path to the file that may be run; see locate.h
  *
- * Called by gateway/request.  The kernel keeps the walk beneath docroot
+ * Called by gateway/program, which decides whether it is run.  The kernel keeps the walk beneath docroot
  * (openat2(2), RESOLVE_BENEATH); where a container forbids that call, every
  * component is opened by itself and no symbolic link is followed.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "conf/conf.h"
 #include "gateway/gateway.h"
 #include "gateway/locate.h"
 #include "gateway/refuse.h"
@@ -22,6 +24,15 @@
 /* A FIFO must not stop us, a terminal must not become ours. */
 #define FILE_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY)
 #define DIR_FLAGS (O_PATH | O_DIRECTORY)
+
+static bool
+is_symlink(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISLNK(st.st_mode);
+}
 
 /* Component by component; rel holds neither ".." nor empty segments. */
 static int
@@ -39,6 +50,8 @@ walk(int rootfd, const char *rel, int flags)
 		memcpy(name, rel, n);
 		name[n] = '\0';
 		fd = openat(dirfd, name, DIR_FLAGS | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && errno == ENOTDIR && is_symlink(dirfd, name))
+			errno = ELOOP;
 		if (dirfd != rootfd)
 			fd_close(&dirfd);
 		if (fd < 0)
@@ -75,13 +88,25 @@ open_beneath(int rootfd, const char *rel, int flags)
 
 /* A program may be executable and yet not readable: then by O_PATH. */
 static int
-open_file(int rootfd, const char *rel)
+open_file(int rootfd, const char *rel, bool *ret_readable)
 {
 	int fd = open_beneath(rootfd, rel, FILE_FLAGS);
 
+	*ret_readable = fd >= 0;
 	if (fd < 0 && (errno == EACCES || errno == ENXIO))
 		fd = open_beneath(rootfd, rel, O_PATH);
 	return fd;
+}
+
+/* A % and two hexadecimal digits, as in a URL. */
+static bool
+is_encoded(const char *path)
+{
+	while ((path = strchr(path, '%')) != NULL)
+		if (isxdigit((unsigned char)*++path) &&
+			isxdigit((unsigned char)path[1]))
+			return true;
+	return false;
 }
 
 static int
@@ -93,17 +118,32 @@ refuse_errno(const struct gateway_opts *opts, const char *path,
 
 	switch (errno) {
 	case ENOENT:
+		if (is_encoded(path))
+			return refuse(why, 404, "%s; %%XX in it is taken as it "
+				"is: have the web server send it decoded, as "
+				"nginx's $fastcgi_script_name and Apache's "
+				"SetHandler are", strerror(errno));
+		return refuse(why, 404, "%s", strerror(errno));
 	case ENOTDIR:
+		if (!opts->pool->cgi_split_path)
+			return refuse(why, 404, "%s; cgi.split_path would take "
+				"what is behind the script as PATH_INFO",
+				strerror(errno));
+		return refuse(why, 404, "%s", strerror(errno));
 	case ENAMETOOLONG:
 		return refuse(why, 404, "%s", strerror(errno));
+	case EISDIR:
+		return refuse(why, 403, "a folder without one of cgi.index: "
+			"%s", opts->pool->cgi_index);
 	case EXDEV:
 		return refuse(why, 403,
 			"leaves docroot %s by a symbolic link; an absolute "
 			"one always counts as leaving", docroot);
 	case ELOOP:
-		return refuse(why, 403, "a symbolic link that is not followed");
+		return refuse(why, 403, "a symbolic link that is not followed:"
+			" it leads to itself, or openat2(2) is forbidden");
 	case EACCES:
-		return refuse_denied(opts, path, "", why);
+		return refuse_denied(opts, path, X_OK, why);
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
@@ -114,18 +154,22 @@ refuse_errno(const struct gateway_opts *opts, const char *path,
 	}
 }
 
-/* path from docroot on, NULL when it is not beneath it. */
-static const char *
-beneath(const char *docroot, const char *path)
+/* path as seen from docroot, "." for docroot itself, NULL outside. */
+static char *
+from_docroot(const struct gateway_opts *opts, char *path)
 {
-	size_t n = strlen(docroot);
+	static char self[] = ".";
+	size_t n = opts->docroot ? strlen(opts->docroot) : 0;
 
-	if (strncmp(path, docroot, n) != 0 || path[n] != '/')
+	if (n == 0)
+		return path;
+	if (strncmp(path, opts->docroot, n) != 0 ||
+		(path[n] && path[n] != '/'))
 		return NULL;
-	return path + n + 1;
+	return path[n] ? path + n + 1 : self;
 }
 
-/* Opens the folder of rel, a path whose last slash is looked for. */
+/* Opens the folder of rel: rootfd itself for a name without a slash. */
 static int
 open_folder(int rootfd, const char *rel)
 {
@@ -133,7 +177,7 @@ open_folder(int rootfd, const char *rel)
 	char dir[PATH_MAX];
 
 	if (!slash)
-		return open_beneath(rootfd, ".", DIR_FLAGS);
+		return rootfd;
 	if ((size_t)(slash - rel) >= sizeof(dir)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -144,7 +188,129 @@ open_folder(int rootfd, const char *rel)
 }
 
 static void
-look_inside(struct located *l)
+close_both(struct located *l)
+{
+	fd_close(&l->fd);
+	if (l->dirfd != l->rootfd)
+		fd_close(&l->dirfd);
+	l->dirfd = -1;
+}
+
+/* Folder and file of rel; 0, or -1 with errno and neither. */
+static int
+open_both(const char *rel, struct located *l)
+{
+	struct stat st;
+
+	l->dirfd = open_folder(l->rootfd, rel);
+	if (l->dirfd >= 0)
+		l->fd = open_file(l->rootfd, rel, &l->readable);
+	if (l->fd < 0 || fstat(l->fd, &st) < 0) {
+		close_both(l);
+		return -1;
+	}
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	l->mode = st.st_mode;
+	return 0;
+}
+
+/*
+ * The same, and with cgi.split_path the longest beginning of rel that is a
+ * file: ENOTDIR tells that one was gone through.
+ */
+static int
+open_split(char *rel, bool split, struct located *l)
+{
+	char *slash;
+
+	while (open_both(rel, l) < 0) {
+		if (errno != ENOTDIR || !split)
+			return -1;
+		slash = strrchr(rel, '/');
+		if (!slash || slash == rel)
+			return -1;
+		*slash = '\0';
+	}
+	return 0;
+}
+
+/* The first of these names that the folder at path has; EISDIR for none. */
+static int
+open_index(const struct gateway_opts *opts, const char *names, char *path,
+	size_t size, struct located *l)
+{
+	size_t len = strlen(path), n;
+
+	close_both(l);
+	for (; *(names += strspn(names, ", \t")); names += n) {
+		n = strcspn(names, ", \t");
+		if (len + 1 + n + 1 > size) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		path[len] = '/';
+		memcpy(path + len + 1, names, n);
+		path[len + 1 + n] = '\0';
+		if (open_both(from_docroot(opts, path), l) == 0)
+			return 0;
+		path[len] = '\0';
+		if (errno != ENOENT)
+			return -1;
+	}
+	errno = EISDIR;
+	return -1;
+}
+
+int
+locate_open(const struct gateway_opts *opts, char *path, size_t size,
+	struct located *ret, struct refusal *why)
+{
+	const struct conf_pool *pool = opts->pool;
+	char *rel = from_docroot(opts, path);
+	struct located l;
+
+	locate_init(&l);
+	if (!rel)
+		return refuse(why, 403, "not beneath docroot %s",
+			opts->docroot);
+	if (opts->docroot && *opts->docroot) {
+		/* Each time anew: a deployment may point it elsewhere, and a
+		 * descriptor that is kept would keep its filesystem busy. */
+		l.rootfd = open(opts->docroot, DIR_FLAGS | O_CLOEXEC);
+		if (l.rootfd < 0 && errno == EACCES)
+			return refuse_denied(opts, path, X_OK, why);
+		if (l.rootfd < 0)
+			return refuse(why, 500, "docroot %s: %s",
+				opts->docroot, strerror(errno));
+	}
+	if (open_split(rel, pool->cgi_split_path, &l) < 0 ||
+		(S_ISDIR(l.mode) && pool->cgi_index &&
+			open_index(opts, pool->cgi_index, path, size, &l) <
+				0)) {
+		refuse_errno(opts, path, why);
+		locate_close(&l);
+		return -1;
+	}
+	*ret = l;
+	return 0;
+}
+
+void
+locate_init(struct located *l)
+{
+	*l = (struct located){.fd = -1, .dirfd = -1, .rootfd = -1};
+}
+
+void
+locate_close(struct located *l)
+{
+	close_both(l);
+	fd_close(&l->rootfd);
+}
+
+void
+locate_look_inside(struct located *l)
 {
 	char head[2 + sizeof(l->first)];
 	ssize_t n = pread(l->fd, head, sizeof(head) - 1, 0);
@@ -158,88 +324,11 @@ look_inside(struct located *l)
 	memcpy(l->first, head + 2, strlen(head + 2) + 1);
 }
 
-static int
-check(struct located *l, bool runnable, struct refusal *why)
-{
-	struct stat st;
-
-	if (fstat(l->fd, &st) < 0)
-		return refuse(why, 500, "fstat: %s", strerror(errno));
-	if (!runnable)
-		return 0;
-	if (S_ISDIR(st.st_mode))
-		return refuse(why, 403, "a folder, not a program");
-	if (!S_ISREG(st.st_mode))
-		return refuse(why, 403, "not a regular file");
-	if (!(st.st_mode & 0111))
-		return refuse(why, 403, "not executable; chmod +x it");
-	look_inside(l);
-	return 0;
-}
-
-static bool
-is_allowed(char *const *programs, const char *path)
-{
-	for (; programs && *programs; programs++)
-		if (strcmp(*programs, path) == 0)
-			return true;
-	return false;
-}
-
-int
-locate_open(const struct gateway_opts *opts, const char *path, bool runnable,
-	struct located *ret, struct refusal *why)
-{
-	struct located l = {.fd = -1, .dirfd = -1};
-	const char *rel = path;
-	int rootfd = -1;
-
-	if (opts->programs && !is_allowed(opts->programs, path))
-		return refuse(why, 403, "none of those that -p allows");
-	if (opts->docroot && *opts->docroot) {
-		rel = beneath(opts->docroot, path);
-		if (!rel)
-			return refuse(why, 403, "not beneath docroot %s",
-				opts->docroot);
-		/* Each time anew: a deployment may point it elsewhere. */
-		rootfd = open(opts->docroot, DIR_FLAGS | O_CLOEXEC);
-		if (rootfd < 0 && errno == EACCES)
-			return refuse_denied(opts, path, "", why);
-		if (rootfd < 0)
-			return refuse(why, 500, "docroot %s: %s",
-				opts->docroot, strerror(errno));
-	}
-	l.dirfd = open_folder(rootfd, rel);
-	if (l.dirfd < 0)
-		goto fail_errno;
-	l.fd = open_file(rootfd, rel);
-	if (l.fd < 0)
-		goto fail_errno;
-	if (check(&l, runnable, why) < 0)
-		goto fail;
-	fd_close(&rootfd);
-	*ret = l;
-	return 0;
-fail_errno:
-	refuse_errno(opts, path, why);
-fail:
-	fd_close(&rootfd);
-	locate_close(&l);
-	return -1;
-}
-
-void
-locate_close(struct located *l)
-{
-	fd_close(&l->fd);
-	fd_close(&l->dirfd);
-}
-
 bool
 locate_same(const struct located *l, const char *path)
 {
-	struct stat opened, named;
+	struct stat st;
 
-	return fstat(l->fd, &opened) == 0 && stat(path, &named) == 0 &&
-		opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+	return stat(path, &st) == 0 && st.st_dev == l->dev &&
+		st.st_ino == l->ino;
 }

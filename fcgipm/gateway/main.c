@@ -149,6 +149,10 @@ on_signal(struct loop_signals *sigs, int signo, pid_t sender)
 	struct gateway *g = container_of(sigs, struct gateway, signals);
 	(void)sender;
 
+	if (signo == SIGCHLD) {
+		server_reap(&g->server);
+		return;
+	}
 	if (g->stopping || signo == PARENT_DIED) {
 		log_notice("%s: ending what still runs",
 			signo == PARENT_DIED ? "the supervisor is gone" :
@@ -178,6 +182,7 @@ setup_signals(struct gateway *g)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGCHLD);
 	if (g->supervised)
 		sigaddset(&set, PARENT_DIED);
 	g->signals.on_signal = on_signal;

@@ -6,6 +6,8 @@
  */
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/vec.h"
 #include "conf/conf.h"
@@ -18,7 +20,8 @@
 void
 program_init(struct program *p)
 {
-	*p = (struct program){.file = {.fd = -1, .dirfd = -1}};
+	*p = (struct program){0};
+	locate_init(&p->file);
 }
 
 void
@@ -40,24 +43,139 @@ name_for_log(const struct cgi_params *params)
 		      NULL;
 }
 
+/* ".cgi, pl": is this one of them? */
+static bool
+list_holds(const char *list, const char *extension)
+{
+	size_t n;
+
+	while (*(list += strspn(list, ", \t"))) {
+		list += *list == '.';
+		n = strcspn(list, ", \t");
+		if (strlen(extension) == n && memcmp(list, extension, n) == 0)
+			return true;
+		list += n;
+	}
+	return false;
+}
+
+/* What stands behind the last dot of the file's name; "" for no dot. */
+static const char *
+extension_of(const char *path)
+{
+	const char *dot = strrchr(strrchr(path, '/'), '.');
+
+	return dot ? dot + 1 : "";
+}
+
+/* The program that reads files of this name; NULL: they run by themselves. */
+static const char *
+interpreter_of(const struct conf_pool *pool, const char *path)
+{
+	const struct conf_map *map = &pool->cgi_interpreters;
+	size_t i;
+
+	for (i = 0; i < map->n; i++)
+		if (strcmp(map->v[i].name, extension_of(path)) == 0)
+			return map->v[i].value;
+	return pool->cgi_interpreter;
+}
+
+static bool
+is_allowed(char *const *programs, const char *path)
+{
+	for (; *programs; programs++)
+		if (strcmp(*programs, path) == 0)
+			return true;
+	return false;
+}
+
+/* May the file that was found be run, and how? */
+static int
+check(const struct gateway_opts *opts, const char *path, struct program *p,
+	struct refusal *why)
+{
+	const char *allowed = opts->pool->cgi_extensions;
+
+	if (opts->programs && !is_allowed(opts->programs, path))
+		return refuse(why, 403, "none of those that -p allows");
+	if (allowed && !list_holds(allowed, extension_of(path)))
+		return refuse(why, 403, "its extension is none of "
+			"cgi.extensions: %s", allowed);
+	if (opts->handler)
+		return 0;
+	if (S_ISDIR(p->file.mode))
+		return refuse(why, 403, "a folder, not a program; cgi.index "
+			"would name one in it");
+	if (!S_ISREG(p->file.mode))
+		return refuse(why, 403, "not a regular file");
+	p->interpreter = interpreter_of(opts->pool, path);
+	if (p->interpreter && !p->file.readable)
+		return refuse_denied(opts, path, R_OK, why);
+	if (p->interpreter)
+		return 0;
+	if (!(p->file.mode & 0111))
+		return refuse(why, 403, "not executable; chmod +x it");
+	locate_look_inside(&p->file);
+	return 0;
+}
+
+/* Is it one that may write a status line (RFC 3875, section 5)? */
+static bool
+is_nph(const struct conf_pool *pool, const char *path)
+{
+	return pool->cgi_nph == CONF_NPH_YES ||
+		(pool->cgi_nph == CONF_NPH_NAME &&
+			strncmp(strrchr(path, '/'), "/nph-", 5) == 0);
+}
+
+/* The file to be run, or to be handed to the handler. */
+static int
+find_file(struct request *r, struct cgi_params *params, char *path,
+	size_t size, struct program *ret, struct refusal *why)
+{
+	/* Kept until its environment is built. */
+	static char joined[2 * PATH_MAX];
+	const struct gateway_opts *opts = r->srv->opts;
+	const char *text;
+	int status = locate_open(opts, path, size, &ret->file, why);
+
+	r->path = strdup(path);
+	if (status < 0)
+		return -1;
+	if (!r->path)
+		return refuse(why, 503, "no memory");
+	if (check(opts, path, ret, why) < 0)
+		return -1;
+	status = cgi_set_script(params, r->path, opts->pool->cgi_split_path,
+		joined, sizeof(joined), &text);
+	return status ? refuse(why, (unsigned)status, "%s", text) : 0;
+}
+
 int
 program_find(struct request *r, struct cgi_params *params,
 	struct program *ret, struct refusal *why)
 {
 	const struct gateway_opts *opts = r->srv->opts;
+	bool needed = opts->docroot || !opts->handler;
 	char path[PATH_MAX];
 	const char *text;
 	int status = cgi_script_path(params, path, sizeof(path), &text);
-	bool needed = opts->docroot || !opts->handler;
 
-	r->path = status ? name_for_log(params) : strdup(path);
-	if (status && needed)
-		return refuse(why, (unsigned)status, "%s", text);
-	if (status && !r->path)
-		r->path = strdup(opts->handler[0]);
-	if (!r->path)
-		return refuse(why, 503, "no memory");
-	return needed ? locate_open(opts, path, !opts->handler, &ret->file, why) : 0;
+	if (status || !needed) {
+		r->path = status ? name_for_log(params) : strdup(path);
+		if (status && needed)
+			return refuse(why, (unsigned)status, "%s", text);
+		if (!r->path)
+			r->path = strdup(opts->handler[0]);
+		if (!r->path)
+			return refuse(why, 503, "no memory");
+	} else if (find_file(r, params, path, sizeof(path), ret, why) < 0) {
+		return -1;
+	}
+	r->header.may_be_nph = is_nph(opts->pool,
+		opts->handler ? opts->handler[0] : r->path);
+	return 0;
 }
 
 int
@@ -67,10 +185,12 @@ program_run(struct request *r, const struct cgi_params *params,
 	static struct vec env;	/* kept: its memory is used again */
 	const struct gateway_opts *opts = r->srv->opts;
 	const struct located *l = &p->file;
-	char *argv[] = {r->path, NULL};
+	char *script[] = {r->path, NULL};
+	char *interpreted[] = {(char *)(uintptr_t)p->interpreter, r->path,
+		NULL};
 	struct script_spec spec = {
 		.path = r->path,
-		.argv = argv,
+		.argv = script,
 		.execfd = -1,
 		.cwdfd = l->dirfd,
 		.cwd = opts->handler_dir,
@@ -87,11 +207,14 @@ program_run(struct request *r, const struct cgi_params *params,
 	if (opts->handler) {
 		spec.path = opts->handler[0];
 		spec.argv = opts->handler;
-	} else if (!l->script) {
+	} else if (!p->interpreter && !l->script) {
 		spec.execfd = l->fd;
 	} else if (!locate_same(l, r->path)) {
+		/* What reads it opens it by its name. */
 		return refuse(why, 403, "replaced while it was looked at");
+	} else if (p->interpreter) {
+		spec.path = p->interpreter;
+		spec.argv = interpreted;
 	}
 	return script_start(&r->script, opts, &spec, why);
 }
-

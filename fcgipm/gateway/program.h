@@ -14,6 +14,7 @@ struct request;
 struct program {
 	struct located file;	/* what the request names; closed when
 				 * nothing but the handler matters */
+	const char *interpreter;	/* that reads it; NULL: none */
 };
 
 void program_init(struct program *p);

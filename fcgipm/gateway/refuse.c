@@ -96,8 +96,8 @@ is_noexec(const char *path)
 }
 
 int
-refuse_denied(const struct gateway_opts *opts, const char *path,
-	const char *interp, struct refusal *why)
+refuse_denied(const struct gateway_opts *opts, const char *path, int rights,
+	struct refusal *why)
 {
 	char folder[PATH_MAX];
 
@@ -105,20 +105,16 @@ refuse_denied(const struct gateway_opts *opts, const char *path,
 		return refuse(why, 403, "user %s may not search a folder of "
 			"its path: chmod %c+x %s", opts->user,
 			our_class(folder), folder);
-	if (is_noexec(path))
+	if (rights & X_OK && is_noexec(path))
 		return refuse(why, 403, "it lies on a filesystem mounted "
 			"noexec: remount that with exec, or move it");
-	if (access(path, X_OK) < 0)
+	if (rights & X_OK && access(path, X_OK) < 0)
 		return refuse(why, 403, "not executable by user %s: chmod "
 			"%c+x it", opts->user, our_class(path));
-	if (access(path, R_OK) < 0)
+	if (rights & R_OK && access(path, R_OK) < 0)
 		return refuse(why, 403, "not readable by user %s, whose "
 			"interpreter must read it: chmod %c+r it", opts->user,
 			our_class(path));
-	if (*interp && access(interp, X_OK) < 0)
-		return refuse(why, 403, "its interpreter is not executable by "
-			"user %s: chmod %c+x %s", opts->user,
-			our_class(interp), interp);
 	return refuse(why, 403, "user %s is denied to run it although its "
 		"mode allows it: look at its access control list and at the "
 		"log of AppArmor or SELinux", opts->user);
@@ -163,15 +159,26 @@ refuse_missing(const struct gateway_opts *opts,
 			"change the #! line", interp);
 	/* Not even its first line could be read. */
 	if (access(spec->path, R_OK) < 0 && errno == EACCES)
-		return refuse_denied(opts, spec->path, "", why);
+		return refuse_denied(opts, spec->path, R_OK, why);
 	return refuse(why, 500,
 		"it or its loader (ldd tells) does not exist");
+}
+
+/* The key that names the program; NULL when the request does. */
+static const char *
+key_of(const struct gateway_opts *opts, const struct script_spec *spec)
+{
+	if (opts->handler)
+		return "handler";
+	/* A script never has arguments, but it is one. */
+	return spec->argv[1] ? "cgi.interpreter" : NULL;
 }
 
 int
 refuse_spawn(const struct gateway_opts *opts, const struct script_spec *spec,
 	const struct spawn_error *e, struct refusal *why)
 {
+	const char *key = key_of(opts, spec);
 	char buf[256];
 	const char *interp = interpreter(spec->first ? spec->first : "", buf,
 		sizeof(buf));
@@ -181,10 +188,20 @@ refuse_spawn(const struct gateway_opts *opts, const struct script_spec *spec,
 			"pm.max_children", strerror(e->err));
 	if (strcmp(e->step, "exec") != 0)
 		return refuse(why, 500, "%s: %s", e->step, strerror(e->err));
+	if (key && e->err != E2BIG && e->err != ENOMEM && e->err != EAGAIN)
+		return refuse(why, 500, "%s %s: %s; user %s must be able to "
+			"execute it and what it needs", key, spec->path,
+			strerror(e->err), opts->user);
 	switch (e->err) {
 	case EACCES:
 	case EPERM:
-		return refuse_denied(opts, spec->path, interp, why);
+		if (*interp && access(spec->path, X_OK) == 0 &&
+			access(interp, X_OK) < 0)
+			return refuse(why, 403, "its interpreter is not "
+				"executable by user %s: chmod %c+x %s",
+				opts->user, our_class(interp), interp);
+		return refuse_denied(opts, spec->path,
+			spec->first ? R_OK | X_OK : X_OK, why);
 	case ENOENT:
 		return refuse_missing(opts, spec, interp, why);
 	case ENOEXEC:

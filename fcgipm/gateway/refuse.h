@@ -29,10 +29,10 @@ int refuse(struct refusal *r, unsigned status, const char *fmt, ...)
  * refuse_denied - 403 with who lacks which right to what
  *
  * path		of the script: its folders are looked at, then itself
- * interp	the program that reads it, "" = it is run by itself
+ * rights	to it that are needed, of R_OK and X_OK (access(2))
  */
-int refuse_denied(const struct gateway_opts *opts, const char *path,
-	const char *interp, struct refusal *why);
+int refuse_denied(const struct gateway_opts *opts, const char *path, int rights,
+	struct refusal *why);
 
 /* What a failed step of a program's start means; -1 as refuse(). */
 int refuse_spawn(const struct gateway_opts *opts,

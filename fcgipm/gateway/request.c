@@ -24,6 +24,8 @@
 #include "gateway/response.h"
 #include "gateway/server.h"
 
+/* When a program's stderr and its client are watched beside its output. */
+#define WATCH_AFTER_MS 100
 /* One read of the connection: no more comes before it is drained. */
 #define BODY_MAX (64 * 1024)
 /* Longest line of a program's stderr that is logged in one piece. */
@@ -49,11 +51,6 @@ over(struct request *r)
 {
 	if (r->state == REQUEST_OVER)
 		return;
-	if (r->state == REQUEST_RUNNING) {
-		*r->prev = r->next;
-		if (r->next)
-			r->next->prev = r->prev;
-	}
 	r->state = REQUEST_OVER;
 	loop_timer_stop(r->srv->loop, &r->timer);
 	/* Whoever called us still looks at r->state. */
@@ -152,6 +149,7 @@ on_program_exit(struct script *s)
 	struct request *r = container_of(s, struct request, script);
 	struct loop *loop = r->srv->loop;
 
+	server_del_program(r->srv, r);
 	server_free_place(r->srv);
 	script_close_input(s);
 	if (!r->conn) {
@@ -176,6 +174,12 @@ request_is_receiving(const struct request *r)
 		return false;
 	return r->state != REQUEST_RUNNING ||
 		(r->script.infd >= 0 && r->body.len == 0);
+}
+
+bool
+request_is_quiet(const struct request *r)
+{
+	return r->state == REQUEST_RUNNING && r->quick && r->input_ended;
 }
 
 bool
@@ -212,6 +216,18 @@ arm_timer(struct request *r, int64_t limit_ms)
 		loop_timer_set(r->srv->loop, &r->timer, at);
 }
 
+/* It is none of the quick ones. */
+static void
+watch_all(struct request *r)
+{
+	r->quick = false;
+	arm_timer(r, 0);
+	if (!r->conn || !r->conn->blocked)
+		response_resume(r);
+	if (r->conn)
+		conn_update(r->conn);
+}
+
 static void
 on_timer(struct loop_timer *timer)
 {
@@ -226,6 +242,10 @@ on_timer(struct loop_timer *timer)
 	if (r->script.pid == 0) {
 		r->lingered = true;
 		check_end(r);
+		return;
+	}
+	if (r->quick) {
+		watch_all(r);
 		return;
 	}
 	if (limit <= 0 || loop_now(r->srv->loop) - r->active_ms < limit) {
@@ -345,13 +365,10 @@ request_start(struct request *r)
 	program_close(&prog);
 	buf_fini(&r->params);
 	r->state = REQUEST_RUNNING;
-	r->next = r->srv->requests;
-	r->prev = &r->srv->requests;
-	if (r->next)
-		r->next->prev = &r->next;
-	r->srv->requests = r;
+	server_add_program(r->srv, r);
 	r->active_ms = loop_now(r->srv->loop);
-	arm_timer(r, 0);
+	r->quick = true;
+	loop_timer_set(r->srv->loop, &r->timer, r->active_ms + WATCH_AFTER_MS);
 	/* What came while it waited. */
 	body = r->body;
 	buf_init(&r->body, BODY_MAX);

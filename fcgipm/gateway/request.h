@@ -29,7 +29,8 @@ struct request {
 	struct conn *conn;	/* NULL once answered or lost */
 	struct server *srv;
 	struct request *next_waiting;	/* in srv's queue */
-	struct request *next, **prev;	/* in srv->requests */
+	struct request *next_program;	/* in srv->programs */
+	pid_t program_pid;	/* its number there */
 	uint16_t id, role;
 	uint8_t state;		/* enum request_state */
 	bool input_ended;	/* the peer sent the end of FCGI_STDIN */
@@ -39,6 +40,7 @@ struct request {
 	bool header_only;	/* HEAD: the body of its answer is dropped */
 	bool err_used;		/* FCGI_STDERR was sent */
 	bool lingered;		/* enough for children left behind */
+	bool quick;		/* not running for WATCH_AFTER_MS yet */
 	uint8_t body_kind;	/* enum cgi_body */
 	uint64_t body_left;	/* bytes the program may still get */
 	uint64_t body_seen;
@@ -67,6 +69,8 @@ void request_resume(struct request *r);
 void request_lost(struct request *r);
 /* Has body that its program did not take: read no more from the peer. */
 bool request_is_full(const struct request *r);
+/* It came whole, and its program has it for a moment: see conn_update(). */
+bool request_is_quiet(const struct request *r);
 /* Its program runs and may get more body. */
 bool request_is_uploading(const struct request *r);
 /* Waits for bytes of the peer, not of the program. */

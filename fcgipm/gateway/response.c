@@ -134,6 +134,8 @@ scan_header(struct request *r, struct block *b, size_t *n)
 	r->header_done = got == CGI_SCAN_DONE;
 	if (r->header_done && r->header.location && r->header.status == 0)
 		send_redirect(r);
+	if (r->header_done && r->header.nph && whole)
+		memcpy(b->part1, CGI_NPH_FIELD, CGI_NPH_LEN);
 	if (r->header_done && whole)
 		return r->conn != NULL;
 	for (i = 0; i < 2; i++) {
@@ -142,6 +144,8 @@ scan_header(struct request *r, struct block *b, size_t *n)
 			return false;
 		}
 	}
+	if (r->header_done && r->header.nph)
+		memcpy(buf_data(&r->head), CGI_NPH_FIELD, CGI_NPH_LEN);
 	if (r->header_done)
 		send_head(r);
 	return false;

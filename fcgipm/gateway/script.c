@@ -29,38 +29,18 @@ void
 script_init(struct script *s, struct loop *loop)
 {
 	s->loop = loop;
-	s->infd = s->outfd = s->errfd = s->pidfd = -1;
-	s->in_io.fd = s->out_io.fd = s->err_io.fd = s->child.io.fd = -1;
+	s->infd = s->outfd = s->errfd = -1;
+	s->in_io.fd = s->out_io.fd = s->err_io.fd = -1;
 	s->kill_timer.on_timer = on_kill_timer;
 }
 
-/* Reaped: what on_exit of the loop and of waitid() both lead to. */
-static void
-ended(struct script *s, int code, int status)
+void
+script_reaped(struct script *s, int code, int status)
 {
-	loop_child_del(s->loop, &s->child);
-	fd_close(&s->pidfd);
 	loop_timer_stop(s->loop, &s->kill_timer);
 	s->pid = 0;
 	s->status = code == CLD_EXITED ? status : 128 + status;
 	s->on_exit(s);
-}
-
-static void
-on_child_exit(struct loop_child *child, int code, int status)
-{
-	ended(container_of(child, struct script, child), code, status);
-}
-
-static int
-watch(struct script *s)
-{
-	s->child.on_exit = on_child_exit;
-	if (loop_child_add(s->loop, &s->child, s->pidfd) < 0)
-		return -1;
-	if (loop_add(s->loop, &s->out_io, s->outfd, LOOP_READ) < 0)
-		return -1;
-	return loop_add(s->loop, &s->err_io, s->errfd, LOOP_READ);
 }
 
 int
@@ -91,7 +71,7 @@ script_start(struct script *s, const struct gateway_opts *opts,
 	}
 	if (infd >= 0)
 		fds[0] = infd;
-	s->pid = spawn_vfork(&ss, &s->pidfd, &error);
+	s->pid = spawn_vfork(&ss, &error);
 	if (s->pid < 0) {
 		s->pid = 0;
 		refuse_spawn(opts, spec, &error, why);
@@ -100,10 +80,10 @@ script_start(struct script *s, const struct gateway_opts *opts,
 	fd_close(&infd);
 	fd_close(&fds[1]);
 	fd_close(&fds[2]);
-	if (watch(s) < 0) {
+	if (loop_add(s->loop, &s->out_io, s->outfd, LOOP_READ) < 0) {
 		refuse(why, 503, "epoll_ctl: %s", strerror(errno));
 		script_signal(s, SIGKILL);
-		waitid(P_PIDFD, (id_t)s->pidfd, NULL, WEXITED);
+		(void)waitid(P_PID, (id_t)s->pid, NULL, WEXITED);
 		s->pid = 0;
 		goto fail;
 	}
@@ -123,9 +103,9 @@ script_try_reap(struct script *s)
 
 	if (s->pid == 0)
 		return;
-	if (waitid(P_PIDFD, (id_t)s->pidfd, &si, WEXITED | WNOHANG) == 0 &&
+	if (waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG) == 0 &&
 		si.si_pid != 0)
-		ended(s, si.si_code, si.si_status);
+		script_reaped(s, si.si_code, si.si_status);
 }
 
 void
@@ -161,9 +141,7 @@ script_fini(struct script *s)
 	script_close_input(s);
 	loop_del(s->loop, &s->out_io);
 	loop_del(s->loop, &s->err_io);
-	loop_child_del(s->loop, &s->child);
 	loop_timer_stop(s->loop, &s->kill_timer);
 	fd_close(&s->outfd);
 	fd_close(&s->errfd);
-	fd_close(&s->pidfd);
 }

@@ -26,12 +26,10 @@ struct script_spec {
 /* Embedded in the request, whose callbacks it calls. */
 struct script {
 	struct loop *loop;
-	struct loop_child child;	/* on_exit is not for the owner */
 	struct loop_io in_io, out_io, err_io;	/* on_event: the owner's */
 	struct loop_timer kill_timer;
 	void (*on_exit)(struct script *s);	/* the owner's; reaped */
 	int infd, outfd, errfd;	/* our ends, non-blocking; -1 = closed */
-	int pidfd;
 	pid_t pid;		/* 0 = not started, or reaped */
 	int status;		/* exit status, 128 + n after signal n */
 };
@@ -39,7 +37,8 @@ struct script {
 void script_init(struct script *s, struct loop *loop);
 
 /*
- * script_start - run it; its pipes are watched as soon as it runs
+ * script_start - run it; its output is watched as soon as it runs, its stderr
+ *		not yet: most programs end before that is worth it
  *
  * returns	0; -1 with why, nothing left behind
  */
@@ -48,6 +47,8 @@ int script_start(struct script *s, const struct gateway_opts *opts,
 
 /* It ended already?  Reaps it and calls on_exit, without waiting. */
 void script_try_reap(struct script *s);
+/* Somebody reaped it, with code and status as of siginfo_t. */
+void script_reaped(struct script *s, int code, int status);
 
 /* A signal to its process group, unless it was reaped. */
 void script_signal(struct script *s, int signo);

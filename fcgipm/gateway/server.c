@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -148,6 +149,50 @@ server_free_place(struct server *srv)
 		loop_defer(srv->loop, &srv->place_task);
 }
 
+static struct request **
+bucket_of(struct server *srv, pid_t pid)
+{
+	return &srv->programs[(unsigned)pid % SERVER_BUCKETS];
+}
+
+void
+server_add_program(struct server *srv, struct request *r)
+{
+	struct request **bucket = bucket_of(srv, r->script.pid);
+
+	r->program_pid = r->script.pid;
+	r->next_program = *bucket;
+	*bucket = r;
+}
+
+void
+server_del_program(struct server *srv, struct request *r)
+{
+	struct request **at = bucket_of(srv, r->program_pid);
+
+	while (*at != r)
+		at = &(*at)->next_program;
+	*at = r->next_program;
+}
+
+void
+server_reap(struct server *srv)
+{
+	struct request *r;
+	siginfo_t si;
+
+	/* One signal may stand for many ends.  All children are ours; a
+	 * stranger's, which we get as process 1, is only reaped. */
+	while (si.si_pid = 0,
+		waitid(P_ALL, 0, &si, WEXITED | WNOHANG) == 0 && si.si_pid) {
+		r = *bucket_of(srv, si.si_pid);
+		while (r && r->program_pid != si.si_pid)
+			r = r->next_program;
+		if (r)
+			script_reaped(&r->script, si.si_code, si.si_status);
+	}
+}
+
 /* Starts what waits, as far as there are places. */
 static void
 run_place(struct loop_task *task)
@@ -179,7 +224,7 @@ run_idle(struct loop_task *task)
 {
 	struct server *srv = container_of(task, struct server, idle_task);
 
-	if (srv->draining && !srv->conns && !srv->requests)
+	if (srv->draining && !srv->conns && srv->running == 0)
 		loop_quit(srv->loop);
 }
 
@@ -210,9 +255,11 @@ void
 server_abort(struct server *srv)
 {
 	struct request *r;
+	size_t i;
 
-	for (r = srv->requests; r; r = r->next)
-		script_signal(&r->script, SIGKILL);
+	for (i = 0; i < SERVER_BUCKETS; i++)
+		for (r = srv->programs[i]; r; r = r->next_program)
+			script_signal(&r->script, SIGKILL);
 	loop_quit(srv->loop);
 }
 

@@ -20,13 +20,16 @@ struct server_listener {
 	bool tcp;
 };
 
+/* A power of two; programs at once are tens, seldom hundreds. */
+#define SERVER_BUCKETS 256
+
 struct server {
 	struct loop *loop;
 	const struct gateway_opts *opts;
 	struct server_listener *listeners;
 	size_t nlisteners;
 	struct conn *conns;	/* all of them, newest first */
-	struct request *requests;	/* those with a program, newest first */
+	struct request *programs[SERVER_BUCKETS];	/* by pid, until reaped */
 	struct request *wait_first, **wait_end;	/* for a place, in order */
 	unsigned running;	/* programs not yet reaped */
 	bool paused;		/* listeners are not watched */
@@ -62,6 +65,11 @@ void server_abort(struct server *srv);
 bool server_take_place(struct server *srv, struct request *r);
 /* The program is gone, or never came. */
 void server_free_place(struct server *srv);
+/* Its program runs: server_reap() will tell the script of its end. */
+void server_add_program(struct server *srv, struct request *r);
+void server_del_program(struct server *srv, struct request *r);
+/* SIGCHLD came: reaps whatever ended. */
+void server_reap(struct server *srv);
 /* The request waits no longer. */
 void server_leave_queue(struct server *srv, struct request *r);
 /* Something ended: a descriptor is free, and it may have been the last. */

@@ -103,9 +103,9 @@ is_configured(const struct conf_pool *conf, const char *var)
 {
 	size_t len = strcspn(var, "="), i;
 
-	for (i = 0; i < conf->nenv; i++)
-		if (strlen(conf->env[i].name) == len &&
-			strncmp(conf->env[i].name, var, len) == 0)
+	for (i = 0; i < conf->env.n; i++)
+		if (strlen(conf->env.v[i].name) == len &&
+			strncmp(conf->env.v[i].name, var, len) == 0)
 			return true;
 	return false;
 }
@@ -121,8 +121,9 @@ build_env(struct launch *l, const struct conf_pool *conf)
 	vec_add(env, SLOT_VAR SLOT_ROOM);
 	vec_addf(env, "FCGIPM_POOL=%s", conf->name);
 	vec_addf(env, "FCGIPM_THREADS=%u", conf->threads);
-	for (i = 0; i < conf->nenv; i++)
-		vec_addf(env, "%s=%s", conf->env[i].name, conf->env[i].value);
+	for (i = 0; i < conf->env.n; i++)
+		vec_addf(env, "%s=%s", conf->env.v[i].name,
+			conf->env.v[i].value);
 	if (!conf->clear_env) {
 		for (var = environ; *var; var++)
 			if (!is_configured(conf, *var) &&
@@ -195,10 +196,16 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 			vec_addf(&l->argv, "%s=%s", key->name,
 				conf_pool_text(conf, i));
 		}
+	for (i = 0; i < conf->cgi_interpreters.n; i++) {
+		vec_add(&l->argv, "-o");
+		vec_addf(&l->argv, "cgi.interpreter[.%s]=%s",
+			conf->cgi_interpreters.v[i].name,
+			conf->cgi_interpreters.v[i].value);
+	}
 	/* Values may be secret and stay out of the command line. */
-	for (i = 0; i < conf->nenv; i++) {
+	for (i = 0; i < conf->env.n; i++) {
 		vec_add(&l->argv, "-e");
-		vec_add(&l->argv, conf->env[i].name);
+		vec_add(&l->argv, conf->env.v[i].name);
 	}
 	if (conf->handler)
 		vec_add(&l->argv, conf->handler);

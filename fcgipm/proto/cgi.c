@@ -91,6 +91,25 @@ cgi_params_filled(const struct cgi_params *params, const char *name)
 	return pair && pair->value_len ? pair : NULL;
 }
 
+void
+cgi_params_set(struct cgi_params *params, const char *name, const void *value,
+	size_t len)
+{
+	size_t at = find_slot(params, (const uint8_t *)name, strlen(name));
+
+	if (!params->slot[at]) {
+		if (params->n == ARRAY_SIZE(params->pair))
+			BUG("more parameters of ours than there is room for");
+		params->slot[at] = (uint16_t)++params->n;
+	}
+	params->pair[params->slot[at] - 1] = (struct fcgi_pair){
+		.name = (const uint8_t *)name,
+		.name_len = strlen(name),
+		.value = value,
+		.value_len = len,
+	};
+}
+
 static bool
 is_identifier(const char *name, size_t len)
 {

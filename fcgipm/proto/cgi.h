@@ -25,7 +25,7 @@ enum {
  * value.  Some 45 KiB, so meant to be kept and used again.
  */
 struct cgi_params {
-	struct fcgi_pair pair[CGI_PAIRS_MAX];
+	struct fcgi_pair pair[CGI_PAIRS_MAX + 4];	/* four of ours */
 	size_t n;
 	uint16_t slot[2048];	/* hash of the name to index + 1, 0 = free */
 };
@@ -47,6 +47,9 @@ const struct fcgi_pair *cgi_params_find(const struct cgi_params *params,
 /* The same, but an empty value counts as none. */
 const struct fcgi_pair *cgi_params_filled(const struct cgi_params *params,
 	const char *name);
+/* Adds or replaces one, up to four that were not sent; borrows value. */
+void cgi_params_set(struct cgi_params *params, const char *name,
+	const void *value, size_t len);
 
 /*
  * cgi_name_passes - may a program see a variable of this name?
@@ -101,6 +104,22 @@ int cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
 	const char **ret_why);
 
 /*
+ * cgi_set_script - tell the parameters which file was found
+ *
+ * SCRIPT_FILENAME becomes path.  With a name behind what cgi_script_path()
+ * said, that of a folder's index, SCRIPT_NAME gets it too.  With split, what
+ * the request names behind the file is PATH_INFO, and SCRIPT_NAME is without
+ * (RFC 3875, section 4.1.5 and 4.1.13); PATH_TRANSLATED is DOCUMENT_ROOT and
+ * PATH_INFO (4.1.6).
+ *
+ * path		borrowed: params hold it from now on
+ * buf, size	for what has to be put together, borrowed too
+ * returns	0; an HTTP status and *ret_why when buf is too short
+ */
+int cgi_set_script(struct cgi_params *params, const char *path, bool split,
+	char *buf, size_t size, const char **ret_why);
+
+/*
  * struct cgi_header - the header of a program's answer, as it comes
  *
  * Lines end in LF or CRLF, an empty line ends the header (RFC 3875,
@@ -115,10 +134,19 @@ struct cgi_header {
 	unsigned lines;		/* fields seen */
 	uint16_t status;	/* of the Status field, 0 = none */
 	bool location;		/* a Location field with a value was seen */
+	bool may_be_nph;	/* the caller's: it may begin with a status
+				 * line of HTTP */
+	bool nph;		/* it does: CGI_NPH_LEN bytes of it are to
+				 * be replaced by CGI_NPH_FIELD */
 	uint8_t state;		/* private from here on */
-	uint8_t matched[2];	/* of "status" and "location" in this line */
+	uint8_t matched[3];	/* of "status", "location", "http" in this
+				 * line */
 	uint8_t digits;		/* of the status read so far */
 };
+
+/* "HTTP/1.1 200 OK" becomes "Status:  200 OK" in place. */
+#define CGI_NPH_FIELD "Status: "
+enum { CGI_NPH_LEN = sizeof(CGI_NPH_FIELD) - 1 };
 
 void cgi_header_init(struct cgi_header *h, size_t max);
 

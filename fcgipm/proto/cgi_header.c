@@ -12,6 +12,7 @@ enum header_state {
 	LINE_BEGIN,	/* before the first byte of a line */
 	EMPTY_CR,	/* a CR began the line */
 	NAME,
+	VERSION,	/* behind "HTTP/" */
 	STATUS_BLANK,	/* behind "Status:", before its digits */
 	STATUS_DIGITS,
 	LOCATION_BLANK,	/* behind "Location:", before a value */
@@ -44,8 +45,8 @@ bad_name(struct cgi_header *h, uint8_t c)
 {
 	if (h->lines == 0 && c == '/' && h->len == 4)
 		return bad(h,
-			"it begins with a status line, as only an nph- script "
-			"may: write \"Status: 200 OK\" instead");
+			"it begins with a status line: write \"Status: 200 "
+			"OK\" instead, or set cgi.nph");
 	if (h->lines == 0)
 		return bad(h,
 			"it does not begin with a header: print "
@@ -59,7 +60,7 @@ bad_name(struct cgi_header *h, uint8_t c)
 static bool
 scan_name(struct cgi_header *h, uint8_t c)
 {
-	static const char *const names[] = {"status", "location"};
+	static const char *const names[] = {"status", "location", "http"};
 	size_t i;
 
 	if (c == ':') {
@@ -72,14 +73,38 @@ scan_name(struct cgi_header *h, uint8_t c)
 		h->lines++;
 		return true;
 	}
+	if (c == '/' && h->may_be_nph && h->len == 4 &&
+		h->matched[2] == strlen(names[2])) {
+		h->state = VERSION;
+		return true;
+	}
 	if (!is_token(c))
 		return bad_name(h, c);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		if (h->matched[i] < strlen(names[i]) &&
 			tolower(c) == names[i][h->matched[i]])
 			h->matched[i]++;
 		else
 			h->matched[i] = UINT8_MAX;
+	}
+	return true;
+}
+
+/* HTTP/1.1 and a blank (RFC 9112, section 4); "HTTP/" is behind us. */
+static bool
+scan_version(struct cgi_header *h, uint8_t c)
+{
+	static const char form[] = "1.0 ";
+	size_t at = h->len - strlen("HTTP/");
+
+	if (form[at] == '0' ? !isdigit(c) : c != form[at])
+		return bad(h, "it begins with a status line, but not as "
+			"HTTP/1.1 200 OK does");
+	if (c == ' ') {
+		h->state = STATUS_BLANK;
+		h->digits = 0;
+		h->lines++;
+		h->nph = true;
 	}
 	return true;
 }
@@ -155,7 +180,7 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 			if (c == '\n')
 				goto done;
 			h->state = NAME;
-			h->matched[0] = h->matched[1] = 0;
+			memset(h->matched, 0, sizeof(h->matched));
 			if (c == ':')
 				ok = bad(h, "a header has no name");
 			else
@@ -168,6 +193,9 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 			break;
 		case NAME:
 			ok = scan_name(h, c);
+			break;
+		case VERSION:
+			ok = scan_version(h, c);
 			break;
 		case STATUS_BLANK:
 		case STATUS_DIGITS:

@@ -165,8 +165,7 @@ fail:
 }
 
 pid_t
-spawn_vfork(const struct spawn_spec *spec, int *ret_pidfd,
-	struct spawn_error *ret_error)
+spawn_vfork(const struct spawn_spec *spec, struct spawn_error *ret_error)
 {
 	/* One child at a time runs on it: the parent is suspended. */
 	static char stack[64 * 1024] __attribute__((aligned(16)));
@@ -175,27 +174,19 @@ spawn_vfork(const struct spawn_spec *spec, int *ret_pidfd,
 	ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
 #endif
 	struct child c = {.spec = spec, .errfd = -1};
-	int pidfd = -1;
-	sigset_t old;
 	pid_t pid;
 
-	block_signals(&old);
 	pid = clone(child_run, stack + sizeof(stack),
-		CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &c, &pidfd);
+		CLONE_VM | CLONE_VFORK | SIGCHLD, &c);
 	if (pid < 0) {
 		c.error.err = errno;
 		snprintf(c.error.step, sizeof(c.error.step), "clone");
 	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid > 0 && c.error.step[0]) {
 		waitpid(pid, NULL, 0);
-		fd_close(&pidfd);
 		pid = -1;
 	}
-	if (pid < 0) {
+	if (pid < 0)
 		*ret_error = c.error;
-		return -1;
-	}
-	*ret_pidfd = pidfd;
 	return pid;
 }

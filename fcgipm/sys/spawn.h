@@ -48,10 +48,11 @@ pid_t spawn_fork(const struct spawn_spec *spec, int *ret_pidfd,
 /*
  * spawn_vfork - start a child and return when it has executed or failed
  *
+ * For a process without signal handlers: the child shares our memory.
+ *
  * returns	pid, running the program; -1 with *ret_error telling the step,
  *		the child reaped and nothing left behind
  */
-pid_t spawn_vfork(const struct spawn_spec *spec, int *ret_pidfd,
-	struct spawn_error *ret_error);
+pid_t spawn_vfork(const struct spawn_spec *spec, struct spawn_error *ret_error);
 
 #endif

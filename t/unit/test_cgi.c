@@ -496,6 +496,55 @@ Test(cgi, scans_headers_byte_by_byte)
 	}
 }
 
+/* A status line where one is allowed: RFC 9112, section 4. */
+Test(cgi, a_status_line_is_a_status)
+{
+	static const struct header_row rows[] = {
+		{"whole", "HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody", 25, 200},
+		{"1.0, LF", "HTTP/1.0 404 Not Found\n\n", 24, 404},
+		{"no reason", "HTTP/1.1 204\r\n\r\n", 16, 204},
+		{"none after all", "Status: 403 No\n\n", 16, 403},
+		{"a name that begins so", "HTTP: x\n\n", 9, 0},
+		{"two digits", "HTTP/1.10 200 OK\n\n", -1, 0},
+		{"version 2", "HTTP/2.0 200 OK\n\n", -1, 0},
+		{"no version", "HTTP/ 200 OK\n\n", -1, 0},
+		{"no status", "HTTP/1.1\n\n", -1, 0},
+		{"no number", "HTTP/1.1 OK\n\n", -1, 0},
+		{"another protocol", "HTTQ/1.1 200 OK\n\n", -1, 0},
+		{"in line 2", "A: b\nHTTP/1.1 200 OK\n\n", -1, 0},
+	};
+	size_t i, cut, used;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		const uint8_t *p = (const uint8_t *)rows[i].text;
+		size_t len = strlen(rows[i].text);
+
+		for (cut = 0; cut <= len; cut++) {
+			struct cgi_header h;
+			enum cgi_scan got;
+
+			cgi_header_init(&h, 1000);
+			h.may_be_nph = true;
+			got = cgi_header_scan(&h, p, cut, &used);
+			if (got == CGI_SCAN_MORE)
+				got = cgi_header_scan(&h, p + cut, len - cut,
+					&used);
+			cr_expect_eq(got, rows[i].body < 0 ? CGI_SCAN_BAD :
+							    CGI_SCAN_DONE,
+				"%s, cut at %zu", rows[i].why, cut);
+			if (rows[i].body < 0)
+				continue;
+			cr_expect_eq(h.len, (size_t)rows[i].body, "%s",
+				rows[i].why);
+			cr_expect_eq(h.status, rows[i].status, "%s",
+				rows[i].why);
+			cr_expect_eq(h.nph, p[4] == '/', "%s", rows[i].why);
+		}
+	}
+	cr_expect_str_eq(CGI_NPH_FIELD, "Status: ");
+	cr_expect_eq(CGI_NPH_LEN, strlen("HTTP/1.1"));
+}
+
 Test(cgi, refuses_a_nul_in_a_header)
 {
 	struct cgi_header h;

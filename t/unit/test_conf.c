@@ -161,11 +161,11 @@ Test(conf, variables_and_the_pools_name_are_expanded)
 		      "env[B] = <${FCGIPM_TEST_UNSET:-in stead}>\n"
 		      "env[C] = %n 100%% $5 %x\n"
 		      "env[D] = a ; b\n");
-	cr_assert_eq(c.pools[0].nenv, 4);
-	cr_expect_str_eq(c.pools[0].env[0].value, "there");
-	cr_expect_str_eq(c.pools[0].env[1].value, "<in stead>");
-	cr_expect_str_eq(c.pools[0].env[2].value, "www 100% $5 %x");
-	cr_expect_str_eq(c.pools[0].env[3].value, "a ; b");
+	cr_assert_eq(c.pools[0].env.n, 4);
+	cr_expect_str_eq(c.pools[0].env.v[0].value, "there");
+	cr_expect_str_eq(c.pools[0].env.v[1].value, "<in stead>");
+	cr_expect_str_eq(c.pools[0].env.v[2].value, "www 100% $5 %x");
+	cr_expect_str_eq(c.pools[0].env.v[3].value, "a ; b");
 	conf_free(&c);
 }
 
@@ -293,6 +293,36 @@ static const struct {
 		":4: [www] env[]: write a name", ANY},
 	{"environment with a blank", HEAD "env[A B] = x\n",
 		":4: [www] env[A B]: write a name", ANY},
+	{"extension without name", CGI_HEAD "cgi.interpreter[.] = /bin/sh\n",
+		":5: [www] cgi.interpreter[.]: write an extension", ANY},
+	{"two extensions", CGI_HEAD "cgi.interpreter[.a.b] = /bin/sh\n",
+		":5: [www] cgi.interpreter[.a.b]: write an extension", ANY},
+	{"extension set twice", "[www]\nlisten = /tmp/x.sock\nmode = cgi\n"
+		"docroot = /\ncgi.interpreter[.a] = /bin/sh\n"
+		"cgi.interpreter[a] = /bin/sh\n",
+		":6: [www] cgi.interpreter[a]: it is set already in /", ANY},
+	{"interpreter that is none", "[www]\nlisten = /tmp/x.sock\n"
+		"mode = cgi\ndocroot = /\ncgi.interpreter[.a] = /no\n",
+		":5: [www] cgi.interpreter[.a]: /no: No such file or "
+		"directory; name an existing program", ANY},
+	{"interpreter of all that is none", "[www]\nlisten = /tmp/x.sock\n"
+		"mode = cgi\ndocroot = /\ncgi.interpreter = /etc\n",
+		":5: [www] cgi.interpreter: /etc is a folder; name a program",
+		ANY},
+	{"interpreter and handler", CGI_HEAD "cgi.interpreter = /bin/sh\n",
+		":5: [www] cgi.interpreter: handler is run for every request",
+		ANY},
+	{"split without docroot", CGI_HEAD "cgi.split_path = yes\n",
+		":5: [www] cgi.split_path: it is about files beneath docroot",
+		ANY},
+	{"index with a folder", "[www]\nlisten = /tmp/x.sock\nmode = cgi\n"
+		"docroot = /\ncgi.index = a/b\n",
+		":5: [www] cgi.index: write names without a folder", ANY},
+	{"nph of another kind", CGI_HEAD "cgi.nph = maybe\n",
+		":5: [www] cgi.nph: write no | name | yes, not \"maybe\"", ANY},
+	{"cgi key with brackets", HEAD "cgi.interpreter[.a] = /bin/sh\n",
+		":4: [www] cgi.interpreter[.EXT]: it has no meaning with "
+		"mode = prefork", ANY},
 	{"set twice", HEAD "threads = 1\n\nthreads = 1\n",
 		"a.ini:6: [www] threads: it is set already in /", ANY},
 	{"set twice, the first line", HEAD "threads = 1\n\nthreads = 1\n",
@@ -475,6 +505,7 @@ Test(conf, a_dump_reads_back_equal)
 {
 	struct conf c = load("[fcgipm]\nlog_format = json\npid = x.pid\n"
 		CGI_HEAD "pm.max_children = 7\ncgi.linger = 2s\n"
+		"cgi.split_path = yes\ndocroot = /\n"
 		"env[P] = 100%%\nenv[V] = %${HOME} $5\n"
 		"handler_args = 'a b' c\nrlimit_as = 2G\n");
 	char *first = NULL, *second = NULL;
@@ -491,8 +522,8 @@ Test(conf, a_dump_reads_back_equal)
 	cr_expect_eq(c.pools[0].max_children, 7);
 	cr_expect_eq(c.pools[0].cgi_linger_ms, 2000);
 	cr_expect_eq(c.pools[0].handler_args.n, 2);
-	cr_expect_str_eq(c.pools[0].env[0].value, "100%");
-	cr_expect_str_eq(c.pools[0].env[1].value, "${HOME} $5");
+	cr_expect_str_eq(c.pools[0].env.v[0].value, "100%");
+	cr_expect_str_eq(c.pools[0].env.v[1].value, "${HOME} $5");
 	f = open_memstream(&second, &n2);
 	conf_dump(&c, f);
 	fclose(f);
@@ -507,6 +538,29 @@ Test(conf, a_dump_reads_back_equal)
 	conf_free(&c);
 	free(first);
 	free(second);
+}
+
+Test(conf, interpreters_survive_a_dump)
+{
+	struct conf c = load("[www]\nlisten = /tmp/x.sock\nmode = cgi\n"
+		"docroot = /\ncgi.interpreter[.pl] = /bin/cat\n"
+		"cgi.interpreter[p] = /bin/sh\ncgi.interpreter = /bin/true\n");
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	conf_dump(&c, f);
+	fclose(f);
+	conf_free(&c);
+	c = load(text);
+	cr_assert_eq(c.pools[0].cgi_interpreters.n, 2);
+	cr_expect_str_eq(c.pools[0].cgi_interpreters.v[0].name, "pl");
+	cr_expect_str_eq(c.pools[0].cgi_interpreters.v[0].value, "/bin/cat");
+	cr_expect_str_eq(c.pools[0].cgi_interpreters.v[1].name, "p");
+	cr_expect_str_eq(c.pools[0].cgi_interpreters.v[1].value, "/bin/sh");
+	cr_expect_str_eq(c.pools[0].cgi_interpreter, "/bin/true");
+	conf_free(&c);
+	free(text);
 }
 
 Test(conf, options_go_through_the_same_table)
@@ -524,7 +578,7 @@ Test(conf, options_go_through_the_same_table)
 	cr_expect_eq(conf_pool_set(&c, p, "cgi.lingr", "1s", &ps), -1);
 	cr_assert_eq(ps.nerrors, 2);
 	cr_expect(strstr(ps.v[1].text, "did you mean cgi.linger?"));
-	cr_expect_str_eq(p->env[0].value, "50% ${B}",
+	cr_expect_str_eq(p->env.v[0].value, "50% ${B}",
 		"a shell has expanded options already");
 	conf_problems_free(&ps);
 	conf_free(&c);
