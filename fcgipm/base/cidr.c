@@ -2,8 +2,10 @@
  * cidr.c - networks as users write them; see cidr.h
  */
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/cidr.h"
 
@@ -80,4 +82,37 @@ cidr_next(const char **list, struct cidr *ret_cidr, const char **ret_why)
 	*list += len;
 	*ret_cidr = c;
 	return 1;
+}
+
+bool
+cidr_list_holds(const char *list, const struct sockaddr *sa)
+{
+	uint32_t raw[4] = {0};
+	int family = sa->sa_family;
+	struct cidr c;
+	const char *why;
+	unsigned i;
+
+	if (family == AF_INET) {
+		raw[0] = ((const struct sockaddr_in *)sa)->sin_addr.s_addr;
+	} else if (family == AF_INET6) {
+		const struct in6_addr *a =
+			&((const struct sockaddr_in6 *)sa)->sin6_addr;
+
+		memcpy(raw, a, sizeof(raw));
+		if (IN6_IS_ADDR_V4MAPPED(a)) {
+			family = AF_INET;
+			raw[0] = raw[3];
+		}
+	}
+	while (cidr_next(&list, &c, &why) > 0) {
+		const unsigned words = c.family == AF_INET6 ? 4 : 1;
+
+		for (i = 0; c.family == family && i < words; i++)
+			if ((ntohl(raw[i]) & c.mask[i]) != c.net[i])
+				break;
+		if (i == words)
+			return true;
+	}
+	return false;
 }

@@ -4,7 +4,10 @@
 #ifndef FCGIPM_BASE_CIDR_H
 #define FCGIPM_BASE_CIDR_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct sockaddr;
 
 struct cidr {
 	int family;		/* AF_INET or AF_INET6 */
@@ -20,5 +23,14 @@ struct cidr {
  *		text; bits behind the prefix must be 0, as in ip-route(8)
  */
 int cidr_next(const char **list, struct cidr *ret_cidr, const char **ret_why);
+
+/*
+ * cidr_list_holds - does one of the list's networks hold this address?
+ *
+ * list		as for cidr_next(); what is behind an error counts for nothing
+ * sa		of any family: an IPv4 address mapped to IPv6 counts as IPv4,
+ *		a unix socket's lies in no network
+ */
+bool cidr_list_holds(const char *list, const struct sockaddr *sa);
 
 #endif

@@ -22,6 +22,7 @@ struct gateway_opts {
 	char *const *base_env;	/* what a parameter may replace; NULL ended */
 	const struct privs *child;	/* limits of a program */
 	const char *user;	/* whom we and programs run as, for messages */
+	const char *peers;	/* FCGI_WEB_SERVER_ADDRS, NULL = anybody */
 	int nullfd;		/* /dev/null, the body of a request without */
 };
 

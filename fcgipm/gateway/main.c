@@ -9,10 +9,12 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/cidr.h"
 #include "base/fd.h"
 #include "base/inherit.h"
 #include "base/log.h"
@@ -232,6 +234,24 @@ finish_opts(struct options *o, struct gateway_opts *opts)
 	return opts->handler != NULL;
 }
 
+/* Who may connect (FastCGI 1.0, section 3.2); false when it is no list. */
+static bool
+read_peers(struct gateway_opts *opts)
+{
+	const char *list = getenv("FCGI_WEB_SERVER_ADDRS"), *why;
+	struct cidr net;
+	int got;
+
+	if (!list || !*list)
+		return true;
+	opts->peers = list;
+	while ((got = cidr_next(&list, &net, &why)) > 0)
+		;
+	if (got < 0)
+		log_error("FCGI_WEB_SERVER_ADDRS: %s", why);
+	return got == 0;
+}
+
 static int
 serve(struct gateway *g, const struct gateway_opts *opts,
 	const struct listeners *l)
@@ -280,7 +300,7 @@ main(int argc, char **argv)
 		conf_problems_print(&ps, stderr);
 		return EXIT_CONFIG;
 	}
-	if (resolve_privileges(&o, parent, &us) < 0)
+	if (!read_peers(&opts) || resolve_privileges(&o, parent, &us) < 0)
 		return EXIT_CONFIG;
 	nofile = fd_raise_limit();
 	status = listeners_open(&o, &us, &listeners);

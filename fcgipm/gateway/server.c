@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cidr.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -64,10 +65,20 @@ on_retry_timer(struct loop_timer *timer)
 static int
 accept_one(struct server_listener *ln)
 {
-	int fd = accept4(ln->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	const char *peers = ln->srv->opts->peers;
+	struct sockaddr_storage peer = {0};
+	struct sockaddr *sa = (struct sockaddr *)&peer;
+	socklen_t len = sizeof(peer);
+	int fd = accept4(ln->fd, sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return errno;
+	if (peers && !cidr_list_holds(peers, sa)) {
+		log_warning("a client's connection is closed: its address is "
+			"not in FCGI_WEB_SERVER_ADDRS");
+		fd_close(&fd);
+		return 0;
+	}
 	conn_open(ln->srv, fd, ln->tcp);
 	return 0;
 }

@@ -328,6 +328,49 @@ Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
 	world_close(&w);
 }
 
+/* FCGI_WEB_SERVER_ADDRS (section 3.2); a unix socket's peer has no address. */
+Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
+{
+	static const struct {
+		const char *list;
+		bool tcp;
+	} rows[] = {{"127.0.0.1", true}, {"192.0.2.1,127.0.0.1", true},
+		{"192.0.2.1", false}};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char keys[200], tcp[32];
+		struct world *w;
+		int fd;
+
+		snprintf(keys, sizeof(keys),
+			"env[FCGI_WEB_SERVER_ADDRS] = %s\n"
+			"[tcp]\n"
+			"mode = cgi\n"
+			"listen = 127.0.0.1:@PORT@\n"
+			"handler = @DIR@/program\n"
+			"env[FCGI_WEB_SERVER_ADDRS] = %s\n",
+			rows[i].list, rows[i].list);
+		w = start(keys);
+		snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
+		fd = client_connect(w, tcp);
+		if (rows[i].tcp)
+			expect_served(fd);
+		else
+			cr_expect_eq(client_drain(fd), 0);
+		close(fd);
+		fd = client_connect(w, "www.sock");
+		cr_expect_eq(client_drain(fd), 0);
+		close(fd);
+		world_expect_log(w, "not in FCGI_WEB_SERVER_ADDRS");
+		world_shell(w, "FCGI_WEB_SERVER_ADDRS=localhost "
+			"@BIN@/fcgipm-cgi -l @DIR@/x.sock /bin/true 2>err || "
+			"[ $? = 78 ]\n"
+			"grep -q 'ADDRS: write addresses' err; rm err");
+		world_close(&w);
+	}
+}
+
 /* Every role but the two we play: told apart, and the connection goes on. */
 Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 {

@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/cidr.h"
+#include "base/util.h"
 
 static struct addr
 good(const char *text)
@@ -244,6 +245,49 @@ Test(cidr, reads_a_list)
 	cr_expect(c.mask[0] == 0 && c.mask[3] == 0);
 	cr_expect_eq(cidr_next(&list, &c, &why), 0);
 	cr_expect_eq(*list, '\0');
+}
+
+Test(cidr, holds_addresses_of_its_networks)
+{
+	static const struct {
+		const char *list, *address;
+		bool want;
+	} rows[] = {
+		{"192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"192.0.2.1, 192.0.2.2", "192.0.2.2", true},
+		{"10.0.0.0/8", "10.255.255.255", true},
+		{"10.0.0.0/8", "11.0.0.0", false},
+		{"0.0.0.0/0", "203.0.113.7", true},
+		{"0.0.0.0/0", "2001:db8::1", false},
+		{"192.0.2.1", "::ffff:192.0.2.1", true},
+		{"::/0", "192.0.2.1", false},
+		{"::1", "::1", true},
+		{"2001:db8::/33", "2001:db8:7fff::1", true},
+		{"2001:db8::/33", "2001:db8:8000::1", false},
+		{"192.0.2.1,2001:db8::1", "2001:db8::1", true},
+		{"", "192.0.2.1", false},
+		{"what, 192.0.2.1", "192.0.2.1", false},
+	};
+	const struct sockaddr un = {.sa_family = AF_UNIX};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+		struct sockaddr_in in = {.sin_family = AF_INET};
+		bool is6 = strchr(rows[i].address, ':') != NULL;
+
+		cr_assert_eq(inet_pton(is6 ? AF_INET6 : AF_INET,
+				     rows[i].address, is6 ?
+				     (void *)&in6.sin6_addr : &in.sin_addr),
+			1);
+		cr_expect_eq(cidr_list_holds(rows[i].list,
+				     is6 ? (struct sockaddr *)&in6 :
+					   (struct sockaddr *)&in),
+			rows[i].want, "%s in %s", rows[i].address,
+			rows[i].list);
+	}
+	cr_expect_not(cidr_list_holds("0.0.0.0/0, ::/0", &un));
 }
 
 Test(cidr, refuses_what_is_no_network)
