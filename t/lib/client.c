@@ -424,3 +424,20 @@ answer_number(const struct answer *a, const char *label)
 	cr_assert(at, "no \"%s\" in:\n%.2000s", want, a->out);
 	return strtol(at + strlen(want), NULL, 10);
 }
+
+size_t
+client_put_request(uint8_t *to, size_t max, int flags,
+	const char *const *params, const void *body, size_t len)
+{
+	const uint8_t begin[8] = {0, 1, (uint8_t)flags};
+	static uint8_t pairs[65535];
+	size_t n, size = put_params(pairs, sizeof(pairs), params);
+
+	cr_assert_leq(16 + 8 + size + 8 + 8 + len + 8, max);
+	n = put_record(to, BEGIN, 1, begin, 8, 0);
+	n += put_record(to + n, PARAMS, 1, pairs, size, 0);
+	n += put_record(to + n, PARAMS, 1, NULL, 0, 0);
+	if (len > 0)
+		n += put_record(to + n, STDIN, 1, body, len, 0);
+	return n + put_record(to + n, STDIN, 1, NULL, 0, 0);
+}

@@ -143,6 +143,9 @@ void client_begin_role(int fd, int id, int role, int flags,
 	const char *const *params);
 /* Reads one whole record; asserts. */
 void client_read_record(int fd, struct record *ret);
+/* All the bytes of a request with id 1, up to 64 KiB of body; their number. */
+size_t client_put_request(uint8_t *to, size_t max, int flags,
+	const char *const *params, const void *body, size_t len);
 /* Reads until END_REQUEST or the peer closes; timeout 20 s asserts. */
 struct answer client_read(int fd);
 void answer_free(struct answer *a);
