@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -255,20 +254,12 @@ static const struct {
 	{"\1\2\0\1\0\0\0\0", 8},			/* ABORT */
 };
 
-static long
-starts(const struct target *t)
-{
-	struct stat st;
-
-	return stat(world_path(t->w, "started"), &st) < 0 ? 0 : st.st_size;
-}
-
 /* Sends the order with this number, its records the digits of base six. */
 static void
 try_order(struct target *t, size_t number, size_t len)
 {
 	int fd = client_connect(t->w, "www.sock");
-	long before = starts(t);
+	long before = hostile_starts(t);
 	uint8_t bytes[200];
 	size_t have = 0, i;
 	char name[64] = "order ";
@@ -286,8 +277,8 @@ try_order(struct target *t, size_t number, size_t len)
 	close(fd);
 	/* Without its end this one's program might count for the next. */
 	(void)hostile_programs_gone(t, name);
-	cr_expect_leq(starts(t) - before, 1, "%s starts %ld programs", name,
-		starts(t) - before);
+	cr_expect_leq(hostile_starts(t) - before, 1,
+		"%s starts %ld programs", name, hostile_starts(t) - before);
 }
 
 Test(hostile_records, all_orders_of_six_kinds, .timeout = 600)
@@ -305,7 +296,7 @@ Test(hostile_records, all_orders_of_six_kinds, .timeout = 600)
 		}
 	}
 	cr_assert_eq(tried, hostile_size(1554, 9330));
-	cr_expect_gt(starts(&t), 2, "some of them are requests");
+	cr_expect_gt(hostile_starts(&t), 2, "some of them are requests");
 	hostile_figure("%zu orders of records, the slowest took %lld ms",
 		tried, (long long)slowest);
 	hostile_end(&t, "all orders");

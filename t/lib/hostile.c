@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -215,6 +216,14 @@ hostile_programs_gone(struct target *t, const char *after)
 		breathe();
 	}
 	return world_now_ms() - begin;
+}
+
+long
+hostile_starts(const struct target *t)
+{
+	struct stat st;
+
+	return stat(world_path(t->w, "started"), &st) < 0 ? 0 : st.st_size;
 }
 
 static bool

@@ -59,6 +59,8 @@ void hostile_serves(struct target *t, const char *after);
 /* Asserts that the gateway's programs are gone within a second; the
  * milliseconds it took. */
 int64_t hostile_programs_gone(struct target *t, const char *after);
+/* How many programs have been started, as far as they got to tell. */
+long hostile_starts(const struct target *t);
 /* Waits until the peer closes, for at most so long; asserts.  The bytes that
  * came. */
 size_t hostile_closed(int fd, int limit_ms, const char *why);
