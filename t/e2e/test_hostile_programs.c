@@ -1,0 +1,276 @@
+/*
+ * test_hostile_programs.c - programs that end at once, fork without end,
+ * shout, stop themselves; and a gateway that has too few descriptors
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hostile.h"
+
+#define AT_ONCE 64
+
+static void
+pause_ms(long ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+Test(hostile_programs, many_that_exit_at_once, .timeout = 900)
+{
+	struct target t = hostile_start("pm.max_children = 64\n");
+	size_t total = hostile_size(2000, 100000), begun = 0, done = 0, i;
+	struct pollfd p[AT_ONCE];
+	int64_t begin = world_now_ms();
+
+	for (; begun < AT_ONCE; begun++)
+		p[begun] = (struct pollfd){.events = POLLIN,
+			.fd = hostile_begin(&t, "www.sock", "")};
+	while (done < total) {
+		cr_assert_gt(poll(p, AT_ONCE, 20000), 0, "no answer");
+		for (i = 0; i < AT_ONCE; i++) {
+			struct answer a;
+
+			if (p[i].fd < 0 || !p[i].revents)
+				continue;
+			a = client_read(p[i].fd);
+			cr_assert(a.ended && strstr(a.out, "served\n"),
+				"request %zu: %s", done, a.out);
+			answer_free(&a);
+			close(p[i].fd);
+			p[i].fd = -1;
+			done++;
+			if (begun < total) {
+				p[i].fd = hostile_begin(&t, "www.sock", "");
+				begun++;
+			}
+		}
+	}
+	begin = world_now_ms() - begin;
+	hostile_unharmed(&t, "programs that exit at once");
+	hostile_figure("%zu programs that exit at once: %lld a second", total,
+		(long long)total * 1000 / (begin + 1));
+	hostile_end(&t, "programs that exit at once");
+}
+
+/* Processes that run the world's program, the dying ones not counted. */
+static size_t
+count_programs(const struct target *t)
+{
+	const char *want = world_path(t->w, "hostile");
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	size_t n = 0;
+
+	cr_assert_not_null(dir);
+	while ((e = readdir(dir)) != NULL) {
+		char path[300], line[600] = "";
+		int fd;
+
+		if (atoi(e->d_name) <= 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (read(fd, line, sizeof(line) - 1) > 0 &&
+			strcmp(line, want) == 0)
+			n++;
+		close(fd);
+	}
+	closedir(dir);
+	return n;
+}
+
+/* What a bomb leaves becomes our child, and counts for rlimit_nproc until we
+ * took note of its end. */
+static void
+reap_orphans(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		continue;
+}
+
+static bool
+no_program_runs(void *arg)
+{
+	reap_orphans();
+	return count_programs(arg) == 0;
+}
+
+/* As many as root's user of its own may have, or at least the first. */
+static bool
+bomb_has_grown(void *arg)
+{
+	reap_orphans();
+	return count_programs(arg) >= (geteuid() == 0 ? 30 : 1);
+}
+
+/*
+ * rlimit_nproc counts all that a user runs.  Root takes a user who runs
+ * nothing else; whoever is no root shares it with what runs as him already.
+ */
+Test(hostile_programs, fork_bombs_end_with_their_request, .timeout = 120)
+{
+	struct target t = hostile_start(geteuid() == 0 ?
+		"user = games\ngroup = games\nrlimit_nproc = 64\n"
+		"cgi.idle_timeout = 1s\n" :
+		"rlimit_nproc = 64\ncgi.idle_timeout = 1s\n");
+	size_t rounds = hostile_size(1, 10), most = 0, n, i;
+	struct answer a;
+	int fd;
+
+	for (i = 0; i < rounds; i++) {
+		struct pollfd p = {.events = POLLIN};
+
+		fd = p.fd = hostile_begin(&t, "www.sock", "bomb");
+		while (poll(&p, 1, 50) == 0) {
+			n = count_programs(&t);
+			most = n > most ? n : most;
+			hostile_serves(&t, "a fork bomb");
+		}
+		a = client_read(fd);
+		answer_expect(&a, "Status: 504");
+		answer_free(&a);
+		close(fd);
+		/* It is deaf to TERM, two seconds later there is KILL. */
+		world_until(no_program_runs, &t, "the bomb's children die");
+		hostile_unharmed(&t, "a fork bomb");
+		/* And one whose client goes away. */
+		fd = hostile_begin(&t, "www.sock", "bomb");
+		world_until(bomb_has_grown, &t, "the bomb grows");
+		close(fd);
+		world_until(no_program_runs, &t, "the bomb's children die");
+		hostile_unharmed(&t, "a fork bomb without client");
+	}
+	hostile_figure("a fork bomb has %zu processes at most", most);
+	cr_expect_leq(most, 64 + 1, "more than rlimit_nproc");
+	if (geteuid() == 0)
+		cr_expect_geq(most, 30, "no bomb: %zu", most);
+	hostile_end(&t, "fork bombs");
+}
+
+/* Its stderr reaches the client whole; the log gets it in pieces. */
+Test(hostile_programs, a_shout_without_a_line_end, .timeout = 300)
+{
+	struct target t = hostile_start("");
+	size_t total = hostile_size(5000000, 100000000);
+	long most = 0, master = strtol(world_proc_status(t.w->pid, "VmRSS"),
+		NULL, 10);
+	struct pollfd p = {.events = POLLIN};
+	size_t got = 0;
+	char query[64], *block = malloc(65536);
+	int64_t begin = world_now_ms(), next = begin;
+	ssize_t n;
+
+	cr_assert_not_null(block);
+	snprintf(query, sizeof(query), "shout=%zu", total);
+	p.fd = hostile_begin(&t, "www.sock", query);
+	for (;;) {
+		cr_assert_gt(poll(&p, 1, 20000), 0, "after %zu bytes", got);
+		n = recv(p.fd, block, 65536, 0);
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+		if (world_now_ms() < next)
+			continue;
+		next = world_now_ms() + 100;
+		hostile_serves(&t, "a shout");
+		most = hostile_rss_kib(&t) > most ? hostile_rss_kib(&t) : most;
+	}
+	begin = world_now_ms() - begin;
+	cr_expect_geq(got, total + 8, "%zu bytes came", got);
+	cr_expect_lt(most - t.rss_kib, 2048, "the gateway has %ld KiB more",
+		most - t.rss_kib);
+	close(p.fd);
+	free(block);
+	hostile_unharmed(&t, "a shout");
+#ifndef __SANITIZE_ADDRESS__ /* it keeps what was freed */
+	master = strtol(world_proc_status(t.w->pid, "VmRSS"), NULL, 10) -
+		master;
+	cr_expect_lt(master, 8192, "the supervisor has %ld KiB more", master);
+#endif
+	hostile_figure("%zu MB of stderr in %lld ms, the gateway has %ld KiB "
+		"more, the supervisor %ld", total / 1000000, (long long)begin,
+		most - t.rss_kib, master);
+	hostile_end(&t, "a shout");
+}
+
+/* What it answers until it is ended, which takes TERM 300 ms and KILL two
+ * seconds: a stopped process takes only the latter. */
+static void
+check_stopped(struct target *t, const char *query, const char *body,
+	const char *want)
+{
+	static uint8_t bytes[70000];
+	int fd = client_connect(t->w, "www.sock");
+	int64_t begin = world_now_ms();
+	struct answer a;
+
+	client_send(fd, bytes, hostile_request(bytes, sizeof(bytes), query, 0,
+		body));
+	a = client_read(fd);
+	cr_expect(strstr(a.out, want), "%s: no \"%s\" in: %.200s", query, want,
+		a.out);
+	cr_expect_eq(a.ended, strstr(want, "504") != NULL,
+		"%s: an answer that was begun must not look complete", query);
+	answer_free(&a);
+	close(fd);
+	while (world_children(t->gateway, NULL, 0) > 0) {
+		cr_assert_lt(world_now_ms() - begin, 4000,
+			"%s: it is still there", query);
+		pause_ms(5);
+	}
+	hostile_unharmed(t, query);
+}
+
+Test(hostile_programs, stopped_ones_are_killed_at_the_timeout, .timeout = 120)
+{
+	struct target t = hostile_start("cgi.idle_timeout = 300ms\n");
+	static char body[65536];
+	size_t i;
+
+	memset(body, 'b', sizeof(body) - 1);
+	for (i = 0; i < hostile_size(1, 5); i++) {
+		check_stopped(&t, "stop", "", "Status: 504");
+		/* It takes none of its body. */
+		check_stopped(&t, "stop", body, "Status: 504");
+		/* Between its header and its body, inside its body. */
+		check_stopped(&t, "stop=0", "", "");
+		check_stopped(&t, "stop=5000", "", "0000000004hhh");
+	}
+	hostile_end(&t, "stopped programs");
+}
+
+/* Stopped by somebody else for a while, which is no crime. */
+Test(hostile_programs, one_that_is_stopped_in_between_goes_on, .timeout = 60)
+{
+	struct target t = hostile_start("cgi.idle_timeout = 20s\n");
+	int fd = hostile_begin(&t, "www.sock", "stop");
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct answer a;
+	pid_t program;
+
+	while (world_children(t.gateway, &program, 1) == 0 ||
+		*world_proc_status(program, "State") != 'T')
+		pause_ms(2);
+	cr_expect_eq(poll(&p, 1, 300), 0, "nothing is answered meanwhile");
+	hostile_serves(&t, "a stopped program");
+	cr_assert_eq(kill(program, SIGCONT), 0);
+	a = client_read(fd);
+	answer_expect(&a, "served\n");
+	answer_free(&a);
+	close(fd);
+	hostile_end(&t, "a stopped program");
+}
