@@ -34,6 +34,17 @@ is_symlink(int dirfd, const char *name)
 		S_ISLNK(st.st_mode);
 }
 
+/* One name, not followed; ELOOP for a link even where a folder is wanted. */
+static int
+open_name(int dirfd, const char *name, int flags)
+{
+	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOTDIR && is_symlink(dirfd, name))
+		errno = ELOOP;
+	return fd;
+}
+
 /* Component by component; rel holds neither ".." nor empty segments. */
 static int
 walk(int rootfd, const char *rel, int flags)
@@ -44,14 +55,13 @@ walk(int rootfd, const char *rel, int flags)
 
 	while (rel[n = strcspn(rel, "/")]) {
 		if (n > NAME_MAX) {
+			fd = -1;
 			errno = ENAMETOOLONG;
 			goto out;
 		}
 		memcpy(name, rel, n);
 		name[n] = '\0';
-		fd = openat(dirfd, name, DIR_FLAGS | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 && errno == ENOTDIR && is_symlink(dirfd, name))
-			errno = ELOOP;
+		fd = open_name(dirfd, name, DIR_FLAGS);
 		if (dirfd != rootfd)
 			fd_close(&dirfd);
 		if (fd < 0)
@@ -59,7 +69,7 @@ walk(int rootfd, const char *rel, int flags)
 		dirfd = fd;
 		rel += n + 1;
 	}
-	fd = openat(dirfd, rel, flags | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_name(dirfd, rel, flags);
 out:
 	if (dirfd != rootfd)
 		fd_close(&dirfd);

@@ -1,0 +1,294 @@
+/*
+ * test_locate.c - the file a request names: opened beneath docroot, and run
+ * as under other web servers
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static struct world *
+start(const char *files, const char *keys)
+{
+	struct world *w = world_open();
+	char ini[600];
+
+	world_shell(w, "mkdir -p www/folder outside");
+	world_shell(w, files);
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"%s", keys);
+	world_start(w, ini);
+	return w;
+}
+
+#define DOCROOT "docroot = @DIR@/www\n"
+
+static struct answer
+call(struct world *w, const char *name)
+{
+	char path[500];
+
+	snprintf(path, sizeof(path), "%s/www/%s", w->dir, name);
+	return client_script(w, "www.sock", path, NULL);
+}
+
+/* Its answer holds text, in which @ is the world's folder. */
+static void
+expect(struct world *w, const char *name, const char *text)
+{
+	struct answer a = call(w, name);
+	char want[700];
+	const char *at = strchr(text, '@');
+
+	snprintf(want, sizeof(want), "%.*s%s%s",
+		(int)(at ? at - text : (long)strlen(text)), text,
+		at ? w->dir : "", at ? at + 1 : "");
+	cr_expect(a.ended && strstr(a.out, want), "%s: no %s in %s%s", name,
+		want, a.out, a.err);
+	answer_free(&a);
+}
+
+/* $0, FindBin, sys.path and the folder, as under Apache's mod_cgi. */
+Test(locate, scripts_find_what_lies_beside_them, .timeout = 60)
+{
+	struct world *w = start(
+		"h=\"printf 'Content-Type: text/plain\\r\\n\\r\\n'\"\n"
+		"printf '#!/bin/sh\\n%s\\necho \"0: $0\"; pwd\\n' \"$h\" "
+		">www/folder/a.sh\n"
+		"cat >www/folder/a.pl <<'END'\n"
+		"#!/usr/bin/perl\n"
+		"use FindBin; use lib $FindBin::Bin; use Beside; use Cwd;\n"
+		"print \"Content-Type: text/plain\\n\\n0: $0\\n\";\n"
+		"print \"bin: $FindBin::Bin/$FindBin::Script\\n\";\n"
+		"print \"cwd: \", getcwd, \"\\n\", Beside::text(), \"\\n\";\n"
+		"END\n"
+		"printf 'package Beside; sub text { \"beside\" } 1;\\n' "
+		">www/folder/Beside.pm\n"
+		"cat >www/folder/a.py <<'END'\n"
+		"#!/usr/bin/python3\n"
+		"import os, sys\n"
+		"import beside\n"
+		"print('Content-Type: text/plain\\n\\n0: ' + sys.argv[0])\n"
+		"print('path: ' + sys.path[0], 'file: ' + __file__)\n"
+		"print('cwd: ' + os.getcwd(), beside.text)\n"
+		"END\n"
+		"echo 'text = \"beside\"' >www/folder/beside.py\n"
+		"chmod 755 www/folder/a.*\n", DOCROOT);
+
+	expect(w, "folder/a.sh", "0: @/www/folder/a.sh\n");
+	expect(w, "folder/a.sh", "\n@/www/folder\n");
+	expect(w, "folder/a.pl", "0: @/www/folder/a.pl\n");
+	expect(w, "folder/a.pl", "bin: @/www/folder/a.pl\n");
+	expect(w, "folder/a.pl", "cwd: @/www/folder\nbeside\n");
+	expect(w, "folder/a.py", "0: @/www/folder/a.py\n");
+	expect(w, "folder/a.py", "path: @/www/folder file: ");
+	expect(w, "folder/a.py", "cwd: @/www/folder beside\n");
+	world_close(&w);
+}
+
+/* An ELF program too has its path as name; none has our descriptors. */
+Test(locate, no_program_has_more_than_three_descriptors, .timeout = 60)
+{
+	struct world *w = start(
+		"cp @T@/children/fdlist www/elf\n"
+		"cp www/elf www/folder/elf\n"
+		"printf '#!/bin/sh\\nexec @DIR@/www/elf\\n' >www/sh\n"
+		"printf '#!@DIR@/www/elf\\n' >www/hashbang\n"
+		"printf 'not a program\\n' >www/data.x\n"
+		"chmod 755 www/sh www/hashbang\n",
+		DOCROOT "cgi.interpreter[.x] = @DIR@/www/elf\n");
+	static const char *const names[] = {"elf", "folder/elf", "sh",
+		"hashbang", "data.x"};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		expect(w, names[i], "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader");
+	expect(w, "folder/elf", "argv: @/www/folder/elf\n");
+	expect(w, "folder/elf", "cwd: @/www/folder\n");
+	expect(w, "elf", "cwd: @/www\n");
+	world_close(&w);
+}
+
+/*
+ * What was looked at is what runs: the descriptor is, whoever has the name by
+ * then.  The other file would be run if it were by path.
+ */
+Test(locate, a_program_is_not_swapped_for_one_outside, .timeout = 60)
+{
+	struct world *w = start(
+		"cp @T@/children/fdlist www/elf\n"
+		"cp @T@/children/environ outside/elf\n"
+		"ln -s ../outside/elf www/other\n", DOCROOT);
+	int i, served = 0, refused = 0;
+	char elf[500], other[500];
+	pid_t pid;
+
+	snprintf(elf, sizeof(elf), "%s/www/elf", w->dir);
+	snprintf(other, sizeof(other), "%s/www/other", w->dir);
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	while (pid == 0 && getppid() != 1)
+		if (renameat2(AT_FDCWD, elf, AT_FDCWD, other,
+			    RENAME_EXCHANGE) < 0)
+			_exit(1);
+	for (i = 0; i < 300; i++) {
+		struct answer a = call(w, "elf");
+
+		if (strstr(a.out, "fd: 2\nleader"))
+			served++;
+		else if (strncmp(a.out, "Status: 403 ", 12) == 0)
+			refused++;
+		else
+			cr_expect_fail("%s", a.out);
+		answer_free(&a);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	cr_expect_gt(served, 0);
+	cr_expect_gt(refused, 0);
+	world_close(&w);
+}
+
+/* A deployment points docroot elsewhere: the next request is there. */
+Test(locate, docroot_may_be_switched, .timeout = 60)
+{
+	struct world *w = start(
+		"for n in one two; do\n"
+		"mkdir $n; printf '#!/bin/sh\\n"
+		"printf \"A: b\\\\n\\\\n%s in \"; pwd -P\\n' $n >$n/a\n"
+		"chmod 755 $n/a; done\n"
+		"rmdir www/folder www; ln -s one www\n", DOCROOT);
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		expect(w, "a", i % 2 ? "two in @/two\n" : "one in @/one\n");
+		world_shell(w, i % 2 ? "ln -s one new; mv -T new www" :
+				       "ln -s two new; mv -T new www");
+	}
+	world_close(&w);
+}
+
+Test(locate, any_link_is_followed_below_the_root_folder, .timeout = 60)
+{
+	struct world *w = start(
+		"printf '#!/bin/sh\\nprintf \"A: b\\\\n\\\\nserved in \"; "
+		"pwd -P\\n' >outside/a\n"
+		"cp @T@/children/fdlist outside/elf; chmod 755 outside/a\n"
+		"ln -s @DIR@/outside/a www/absolute\n"
+		"ln -s ../outside/a www/relative\n"
+		"ln -s @DIR@/outside www/link\n"
+		"ln -s @DIR@/outside/elf www/elf\n", "docroot = /\n");
+
+	expect(w, "absolute", "served in @/www\n");
+	expect(w, "relative", "served in @/www\n");
+	expect(w, "link/a", "served in @/outside\n");
+	expect(w, "elf", "fd: 2\nleader");
+	world_close(&w);
+}
+
+static const char old_kernel[] =
+	"printf '#!/bin/sh\\nprintf \"A: b\\\\n\\\\nserved for $PATH_INFO in "
+	"\"; pwd\\n' >www/a\n"
+	"chmod 755 www/a; cp www/a www/folder/a; cp www/a outside/a\n"
+	"cp @T@/children/fdlist www/folder/elf\n"
+	"ln -s a www/inside\n"
+	"ln -s ../outside/a www/up\n"
+	"ln -s folder www/folderlink\n"
+	"mkdir www/folder/deeper; cp www/a www/folder/deeper/index.cgi\n";
+
+static void
+check_without_openat2(const char *how)
+{
+	static const struct {
+		const char *path, *want;
+	} rows[] = {
+		{"a", "served for  in @/www\n"},
+		{"a/x/y", "served for /x/y in @/www\n"},
+		{"folder/a", "served for  in @/www/folder\n"},
+		{"folder/a/x", "served for /x in @/www/folder\n"},
+		{"folder/deeper", "served for  in @/www/folder/deeper\n"},
+		{"folder/elf", "fd: 2\nleader"},
+		{"missing", "Status: 404 "}, {"folder/missing", "Status: 404 "},
+		{"missing/a", "Status: 404 "}, {"folder", "Status: 403 "},
+		{"up", "Status: 403 "}, {"../outside/a", "Status: 403 "},
+		/* Served where openat2 is: so it is not. */
+		{"inside", "Status: 403 "}, {"folderlink/a", "Status: 403 "},
+	};
+	struct world *w = world_open();
+	char text[300], longest[300], *script;
+	char *argv[2] = {NULL};
+	size_t i;
+
+	world_shell(w, "mkdir -p www/folder outside");
+	world_shell(w, old_kernel);
+	world_write(w, "fcgipm.ini",
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n" DOCROOT
+		"cgi.split_path = yes\n"
+		"cgi.index = index.cgi\n");
+	snprintf(text, sizeof(text), "#!/bin/sh\n"
+		"exec @T@/children/no_openat2 %s @BIN@/fcgipm "
+		"-c @DIR@/fcgipm.ini\n", how);
+	script = strdup(world_script(w, "start", text));
+	argv[0] = script;
+	world_launch_argv(w, argv);
+	world_expect_log(w, "ready: ");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(w, rows[i].path, rows[i].want);
+	/* A name that no folder can have, behind one that was opened. */
+	snprintf(longest, sizeof(longest), "folder/%0256d/b/a", 0);
+	expect(w, longest, "Status: 404 ");
+	expect(w, "a", "served");
+	world_expect_log(w, "www/inside: 403: a symbolic link that is not "
+		"followed");
+	world_expect_log(w, "www/folderlink/a: 403: a symbolic link that is "
+		"not followed");
+	free(script);
+	world_close(&w);
+}
+
+Test(locate, kernels_without_openat2, .timeout = 60)
+{
+	check_without_openat2("ENOSYS");
+}
+
+Test(locate, sandboxes_that_forbid_openat2, .timeout = 60)
+{
+	check_without_openat2("EPERM");
+}
+
+/* The variables are those of the file that runs, however it was named. */
+Test(locate, a_script_is_told_its_file, .timeout = 60)
+{
+	struct world *w = start(
+		"printf '#!/bin/sh\\nprintf \"A: b\\\\n\\\\n"
+		"$SCRIPT_FILENAME|$SCRIPT_NAME\\\\n\"\\n' >www/a\n"
+		"chmod 755 www/a\n", DOCROOT);
+	char root[500], file[600];
+	const char *unnamed[] = {root, "SCRIPT_NAME=/a", NULL};
+	const char *apache[] = {file, "SCRIPT_NAME=/a", NULL};
+	char want[600];
+	struct answer a;
+
+	snprintf(root, sizeof(root), "DOCUMENT_ROOT=%s/www", w->dir);
+	snprintf(file, sizeof(file),
+		"SCRIPT_FILENAME=proxy:fcgi://localhost%s/www//a", w->dir);
+	snprintf(want, sizeof(want), "\n%s/www/a|/a\n", w->dir);
+	a = client_call(w, "www.sock", unnamed, NULL, 0);
+	answer_expect(&a, want);
+	answer_free(&a);
+	a = client_call(w, "www.sock", apache, NULL, 0);
+	answer_expect(&a, want);
+	answer_free(&a);
+	world_close(&w);
+}
