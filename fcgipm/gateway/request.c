@@ -30,6 +30,8 @@
 #define BODY_MAX (64 * 1024)
 /* Longest line of a program's stderr that is logged in one piece. */
 #define LINE_MAX_BYTES (16 * 1024)
+/* Turns of 32 KiB: 1 MiB, see pipe(7). */
+#define LAST_WORDS_TURNS 33
 
 static void
 run_free(struct loop_task *task)
@@ -117,13 +119,24 @@ refuse_silence(struct request *r)
 	request_refuse(r, &why);
 }
 
+/* What a program said before its end.  No more than the largest pipe holds: a
+ * child it left behind may go on for ever. */
+static void
+read_last_words(struct request *r)
+{
+	int i;
+
+	for (i = 0; i < LAST_WORDS_TURNS && response_read_err(r); i++)
+		continue;
+}
+
 /* END_REQUEST, once the program is reaped and its output is complete. */
 static void
 check_end(struct request *r)
 {
 	if (!r->conn || r->script.pid || (!r->out_ended && !r->lingered))
 		return;
-	response_read_err(r);
+	read_last_words(r);
 	if (!r->conn || (r->conn->blocked && r->script.errfd >= 0))
 		return;		/* request_resume() comes here again */
 	log_last_line(r);
@@ -153,7 +166,7 @@ on_program_exit(struct script *s)
 	server_free_place(r->srv);
 	script_close_input(s);
 	if (!r->conn) {
-		response_read_err(r);
+		read_last_words(r);
 		log_last_line(r);
 		over(r);
 		return;

@@ -234,7 +234,7 @@ log_lines(struct request *r, const char *p, size_t len)
 	}
 }
 
-void
+bool
 response_read_err(struct request *r)
 {
 	static uint8_t rec[FCGI_HEADER_LEN + STDERR_BYTES];
@@ -244,15 +244,15 @@ response_read_err(struct request *r)
 	for (i = 0; i < READS_A_TURN && r->script.errfd >= 0; i++) {
 		if (r->conn && r->conn->blocked) {
 			pause_output(r);
-			return;
+			return false;
 		}
 		n = read(r->script.errfd, rec + FCGI_HEADER_LEN, STDERR_BYTES);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
+			return false;
 		if (n <= 0) {
 			loop_del(r->srv->loop, &r->script.err_io);
 			fd_close(&r->script.errfd);
-			return;
+			return false;
 		}
 		r->active_ms = loop_now(r->srv->loop);
 		log_lines(r, (char *)rec + FCGI_HEADER_LEN, (size_t)n);
@@ -263,8 +263,9 @@ response_read_err(struct request *r)
 				true);
 		}
 		if (n < STDERR_BYTES)
-			return;
+			return false;
 	}
+	return r->script.errfd >= 0;
 }
 
 void

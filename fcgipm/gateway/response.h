@@ -4,14 +4,16 @@
 #ifndef FCGIPM_GATEWAY_RESPONSE_H
 #define FCGIPM_GATEWAY_RESPONSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct request;
 
-/* The program's output, or its stderr, can be read. */
+/* The program's output, or its stderr, can be read; of the latter, whether
+ * there may be more. */
 void response_read_out(struct request *r, uint32_t events);
-void response_read_err(struct request *r);
+bool response_read_err(struct request *r);
 
 /* The peer took what waited: both are read again. */
 void response_resume(struct request *r);

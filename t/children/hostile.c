@@ -5,6 +5,8 @@
  *	big=N	answers N bytes
  *	shout=N	N bytes on stderr without a line end, then answers
  *	stop	stops itself, as by SIGSTOP; stop=N after so many bytes
+ *	last=N	answers, stops itself, then closes its output, and N bytes on
+ *		stderr are its last words
  *	bomb	forks as often as it is let, deaf to all but KILL
  *	env	answers its environment, a line each
  *
@@ -115,6 +117,12 @@ main(void)
 		put(1, HEADER, sizeof(HEADER) - 1);
 		put_many(1, n);
 		raise(SIGSTOP);
+	} else if (strncmp(query, "last=", 5) == 0) {
+		put(1, HEADER "served\n", sizeof(HEADER) - 1 + 7);
+		raise(SIGSTOP);
+		close(1);
+		put_many(2, n);
+		return 0;
 	} else if (strncmp(query, "shout=", 6) == 0) {
 		put_many(2, n);
 	}

@@ -104,6 +104,7 @@ Test(hostile_limits, out_of_descriptors_by_programs, .timeout = 120)
 		snprintf(what, sizeof(what), "%d descriptors, programs",
 			limits[k]);
 		for (rounds = hostile_size(1, 5); rounds > 0; rounds--) {
+			refused = running = 0;
 			for (i = 0; i < 60; i++)
 				fds[i] = hostile_begin(&t, "www.sock",
 					"stay=100");

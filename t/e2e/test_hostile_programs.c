@@ -207,48 +207,88 @@ Test(hostile_programs, a_shout_without_a_line_end, .timeout = 300)
 	hostile_end(&t, "a shout");
 }
 
-/* What it answers until it is ended, which takes TERM 300 ms and KILL two
- * seconds: a stopped process takes only the latter. */
 static void
-check_stopped(struct target *t, const char *query, const char *body,
-	const char *want)
+until_state(pid_t pid, char state)
 {
-	static uint8_t bytes[70000];
-	int fd = client_connect(t->w, "www.sock");
-	int64_t begin = world_now_ms();
-	struct answer a;
+	int64_t until = world_now_ms() + 20000;
 
-	client_send(fd, bytes, hostile_request(bytes, sizeof(bytes), query, 0,
-		body));
-	a = client_read(fd);
-	cr_expect(strstr(a.out, want), "%s: no \"%s\" in: %.200s", query, want,
-		a.out);
-	cr_expect_eq(a.ended, strstr(want, "504") != NULL,
-		"%s: an answer that was begun must not look complete", query);
-	answer_free(&a);
-	close(fd);
-	while (world_children(t->gateway, NULL, 0) > 0) {
-		cr_assert_lt(world_now_ms() - begin, 4000,
-			"%s: it is still there", query);
-		pause_ms(5);
+	while (*world_proc_status(pid, "State") != state) {
+		cr_assert_lt(world_now_ms(), until, "waited for state %c",
+			state);
+		pause_ms(2);
 	}
-	hostile_unharmed(t, query);
 }
 
+/* What it said stays in its pipe when it ends, up to 64 KiB of it, and is all
+ * there at once for a gateway that was kept from the CPU. */
+Test(hostile_programs, last_words_are_heard, .timeout = 60)
+{
+	struct target t = hostile_start("");
+	int fd = hostile_begin(&t, "www.sock", "last=65536");
+	struct answer a;
+	pid_t program;
+
+	while (world_children(t.gateway, &program, 1) == 0)
+		pause_ms(2);
+	until_state(program, 'T');
+	cr_assert_eq(kill(t.gateway, SIGSTOP), 0);
+	until_state(t.gateway, 'T');
+	cr_assert_eq(kill(program, SIGCONT), 0);
+	until_state(program, 'Z');
+	cr_assert_eq(kill(t.gateway, SIGCONT), 0);
+	a = client_read(fd);
+	answer_expect(&a, "served\n");
+	cr_expect_eq(a.err_len, 65536, "%zu bytes of stderr", a.err_len);
+	answer_free(&a);
+	close(fd);
+	hostile_end(&t, "last words");
+}
+
+/*
+ * What each answers until it is ended: TERM comes at the timeout, which a
+ * stopped process does not take, and KILL two seconds later.
+ */
 Test(hostile_programs, stopped_ones_are_killed_at_the_timeout, .timeout = 120)
 {
-	struct target t = hostile_start("cgi.idle_timeout = 300ms\n");
 	static char body[65536];
-	size_t i;
+	static const struct {
+		const char *query, *body, *want;
+	} rows[] = {{"stop", "", "Status: 504"},
+		/* It takes none of its body. */
+		{"stop", body, "Status: 504"},
+		/* Between its header and its body, inside its body: what was
+		 * begun must not look complete. */
+		{"stop=0", "", ""}, {"stop=5000", "", "0000000004hhh"}};
+	struct target t = hostile_start("cgi.idle_timeout = 300ms\n");
+	static uint8_t bytes[70000];
+	int64_t begin;
+	struct answer a;
+	size_t rounds, i;
+	int fds[4];
 
 	memset(body, 'b', sizeof(body) - 1);
-	for (i = 0; i < hostile_size(1, 5); i++) {
-		check_stopped(&t, "stop", "", "Status: 504");
-		/* It takes none of its body. */
-		check_stopped(&t, "stop", body, "Status: 504");
-		/* Between its header and its body, inside its body. */
-		check_stopped(&t, "stop=0", "", "");
-		check_stopped(&t, "stop=5000", "", "0000000004hhh");
+	for (rounds = hostile_size(1, 5); rounds > 0; rounds--) {
+		for (i = 0; i < 4; i++) {
+			fds[i] = client_connect(t.w, "www.sock");
+			client_send(fds[i], bytes,
+				hostile_request(bytes, sizeof(bytes),
+					rows[i].query, 0, rows[i].body));
+		}
+		begin = world_now_ms();
+		for (i = 0; i < 4; i++) {
+			a = client_read(fds[i]);
+			cr_expect(strstr(a.out, rows[i].want),
+				"row %zu: %.200s", i, a.out);
+			cr_expect_eq(a.ended, i < 2, "row %zu", i);
+			answer_free(&a);
+			close(fds[i]);
+		}
+		while (world_children(t.gateway, NULL, 0) > 0) {
+			cr_assert_lt(world_now_ms() - begin, 4000,
+				"stopped programs are still there");
+			pause_ms(5);
+		}
+		hostile_unharmed(&t, "stopped programs");
 	}
 	hostile_end(&t, "stopped programs");
 }
@@ -262,9 +302,9 @@ Test(hostile_programs, one_that_is_stopped_in_between_goes_on, .timeout = 60)
 	struct answer a;
 	pid_t program;
 
-	while (world_children(t.gateway, &program, 1) == 0 ||
-		*world_proc_status(program, "State") != 'T')
+	while (world_children(t.gateway, &program, 1) == 0)
 		pause_ms(2);
+	until_state(program, 'T');
 	cr_expect_eq(poll(&p, 1, 300), 0, "nothing is answered meanwhile");
 	hostile_serves(&t, "a stopped program");
 	cr_assert_eq(kill(program, SIGCONT), 0);
