@@ -16,10 +16,8 @@ import threading
 import time
 
 import lib
-from lib import HANDLERS, SRC, Trouble, median
+from lib import HANDLERS, OUT, Trouble, median
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-OUT = os.path.join(SRC, "build")
 CONNECTIONS = 8
 CHILDREN = 4		# workers of a prefork pool, programs at once of a cgi one
 TITLES = {"hello": "C", "hello.pl": "Perl"}
@@ -82,9 +80,7 @@ class Variant:
 
 
 def start_nginx(stack, folder, variants):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = lib.free_port()
     config = os.path.join(folder, "nginx.conf")
     with open(config, "w") as f:
         f.write(NGINX % {"dir": folder, "port": port, "locations": "".join(
@@ -92,39 +88,10 @@ def start_nginx(stack, folder, variants):
                         "file": os.path.join(HANDLERS, v.handler)}
             for v in variants)})
     group = stack.enter_context(lib.Group("nginx"))
-    p = group.start(["nginx", "-p", folder, "-e", folder + "/nginx.log",
-                     "-c", config],
-                    stdin=subprocess.DEVNULL)
-
-    def up():
-        if p.poll() is not None:
-            raise Trouble("nginx ended:\n" + lib.read(folder + "/nginx.log"))
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return True
-    lib.wait_for("nginx", up)
+    log = os.path.join(folder, "nginx.log")
+    lib.start_http(group, port, log, ["nginx", "-p", folder, "-e", log,
+                                      "-c", config])
     return group, port
-
-
-def wrk(port, name, seconds):
-    """One run of wrk, of whole seconds; every request has to be answered."""
-    argv = ["wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % max(1, seconds),
-            "--timeout", "20s", "-s", os.path.join(HERE, "wrk.lua"),
-            "http://127.0.0.1:%d/%s" % (port, name)]
-    done = subprocess.run(argv, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
-    line = [x for x in done.stdout.splitlines() if x.startswith("RESULT ")]
-    if not line:
-        raise Trouble(" ".join(argv) + "\n" + done.stdout)
-    word = line[0].split()
-    count, us, errors = map(int, word[1:4])
-    if errors or not count:
-        raise Trouble("%s: %d of %d requests failed" % (
-            " ".join(argv), errors, count))
-    curve = {float(k): int(v) for k, v in
-             (x.split("=") for x in word[4:])}
-    return {"answered": count, "req_per_s": count * 1e6 / us,
-            "curve": curve, "p50_us": curve[50], "p99_us": curve[99]}
 
 
 def measure(v, route, load, front):
@@ -137,12 +104,16 @@ def measure(v, route, load, front):
     v.rounds[route].append(r)
 
 
-def measure_memory(v, seconds):
-    """At rest, and the median of what is seen under load."""
+def wait_for_rest(v):
+    """Load ends in the middle of requests; their programs go with them."""
     if v.mode == "cgi":
-        # wrk leaves in the middle of requests; their programs go with them.
         lib.wait_for("the last program of " + v.name,
                      lambda: len(v.group.pids()) == 2)
+
+
+def measure_memory(v, seconds):
+    """At rest, and the median of what is seen under load."""
+    wait_for_rest(v)
     v.rest = v.memory()
     load = threading.Thread(target=lib.bench, args=(
         v.address, v.handler, CONNECTIONS, seconds))
@@ -159,6 +130,7 @@ def count_processes(v, folder, count):
     """Processes the pool and its programs start per request, by strace."""
     log = os.path.join(folder, v.name + ".strace")
     argv = ["strace", "-f", "-o", log, "-e", "trace=process"]
+    wait_for_rest(v)
     pids = v.group.pids()
     for pid in pids:
         argv += ["-p", str(pid)]
@@ -247,14 +219,6 @@ def print_table(variants, rounds):
                       prefork.figure(route, "cpu_us")))
 
 
-def plot():
-    done = subprocess.run(["gnuplot", "-e", "dir='%s'" % OUT,
-                           os.path.join(HERE, "contrast.gp")],
-                          stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise Trouble("gnuplot: " + done.stderr)
-
-
 def main():
     p = argparse.ArgumentParser(description="CGI and prefork side by side")
     p.add_argument("--quick", action="store_true", help="a smoke run")
@@ -269,7 +233,6 @@ def main():
                       stderr=subprocess.DEVNULL).returncode:
         raise Trouble("missing: CGI::Fast; install: apt-get install "
                       "libcgi-fast-perl")
-    os.makedirs(OUT, exist_ok=True)
     lib.adopt_orphans()
     print("\n".join(lib.machine([
         [os.path.join(lib.BIN, "fcgipm"), "-V"], ["nginx", "-v"],
@@ -282,19 +245,19 @@ def main():
         for v in variants:
             lib.bench(v.address, v.handler, CONNECTIONS, seconds / 2)
         for v in variants:
-            wrk(port, v.name, seconds / 2)
+            lib.wrk(port, v.name, CONNECTIONS, seconds / 2)
             measure_memory(v, seconds)
             count_processes(v, folder, 50)
         for i in range(rounds):
             for v in variants:
                 measure(v, "direct", lambda: lib.bench(
                     v.address, v.handler, CONNECTIONS, seconds), front)
-                measure(v, "nginx", lambda: wrk(
-                    port, v.name, seconds), front)
+                measure(v, "nginx", lambda: lib.wrk(
+                    port, v.name, CONNECTIONS, seconds), front)
             print("round %d of %d" % (i + 1, rounds), file=sys.stderr)
     write_csv(variants)
     print_table(variants, rounds)
-    plot()
+    lib.plot("contrast")
     print("\n%d s; wrote %s to %s/" % (time.monotonic() - start,
         "contrast.csv, contrast-latency.csv, contrast-throughput.svg, "
         "contrast-latency.svg", os.path.relpath(OUT)))

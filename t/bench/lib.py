@@ -1,6 +1,6 @@
-# lib.py - what contrast.py and peers.py share: a scratch folder, groups of
-# processes that are counted and ended as one, load, and the sums behind a
-# figure.  Standard library only.
+# lib.py - what every benchmark shares: a scratch folder, groups of processes
+# that are counted and ended as one, load, and the sums behind a figure.
+# Standard library only.
 #
 # CPU time is that of a cgroup of its own (v2 or v1), so programs that live for
 # one request and are reaped by nobody are in it.  The client is outside.
@@ -23,6 +23,8 @@ SRC = os.environ.get("FCGIPM_SRC") or os.path.realpath(
     os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.environ.get("FCGIPM_BIN") or os.path.join(SRC, "build", "bin")
 HANDLERS = os.path.join(BIN, "handlers")
+HERE = os.path.dirname(os.path.abspath(__file__))
+OUT = os.path.join(SRC, "build")
 TICK = os.sysconf("SC_CLK_TCK")
 
 # nginx and fcgiwrap live in sbin, which an ordinary user's PATH may leave out.
@@ -318,18 +320,45 @@ def start_fcgipm(group, folder, name, settings):
     return p, address
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def start_http(group, port, log, argv):
+    """A web server in the foreground; returns once its port is open."""
+    with open(log, "a") as f:
+        p = group.start(argv, stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+
+    def up():
+        if p.poll() is not None:
+            raise Trouble("%s ended:\n%s" % (argv[0], read(log)))
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+    wait_for(argv[0], up)
+    return p
+
+
 # -- load -------------------------------------------------------------------
 
 def script_of(handler):
+    """A program in HANDLERS, or anywhere by its full path."""
     return "SCRIPT_FILENAME=" + os.path.join(HANDLERS, handler)
 
 
-def bench(address, handler, connections, seconds=None, count=None):
-    """One run of fcgipmctl bench; every request has to be answered."""
+def bench(address, handler, connections, seconds=None, count=None,
+          options=(), strict=True):
+    """
+    One run of fcgipmctl bench.  Every request has to be answered, unless
+    strict is false: then result["failed"] counts those that were not.
+    """
     argv = [os.path.join(BIN, "fcgipmctl"), "bench", address,
             "-c", str(connections), "-j", "-p", script_of(handler)]
     argv += ["-n", str(count)] if count else ["-d", str(seconds)]
-    done = subprocess.run(argv + ["/" + handler], stdout=subprocess.PIPE,
+    argv += list(options) + ["/" + os.path.basename(handler)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True)
     try:
         result = json.loads(done.stdout)
@@ -338,11 +367,33 @@ def bench(address, handler, connections, seconds=None, count=None):
     bad = {k: v for k, v in result["errors"].items() if v}
     bad.update({k: v for k, v in result["status"].items()
                 if v and k != "2xx"})
-    if bad or not result["status"]["2xx"]:
+    result["answered"] = result["status"]["2xx"]
+    result["failed"] = sum(bad.values())
+    if (strict and bad) or not result["answered"]:
         raise Trouble("%s: not every request was answered: %s" % (
             " ".join(argv), bad or "none was"))
-    result["answered"] = result["status"]["2xx"]
     return result
+
+
+def wrk(port, name, connections, seconds, strict=True):
+    """One run of wrk, of whole seconds; strict as for bench()."""
+    argv = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % max(1, seconds),
+            "--timeout", "20s", "-s", os.path.join(HERE, "wrk.lua"),
+            "http://127.0.0.1:%d/%s" % (port, name)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    line = [x for x in done.stdout.splitlines() if x.startswith("RESULT ")]
+    if not line:
+        raise Trouble(" ".join(argv) + "\n" + done.stdout)
+    word = line[0].split()
+    count, us, errors = map(int, word[1:4])
+    if (strict and errors) or not count:
+        raise Trouble("%s: %d of %d requests failed" % (
+            " ".join(argv), errors, count))
+    curve = {float(k): int(v) for k, v in
+             (x.split("=") for x in word[4:])}
+    return {"answered": count, "failed": errors, "req_per_s": count * 1e6 / us,
+            "curve": curve, "p50_us": curve[50], "p99_us": curve[99]}
 
 
 def record(kind, content):
@@ -356,22 +407,25 @@ def pair(name, value):
                     for x in (name, value)) + name + value
 
 
-# BEGIN_REQUEST as responder without KEEP_CONN, the parameters, no body
-# (FastCGI 1.0, sections 3.3 and 5.1).
-ONE_REQUEST = record(1, b"\0\1\0\0\0\0\0\0") + \
-    record(4, pair(b"REQUEST_METHOD", b"GET") +
-           pair(b"SCRIPT_NAME", b"/hello") +
-           pair(b"SCRIPT_FILENAME", os.path.join(HANDLERS, "hello").encode())
-           ) + record(4, b"") + record(5, b"")
+def request(handler, **params):
+    """
+    BEGIN_REQUEST as responder without KEEP_CONN, the parameters, no body
+    (FastCGI 1.0, sections 3.3 and 5.1).
+    """
+    params.update(REQUEST_METHOD="GET", SCRIPT_NAME="/hello",
+                  SCRIPT_FILENAME=os.path.join(HANDLERS, handler))
+    return record(1, b"\0\1\0\0\0\0\0\0") + record(4, b"".join(
+        pair(k.encode(), v.encode()) for k, v in params.items())) + \
+        record(4, b"") + record(5, b"")
 
 
-def answered(path, seconds=10):
+def answered(path, handler="hello", seconds=10):
     """Sends one request and returns whether an answer came."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(seconds)
         try:
             s.connect(path)
-            s.sendall(ONE_REQUEST)
+            s.sendall(request(handler))
             got = b""
             while True:
                 more = s.recv(65536)
@@ -412,7 +466,17 @@ def machine(programs):
     return lines
 
 
+def plot(name):
+    """name.gp makes its plots of what lies in build/."""
+    done = subprocess.run(["gnuplot", "-e", "dir='%s'" % OUT,
+                           os.path.join(HERE, name + ".gp")],
+                          stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise Trouble("gnuplot: " + done.stderr)
+
+
 def run(main):
+    os.makedirs(OUT, exist_ok=True)
     stop_at_signals()
     try:
         sys.exit(main())

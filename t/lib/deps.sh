@@ -50,6 +50,10 @@ END
 cmd:spawn-fcgi spawn-fcgi
 cmd:multiwatch multiwatch
 cmd:fcgiwrap fcgiwrap
+cmd:lighttpd lighttpd
+cmd:apache2 apache2-bin
+cmd:wrk wrk
+cmd:gnuplot gnuplot-nox
 cmd:strace strace
 END
 	;;

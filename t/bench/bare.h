@@ -1,0 +1,86 @@
+/*
+ * bare.h - what bare_spawner and bare_responder share: a listener, blocking
+ * processes that accept from it, one request in, one answer out
+ *
+ * They show what the machine allows at the most, so they know only what
+ * `fcgipmctl bench` sends: one request on each connection, without a body.
+ */
+#ifndef BARE_H
+#define BARE_H
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Room for a record header, 65535 bytes and the END_REQUEST record. */
+#define BARE_BUFFER (8 + 65535 + 16)
+
+/* Returns in every one of the processes that serve, with the listener. */
+static inline int
+bare_listen(const char *path, int processes)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strncpy(sa.sun_path, path, sizeof(sa.sun_path) - 1);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+		listen(fd, 1024) < 0)
+		exit(71);
+	while (processes-- > 0) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			exit(71);
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			return fd;
+		}
+	}
+	for (;;)
+		pause();
+}
+
+/* A connection whose request has been read to its empty FCGI_STDIN record
+ * (FastCGI 1.0, section 5.3). */
+static inline int
+bare_accept(int listener, uint8_t *buf)
+{
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	for (;;) {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			continue;
+		for (len = 0; (n = read(fd, buf + len, BARE_BUFFER - len)) > 0;) {
+			len += (size_t)n;
+			if (len >= 8 && memcmp(buf + len - 8,
+					"\1\5\0\1\0\0\0", 8) == 0)
+				return fd;
+		}
+		close(fd);
+	}
+}
+
+/* The answer lies behind 8 free bytes; status is the program's. */
+static inline void
+bare_answer(int fd, uint8_t *buf, size_t len, int status)
+{
+	const uint8_t head[8] = {1, 6, 0, 1, (uint8_t)(len >> 8), (uint8_t)len};
+	const uint8_t end[16] = {1, 3, 0, 1, 0, 8, 0, 0,
+		0, 0, 0, (uint8_t)status};
+
+	memcpy(buf, head, sizeof(head));
+	memcpy(buf + 8 + len, end, sizeof(end));
+	/* The client may have left: no SIGPIPE, and nothing to do. */
+	(void)send(fd, buf, 8 + len + sizeof(end), MSG_NOSIGNAL);
+	close(fd);
+}
+
+#endif

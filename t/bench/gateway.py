@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# gateway.py - our CGI gateway against fcgiwrap, lighttpd's mod_cgi, Apache's
+# mod_cgid and the least that is possible (`make bench-gateway`).
+# Writes gateway.csv and gateway-cpu.svg to build/.
+import contextlib
+import csv
+import os
+import shutil
+import subprocess
+
+import lib
+import rounds
+from lib import OUT
+from rounds import fastcgi, fcgipm, gate, ratio, start_foreground
+
+T = os.environ.get("FCGIPM_T") or os.path.join(lib.SRC, "build", "t")
+BENCH = os.path.join(T, "bench")
+HELLO = os.path.join(BENCH, "hello")
+
+LIGHTTPD = """server.document-root = "%(root)s"
+server.bind = "127.0.0.1"
+server.port = %(port)d
+server.modules = ("mod_cgi")
+cgi.assign = ("" => "")
+%(user)s"""
+
+APACHE = """ServerRoot %(folder)s
+ServerName localhost
+DefaultRuntimeDir %(folder)s
+PidFile %(folder)s/apache.pid
+ErrorLog %(folder)s/apache.log
+Listen 127.0.0.1:%(port)d
+LoadModule mpm_event_module %(modules)s/mod_mpm_event.so
+LoadModule authz_core_module %(modules)s/mod_authz_core.so
+LoadModule cgid_module %(modules)s/mod_cgid.so
+ScriptSock %(folder)s/cgid.sock
+DocumentRoot %(root)s
+<Directory %(root)s>
+	Options ExecCGI
+	SetHandler cgi-script
+	Require all granted
+</Directory>
+%(user)s"""
+
+
+def fcgiwrap(stack, folder, n, handler=HELLO, **more):
+    path = os.path.join(folder, "wrap%d.sock" % n)
+    return fastcgi(stack, "fcgiwrap -c %d" % n, path, start_foreground(
+        ["fcgiwrap", "-c", str(n), "-s", "unix:" + path]), handler, **more)
+
+
+def bare(stack, folder, name, *arguments):
+    path = os.path.join(folder, name + ".sock")
+    return fastcgi(stack, name.replace("_", " "), path, start_foreground(
+        [os.path.join(BENCH, name), path] + list(arguments)), HELLO)
+
+
+def cgi(stack, folder, handler=HELLO, **more):
+    return fcgipm(stack, folder, "cgi", "fcgipm cgi", {
+        "mode": "cgi", "docroot": T}, handler=handler, **more)
+
+
+def http(stack, folder, name, config, user, command):
+    """A web server with the same program, as a user that may run it."""
+    root = os.path.join(folder, "cgi-bin")
+    os.makedirs(root, exist_ok=True)
+    shutil.copy(HELLO, root)
+    port = lib.free_port()
+    path = os.path.join(folder, name + ".conf")
+    with open(path, "w") as f:
+        f.write(config % {"folder": folder, "root": root, "port": port,
+                          "user": user if os.getuid() == 0 else "",
+                          "modules": "/usr/lib/apache2/modules"})
+    log = os.path.join(folder, name + ".log")
+    return rounds.Contestant(
+        stack, name, lambda group: lib.start_http(group, port, log, [
+            w.replace("%", path) for w in command]), lambda: True,
+        lambda connections, seconds, _: lib.wrk(
+            port, "hello", connections, seconds, strict=False))
+
+
+def web_servers(stack, folder):
+    return [
+        http(stack, folder, "lighttpd mod_cgi", LIGHTTPD,
+             'server.username = "www-data"\n', ["lighttpd", "-D", "-f", "%"]),
+        http(stack, folder, "Apache mod_cgid", APACHE,
+             "User www-data\nGroup www-data\n",
+             ["apache2", "-D", "FOREGROUND", "-f", "%"])]
+
+
+# -- cpu: C hello -----------------------------------------------------------
+
+def cpu(folder, quick):
+    n, seconds = (2, 0.4) if quick else (7, 1)
+    with contextlib.ExitStack() as stack:
+        ours = cgi(stack, folder)
+        wraps = [fcgiwrap(stack, folder, c) for c in (1, 2, 4, 8)]
+        limit = bare(stack, folder, "bare_spawner", HELLO)
+        fast = [ours, wraps[1], limit]
+        everybody = [ours] + wraps + [
+            limit, bare(stack, folder, "bare_responder")] + \
+            web_servers(stack, folder)
+        for connections, who in ((1, fast), (8, everybody), (64, everybody)):
+            rounds.interleave(who, connections, n, seconds)
+            rounds.table(who, connections)
+            split([ours, wraps[1]], connections)
+        print()
+        for connections in (8, 64):
+            compare(ours, wraps[1], limit, connections)
+        gate("p50 at 1 connection v fcgiwrap",
+             ratio(ours, wraps[1], 1, "p50_us"), at_most=0.70)
+        rounds.agree([ours], 8)
+        write_csv(everybody)
+        lib.plot("gateway")
+    crowd(folder, quick)
+    ballast(folder, quick)
+
+
+def split(contestants, connections):
+    """What the long-lived processes took themselves: spawning, relaying."""
+    for c in contestants:
+        own = c.figure(connections, "own_us")
+        print("  %-26s %12.1f us/req itself, %.1f in the program "
+              "(exec, work, exit)" % (
+                  c.name, own, c.figure(connections, "cpu_us") - own))
+
+
+def compare(ours, wrap, limit, connections):
+    at = ", %d connections" % connections
+    gate("CPU v fcgiwrap -c 2" + at,
+         ratio(ours, wrap, connections, "cpu_us"), at_most=0.70, stretch=0.66)
+    gate("CPU v bare spawner" + at,
+         ratio(ours, limit, connections, "cpu_us"), at_most=1.15, stretch=1.07)
+    gate("requests/s v bare spawner" + at,
+         ratio(ours, limit, connections, "req_per_s"), at_least=0.9)
+    rounds.note("requests/s v fcgiwrap -c 2" + at, "%.3f x" %
+                ratio(ours, wrap, connections, "req_per_s"))
+    rounds.note("bare spawner's CPU v fcgiwrap -c 2" + at, "%.3f x" %
+                ratio(limit, wrap, connections, "cpu_us"))
+
+
+def crowd(folder, quick):
+    """More connections than a listen queue holds."""
+    with contextlib.ExitStack() as stack:
+        ours = cgi(stack, folder, strict=False)
+        wrap = fcgiwrap(stack, folder, 2, strict=False)
+        rounds.interleave([ours, wrap], 1000, *((1, 1) if quick else (5, 3)))
+        rounds.table([ours, wrap], 1000)
+        print()
+        gate("errors at 1000 connections", ours.failed(1000), "%d", at_most=0)
+        gate("p99 at 1000 connections v fcgiwrap -c 2",
+             ratio(ours, wrap, 1000, "p99_us"), at_most=0.6)
+
+
+def ballast(folder, quick):
+    """ballast.c is preloaded into one of two gateways."""
+    with contextlib.ExitStack() as stack:
+        def gateway(name, **env):
+            path = os.path.join(folder, name + ".sock")
+            return fastcgi(stack, name, path, start_foreground(
+                [os.path.join(lib.BIN, "fcgipm-cgi"), "-l", path, "-d", T],
+                env=dict(os.environ, **env)), HELLO)
+        small = gateway("fcgipm-cgi alone")
+        large = gateway("fcgipm-cgi, 64 MiB more",
+                        LD_PRELOAD=os.path.join(BENCH, "ballast.so"))
+        rss = lib.memory(large.main.pid)[0] - lib.memory(small.main.pid)[0]
+        if rss < 60 << 10:
+            raise lib.Trouble("the ballast is not there: %d KiB" % rss)
+        rounds.interleave([large, small], 8, *((2, 0.4) if quick else (7, 1)))
+        rounds.table([large, small], 8)
+        print()
+        gate("CPU with 64 MiB of heap v a small gateway",
+             ratio(large, small, 8, "cpu_us"), at_most=1.1)
+
+
+def write_csv(contestants):
+    keys = ("req_per_s", "p50_us", "p99_us")
+    with open(os.path.join(OUT, "gateway.csv"), "w", newline="") as f:
+        w = csv.writer(f, lineterminator="\n")
+        w.writerow(("contestant", "connections", "rounds", "cpu_us",
+                    "cpu_us_lowest", "cpu_us_highest") + keys)
+        for c in contestants:
+            for connections, results in sorted(c.rounds.items()):
+                used = [r["cpu_us"] for r in results]
+                w.writerow([c.name, connections, len(results)] + [
+                    "%.2f" % v for v in
+                    [lib.median(used), min(used), max(used)] +
+                    [c.figure(connections, k) for k in keys]])
+
+
+if __name__ == "__main__":
+    rounds.run("our CGI gateway against others", [cpu],
+               {"fcgiwrap": "fcgiwrap", "lighttpd": "lighttpd",
+                "apache2": "apache2-bin", "wrk": "wrk",
+                "gnuplot": "gnuplot-nox", "strace": "strace"},
+               [["fcgiwrap", "-h"], ["lighttpd", "-v"], ["apache2", "-v"],
+                ["wrk", "-v"]])
