@@ -134,13 +134,16 @@ static int
 drop_privileges(struct privs *us, const struct privs *child)
 {
 	const char *step = NULL;
+	int err = 0;
 
-	if (geteuid() == 0 && raise_ceilings(child) < 0)
+	if (geteuid() == 0 && raise_ceilings(child) < 0) {
 		step = "setrlimit, setpriority";
+		err = errno;
+	}
 	if (!step)
-		step = privs_apply(us);
+		step = privs_apply(us, &err);
 	if (step)
-		log_error("%s: %s", step, strerror(errno));
+		log_error("%s: %s", step, strerror(err));
 	privs_fini(us);
 	return step ? -1 : 0;
 }
@@ -318,6 +321,7 @@ main(int argc, char **argv)
 		(!finish_opts(&o, &opts) || opts.nullfd < 0 || !opts.own_env ||
 			!opts.base_env || drop_privileges(&us, &child) < 0))
 		status = EXIT_SYSTEM;
+	privs_drop_inherited(&child);
 	if (!status && !o.supervised)
 		log_notice("ready: %u programs at once", o.keys->max_children);
 	g.supervised = o.supervised;

@@ -182,39 +182,36 @@ int
 program_run(struct request *r, const struct cgi_params *params,
 	const struct program *p, struct refusal *why)
 {
-	static struct vec env;	/* kept: its memory is used again */
 	const struct gateway_opts *opts = r->srv->opts;
 	const struct located *l = &p->file;
-	char *script[] = {r->path, NULL};
-	char *interpreted[] = {(char *)(uintptr_t)p->interpreter, r->path,
-		NULL};
-	struct script_spec spec = {
-		.path = r->path,
-		.argv = script,
-		.execfd = -1,
-		.cwdfd = l->dirfd,
-		.cwd = opts->handler_dir,
-		.has_body = r->body_kind != CGI_BODY_NONE,
-		.first = l->script ? l->first : NULL,
-	};
+	struct script_spec *spec = script_get_spec();
 
-	vec_clear(&env);
+	_Static_assert(sizeof(spec->first) == sizeof(l->first), "one line");
+	spec->path = r->path;
+	spec->own_argv[0] = r->path;
+	spec->own_argv[1] = NULL;
+	spec->argv = spec->own_argv;
+	spec->execfd = -1;
+	spec->cwdfd = l->dirfd;
+	spec->cwd = opts->handler_dir;
+	spec->has_body = r->body_kind != CGI_BODY_NONE;
+	spec->script = l->script;
+	memcpy(spec->first, l->first, sizeof(spec->first));
 	cgi_build_env(params, opts->own_env, opts->base_env,
-		opts->pool->cgi_allow_env, r->role, &env);
-	spec.envp = vec_array(&env);
-	if (!spec.envp)
-		return refuse(why, 503, "no memory for its environment");
+		opts->pool->cgi_allow_env, r->role, &spec->env);
 	if (opts->handler) {
-		spec.path = opts->handler[0];
-		spec.argv = opts->handler;
+		spec->path = opts->handler[0];
+		spec->argv = opts->handler;
 	} else if (!p->interpreter && !l->script) {
-		spec.execfd = l->fd;
+		spec->execfd = l->fd;
 	} else if (!locate_same(l, r->path)) {
 		/* What reads it opens it by its name. */
 		return refuse(why, 403, "replaced while it was looked at");
 	} else if (p->interpreter) {
-		spec.path = p->interpreter;
-		spec.argv = interpreted;
+		spec->path = p->interpreter;
+		spec->own_argv[0] = (char *)(uintptr_t)p->interpreter;
+		spec->own_argv[1] = r->path;
+		spec->own_argv[2] = NULL;
 	}
-	return script_start(&r->script, opts, &spec, why);
+	return script_start(&r->script, opts, spec, why);
 }

@@ -136,7 +136,7 @@ interpreter(const char *first, char *buf, size_t size)
 static int
 refuse_format(const struct script_spec *spec, struct refusal *why)
 {
-	if (spec->first && !spec->first[strspn(spec->first, " \t")])
+	if (spec->script && !spec->first[strspn(spec->first, " \t")])
 		return refuse(why, 500, "its #! line names no interpreter: "
 			"write one, as #!/bin/sh");
 	return refuse(why, 500, "no program: it begins neither with "
@@ -148,7 +148,7 @@ refuse_missing(const struct gateway_opts *opts,
 	const struct script_spec *spec, const char *interp,
 	struct refusal *why)
 {
-	if (spec->first && strchr(spec->first, '\r'))
+	if (spec->script && strchr(spec->first, '\r'))
 		return refuse(why, 500, "its first line ends in CR LF; save "
 			"it with LF line ends");
 	if (*interp && *interp != '/')
@@ -180,7 +180,7 @@ refuse_spawn(const struct gateway_opts *opts, const struct script_spec *spec,
 {
 	const char *key = key_of(opts, spec);
 	char buf[256];
-	const char *interp = interpreter(spec->first ? spec->first : "", buf,
+	const char *interp = interpreter(spec->script ? spec->first : "", buf,
 		sizeof(buf));
 
 	if (strcmp(e->step, "clone") == 0)
@@ -201,7 +201,7 @@ refuse_spawn(const struct gateway_opts *opts, const struct script_spec *spec,
 				"executable by user %s: chmod %c+x %s",
 				opts->user, our_class(interp), interp);
 		return refuse_denied(opts, spec->path,
-			spec->first ? R_OK | X_OK : X_OK, why);
+			spec->script ? R_OK | X_OK : X_OK, why);
 	case ENOENT:
 		return refuse_missing(opts, spec, interp, why);
 	case ENOEXEC:

@@ -106,9 +106,15 @@ log_last_line(struct request *r)
 static void
 refuse_silence(struct request *r)
 {
+	const struct spawn_error *failure = script_failure(&r->script);
 	int status = r->script.status;
 	struct refusal why;
 
+	if (failure) {
+		refuse_spawn(r->srv->opts, r->script.spec, failure, &why);
+		request_refuse(r, &why);
+		return;
+	}
 	refuse(&why, 502, "no CGI answer: %s (%s %d)%s",
 		cgi_header_cut(&r->header),
 		status > 128 ? "signal" : "exit status",

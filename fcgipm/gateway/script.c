@@ -18,6 +18,8 @@
 #include "sys/spawn.h"
 
 #define KILL_AFTER_MS 2000
+/* Starts under way at once, each for some 100 us. */
+#define SPECS 9
 
 static void
 on_kill_timer(struct loop_timer *timer)
@@ -43,55 +45,100 @@ script_reaped(struct script *s, int code, int status)
 	s->on_exit(s);
 }
 
+struct script_spec *
+script_get_spec(void)
+{
+	static struct script_spec specs[SPECS];
+	struct script_spec *spec = specs;
+
+	/* The last one is never in use: whoever gets it waits for the exec. */
+	while (spec < specs + SPECS - 1 &&
+		(spawn_is_shared(&spec->shared) || spec->shared.error.step[0]))
+		spec++;
+	spec->wait = spec == specs + SPECS - 1;
+	vec_clear(&spec->env);
+	return spec;
+}
+
+const struct spawn_error *
+script_failure(const struct script *s)
+{
+	if (!s->spec || s->spec->owner != s || !s->spec->shared.error.step[0])
+		return NULL;
+	return &s->spec->shared.error;
+}
+
+static int
+open_pipes(struct script *s, const struct gateway_opts *opts,
+	struct script_spec *spec)
+{
+	int *fds = spec->fds;
+
+	fds[0] = fds[1] = fds[2] = -1;
+	if (!spec->has_body)
+		fds[0] = opts->nullfd;
+	else if (fd_pipe(0, O_NONBLOCK, &fds[0], &s->infd) < 0)
+		return -1;
+	if (fd_pipe(O_NONBLOCK, 0, &s->outfd, &fds[1]) < 0)
+		return -1;
+	return fd_pipe(O_NONBLOCK, 0, &s->errfd, &fds[2]);
+}
+
+/* The program's ends; its own copies are not touched. */
+static void
+close_ends(struct script_spec *spec)
+{
+	int fds[3] = {spec->has_body ? spec->fds[0] : -1, spec->fds[1],
+		spec->fds[2]};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		fd_close(&fds[i]);
+}
+
 int
 script_start(struct script *s, const struct gateway_opts *opts,
-	const struct script_spec *spec, struct refusal *why)
+	struct script_spec *spec, struct refusal *why)
 {
-	int fds[3] = {opts->nullfd, -1, -1};
-	struct spawn_spec ss = {
+	spec->shared.spec = (struct spawn_spec){
 		.path = spec->path,
 		.argv = spec->argv,
-		.envp = spec->envp,
+		.envp = vec_array(&spec->env),
 		.execfd = spec->execfd,
 		.cwdfd = spec->cwdfd,
 		.cwd = spec->cwd,
-		.fds = fds,
+		.fds = spec->fds,
 		.nfds = 3,
 		.privs = opts->child,
 	};
-	struct spawn_error error;
-	int infd = -1;
-
-	if ((spec->has_body && fd_pipe(0, O_NONBLOCK, &infd, &s->infd) < 0) ||
-		fd_pipe(O_NONBLOCK, 0, &s->outfd, &fds[1]) < 0 ||
-		fd_pipe(O_NONBLOCK, 0, &s->errfd, &fds[2]) < 0) {
+	if (!spec->shared.spec.envp)
+		return refuse(why, 503, "no memory for its environment");
+	if (open_pipes(s, opts, spec) < 0) {
 		refuse(why, 503, "pipe: %s; raise rlimit_files or lower "
 			"pm.max_children", strerror(errno));
 		goto fail;
 	}
-	if (infd >= 0)
-		fds[0] = infd;
-	s->pid = spawn_vfork(&ss, &error);
+	s->pid = spawn_share(&spec->shared, spec->wait);
 	if (s->pid < 0) {
 		s->pid = 0;
-		refuse_spawn(opts, spec, &error, why);
+		refuse_spawn(opts, spec, &spec->shared.error, why);
+		spec->shared.error.step[0] = '\0';
 		goto fail;
 	}
-	fd_close(&infd);
-	fd_close(&fds[1]);
-	fd_close(&fds[2]);
+	s->spec = spec;
+	spec->owner = s;
+	close_ends(spec);
 	if (loop_add(s->loop, &s->out_io, s->outfd, LOOP_READ) < 0) {
 		refuse(why, 503, "epoll_ctl: %s", strerror(errno));
 		script_signal(s, SIGKILL);
 		(void)waitid(P_PID, (id_t)s->pid, NULL, WEXITED);
 		s->pid = 0;
-		goto fail;
+		script_fini(s);
+		return -1;
 	}
 	return 0;
 fail:
-	fd_close(&infd);
-	fd_close(&fds[1]);
-	fd_close(&fds[2]);
+	close_ends(spec);
 	script_fini(s);
 	return -1;
 }
@@ -111,9 +158,10 @@ script_try_reap(struct script *s)
 void
 script_signal(struct script *s, int signo)
 {
-	/* Not reaped, so the group's number is still its own. */
-	if (s->pid > 0)
-		(void)kill(-s->pid, signo);
+	/* Not reaped, so the number is still its own; at the very beginning
+	 * there is no group yet. */
+	if (s->pid > 0 && kill(-s->pid, signo) < 0)
+		(void)kill(s->pid, signo);
 }
 
 void
@@ -138,6 +186,8 @@ script_fini(struct script *s)
 {
 	if (s->pid)
 		BUG("a program is forgotten before it was reaped");
+	if (script_failure(s))
+		s->spec->shared.error.step[0] = '\0';
 	script_close_input(s);
 	loop_del(s->loop, &s->out_io);
 	loop_del(s->loop, &s->err_io);

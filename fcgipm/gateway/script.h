@@ -8,19 +8,28 @@
 #include <sys/types.h>
 
 #include "base/loop.h"
+#include "base/vec.h"
+#include "sys/spawn.h"
 
 struct gateway_opts;
 struct refusal;
 
-/* What is to be run. */
+/* What is to be run; strings stay as they are until the program ends. */
 struct script_spec {
 	const char *path;	/* absolute */
-	char *const *argv, *const *envp;
+	char *const *argv;
+	char *own_argv[3];	/* room for it */
+	struct vec env;
 	int execfd;		/* >= 0: run this descriptor, not the path */
 	int cwdfd;		/* >= 0: in this folder */
 	const char *cwd;	/* else in this one, NULL = ours */
 	bool has_body;		/* fd 0 is a pipe, else /dev/null */
-	const char *first;	/* behind its "#!", NULL = none; for messages */
+	bool script;		/* begins with "#!" */
+	char first[128];	/* the line behind that, cut; for messages */
+	int fds[3];		/* private, as is all below */
+	bool wait;		/* for the exec */
+	struct script *owner;	/* who used it last */
+	struct spawn_shared shared;
 };
 
 /* Embedded in the request, whose callbacks it calls. */
@@ -32,18 +41,26 @@ struct script {
 	int infd, outfd, errfd;	/* our ends, non-blocking; -1 = closed */
 	pid_t pid;		/* 0 = not started, or reaped */
 	int status;		/* exit status, 128 + n after signal n */
+	struct script_spec *spec;	/* NULL = never started */
 };
 
 void script_init(struct script *s, struct loop *loop);
+
+/* One to be filled in, its env empty; for the next script_start(). */
+struct script_spec *script_get_spec(void);
 
 /*
  * script_start - run it; its output is watched as soon as it runs, its stderr
  *		not yet: most programs end before that is worth it
  *
- * returns	0; -1 with why, nothing left behind
+ * returns	0, it is being started (see script_failure()); -1 with why,
+ *		nothing left behind
  */
 int script_start(struct script *s, const struct gateway_opts *opts,
-	const struct script_spec *spec, struct refusal *why);
+	struct script_spec *spec, struct refusal *why);
+
+/* The step a reaped program's start failed at; NULL: it was executed. */
+const struct spawn_error *script_failure(const struct script *s);
 
 /* It ended already?  Reaps it and calls on_exit, without waiting. */
 void script_try_reap(struct script *s);

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "sys/privs.h"
+#include "sys/raw.h"
 
 /* A number from 0 to 2^32-2, or -1: names may begin with digits too. */
 static long long
@@ -192,40 +193,81 @@ apply_ids(const struct privs *p)
 	return NULL;
 }
 
-const char *
-privs_apply(const struct privs *p)
+/* Root folder and ids, in this order; only root gets here. */
+static const char *
+apply_identity(const struct privs *p)
 {
-	const char *step;
-	size_t i;
-
-	if (p->set_nice && setpriority(PRIO_PROCESS, 0, p->nice) < 0)
-		return "setpriority";
-	for (i = 0; i < p->nlimits; i++) {
-		struct rlimit lim = {p->limits[i].soft, p->limits[i].hard};
-
-		if (setrlimit((__rlimit_resource_t)p->limits[i].resource,
-			    &lim) < 0)
-			return "setrlimit";
-	}
 	if (p->chroot && (chroot(p->chroot) < 0 || chdir("/") < 0))
 		return "chroot";
-	if (p->set_ids) {
-		step = apply_ids(p);
+	return p->set_ids ? apply_ids(p) : NULL;
+}
+
+/* Between fork and exec on a stack no sanitizer knows, see sys/spawn. */
+#define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
+
+CHILD_CODE static const char *
+failed(const char *step, long ret, int *ret_err)
+{
+	*ret_err = (int)-ret;
+	return step;
+}
+
+CHILD_CODE const char *
+privs_apply(const struct privs *p, int *ret_err)
+{
+	const char *step;
+	long ret = 0;
+	size_t i;
+
+	if (p->set_nice)
+		ret = RAW(setpriority, PRIO_PROCESS, 0, p->nice);
+	if (ret < 0)
+		return failed("setpriority", ret, ret_err);
+	for (i = 0; i < p->nlimits && ret >= 0; i++) {
+		struct rlimit64 lim = {p->limits[i].soft, p->limits[i].hard};
+
+		ret = RAW(prlimit64, 0, p->limits[i].resource, &lim, NULL);
+	}
+	if (ret < 0)
+		return failed("setrlimit", ret, ret_err);
+	if (p->chroot || p->set_ids) {
+		step = apply_identity(p);
 		if (step)
-			return step;
+			return failed(step, -errno, ret_err);
 	}
 	if (p->set_umask)
-		umask(p->umask);
-	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return "no_new_privs";
-	if (p->parent_death_signal) {
-		if (prctl(PR_SET_PDEATHSIG, p->parent_death_signal) < 0)
-			return "pdeathsig";
-		/* It may have died before we asked. */
-		if (getppid() != p->parent) {
-			errno = ECHILD;
-			return "parent";
-		}
-	}
+		RAW(umask, p->umask);
+	if (p->no_new_privs)
+		ret = RAW(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (ret < 0)
+		return failed("no_new_privs", ret, ret_err);
+	if (!p->parent_death_signal)
+		return NULL;
+	ret = RAW(prctl, PR_SET_PDEATHSIG, p->parent_death_signal);
+	if (ret < 0)
+		return failed("pdeathsig", ret, ret_err);
+	/* It may have died before we asked. */
+	if (RAW(getppid) != p->parent)
+		return failed("parent", -ECHILD, ret_err);
 	return NULL;
+}
+
+void
+privs_drop_inherited(struct privs *p)
+{
+	mode_t mask = umask(0);
+	struct rlimit lim;
+	size_t i, n = 0;
+
+	umask(mask);
+	if (mask == p->umask)
+		p->set_umask = false;
+	for (i = 0; i < p->nlimits; i++) {
+		const struct privs_limit *want = &p->limits[i];
+
+		if (getrlimit((__rlimit_resource_t)want->resource, &lim) < 0 ||
+			lim.rlim_cur != want->soft || lim.rlim_max != want->hard)
+			p->limits[n++] = *want;
+	}
+	p->nlimits = n;
 }

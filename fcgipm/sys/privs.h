@@ -50,8 +50,13 @@ void privs_fini(struct privs *p);
 /*
  * privs_apply - become it; between fork and exec, or by the gateway itself
  *
- * returns	NULL, or the name of the step that failed, with errno
+ * returns	NULL, or the name of the step that failed
+ * ret_err	written only then: its errno.  Our own errno stays as it is
+ *		when neither ids nor a root folder are to be changed
  */
-const char *privs_apply(const struct privs *p);
+const char *privs_apply(const struct privs *p, int *ret_err);
+
+/* Drops what a child of ours has by inheritance: limits and umask. */
+void privs_drop_inherited(struct privs *p);
 
 #endif

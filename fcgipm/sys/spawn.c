@@ -1,7 +1,7 @@
 /*
  * spawn.c - the only fork and exec; see spawn.h
  *
- * Called by pool/worker (spawn_fork) and gateway/script (spawn_vfork).  What
+ * Called by pool/worker (spawn_fork) and gateway/script (spawn_share).  What
  * runs between fork and exec is child_run() and async-signal-safe throughout.
  */
 #include <errno.h>
@@ -13,13 +13,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#endif
 
 #include "base/fd.h"
 #include "base/util.h"
+#include "sys/raw.h"
 #include "sys/spawn.h"
+
+/* Runs beside its parent, on a stack no sanitizer knows. */
+#define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
 
 /* Beneath this number a descriptor may be some child's own. */
 #define FD_ABOVE 16
@@ -27,86 +28,107 @@
 /* What the child needs beside the spec. */
 struct child {
 	const struct spawn_spec *spec;
-	struct spawn_error error;	/* vfork: written here, memory shared */
-	int errfd;			/* fork: written here; else -1 */
+	struct spawn_error *error;	/* in our memory, or its own copy */
+	int errfd;			/* fork: written to; else -1 */
 };
 
-static void
-fail(struct child *c, const char *step)
+CHILD_CODE static void
+fail(struct child *c, const char *step, long err)
 {
+	struct spawn_error *e = c->error;
 	size_t i;
 
-	c->error.err = errno;
-	for (i = 0; step[i] && i + 1 < sizeof(c->error.step); i++)
-		c->error.step[i] = step[i];
-	c->error.step[i] = '\0';
-	if (c->errfd >= 0 &&
-		write(c->errfd, &c->error, sizeof(c->error)) < 0)
-		_exit(126);
-	_exit(127);
+	e->err = (int)err;
+	for (i = 0; step[i] && i + 1 < sizeof(e->step); i++)
+		e->step[i] = step[i];
+	e->step[i] = '\0';
+	if (c->errfd >= 0)
+		RAW(write, c->errfd, e, sizeof(*e));
+	for (;;)
+		RAW(exit_group, 127);
+}
+
+/* fd, or a copy of it above the first n; -errno. */
+CHILD_CODE static int
+above(int fd, int n)
+{
+	return fd < 0 || fd >= n ? fd :
+				   (int)RAW(fcntl, fd, F_DUPFD_CLOEXEC, n);
 }
 
 /* fds[i] to i.  Sources that lie on a target move out of the way first. */
-static const char *
-place_fds(const struct spawn_spec *spec, int *errfd, int *execfd)
+CHILD_CODE static const char *
+place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, long *err)
 {
 	int src[FD_ABOVE], i;
 
-	if (spec->nfds > FD_ABOVE) {
-		errno = EINVAL;
+	*err = EINVAL;
+	if (spec->nfds > FD_ABOVE)
 		return "fds";
-	}
 	for (i = 0; i < spec->nfds; i++) {
 		src[i] = spec->fds[i];
-		if (src[i] < spec->nfds && src[i] != i)
-			src[i] = fcntl(src[i], F_DUPFD_CLOEXEC, spec->nfds);
-		if (src[i] < 0)
+		if (src[i] != i)
+			src[i] = above(src[i], spec->nfds);
+		if (src[i] < 0) {
+			*err = -src[i];
 			return "dup";
+		}
 	}
-	if (*errfd >= 0 && *errfd < spec->nfds)
-		*errfd = fcntl(*errfd, F_DUPFD_CLOEXEC, spec->nfds);
-	if (*execfd >= 0 && *execfd < spec->nfds)
-		*execfd = fcntl(*execfd, F_DUPFD_CLOEXEC, spec->nfds);
+	if (*errfd >= 0)
+		*errfd = above(*errfd, spec->nfds);
+	if (*execfd >= 0)
+		*execfd = above(*execfd, spec->nfds);
 	for (i = 0; i < spec->nfds; i++) {
-		/* dup2 onto itself would keep close-on-exec */
-		if (src[i] == i ? fcntl(i, F_SETFD, 0) < 0 :
-				  dup2(src[i], i) < 0)
-			return "dup2";
+		/* dup3 onto itself is an error */
+		long ret = src[i] == i ? RAW(fcntl, i, F_SETFD, 0) :
+					 RAW(dup3, src[i], i, 0);
+
+		if (ret < 0) {
+			*err = -ret;
+			return "dup";
+		}
 	}
 	return NULL;
 }
 
-static int
+/* All that a child does on its way to exec; no errno, see sys/raw.h. */
+CHILD_CODE static int
 child_run(void *arg)
 {
 	struct child *c = arg;
 	const struct spawn_spec *spec = c->spec;
+	int execfd = spec->execfd, step_err = 0;
 	const char *step;
-	int execfd = spec->execfd;
-	sigset_t none;
+	uint64_t none = 0;
+	long err;
 
-	if (spec->new_session ? setsid() < 0 : setpgid(0, 0) < 0)
-		fail(c, "setsid");
-	step = place_fds(spec, &c->errfd, &execfd);
-	if (!step && spec->privs)
-		step = privs_apply(spec->privs);
-	if (!step && spec->cwdfd >= 0 && fchdir(spec->cwdfd) < 0)
-		step = "chdir";
-	if (!step && spec->cwdfd < 0 && spec->cwd && chdir(spec->cwd) < 0)
-		step = "chdir";
+	err = spec->new_session ? RAW(setsid) : RAW(setpgid, 0, 0);
+	if (err < 0)
+		fail(c, "setsid", -err);
+	step = place_fds(spec, &c->errfd, &execfd, &err);
+	if (step)
+		fail(c, step, err);
+	step = spec->privs ? privs_apply(spec->privs, &step_err) : NULL;
+	if (step)
+		fail(c, step, step_err);
+	err = 0;
+	if (spec->cwdfd >= 0)
+		err = RAW(fchdir, spec->cwdfd);
+	else if (spec->cwd)
+		err = RAW(chdir, spec->cwd);
+	if (err < 0)
+		fail(c, "chdir", -err);
 	/* Dispositions are default already: inherit_nothing() saw to those of
 	 * our parents, and we ignore none. */
-	sigemptyset(&none);
-	if (!step && sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-		step = "sigmask";
-	if (step)
-		fail(c, step);
+	err = RAW(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
+	if (err < 0)
+		fail(c, "sigmask", -err);
 	if (execfd >= 0)
-		syscall(SYS_execveat, execfd, "", spec->argv, spec->envp,
+		err = RAW(execveat, execfd, "", spec->argv, spec->envp,
 			AT_EMPTY_PATH);
 	else
-		execve(spec->path, spec->argv, spec->envp);
-	fail(c, "exec");
+		err = RAW(execve, spec->path, spec->argv, spec->envp);
+	fail(c, "exec", -err);
 	return 0;
 }
 
@@ -130,7 +152,8 @@ open_pidfd(pid_t pid)
 pid_t
 spawn_fork(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
 {
-	struct child c = {.spec = spec, .errfd = -1};
+	struct spawn_error error = {0};
+	struct child c = {.spec = spec, .error = &error, .errfd = -1};
 	int readfd = -1, pidfd = -1, saved;
 	sigset_t old;
 	pid_t pid;
@@ -164,29 +187,42 @@ fail:
 	return -1;
 }
 
-pid_t
-spawn_vfork(const struct spawn_spec *spec, struct spawn_error *ret_error)
+bool
+spawn_is_shared(const struct spawn_shared *c)
 {
-	/* One child at a time runs on it: the parent is suspended. */
-	static char stack[64 * 1024] __attribute__((aligned(16)));
-#ifdef __SANITIZE_ADDRESS__
-	/* The child before left by exec, its scopes still marked as dead. */
-	ASAN_UNPOISON_MEMORY_REGION(stack, sizeof(stack));
-#endif
-	struct child c = {.spec = spec, .errfd = -1};
+	/* CLONE_CHILD_CLEARTID: zero once the child has left our memory. */
+	return __atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) != 0;
+}
+
+CHILD_CODE static int
+shared_run(void *arg)
+{
+	struct spawn_shared *c = arg;
+	struct child child = {
+		.spec = &c->spec, .error = &c->error, .errfd = -1};
+
+	return child_run(&child);
+}
+
+pid_t
+spawn_share(struct spawn_shared *c, bool wait)
+{
+	int flags = CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD;
 	pid_t pid;
 
-	pid = clone(child_run, stack + sizeof(stack),
-		CLONE_VM | CLONE_VFORK | SIGCHLD, &c);
+	if (wait || !RAW_KEEPS_ERRNO)
+		flags |= CLONE_VFORK;
+	c->error.step[0] = '\0';
+	c->tid = -1;
+	pid = clone(shared_run, c->stack + sizeof(c->stack), flags, c, NULL,
+		NULL, &c->tid);
 	if (pid < 0) {
-		c.error.err = errno;
-		snprintf(c.error.step, sizeof(c.error.step), "clone");
-	}
-	if (pid > 0 && c.error.step[0]) {
-		waitpid(pid, NULL, 0);
+		c->tid = 0;
+		c->error.err = errno;
+		snprintf(c->error.step, sizeof(c->error.step), "clone");
+	} else if (flags & CLONE_VFORK && c->error.step[0]) {
+		(void)waitpid(pid, NULL, 0);
 		pid = -1;
 	}
-	if (pid < 0)
-		*ret_error = c.error;
 	return pid;
 }

@@ -2,15 +2,16 @@
  * spawn.h - the only fork and exec
  *
  * Two ways, one description.  The supervisor forks: its child must not share
- * memory, since whoever owns the pool's uid could stop it there and freeze a
- * root parent.  The gateway, which already is that user, uses vfork semantics
- * (clone(2) with CLONE_VM | CLONE_VFORK), whose cost does not grow with its
- * heap.
+ * memory, since whoever owns the pool's uid may reach into it before the
+ * exec.  The gateway, which already is that user, shares its memory with
+ * the child (clone(2) with CLONE_VM), whose cost does not grow with its heap,
+ * and does not wait for the exec as vfork(2) would.
  */
 #ifndef FCGIPM_SYS_SPAWN_H
 #define FCGIPM_SYS_SPAWN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "sys/privs.h"
@@ -20,6 +21,9 @@ struct spawn_error {
 	char step[24];		/* "chdir", "setgid", "exec", ...; NUL ended */
 	int err;		/* errno */
 };
+
+/* Enough for the few calls before exec. */
+#define SPAWN_STACK_BYTES (16 * 1024)
 
 struct spawn_spec {
 	const char *path;	/* program, absolute or from cwd; no PATH */
@@ -45,14 +49,29 @@ struct spawn_spec {
 pid_t spawn_fork(const struct spawn_spec *spec, int *ret_pidfd,
 	int *ret_errfd);
 
+/* A child that is not past exec: it runs in our memory. */
+struct spawn_shared {
+	/* From spawn_share() until spawn_is_shared() says no these and all
+	 * they point to belong to the child. */
+	struct spawn_spec spec;
+	struct spawn_error error;	/* step "" = none failed so far */
+	pid_t tid;			/* cleared by the kernel */
+	uint8_t stack[SPAWN_STACK_BYTES] __attribute__((aligned(16)));
+};
+
 /*
- * spawn_vfork - start a child and return when it has executed or failed
+ * spawn_share - start a child that shares our memory until it executes
  *
- * For a process without signal handlers: the child shares our memory.
+ * For a process without signal handlers.  The caller goes on at once, and may
+ * close what spec names; it reads c->error when the child has ended.
  *
- * returns	pid, running the program; -1 with *ret_error telling the step,
- *		the child reaped and nothing left behind
+ * c		c->spec is filled in; not in use (spawn_is_shared())
+ * wait		return when it has executed or failed
+ * returns	pid; -1 with c->error, nothing left behind
  */
-pid_t spawn_vfork(const struct spawn_spec *spec, struct spawn_error *ret_error);
+pid_t spawn_share(struct spawn_shared *c, bool wait);
+
+/* Is c's child still in our memory? */
+bool spawn_is_shared(const struct spawn_shared *c);
 
 #endif
