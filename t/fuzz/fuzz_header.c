@@ -32,16 +32,12 @@ is_name(const uint8_t *p, size_t len)
 	return len > 0;
 }
 
-/* "404", "404 text"; 0 when it is no status. */
+/* "404" or "404 text" behind the blanks; 0 when it is no status. */
 static unsigned
 read_status(const uint8_t *p, size_t len)
 {
 	unsigned n;
 
-	while (len > 0 && (*p == ' ' || *p == '\t')) {
-		p++;
-		len--;
-	}
 	if (len < 3 || !isdigit(p[0]) || !isdigit(p[1]) || !isdigit(p[2]) ||
 		(len > 3 && p[3] != ' ' && p[3] != '\t'))
 		return 0;
@@ -53,20 +49,24 @@ read_status(const uint8_t *p, size_t len)
 static bool
 read_line(struct answer *a, const uint8_t *p, size_t len)
 {
-	const uint8_t *colon = len ? memchr(p, ':', len) : NULL;
-	size_t name_len = colon ? (size_t)(colon - p) : 0;
-	size_t value_len = len - name_len - 1;
+	const uint8_t *value = len ? memchr(p, ':', len) : NULL;
+	size_t name_len = value ? (size_t)(value - p) : 0;
 
-	if (!colon || !is_name(p, name_len) ||
-		memchr(colon + 1, '\0', value_len) ||
-		memchr(colon + 1, '\r', value_len))
+	if (!value || !is_name(p, name_len))
 		return false;
+	value++;
+	len -= name_len + 1;
+	if (memchr(value, '\0', len) || memchr(value, '\r', len))
+		return false;
+	for (; len > 0 && (*value == ' ' || *value == '\t'); value++)
+		len--;
 	a->lines++;
+	/* "Location:" alone counts as not sent (6.3). */
 	if (name_len == 8 && strncasecmp((const char *)p, "location", 8) == 0)
-		a->location = true;
+		a->location |= len > 0;
 	if (name_len != 6 || strncasecmp((const char *)p, "status", 6) != 0)
 		return true;
-	a->status = read_status(colon + 1, value_len);
+	a->status = read_status(value, len);
 	return a->status != 0;
 }
 
