@@ -3,8 +3,8 @@
  *
  * The input is text.  Its first byte chooses role and lists, the rest of the
  * first line is cgi.allow_env, and each further line is a parameter, encoded
- * here as NAME=VALUE.  The script's path and the body's length, which follow
- * from the same parameters, are looked at too.
+ * here as NAME=VALUE.  The script's path, what cgi_set_script() makes of it,
+ * and the body's length follow from the same parameters and are looked at too.
  */
 #include <ctype.h>
 
@@ -169,6 +169,18 @@ check_parameters(const struct request *r, const struct cgi_params *params,
 	}
 }
 
+static void
+check_environment(const struct request *r, const struct cgi_params *params)
+{
+	struct vec env;
+
+	vec_init(&env);
+	cgi_build_env(params, r->own, r->base, r->allow, r->role, &env);
+	check_entries(r, params, &env);
+	check_parameters(r, params, vec_array(&env));
+	vec_fini(&env);
+}
+
 /* No empty, "." or ".." between the slashes, nor behind the last one. */
 static bool
 is_plain(const char *path)
@@ -188,37 +200,182 @@ is_plain(const char *path)
 	return true;
 }
 
-/* A plain path, and read again it is the same. */
+/* What comes of a SCRIPT_FILENAME of two parts is this path. */
 static void
+expect_path(const char *first, const char *second, size_t second_len,
+	const char *want)
+{
+	static struct cgi_params params;
+	size_t len = strlen(first);
+	uint8_t *value = malloc(len + second_len + 1);
+	size_t size = strlen(want) + 1;
+	char *path = malloc(size);
+	const char *why;
+
+	CHECK(value && path);
+	memcpy(value, first, len);
+	memcpy(value + len, second, second_len);
+	CHECK(cgi_params_decode(NULL, 0, &params, &why) == 0);
+	cgi_params_set(&params, "SCRIPT_FILENAME", value, len + second_len);
+	CHECK(cgi_script_path(&params, path, size, &why) == 0);
+	CHECK(strcmp(path, want) == 0);
+	free(value);
+	free(path);
+}
+
+/* The path a request names, to be freed; NULL when it names none. */
+static char *
 check_path(const struct cgi_params *params, size_t size)
 {
-	static struct cgi_params again;
-	char *path = malloc(size), *second = malloc(size);
+	char *path = malloc(size);
 	const char *why = NULL;
-	uint8_t *raw, *end;
 	int status;
 
-	CHECK(path && second);
+	CHECK(path);
 	status = cgi_script_path(params, path, size, &why);
 	CHECK(status == 0 || status == 403 || status == 404);
 	CHECK((status != 0) == (why != NULL));
-	if (status == 0) {
-		CHECK(memchr(path, '\0', size));
-		CHECK(is_plain(path));
-		raw = malloc(fcgi_pair_size(15, strlen(path)));
-		CHECK(raw);
-		end = fcgi_put_pair(raw, "SCRIPT_FILENAME", 15, path,
-			strlen(path));
-		CHECK(cgi_params_decode(raw, (size_t)(end - raw), &again,
-			      &why) == 0);
-		CHECK(cgi_script_path(&again, second, size, &why) == 0);
-		CHECK(strcmp(path, second) == 0);
-		free(raw);
+	if (status != 0) {
+		free(path);
+		return NULL;
 	}
-	free(path);
-	free(second);
+	CHECK(memchr(path, '\0', size));
+	CHECK(is_plain(path));
+	expect_path(path, "", 0, path);
+	return path;
 }
 
+/* Is it first without its last slashes, and then second? */
+static bool
+is_joined(const struct fcgi_pair *pair, const struct fcgi_pair *first,
+	const void *second, size_t len)
+{
+	size_t n = first->value_len;
+
+	while (n > 0 && first->value[n - 1] == '/')
+		n--;
+	return pair && pair->value_len == n + len &&
+		memcmp(pair->value, first->value, n) == 0 &&
+		memcmp(pair->value + n, second, len) == 0;
+}
+
+static bool
+is_same(const struct cgi_params *a, const struct cgi_params *b,
+	const char *name)
+{
+	const struct fcgi_pair *pa = cgi_params_find(a, name);
+	const struct fcgi_pair *pb = cgi_params_find(b, name);
+
+	return pa && pb ? pa->value == pb->value &&
+				  pa->value_len == pb->value_len :
+			  pa == pb;
+}
+
+/* What stands behind the file is PATH_INFO, and with it the file is path. */
+static void
+check_split(const struct cgi_params *old, const struct cgi_params *new,
+	const char *file, const char *path)
+{
+	const struct fcgi_pair *info = cgi_params_find(new, "PATH_INFO");
+	const struct fcgi_pair *root = cgi_params_filled(old, "DOCUMENT_ROOT");
+	const struct fcgi_pair *name = cgi_params_filled(old, "SCRIPT_NAME");
+	const struct fcgi_pair *rest = cgi_params_find(new, "SCRIPT_NAME");
+
+	if (is_same(old, new, "PATH_INFO")) {
+		CHECK(strcmp(file, path) == 0);
+		CHECK(is_same(old, new, "SCRIPT_NAME"));
+		CHECK(is_same(old, new, "PATH_TRANSLATED"));
+		return;
+	}
+	CHECK(info && info->value_len > 0 && info->value[0] == '/');
+	if (cgi_params_filled(old, "SCRIPT_FILENAME"))
+		expect_path(file, (const char *)info->value, info->value_len,
+			path);
+	if (root)
+		CHECK(is_joined(cgi_params_find(new, "PATH_TRANSLATED"), root,
+			info->value, info->value_len));
+	else
+		CHECK(is_same(old, new, "PATH_TRANSLATED"));
+	if (name && name->value_len >= info->value_len &&
+		memcmp(name->value + name->value_len - info->value_len,
+			info->value, info->value_len) == 0)
+		CHECK(rest->value_len == name->value_len - info->value_len &&
+			memcmp(rest->value, name->value, rest->value_len) == 0);
+	else
+		CHECK(is_same(old, new, "SCRIPT_NAME"));
+}
+
+/* file was found: in path, or behind it. */
+static void
+check_script(const struct request *r, const struct cgi_params *old,
+	const char *file, const char *path, bool split, size_t size)
+{
+	static const char *const touched[] = {"SCRIPT_FILENAME", "SCRIPT_NAME",
+		"PATH_INFO", "PATH_TRANSLATED"};
+	static struct cgi_params new;
+	const struct fcgi_pair *pair;
+	const char *why = NULL;
+	char *joined = malloc(size);
+	size_t i, j;
+
+	CHECK(joined);
+	CHECK(cgi_params_decode(r->raw, r->raw_len, &new, &why) == 0);
+	if (cgi_set_script(&new, file, split, joined, size, &why) != 0) {
+		CHECK(why && size < r->raw_len + strlen(file));
+		free(joined);
+		return;
+	}
+	pair = cgi_params_find(&new, "SCRIPT_FILENAME");
+	CHECK(pair && pair->value_len == strlen(file));
+	CHECK(memcmp(pair->value, file, pair->value_len) == 0);
+	for (i = 0; i < old->n; i++) {
+		pair = &old->pair[i];
+		for (j = 0; j < ARRAY_SIZE(touched); j++)
+			if (pair->name_len == strlen(touched[j]) &&
+				memcmp(pair->name, touched[j],
+					pair->name_len) == 0)
+				break;
+		if (j == ARRAY_SIZE(touched))
+			CHECK(memcmp(&new.pair[i], pair, sizeof(*pair)) == 0);
+	}
+	pair = cgi_params_filled(old, "SCRIPT_NAME");
+	if (strlen(file) > strlen(path)) {
+		CHECK(is_same(old, &new, "PATH_INFO"));
+		if (pair)
+			CHECK(is_joined(cgi_params_find(&new, "SCRIPT_NAME"),
+				pair, strrchr(file, '/'),
+				strlen(strrchr(file, '/'))));
+	} else if (split) {
+		check_split(old, &new, file, path);
+	} else {
+		CHECK(is_same(old, &new, "PATH_INFO"));
+		CHECK(is_same(old, &new, "SCRIPT_NAME"));
+	}
+	check_environment(r, &new);
+	free(joined);
+}
+
+static void
+check_scripts(const struct request *r, const struct cgi_params *params,
+	const char *path)
+{
+	size_t size = strlen(path) + sizeof("/index.cgi");
+	char *file = malloc(size), *slash;
+
+	CHECK(file);
+	snprintf(file, size, "%s/index.cgi", path);
+	check_script(r, params, file, path, false, 4096);
+	check_script(r, params, file, path, true, 16);
+	/* Each folder of it could be the script. */
+	while ((slash = strrchr(file, '/')) != file) {
+		*slash = '\0';
+		check_script(r, params, file, path, true, 4096);
+		check_script(r, params, file, path, false, 16);
+	}
+	free(file);
+}
+
+/* Some digits or none; see cgi_body_length(). */
 static void
 check_body(const struct cgi_params *params)
 {
@@ -291,19 +448,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct cgi_params params;
 	struct request r;
-	struct vec env;
 	const char *why;
+	char *path;
 
 	read_request(&r, data, len);
 	if (cgi_params_decode(r.raw, r.raw_len, &params, &why) == 0) {
-		vec_init(&env);
-		cgi_build_env(&params, r.own, r.base, r.allow, r.role, &env);
-		check_entries(&r, &params, &env);
-		check_parameters(&r, &params, vec_array(&env));
-		vec_fini(&env);
-		check_path(&params, 4096);
-		check_path(&params, 16);
+		check_environment(&r, &params);
 		check_body(&params);
+		free(check_path(&params, 16));
+		path = check_path(&params, 4096);
+		if (path)
+			check_scripts(&r, &params, path);
+		free(path);
 	}
 	free(r.raw);
 	free(r.allow);

@@ -15,7 +15,7 @@ struct answer {
 	enum cgi_scan result;
 	size_t used;		/* with CGI_SCAN_DONE */
 	unsigned lines, status;
-	bool location;
+	bool location, nph;
 };
 
 static bool
@@ -70,12 +70,30 @@ read_line(struct answer *a, const uint8_t *p, size_t len)
 	return a->status != 0;
 }
 
+/* "HTTP/1.1 200 OK" and its kin (RFC 9112, section 4). */
+static bool
+read_status_line(struct answer *a, const uint8_t *p, size_t len)
+{
+	if (len < 9 || p[5] != '1' || p[6] != '.' || !isdigit(p[7]) ||
+		p[8] != ' ')
+		return false;
+	for (p += 9, len -= 9; len > 0 && (*p == ' ' || *p == '\t'); p++)
+		len--;
+	if (memchr(p, '\0', len) || memchr(p, '\r', len))
+		return false;
+	a->status = read_status(p, len);
+	a->lines++;
+	a->nph = true;
+	return a->status != 0;
+}
+
 /* RFC 3875, section 6.2, by somebody who holds the whole answer. */
 static struct answer
-read_answer(const uint8_t *p, size_t len)
+read_answer(const uint8_t *p, size_t len, bool may_be_nph)
 {
 	struct answer a = {.result = CGI_SCAN_MORE};
 	const uint8_t *lf, *at = p;
+	bool ok;
 	size_t n;
 
 	while (at < p + len &&
@@ -88,7 +106,11 @@ read_answer(const uint8_t *p, size_t len)
 			a.used = (size_t)(lf + 1 - p);
 			return a;
 		}
-		if (!read_line(&a, at, n)) {
+		ok = may_be_nph && at == p && n >= 5 &&
+				strncasecmp((const char *)p, "http/", 5) == 0 ?
+			read_status_line(&a, at, n) :
+			read_line(&a, at, n);
+		if (!ok) {
 			a.result = CGI_SCAN_BAD;
 			return a;
 		}
@@ -99,7 +121,7 @@ read_answer(const uint8_t *p, size_t len)
 
 static struct answer
 scan(const uint8_t *p, size_t len, enum fuzz_cut cut, size_t max,
-	struct cgi_header *h)
+	bool may_be_nph, struct cgi_header *h)
 {
 	uint32_t seed = fuzz_seed(p, len);
 	struct answer a = {.result = CGI_SCAN_MORE};
@@ -107,6 +129,7 @@ scan(const uint8_t *p, size_t len, enum fuzz_cut cut, size_t max,
 	uint8_t *piece;
 
 	cgi_header_init(h, max);
+	h->may_be_nph = may_be_nph;
 	while (a.result == CGI_SCAN_MORE && at < len) {
 		n = fuzz_piece(cut, len - at, &seed);
 		piece = fuzz_copy(p + at, n);
@@ -127,6 +150,7 @@ scan(const uint8_t *p, size_t len, enum fuzz_cut cut, size_t max,
 	a.lines = h->lines;
 	a.status = h->status;
 	a.location = h->location;
+	a.nph = h->nph;
 	return a;
 }
 
@@ -135,13 +159,14 @@ check_same(const struct cgi_header *a, const struct cgi_header *b)
 {
 	CHECK(a->why == b->why && a->len == b->len && a->lines == b->lines);
 	CHECK(a->status == b->status && a->location == b->location);
+	CHECK(a->nph == b->nph && a->may_be_nph == b->may_be_nph);
 	CHECK(a->state == b->state && a->digits == b->digits);
 	CHECK(memcmp(a->matched, b->matched, sizeof(a->matched)) == 0);
 }
 
 /* Is it beyond help: is it refused whatever follows? */
 static bool
-is_lost(const uint8_t *p, size_t len)
+is_lost(const uint8_t *p, size_t len, bool may_be_nph)
 {
 	uint8_t *more = malloc(len + 1);
 	enum cgi_scan result;
@@ -150,20 +175,20 @@ is_lost(const uint8_t *p, size_t len)
 	if (len)
 		memcpy(more, p, len);
 	more[len] = '\n';
-	result = read_answer(more, len + 1).result;
+	result = read_answer(more, len + 1, may_be_nph).result;
 	free(more);
 	return result == CGI_SCAN_BAD;
 }
 
 static void
-check_limit(const uint8_t *p, size_t len, size_t max)
+check_limit(const uint8_t *p, size_t len, size_t max, bool may_be_nph)
 {
 	struct cgi_header h[FUZZ_CUTS];
-	struct answer got = {0}, want = read_answer(p, len);
+	struct answer got = {0}, want = read_answer(p, len, may_be_nph);
 	enum fuzz_cut cut;
 
 	for (cut = FUZZ_WHOLE; cut < FUZZ_CUTS; cut++) {
-		got = scan(p, len, cut, max, &h[cut]);
+		got = scan(p, len, cut, max, may_be_nph, &h[cut]);
 		check_same(&h[cut], &h[FUZZ_WHOLE]);
 		if (want.result == CGI_SCAN_DONE && want.used <= max) {
 			CHECK(got.result == CGI_SCAN_DONE);
@@ -172,12 +197,13 @@ check_limit(const uint8_t *p, size_t len, size_t max)
 			CHECK(got.lines == want.lines);
 			CHECK(got.status == want.status);
 			CHECK(got.location == want.location);
+			CHECK(got.nph == want.nph);
 		} else if (want.result == CGI_SCAN_BAD || len > max) {
 			CHECK(got.result == CGI_SCAN_BAD);
 		} else if (got.result != CGI_SCAN_MORE) {
 			/* The last line shows early that it will be none. */
 			CHECK(got.result == CGI_SCAN_BAD);
-			CHECK(is_lost(p, len));
+			CHECK(is_lost(p, len, may_be_nph));
 		}
 	}
 }
@@ -187,7 +213,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint32_t seed = fuzz_seed(data, len);
 
-	check_limit(data, len, 64 * 1024);
-	check_limit(data, len, fuzz_next(&seed, len + 1));
+	check_limit(data, len, 64 * 1024, false);
+	check_limit(data, len, 64 * 1024, true);
+	check_limit(data, len, fuzz_next(&seed, len + 1), seed & 1);
 	return 0;
 }
