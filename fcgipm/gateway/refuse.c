@@ -4,6 +4,7 @@
  * Called by all of gateway/, which knows what went wrong.  Here are the words.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "gateway/conn.h"
@@ -132,6 +134,19 @@ interpreter(const char *first, char *buf, size_t size)
 	return buf;
 }
 
+/* U+FEFF in UTF-8, as some editors put in front of everything. */
+static bool
+begins_with_mark(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char head[3] = "";
+	bool found = fd >= 0 && pread(fd, head, sizeof(head), 0) == 3 &&
+		memcmp(head, "\xEF\xBB\xBF", 3) == 0;
+
+	fd_close(&fd);
+	return found;
+}
+
 /* What a file that exec calls no program looks like. */
 static int
 refuse_format(const struct script_spec *spec, struct refusal *why)
@@ -139,6 +154,9 @@ refuse_format(const struct script_spec *spec, struct refusal *why)
 	if (spec->script && !spec->first[strspn(spec->first, " \t")])
 		return refuse(why, 500, "its #! line names no interpreter: "
 			"write one, as #!/bin/sh");
+	if (begins_with_mark(spec->path))
+		return refuse(why, 500, "a byte order mark stands in front of "
+			"its #! line: save it as UTF-8 without");
 	return refuse(why, 500, "no program: it begins neither with "
 		"#!/path/of/interpreter nor as an ELF file does");
 }
