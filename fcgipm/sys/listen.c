@@ -374,7 +374,7 @@ listen_reachable(const struct listen_opts *opts)
 		"apache"};
 	uid_t owner = opts->owner == (uid_t)-1 ? geteuid() : opts->owner;
 	gid_t group = opts->group == (gid_t)-1 ? getegid() : opts->group;
-	struct passwd pw;
+	struct passwd pw = {0};
 	bool any = false;
 	size_t i;
 

@@ -1,198 +1,237 @@
 /*
- * test_cgi_path.c - what a program is told about the file that was found
+ * test_cgi_path.c - the file a request names, and what is told about it
  */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "proto/cgi.h"
 
 static struct cgi_params params;
-static uint8_t raw[CGI_PARAMS_MAX];
 
-static const char *const names[] = {"SCRIPT_FILENAME", "DOCUMENT_ROOT",
-	"SCRIPT_NAME", "PATH_INFO"};
-
-/* Those of the four that are not NULL. */
+/* NAME, VALUE, NAME, VALUE, ..., NULL as the parameters of a request. */
 static void
-decode(const char *const *values)
+send_params(const char *const *list)
 {
-	uint8_t *end = raw;
 	const char *why;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (values[i])
-			end = fcgi_put_pair(end, names[i], strlen(names[i]),
-				values[i], strlen(values[i]));
-	cr_assert_eq(cgi_params_decode(raw, (size_t)(end - raw), &params,
-			     &why), 0);
+	cr_assert_eq(cgi_params_decode(NULL, 0, &params, &why), 0);
+	for (; *list; list += 2)
+		cgi_params_set(&params, list[0], list[1], strlen(list[1]));
 }
 
-/* A parameter's value, "-" for none. */
-static const char *
-value_of(const char *name)
+#define SEND(...) send_params((const char *const[]){__VA_ARGS__, NULL})
+
+/* value NULL is: not there. */
+static void
+expect_param(const char *name, const char *value, const char *why)
 {
-	static char text[4][200];
-	static unsigned at;
 	const struct fcgi_pair *pair = cgi_params_find(&params, name);
-	char *s = text[at++ % 4];
 
-	snprintf(s, sizeof(text[0]), "%.*s", pair ? (int)pair->value_len : 1,
-		pair ? (const char *)pair->value : "-");
-	return s;
+	if (!value) {
+		cr_expect_null(pair, "%s: %s", why, name);
+		return;
+	}
+	cr_assert_not_null(pair, "%s: %s", why, name);
+	cr_expect(pair->value_len == strlen(value) &&
+			memcmp(pair->value, value, strlen(value)) == 0,
+		"%s: %s is %.*s", why, name, (int)pair->value_len,
+		(const char *)pair->value);
 }
 
-#define ROOT "/srv/www"
-
-static const struct {
-	const char *why;
-	const char *sent[4];		/* as names */
-	const char *path;		/* found */
-	const char *name, *info, *translated;
-} rows[] = {
-	{"nothing behind it", {ROOT "/a.cgi", ROOT, "/a.cgi", NULL},
-		ROOT "/a.cgi", "/a.cgi", "-", "-"},
-	{"nginx, unsplit", {ROOT "/a.cgi/x/y", ROOT, "/a.cgi/x/y", NULL},
-		ROOT "/a.cgi", "/a.cgi", "/x/y", ROOT "/x/y"},
-	{"in a folder", {ROOT "/d/a.cgi/x", ROOT, "/d/a.cgi/x", NULL},
-		ROOT "/d/a.cgi", "/d/a.cgi", "/x", ROOT "/x"},
-	{"fcgiwrap's way", {NULL, ROOT, "/d/a.cgi/x", NULL},
-		ROOT "/d/a.cgi", "/d/a.cgi", "/x", ROOT "/x"},
-	{"an empty PATH_INFO was sent", {ROOT "/a.cgi/x", ROOT, "/a.cgi/x", ""},
-		ROOT "/a.cgi", "/a.cgi", "/x", ROOT "/x"},
-	{"a slash is one", {ROOT "/a.cgi/", ROOT, "/a.cgi/", NULL},
-		ROOT "/a.cgi", "/a.cgi", "/", ROOT "/"},
-	{"slashes stay", {ROOT "/a.cgi//x//y/", ROOT, "/a.cgi//x//y/", NULL},
-		ROOT "/a.cgi", "/a.cgi", "//x//y/", ROOT "//x//y/"},
-	{"slashes in front", {ROOT "//d/./a.cgi/x", ROOT, "//d/./a.cgi/x",
-		NULL}, ROOT "/d/a.cgi", "//d/./a.cgi", "/x", ROOT "/x"},
-	{"split by the web server", {ROOT "/a.cgi", ROOT, "/a.cgi", "/x"},
-		ROOT "/a.cgi", "/a.cgi", "/x", "-"},
-	{"a name that was split already",
-		{ROOT "/a.cgi/x", ROOT, "/cgi/a.cgi", NULL},
-		ROOT "/a.cgi", "/cgi/a.cgi", "/x", ROOT "/x"},
-	{"an alias", {"/opt/a.cgi/x", ROOT, "/tools/a.cgi/x", NULL},
-		"/opt/a.cgi", "/tools/a.cgi", "/x", ROOT "/x"},
-	{"no DOCUMENT_ROOT", {ROOT "/a.cgi/x", NULL, "/a.cgi/x", NULL},
-		ROOT "/a.cgi", "/a.cgi", "/x", "-"},
-	{"no SCRIPT_NAME", {ROOT "/a.cgi/x", ROOT, NULL, NULL},
-		ROOT "/a.cgi", "-", "/x", ROOT "/x"},
-	{"DOCUMENT_ROOT with a slash", {NULL, ROOT "/", "/a.cgi/x", NULL},
-		ROOT "/a.cgi", "/a.cgi", "/x", ROOT "/x"},
-	{"Apache's prefix and query",
-		{"proxy:fcgi://h:9" ROOT "/a.cgi/x?a=/b", ROOT, "/a.cgi/x",
-		NULL}, ROOT "/a.cgi", "/a.cgi", "/x", ROOT "/x"},
-	{"an index", {ROOT "/d/", ROOT, "/d/", NULL}, ROOT "/d/i.cgi",
-		"/d/i.cgi", "-", "-"},
-	{"an index, no slash", {ROOT "/d", ROOT, "/d", NULL},
-		ROOT "/d/i.cgi", "/d/i.cgi", "-", "-"},
-	{"an index of the root", {ROOT "/", ROOT, "/", NULL}, ROOT "/i.cgi",
-		"/i.cgi", "-", "-"},
-	{"an index, fcgiwrap's way", {NULL, ROOT, "/d/", NULL},
-		ROOT "/d/i.cgi", "/d/i.cgi", "-", "-"},
-	{"an index, no SCRIPT_NAME", {ROOT "/d/", ROOT, NULL, NULL},
-		ROOT "/d/i.cgi", "-", "-", "-"},
-};
-
-Test(cgi_path, a_path_is_split_behind_the_script)
+Test(cgi_path, finds_the_script)
 {
-	char buf[200];
+	static const struct {
+		const char *why;
+		const char *file;	/* SCRIPT_FILENAME */
+		const char *root, *name;
+		int status;
+		const char *want;
+	} rows[] = {
+		{"nginx", "/srv/a.cgi", "/x", "/y", 0, "/srv/a.cgi"},
+		{"doubled and single dots", "//srv/./b//a.cgi", "", "", 0,
+			"/srv/b/a.cgi"},
+		{"dots inside names", "/s/..a/b../.c", "", "", 0,
+			"/s/..a/b../.c"},
+		{"trailing slash", "/srv/a/", "", "", 0, "/srv/a"},
+		{"a question mark is a name's without Apache", "/srv/a?b", "",
+			"", 0, "/srv/a?b"},
+		{"Apache, host and port", "proxy:fcgi://localhost:9000/srv/a",
+			"", "", 0, "/srv/a"},
+		{"Apache, host", "proxy:fcgi://localhost/srv/a", "", "", 0,
+			"/srv/a"},
+		{"Apache, empty host", "proxy:fcgi:///srv/a", "", "", 0,
+			"/srv/a"},
+		{"Apache, v6", "proxy:fcgi://[::1]:9000/srv/a", "", "", 0,
+			"/srv/a"},
+		{"Apache, query", "proxy:fcgi://localhost/srv/a?b=/c", "", "",
+			0, "/srv/a"},
+		{"Apache, unix", "proxy:unix:/run/x.sock|fcgi://localhost/srv/a",
+			"", "", 0, "/srv/a"},
+		{"Apache, balancer", "proxy:balancer://pool/srv/a", "", "", 0,
+			"/srv/a"},
+		{"Apache, unix without its end", "proxy:unix:/run/x.sock", "",
+			"", 404, ""},
+		{"Apache, no path", "proxy:fcgi://localhost:9000", "", "", 404,
+			""},
+		{"another scheme", "proxy:http://localhost/a", "", "", 404,
+			""},
+		{"root and name", "", "/srv/", "/a.cgi", 0, "/srv/a.cgi"},
+		{"root alone", "", "/srv", "", 404, ""},
+		{"name alone", "", "", "/a", 404, ""},
+		{"nothing", "", "", "", 404, ""},
+		{"not absolute", "a.cgi", "", "", 404, ""},
+		{"name not absolute", "", "/srv", "a.cgi", 404, ""},
+		{"the root folder", "/", "", "", 404, ""},
+		{"up", "/srv/../etc/passwd", "", "", 403, ""},
+		{"up at the end", "/srv/..", "", "", 403, ""},
+		{"up at the beginning", "/..", "", "", 403, ""},
+		{"up in the name", "", "/srv", "/../etc/passwd", 403, ""},
+		{"up behind Apache's prefix", "proxy:fcgi://h/../etc", "", "",
+			403, ""},
+	};
+	char path[64];
 	const char *why;
+	int status;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		decode(rows[i].sent);
-		cr_expect_eq(cgi_set_script(&params, rows[i].path, true, buf,
-				     sizeof(buf), &why), 0);
-		cr_expect_str_eq(value_of("SCRIPT_FILENAME"), rows[i].path,
-			"%s", rows[i].why);
-		cr_expect_str_eq(value_of("SCRIPT_NAME"), rows[i].name, "%s",
-			rows[i].why);
-		cr_expect_str_eq(value_of("PATH_INFO"), rows[i].info, "%s",
-			rows[i].why);
-		cr_expect_str_eq(value_of("PATH_TRANSLATED"),
-			rows[i].translated, "%s", rows[i].why);
+		SEND("SCRIPT_FILENAME", rows[i].file, "DOCUMENT_ROOT",
+			rows[i].root, "SCRIPT_NAME", rows[i].name);
+		why = NULL;
+		strcpy(path, "");
+		status = cgi_script_path(&params, path, sizeof(path), &why);
+		cr_expect_eq(status, rows[i].status, "%s: %d", rows[i].why,
+			status);
+		cr_expect_eq(status != 0, why != NULL, "%s", rows[i].why);
+		if (status == 0)
+			cr_expect_str_eq(path, rows[i].want, "%s",
+				rows[i].why);
 	}
 }
 
-Test(cgi_path, nothing_is_split_unasked)
+Test(cgi_path, refuses_a_path_that_does_not_fit)
 {
-	static const char *const sent[] = {ROOT "/a.cgi/", ROOT, "/a.cgi/",
-		"/theirs"};
-	char buf[200];
 	const char *why;
+	char path[8];
 
-	decode(sent);
-	cr_expect_eq(cgi_set_script(&params, ROOT "/a.cgi", false, buf,
-			     sizeof(buf), &why), 0);
-	cr_expect_str_eq(value_of("SCRIPT_FILENAME"), ROOT "/a.cgi");
-	cr_expect_str_eq(value_of("SCRIPT_NAME"), "/a.cgi/");
-	cr_expect_str_eq(value_of("PATH_INFO"), "/theirs");
-	cr_expect_str_eq(value_of("PATH_TRANSLATED"), "-");
+	SEND("SCRIPT_FILENAME", "/abcdef");
+	cr_expect_eq(cgi_script_path(&params, path, 8, &why), 0);
+	cr_expect_str_eq(path, "/abcdef");
+	cr_expect_eq(cgi_script_path(&params, path, 7, &why), 404);
 }
 
-/* "/srv/www" and "/x" are ten bytes. */
-Test(cgi_path, what_does_not_fit_is_refused)
-{
-	static const char *const sent[] = {ROOT "/a.cgi/x", ROOT, NULL, NULL};
-	char buf[10];
-	const char *why = NULL;
-
-	decode(sent);
-	cr_expect_eq(cgi_set_script(&params, ROOT "/a.cgi", true, buf, 10,
-			     &why), 0);
-	decode(sent);
-	cr_expect_eq(cgi_set_script(&params, ROOT "/a.cgi", true, buf, 9,
-			     &why), 404);
-	cr_expect_not_null(why);
-}
-
-/* A request may bring as many as are allowed, and ours still fit. */
-Test(cgi_path, there_is_room_for_ours)
-{
-	uint8_t *end = raw;
-	char name[16], buf[200];
-	const char *why;
-	int i;
-
-	for (i = 0; i < CGI_PAIRS_MAX - 2; i++) {
-		snprintf(name, sizeof(name), "X%d", i);
-		end = fcgi_put_pair(end, name, strlen(name), "", 0);
-	}
-	end = fcgi_put_pair(end, "DOCUMENT_ROOT", 13, ROOT, 8);
-	end = fcgi_put_pair(end, "SCRIPT_NAME", 11, "/a.cgi/x", 8);
-	cr_assert_eq(cgi_params_decode(raw, (size_t)(end - raw), &params,
-			     &why), 0);
-	cr_expect_eq(cgi_set_script(&params, ROOT "/a.cgi", true, buf,
-			     sizeof(buf), &why), 0);
-	cr_expect_str_eq(value_of("SCRIPT_FILENAME"), ROOT "/a.cgi");
-	cr_expect_str_eq(value_of("PATH_INFO"), "/x");
-	cr_expect_str_eq(value_of("PATH_TRANSLATED"), ROOT "/x");
-}
-
-Test(cgi_path, a_path_that_is_none_says_what_to_send)
+/* RFC 3875, sections 4.1.5, 4.1.6 and 4.1.13. */
+Test(cgi_path, splits_what_stands_behind_the_script)
 {
 	static const struct {
-		const char *file, *want;
-	} bad[] = {
-		{"a.cgi", "does not begin with /"},
-		{"%2fsrv%2fa.cgi", "does not begin with /"},
-		{"proxy:fcgi:/srv/a.cgi", "Apache's proxy:"},
-		{"proxy:fcgi://localhost", "Apache's proxy:"},
-		{"proxy:unix:/run/x.sock/srv/a.cgi", "Apache's proxy:"},
+		const char *why;
+		const char *file, *root, *name;	/* "" = not filled */
+		const char *found;	/* the script */
+		const char *want_name, *want_info, *want_translated;
+	} rows[] = {
+		{"nothing behind", "/srv/a", "/srv", "/a", "/srv/a", "/a",
+			"/sent", "/sent"},
+		{"two segments", "/srv/a/b/c", "/srv", "/a/b/c", "/srv/a",
+			"/a", "/b/c", "/srv/b/c"},
+		{"the root ends in slashes", "/srv/a/b", "/srv//", "/a/b",
+			"/srv/a", "/a", "/b", "/srv/b"},
+		{"the root is /", "/a/b", "/", "/a/b", "/a", "/a", "/b", "/b"},
+		{"a slash alone", "/srv/a/", "/srv", "/a/", "/srv/a", "/a",
+			"/", "/srv/"},
+		{"as it was sent", "/srv//./a//b/./c/", "/srv", "/a//b/./c/",
+			"/srv/a", "/a", "//b/./c/", "/srv//b/./c/"},
+		{"another name", "/srv/a/b", "/srv", "/x", "/srv/a", "/x",
+			"/b", "/srv/b"},
+		{"the name is shorter", "/srv/a/bcd", "/srv", "/d", "/srv/a",
+			"/d", "/bcd", "/srv/bcd"},
+		{"no name", "/srv/a/b", "/srv", "", "/srv/a", "", "/b",
+			"/srv/b"},
+		{"no root", "/srv/a/b", "", "/a/b", "/srv/a", "/a", "/b",
+			"/sent"},
+		{"root and name", "", "/srv", "/a/b", "/srv/a", "/a", "/b",
+			"/srv/b"},
+		{"the root is the script", "", "/srv/a", "/b", "/srv/a", "",
+			"/b", "/srv/a/b"},
+		{"Apache, and no query", "proxy:fcgi://h/srv/a/b?c=/d", "/srv",
+			"/a/b", "/srv/a", "/a", "/b", "/srv/b"},
 	};
-	char path[100];
 	const char *why;
+	char buf[64];
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		decode((const char *const[]){bad[i].file, NULL, NULL, NULL});
-		why = "";
-		cr_expect_eq(cgi_script_path(&params, path, sizeof(path),
-				     &why), 404);
-		cr_expect(strstr(why, bad[i].want), "%s: %s", bad[i].file,
-			why);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		SEND("SCRIPT_FILENAME", rows[i].file, "DOCUMENT_ROOT",
+			rows[i].root, "SCRIPT_NAME", rows[i].name,
+			"PATH_INFO", "/sent", "PATH_TRANSLATED", "/sent");
+		cr_expect_eq(cgi_set_script(&params, rows[i].found, true, buf,
+				     sizeof(buf), &why), 0, "%s", rows[i].why);
+		expect_param("SCRIPT_FILENAME", rows[i].found, rows[i].why);
+		expect_param("DOCUMENT_ROOT", rows[i].root, rows[i].why);
+		expect_param("SCRIPT_NAME", rows[i].want_name, rows[i].why);
+		expect_param("PATH_INFO", rows[i].want_info, rows[i].why);
+		expect_param("PATH_TRANSLATED", rows[i].want_translated,
+			rows[i].why);
 	}
+}
+
+Test(cgi_path, splits_only_when_told)
+{
+	const char *why;
+	char buf[64];
+
+	SEND("SCRIPT_FILENAME", "/srv//a/", "DOCUMENT_ROOT", "/srv",
+		"SCRIPT_NAME", "/a/");
+	cr_expect_eq(cgi_set_script(&params, "/srv/a", false, buf, sizeof(buf),
+			     &why), 0);
+	expect_param("SCRIPT_FILENAME", "/srv/a", "as found");
+	expect_param("SCRIPT_NAME", "/a/", "as sent");
+	expect_param("PATH_INFO", NULL, "not split");
+	expect_param("PATH_TRANSLATED", NULL, "not split");
+}
+
+Test(cgi_path, names_the_index_of_a_folder)
+{
+	static const struct {
+		const char *why;
+		const char *file, *root, *name, *want_name;
+	} rows[] = {
+		{"a folder", "/srv/d", "/srv", "/d", "/d/i.cgi"},
+		{"a slash behind it", "/srv/d/", "/srv", "/d/", "/d/i.cgi"},
+		{"root and name", "", "/srv", "/d//", "/d/i.cgi"},
+		{"no name", "/srv/d", "", "", ""},
+	};
+	const char *why;
+	char buf[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		SEND("SCRIPT_FILENAME", rows[i].file, "DOCUMENT_ROOT",
+			rows[i].root, "SCRIPT_NAME", rows[i].name);
+		cr_expect_eq(cgi_set_script(&params, "/srv/d/i.cgi", true, buf,
+				     sizeof(buf), &why), 0, "%s", rows[i].why);
+		expect_param("SCRIPT_FILENAME", "/srv/d/i.cgi", rows[i].why);
+		expect_param("SCRIPT_NAME", rows[i].want_name, rows[i].why);
+		expect_param("PATH_INFO", NULL, rows[i].why);
+	}
+}
+
+Test(cgi_path, refuses_what_does_not_fit_together)
+{
+	const char *why = NULL;
+	char buf[8];
+
+	SEND("SCRIPT_FILENAME", "/srv/a/b/c", "DOCUMENT_ROOT", "/srv");
+	cr_expect_eq(cgi_set_script(&params, "/srv/a", true, buf, 8, &why), 0);
+	expect_param("PATH_TRANSLATED", "/srv/b/c", "8 bytes");
+	SEND("SCRIPT_FILENAME", "/srv/a/b/c", "DOCUMENT_ROOT", "/srv");
+	cr_expect_eq(cgi_set_script(&params, "/srv/a", true, buf, 7, &why),
+		404);
+	cr_expect_not_null(why);
+	SEND("SCRIPT_FILENAME", "/srv/a/b/c", "DOCUMENT_ROOT", "/srv");
+	cr_expect_eq(cgi_set_script(&params, "/srv/a", true, buf, 3, &why),
+		404, "the root alone is longer");
+	SEND("X", "");
+	cr_expect_eq(cgi_set_script(&params, "/a", true, buf, 8, &why), 404,
+		"no script is named");
 }
