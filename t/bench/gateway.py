@@ -1,94 +1,17 @@
 #!/usr/bin/env python3
 # gateway.py - our CGI gateway against fcgiwrap, lighttpd's mod_cgi, Apache's
 # mod_cgid and the least that is possible (`make bench-gateway`).
-# Writes gateway.csv and gateway-cpu.svg to build/.
+# Writes gateway.csv, gateway-stream.csv and a plot of each to build/
 import contextlib
-import csv
 import os
-import shutil
-import subprocess
 
 import lib
 import rounds
-from lib import OUT
-from rounds import fastcgi, fcgipm, gate, ratio, start_foreground
+from footprint import memory
+from rounds import fastcgi, gate, ratio, start_foreground
+from servers import BENCH, HELLO, T, bare, cgi, fcgiwrap, web_servers
+from streams import stream
 
-T = os.environ.get("FCGIPM_T") or os.path.join(lib.SRC, "build", "t")
-BENCH = os.path.join(T, "bench")
-HELLO = os.path.join(BENCH, "hello")
-
-LIGHTTPD = """server.document-root = "%(root)s"
-server.bind = "127.0.0.1"
-server.port = %(port)d
-server.modules = ("mod_cgi")
-cgi.assign = ("" => "")
-%(user)s"""
-
-APACHE = """ServerRoot %(folder)s
-ServerName localhost
-DefaultRuntimeDir %(folder)s
-PidFile %(folder)s/apache.pid
-ErrorLog %(folder)s/apache.log
-Listen 127.0.0.1:%(port)d
-LoadModule mpm_event_module %(modules)s/mod_mpm_event.so
-LoadModule authz_core_module %(modules)s/mod_authz_core.so
-LoadModule cgid_module %(modules)s/mod_cgid.so
-ScriptSock %(folder)s/cgid.sock
-DocumentRoot %(root)s
-<Directory %(root)s>
-	Options ExecCGI
-	SetHandler cgi-script
-	Require all granted
-</Directory>
-%(user)s"""
-
-
-def fcgiwrap(stack, folder, n, handler=HELLO, **more):
-    path = os.path.join(folder, "wrap%d.sock" % n)
-    return fastcgi(stack, "fcgiwrap -c %d" % n, path, start_foreground(
-        ["fcgiwrap", "-c", str(n), "-s", "unix:" + path]), handler, **more)
-
-
-def bare(stack, folder, name, *arguments):
-    path = os.path.join(folder, name + ".sock")
-    return fastcgi(stack, name.replace("_", " "), path, start_foreground(
-        [os.path.join(BENCH, name), path] + list(arguments)), HELLO)
-
-
-def cgi(stack, folder, handler=HELLO, **more):
-    return fcgipm(stack, folder, "cgi", "fcgipm cgi", {
-        "mode": "cgi", "docroot": T}, handler=handler, **more)
-
-
-def http(stack, folder, name, config, user, command):
-    """A web server with the same program, as a user that may run it."""
-    root = os.path.join(folder, "cgi-bin")
-    os.makedirs(root, exist_ok=True)
-    shutil.copy(HELLO, root)
-    port = lib.free_port()
-    path = os.path.join(folder, name + ".conf")
-    with open(path, "w") as f:
-        f.write(config % {"folder": folder, "root": root, "port": port,
-                          "user": user if os.getuid() == 0 else "",
-                          "modules": "/usr/lib/apache2/modules"})
-    log = os.path.join(folder, name + ".log")
-    return rounds.Contestant(
-        stack, name, lambda group: lib.start_http(group, port, log, [
-            w.replace("%", path) for w in command]), lambda: True,
-        lambda connections, seconds, _: lib.wrk(
-            port, "hello", connections, seconds, strict=False))
-
-
-def web_servers(stack, folder):
-    return [
-        http(stack, folder, "lighttpd mod_cgi", LIGHTTPD,
-             'server.username = "www-data"\n', ["lighttpd", "-D", "-f", "%"]),
-        http(stack, folder, "Apache mod_cgid", APACHE,
-             "User www-data\nGroup www-data\n",
-             ["apache2", "-D", "FOREGROUND", "-f", "%"])]
-
-
-# -- cpu: C hello -----------------------------------------------------------
 
 def cpu(folder, quick):
     n, seconds = (2, 0.4) if quick else (7, 1)
@@ -110,7 +33,7 @@ def cpu(folder, quick):
         gate("p50 at 1 connection v fcgiwrap",
              ratio(ours, wraps[1], 1, "p50_us"), at_most=0.70)
         rounds.agree([ours], 8)
-        write_csv(everybody)
+        rounds.write_csv("gateway", everybody)
         lib.plot("gateway")
     crowd(folder, quick)
     ballast(folder, quick)
@@ -144,7 +67,7 @@ def crowd(folder, quick):
     with contextlib.ExitStack() as stack:
         ours = cgi(stack, folder, strict=False)
         wrap = fcgiwrap(stack, folder, 2, strict=False)
-        rounds.interleave([ours, wrap], 1000, *((1, 1) if quick else (5, 3)))
+        rounds.interleave([ours, wrap], 1000, *((1, 1) if quick else (7, 2.5)))
         rounds.table([ours, wrap], 1000)
         print()
         gate("errors at 1000 connections", ours.failed(1000), "%d", at_most=0)
@@ -173,23 +96,8 @@ def ballast(folder, quick):
              ratio(large, small, 8, "cpu_us"), at_most=1.1)
 
 
-def write_csv(contestants):
-    keys = ("req_per_s", "p50_us", "p99_us")
-    with open(os.path.join(OUT, "gateway.csv"), "w", newline="") as f:
-        w = csv.writer(f, lineterminator="\n")
-        w.writerow(("contestant", "connections", "rounds", "cpu_us",
-                    "cpu_us_lowest", "cpu_us_highest") + keys)
-        for c in contestants:
-            for connections, results in sorted(c.rounds.items()):
-                used = [r["cpu_us"] for r in results]
-                w.writerow([c.name, connections, len(results)] + [
-                    "%.2f" % v for v in
-                    [lib.median(used), min(used), max(used)] +
-                    [c.figure(connections, k) for k in keys]])
-
-
 if __name__ == "__main__":
-    rounds.run("our CGI gateway against others", [cpu],
+    rounds.run("our CGI gateway against others", [cpu, stream, memory],
                {"fcgiwrap": "fcgiwrap", "lighttpd": "lighttpd",
                 "apache2": "apache2-bin", "wrk": "wrk",
                 "gnuplot": "gnuplot-nox", "strace": "strace"},

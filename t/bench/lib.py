@@ -152,6 +152,13 @@ def mappings(pid):
     return found
 
 
+def status_kib(pid, key):
+    """A figure of /proc/PID/status, as VmHWM."""
+    m = re.search(r"^%s:\s*(\d+) kB" % key, read("/proc/%d/status" % pid),
+                  re.M)
+    return int(m[1])
+
+
 def memory_alone(pid):
     """
     KiB by name of mapping that would be private if no other process ran this
@@ -176,6 +183,26 @@ def memory_alone(pid):
         if own:
             sums[name] = sums.get(name, 0) + own
     return sums
+
+
+def memory_own(pids):
+    """
+    KiB these processes would need on a machine where only libc is in use:
+    what they wrote, and what they read of other files, once.  Unlike the
+    kernel's "private" it is the same whoever else maps a library.
+    """
+    written, clean = 0, {}
+    for pid in pids:
+        of_pid = {}
+        for inode, name, kib in mappings(pid):
+            written += kib.get("Pss_Dirty", 0)
+            if not inode.endswith(" 0") and not re.match(
+                    r"(libc|ld-linux.*)\.so", os.path.basename(name)):
+                of_pid[inode] = of_pid.get(inode, 0) + \
+                    kib["Shared_Clean"] + kib["Private_Clean"]
+        for inode, size in of_pid.items():
+            clean[inode] = max(size, clean.get(inode, 0))
+    return written + sum(clean.values())
 
 
 # -- groups of processes ----------------------------------------------------
@@ -407,33 +434,46 @@ def pair(name, value):
                     for x in (name, value)) + name + value
 
 
-def request(handler, **params):
-    """
-    BEGIN_REQUEST as responder without KEEP_CONN, the parameters, no body
-    (FastCGI 1.0, sections 3.3 and 5.1).
-    """
-    params.update(REQUEST_METHOD="GET", SCRIPT_NAME="/hello",
-                  SCRIPT_FILENAME=os.path.join(HANDLERS, handler))
+def preamble(handler, **params):
+    """BEGIN_REQUEST as responder without KEEP_CONN, and the parameters
+    (FastCGI 1.0, sections 3.3 and 5.1)."""
+    params = dict({"REQUEST_METHOD": "GET", "SCRIPT_NAME": "/hello",
+                   "SCRIPT_FILENAME": os.path.join(HANDLERS, handler)},
+                  **params)
     return record(1, b"\0\1\0\0\0\0\0\0") + record(4, b"".join(
         pair(k.encode(), v.encode()) for k, v in params.items())) + \
-        record(4, b"") + record(5, b"")
+        record(4, b"")
 
 
-def answered(path, handler="hello", seconds=10):
+# The end of a body, or all of an empty one.
+NO_BODY = record(5, b"")
+
+
+def connect(address, handler, **params):
+    """A socket on which a request without a body was sent."""
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    try:
+        s.connect(address)
+        s.sendall(preamble(handler, **params) + NO_BODY)
+    except OSError:
+        s.close()
+        raise
+    return s
+
+
+def answered(path, handler="hello"):
     """Sends one request and returns whether an answer came."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(seconds)
-        try:
-            s.connect(path)
-            s.sendall(request(handler))
-            got = b""
+    got = b""
+    try:
+        with connect(path, handler) as s:
             while True:
                 more = s.recv(65536)
                 if not more:
                     break
                 got += more
-        except (ConnectionError, FileNotFoundError):
-            return False
+    except (ConnectionError, FileNotFoundError):
+        return False
     return b"Hello" in got
 
 

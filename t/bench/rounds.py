@@ -4,6 +4,7 @@
 # of.
 import argparse
 import contextlib
+import csv
 import os
 import subprocess
 import sys
@@ -37,7 +38,8 @@ class Contestant:
     """A peer, or us, once it answers."""
 
     def __init__(self, stack, name, start, answers, shoot):
-        """shoot(connections, seconds, count) is one round of load."""
+        """shoot(connections, seconds, count) is one round of load; what
+        stands for the connections may be any kind of load."""
         self.name = name
         self.shoot = shoot
         self.group = stack.enter_context(lib.Group(name))
@@ -58,7 +60,7 @@ class Contestant:
         pids = self.group.pids()
         tree = lib.cpu_tree(pids)
         own = sum(map(lib.cpu_own, pids))
-        r = self.shoot(connections, seconds, self.counts[connections])
+        r = self.shoot(connections, seconds, self.counts.get(connections))
         n = r["answered"]
         r["cpu_us"] = (self.group.cpu() - cpu) * 1e6 / n
         r["tree_us"] = (lib.cpu_tree(pids) - tree) * 1e6 / n
@@ -136,6 +138,21 @@ def table(contestants, connections):
             c.figure(connections, "req_per_s"),
             c.figure(connections, "p50_us"), c.figure(connections, "p99_us"),
             c.failed(connections)))
+
+
+def write_csv(name, contestants, load="connections",
+              keys=("req_per_s", "p50_us", "p99_us")):
+    with open(os.path.join(lib.OUT, name + ".csv"), "w", newline="") as f:
+        w = csv.writer(f, lineterminator="\n")
+        w.writerow(("contestant", load, "rounds", "cpu_us", "cpu_us_lowest",
+                    "cpu_us_highest") + keys)
+        for c in contestants:
+            for x, results in sorted(c.rounds.items()):
+                used = [r["cpu_us"] for r in results]
+                w.writerow([c.name, x, len(results)] + [
+                    "%.2f" % v for v in
+                    [median(used), min(used), max(used)] +
+                    [c.figure(x, k) for k in keys]])
 
 
 def agree(contestants, connections):
