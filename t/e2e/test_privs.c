@@ -287,6 +287,66 @@ Test(privs, our_own_limit_of_files_is_raised, .timeout = 60)
 	world_close(&w);
 }
 
+/* A line of /proc/PID/limits, its blanks as they are; "" for none. */
+static const char *
+limit_line(pid_t pid, const char *name)
+{
+	static char line[2][200];
+	static unsigned at;
+	char path[64], *found = line[at++ % 2];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	f = fopen(path, "re");
+	cr_assert_not_null(f);
+	while (fgets(found, sizeof(line[0]), f) &&
+		strncmp(found, name, strlen(name)) != 0)
+		found[0] = '\0';
+	fclose(f);
+	return found;
+}
+
+/* What bounds a program must not bound the gateway that runs them all. */
+Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
+{
+	static const char *const names[] = {"Max cpu time", "Max file size",
+		"Max core file size", "Max processes", "Max address space"};
+	struct world *w = world_open();
+	char umask_was[32];
+	struct answer a;
+	pid_t gateway;
+	size_t i;
+
+	world_start(w, "[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"rlimit_files = 20\n"
+		"rlimit_core = 1\n"
+		"rlimit_as = 3G\n"
+		"rlimit_nproc = 1234\n"
+		"rlimit_cpu = 55\n"
+		"rlimit_fsize = 5M\n"
+		"umask = 0077\n"
+		"process.priority = 7\n");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Hello");
+	answer_free(&a);
+	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *want = limit_line(getpid(), names[i]);
+
+		cr_expect_str_eq(limit_line(gateway, names[i]), want);
+		cr_expect_str_neq(want, "");
+	}
+	snprintf(umask_was, sizeof(umask_was), "%s",
+		world_proc_status(w->pid, "Umask"));
+	cr_expect_str_eq(world_proc_status(gateway, "Umask"), umask_was);
+	cr_expect_eq(getpriority(PRIO_PROCESS, (id_t)gateway),
+		getpriority(PRIO_PROCESS, 0));
+	world_close(&w);
+}
+
 Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
 {
 	static const char *const modes[] = {"prefork", "cgi"};
