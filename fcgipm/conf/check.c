@@ -223,6 +223,10 @@ check_scripts(const struct conf_pool *p, struct conf_problems *ps)
 				"cgi.interpreter[.EXT]",
 			"handler is run for every request already; remove "
 			"one");
+	if (p->cgi_interpreter && p->cgi_split_path && !p->cgi_extensions)
+		WARNING(p, "cgi.split_path", "a request for /upload.jpg/x.pl "
+			"has cgi.interpreter run upload.jpg; name the "
+			"extensions of scripts in cgi.extensions");
 	if (p->cgi_interpreter)
 		check_program(p, place_of(p, "cgi.interpreter").text,
 			p->cgi_interpreter, "", ps);

@@ -1,8 +1,7 @@
 /*
- * test_conf.c - values, expansion, includes, and the manual page
+ * test_conf.c - values, expansion, errors, includes and the dump
  */
 #include <criterion/criterion.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -540,6 +539,34 @@ Test(conf, a_dump_reads_back_equal)
 	free(second);
 }
 
+/* /upload.jpg/x.pl would run upload.jpg. */
+Test(conf, an_interpreter_of_all_that_is_split_off_is_warned_of)
+{
+#define SPLIT "[www]\nlisten = /tmp/x.sock\nmode = cgi\ndocroot = /\n"          \
+	"cgi.split_path = yes\n"
+	static const struct {
+		const char *text;
+		size_t warnings;
+	} rows[] = {{SPLIT, 0}, {SPLIT "cgi.interpreter[.a] = /bin/sh\n", 0},
+		{SPLIT "cgi.interpreter = /bin/sh\n", 1},
+		{SPLIT "cgi.interpreter = /bin/sh\ncgi.extensions = a\n", 0}};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf_problems ps = {0};
+		struct conf c;
+
+		cr_expect_eq(conf_load(write_file("a.ini", rows[i].text), &c,
+				     &ps), 0);
+		cr_expect_eq(ps.n, rows[i].warnings, "%s", rows[i].text);
+		if (ps.n > 0)
+			cr_expect(strstr(ps.v[0].text, ":5: [www] "
+				"cgi.split_path: "), "%s", ps.v[0].text);
+		conf_problems_free(&ps);
+		conf_free(&c);
+	}
+}
+
 Test(conf, interpreters_survive_a_dump)
 {
 	struct conf c = load("[www]\nlisten = /tmp/x.sock\nmode = cgi\n"
@@ -582,88 +609,4 @@ Test(conf, options_go_through_the_same_table)
 		"a shell has expanded options already");
 	conf_problems_free(&ps);
 	conf_free(&c);
-}
-
-/* -- the manual page ------------------------------------------------------ */
-
-static char *
-read_page(void)
-{
-	const char *src = getenv("FCGIPM_SRC");
-	char path[PATH_MAX];
-	size_t n;
-	char *text = calloc(1, 200000);
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/man/fcgipm.ini.5", src ? src : ".");
-	f = fopen(path, "re");
-	cr_assert_not_null(f, "%s", path);
-	n = fread(text, 1, 199999, f);
-	fclose(f);
-	cr_assert_gt(n, 1000);
-	return text;
-}
-
-/* "(type, default ...)" stands in the line behind ".It Ic key". */
-static void
-expect_documented(const char *page, const struct conf_key *k)
-{
-	char want[400], *at;
-
-	snprintf(want, sizeof(want), "\n.It Ic %s\n(%s, default %s)\n",
-		k->name, k->type, k->dflt);
-	at = strstr(page, want);
-	cr_expect_not_null(at, "the page does not say:%s", want);
-	if (at)
-		cr_expect_null(strstr(at + 1, want), "twice: %s", k->name);
-}
-
-Test(conf, the_manual_page_documents_every_key)
-{
-	char *page = read_page();
-	const struct conf_key *k;
-	size_t i;
-
-	for (i = 0; (k = conf_pool_key(i)) != NULL; i++)
-		expect_documented(page, k);
-	for (i = 0; (k = conf_global_key(i)) != NULL; i++)
-		expect_documented(page, k);
-	free(page);
-}
-
-static bool
-is_key(const char *name)
-{
-	const struct conf_key *k;
-	size_t i;
-
-	for (i = 0; (k = conf_pool_key(i)) != NULL; i++)
-		if (strcmp(k->name, name) == 0)
-			return true;
-	for (i = 0; (k = conf_global_key(i)) != NULL; i++)
-		if (strcmp(k->name, name) == 0)
-			return true;
-	/* The loader's own: it sets nothing. */
-	return strcmp(name, "include") == 0;
-}
-
-Test(conf, the_manual_page_documents_no_other_key)
-{
-	char *page = read_page(), *at = page, *next, name[64];
-	int n = 0;
-
-	while ((at = strstr(at, "\n.It Ic ")) != NULL) {
-		at += strlen("\n.It Ic ");
-		next = at + strcspn(at, "\n");
-		/* Lines of the table of PHP-FPM's names have columns. */
-		if (!memmem(at, (size_t)(next - at), " Ta ", 4)) {
-			snprintf(name, sizeof(name), "%.*s",
-				(int)(next - at), at);
-			cr_expect(is_key(name), "%s is no key", name);
-			n++;
-		}
-		at = next;
-	}
-	cr_expect_gt(n, 30);
-	free(page);
 }
