@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,6 +18,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
+
+/* How long a full pipe may hold us up before its lines are dropped. */
+#define PATIENCE_MS 100
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -42,6 +46,7 @@ static struct {
 	char ident[32];
 	bool bare, echo;
 	unsigned long dropped;	/* lines nobody read in time */
+	bool cut;		/* the last one was written in part */
 	char *last;		/* the text of the last line */
 	enum log_level last_level;
 	unsigned long repeats;	/* times it came again, not yet told */
@@ -161,25 +166,46 @@ escape(const char *text, bool json)
 	return out;
 }
 
-/* Writes the line unless that would block; false when it was dropped. */
-static bool
-put(int fd, bool may_block, const char *line, size_t len)
+/* Writes the line as far as its reader takes it within wait_ms; the bytes
+ * written. */
+static size_t
+put(int fd, bool may_block, int wait_ms, const char *line, size_t len)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	size_t done = 0;
 	ssize_t n;
 
-	while (len > 0) {
-		if (may_block && poll(&p, 1, 0) == 0)
-			return false;
-		n = write(fd, line, len);
+	while (done < len) {
+		if (may_block && poll(&p, 1, wait_ms) == 0)
+			break;
+		/* Room for so much is all that poll(2) tells (pipe(7)). */
+		n = write(fd, line + done,
+			may_block ? MIN(len - done, (size_t)PIPE_BUF) :
+				    len - done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return false;
-		line += n;
-		len -= (size_t)n;
+			break;
+		done += (size_t)n;
 	}
-	return true;
+	return done;
+}
+
+/*
+ * The same for our log; false when the line, or its end, was dropped.  A
+ * reader that is alive gets a moment; once it let a line drop, none.
+ */
+static bool
+put_log(const char *line)
+{
+	int wait_ms = lg.dropped ? 0 : PATIENCE_MS;
+	size_t len = strlen(line), done;
+
+	if (lg.cut && put(lg.fd, lg.may_block, wait_ms, "\n", 1) == 0)
+		return false;
+	done = put(lg.fd, lg.may_block, wait_ms, line, len);
+	lg.cut = done > 0 && done < len;
+	return done == len;
 }
 
 static char *
@@ -234,10 +260,10 @@ emit(enum log_level level, const char *text)
 	line = format_line(level, text);
 	if (!line)
 		return;
-	if (lg.fd >= 0 && !put(lg.fd, lg.may_block, line, strlen(line)))
+	if (lg.fd >= 0 && !put_log(line))
 		lg.dropped++;
 	if (echo)
-		(void)put(STDERR_FILENO, true, line, strlen(line));
+		(void)put(STDERR_FILENO, true, 0, line, strlen(line));
 	free(line);
 	/* The reader is back: say what it missed. */
 	if (dropped > 0 && lg.dropped == dropped) {

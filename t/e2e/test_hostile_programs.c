@@ -201,8 +201,10 @@ Test(hostile_programs, a_shout_without_a_line_end, .timeout = 300)
 		master;
 	cr_expect_lt(master, 8192, "the supervisor has %ld KiB more", master);
 #endif
-	hostile_figure("%zu MB of stderr in %lld ms, the gateway has %ld KiB "
-		"more, the supervisor %ld", total / 1000000, (long long)begin,
+	hostile_figure("%zu MB of stderr in %lld ms, %s of it in the log, the "
+		"gateway has %ld KiB more, the supervisor %ld",
+		total / 1000000, (long long)begin,
+		world_log_has(t.w, " log lines dropped") ? "not all" : "all",
 		most - t.rss_kib, master);
 	hostile_end(&t, "a shout");
 }
@@ -242,6 +244,32 @@ Test(hostile_programs, last_words_are_heard, .timeout = 60)
 	answer_free(&a);
 	close(fd);
 	hostile_end(&t, "last words");
+}
+
+/* The gateway's log is read by the supervisor; where it is not, lines are
+ * dropped and nobody waits. */
+Test(hostile_programs, a_shout_that_nobody_logs, .timeout = 60)
+{
+	struct target t = hostile_start("");
+	struct answer a;
+
+	cr_assert_eq(kill(t.w->pid, SIGSTOP), 0);
+	until_state(t.w->pid, 'T');
+	a = hostile_call(&t, "shout=1000000");
+	answer_expect(&a, "served\n");
+	cr_expect_eq(a.err_len, 1000000, "%zu bytes of stderr", a.err_len);
+	answer_free(&a);
+	hostile_serves(&t, "a shout that nobody logs");
+	cr_assert_eq(kill(t.w->pid, SIGCONT), 0);
+	/* The next line is told whole, after what was not. */
+	a = hostile_call(&t, "shout=100");
+	answer_free(&a);
+	world_expect_log(t.w, " log lines dropped");
+	a = hostile_call(&t, "shout=50");
+	answer_free(&a);
+	world_expect_log(t.w, "hostile: 0000000000"
+		"hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh\n");
+	hostile_end(&t, "a shout that nobody logs");
 }
 
 /*
