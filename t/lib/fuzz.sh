@@ -74,8 +74,10 @@ done
 
 if [ -n "$merge" ]; then
 	for name in "${names[@]}"; do
-		"$build/t/fuzz/fuzz_$name" -merge=1 -max_len="$longest" \
-			"t/fuzz/corpus/$name" "$build/corpus/$name" || exit
+		# How often a line ran is no news worth a file.
+		"$build/t/fuzz/fuzz_$name" -merge=1 -use_counters=0 \
+			-max_len="$longest" "t/fuzz/corpus/$name" \
+			"$build/corpus/$name" || exit
 	done
 	exit
 fi

@@ -1,0 +1,159 @@
+/*
+ * fuzz_ini.c - an INI file, line by line
+ *
+ * The input is the file.  What ini_read() tells of each line is compared with
+ * what its own text says, however inih was built.
+ */
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "conf/ini.h"
+#include "fuzz.h"
+
+/* What has to be told of the lines that are still to come. */
+struct expect {
+	const uint8_t *p, *end;
+	unsigned line;
+};
+
+enum kind { NOTHING, SECTION, KEY, ERROR };
+
+struct text {
+	const uint8_t *p;
+	size_t len;
+};
+
+/* Blanks that may begin and end a line, and inih's idea of a blank. */
+static const char blank[] = " \t", line_end[] = " \t\r",
+		  space[] = " \t\r\n\v\f";
+
+static void
+trim(struct text *t, const char *front, const char *back)
+{
+	while (t->len > 0 && memchr(back, t->p[t->len - 1], strlen(back)))
+		t->len--;
+	while (t->len > 0 && memchr(front, t->p[0], strlen(front))) {
+		t->p++;
+		t->len--;
+	}
+}
+
+static bool
+begins(const struct text *t, const char *with)
+{
+	return t->len >= strlen(with) && memcmp(t->p, with, strlen(with)) == 0;
+}
+
+static enum kind
+read_line(struct text *line, struct text *key, struct text *value)
+{
+	const uint8_t *at;
+
+	if (line->len && memchr(line->p, '\0', line->len))
+		return ERROR;
+	trim(line, blank, line_end);
+	if (line->len == 0 || *line->p == ';' || *line->p == '#')
+		return NOTHING;
+	if (*line->p == '[') {
+		at = memchr(line->p, ']', line->len);
+		*key = (struct text){line->p + 1,
+			at ? (size_t)(at - line->p) - 1 : 0};
+		return at == line->p + line->len - 1 ? SECTION : ERROR;
+	}
+	/* Some builds of inih drop a byte order mark before any line. */
+	if (begins(line, "\xef\xbb\xbf")) {
+		line->p += 3;
+		line->len -= 3;
+	}
+	trim(line, space, space);
+	if (begins(line, "[") || begins(line, ";") || begins(line, "#"))
+		return ERROR;
+	for (at = line->p; at < line->p + line->len; at++)
+		if (*at == '=' || *at == ':')
+			break;
+	if (at == line->p + line->len)
+		return ERROR;
+	*key = (struct text){line->p, (size_t)(at - line->p)};
+	*value = (struct text){at + 1, line->len - key->len - 1};
+	trim(key, space, space);
+	trim(value, space, space);
+	return key->len ? KEY : ERROR;
+}
+
+/* The next line of which something is told. */
+static enum kind
+next(struct expect *e, struct text *key, struct text *value)
+{
+	enum kind kind = NOTHING;
+	struct text line;
+	const uint8_t *lf;
+
+	while (kind == NOTHING && e->p < e->end) {
+		lf = memchr(e->p, '\n', (size_t)(e->end - e->p));
+		line = (struct text){e->p,
+			(size_t)((lf ? lf : e->end) - e->p)};
+		e->p = lf ? lf + 1 : e->end;
+		e->line++;
+		kind = read_line(&line, key, value);
+	}
+	return kind;
+}
+
+static bool
+is_text(const char *s, const struct text *t)
+{
+	return strlen(s) == t->len && memcmp(s, t->p, t->len) == 0;
+}
+
+static void
+on_section(void *user, const char *name, unsigned line)
+{
+	struct expect *e = user;
+	struct text key, value;
+
+	CHECK(next(e, &key, &value) == SECTION);
+	CHECK(e->line == line && is_text(name, &key));
+}
+
+static void
+on_key(void *user, const char *name, const char *text, unsigned line)
+{
+	struct expect *e = user;
+	struct text key, value;
+
+	CHECK(next(e, &key, &value) == KEY);
+	CHECK(e->line == line && is_text(name, &key) && is_text(text, &value));
+}
+
+static void
+on_error(void *user, const char *what, unsigned line)
+{
+	struct expect *e = user;
+	struct text key, value;
+
+	CHECK(*what && next(e, &key, &value) == ERROR);
+	CHECK(e->line == line);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static const struct ini_ops ops = {on_section, on_key, on_error};
+	static int fd = -1;
+	struct expect e = {data, data + len, 0};
+	struct text key, value;
+	char path[40];
+
+	if (fd < 0)
+		fd = memfd_create("ini", MFD_CLOEXEC);
+	CHECK(fd >= 0 && ftruncate(fd, 0) == 0);
+	CHECK(pwrite(fd, data, len, 0) == (ssize_t)len);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* An editor's mark at the very beginning is nobody's text. */
+	if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
+		e.p += 3;
+	CHECK(ini_read(path, &ops, &e) == 0);
+	CHECK(next(&e, &key, &value) == NOTHING);
+	return 0;
+}
