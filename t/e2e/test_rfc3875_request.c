@@ -273,7 +273,7 @@ Test(rfc3875, server_software_is_set, .timeout = 60)
 	struct world *w = start();
 	struct answer a = ENVIRONMENT(w, NULL);
 
-	expect_line(&a, "SERVER_SOFTWARE=fcgipm/" FCGIPM_VERSION);
+	answer_expect(&a, "\nSERVER_SOFTWARE=fcgipm/");
 	answer_free(&a);
 	a = ENVIRONMENT(w, "SERVER_SOFTWARE=nginx/1.22.1 (a comment)");
 	expect_line(&a, "SERVER_SOFTWARE=nginx/1.22.1 (a comment)");
