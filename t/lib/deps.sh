@@ -38,6 +38,9 @@ cmd:apache2 apache2-bin
 cmd:curl curl
 cmd:git git
 cmd:lighttpd lighttpd
+cmd:caddy caddy
+cmd:haproxy haproxy
+cmd:fcgiwrap fcgiwrap
 cmd:setpriv util-linux
 cmd:mandoc mandoc
 cmd:gnuplot gnuplot-nox

@@ -1,9 +1,9 @@
 # web.sh - for t/web/*.t: a supervisor and a web server of our own, TAP
 #
 # A test sources this, writes pools to $dir/fcgipm.ini by web_pools, starts
-# fcgipm_start and nginx_start or apache_start with snippets of etc/, asks with
-# `get`, and ends with `finish`.  All of it lives in $dir and on a port of
-# 127.0.0.1 that was free.
+# fcgipm_start and nginx_start, apache_start or another server with snippets of
+# etc/, asks with `get`, and ends with `finish`.  All of it lives in $dir and on
+# a port of 127.0.0.1 that was free.
 # shellcheck shell=bash
 set -u
 : "${FCGIPM_BIN:?}" "${FCGIPM_SRC:?}"
@@ -182,20 +182,21 @@ fcgipm_start() {
 
 # The snippets as they are pasted, with this run's paths: web_snippets FOLDER
 web_snippets() {
-	local f s
-	for f in "$snippets/$1"/*.conf; do
+	local f s ext
+	for f in "$snippets/$1"/*; do
 		sed -e "s|/run/fcgipm/|$dir/|g" -e "s|/srv/git|$dir/git|g" \
 			-e "s|/usr/local/libexec/fcgipm/handlers|$handlers|g" \
 			-e "s|/usr/lib/git-core|$(git --exec-path)|g" \
 			"$f" >"$dir/conf/${f##*/}"
 	done
+	ext=${f##*.}
 	# One more of each for the tests' own programs and other handlers.
-	sed -e 's|/cgi-bin|/t|g' -e "s|$dir/cgi.sock|$dir/t.sock|g" \
-		-e "s|$handlers|$dir/cgi|g" -e 's|fcgi://cgi|fcgi://t|g' \
-		"$dir/conf/fcgipm-cgi.conf" >"$dir/conf/t.conf"
+	sed -e 's|/cgi-bin|/t|g' -e 's|\bcgi\b|t|g' \
+		-e "s|$handlers|$dir/cgi|g" \
+		"$dir/conf/fcgipm-cgi.$ext" >"$dir/conf/t.$ext"
 	for s in counter upload perl; do
 		sed -e "s|/app|/$s|g" -e "s|hello|$s|g" \
-			"$dir/conf/fcgipm-prefork.conf" >"$dir/conf/$s.conf"
+			"$dir/conf/fcgipm-prefork.$ext" >"$dir/conf/$s.$ext"
 	done
 }
 

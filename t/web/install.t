@@ -18,12 +18,16 @@ for f in sbin/fcgipm bin/fcgipm-cgi bin/fcgipmctl etc/fcgipm.ini \
 	share/man/man8/fcgipm.8 share/man/man8/fcgipm-cgi.8 \
 	share/man/man8/fcgipmctl.8 share/man/man5/fcgipm.ini.5 \
 	share/man/man7/fcgipm-handler.7 share/doc/fcgipm/README.md \
-	share/doc/fcgipm/nginx/fcgipm-cgi.conf; do
+	share/doc/fcgipm/nginx/fcgipm-cgi.conf \
+	share/doc/fcgipm/apache/fcgipm-cgi.conf \
+	share/doc/fcgipm/lighttpd/fcgipm-cgi.conf \
+	share/doc/fcgipm/caddy/fcgipm-cgi.caddy \
+	share/doc/fcgipm/haproxy/fcgipm-cgi.cfg; do
 	[ -s "$prefix/$f" ]
 	ok $? "$f is there"
 done
 is "$(grep -rlI /usr/local/ "$prefix/etc" "$prefix/lib" \
-	"$prefix/share/doc/fcgipm/nginx")" "" \
+	"$prefix"/share/doc/fcgipm/*/)" "" \
 	"nothing points to another prefix"
 
 echo '; mine' >>"$prefix/etc/fcgipm.ini"
