@@ -1,18 +1,18 @@
 /*
- * bare.h - what bare_spawner and bare_responder share: a listener, blocking
- * processes that accept from it, one request in, one answer out
+ * bare.h - what bare_spawner and bare_responder share: a listener, one request
+ * in, one answer out
  *
  * They show what the machine allows at the most, so they know only what
  * `fcgipmctl bench` sends: one request on each connection, without a body.
+ * Each is one process, as the gateway is: on a busy machine more of them get
+ * more of its time.
  */
 #ifndef BARE_H
 #define BARE_H
 
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -20,9 +20,8 @@
 /* Room for a record header, 65535 bytes and the END_REQUEST record. */
 #define BARE_BUFFER (8 + 65535 + 16)
 
-/* Returns in every one of the processes that serve, with the listener. */
 static inline int
-bare_listen(const char *path, int processes)
+bare_listen(const char *path)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -31,18 +30,7 @@ bare_listen(const char *path, int processes)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 		listen(fd, 1024) < 0)
 		exit(71);
-	while (processes-- > 0) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			exit(71);
-		if (pid == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			return fd;
-		}
-	}
-	for (;;)
-		pause();
+	return fd;
 }
 
 /* A connection whose request has been read to its empty FCGI_STDIN record

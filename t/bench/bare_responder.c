@@ -16,7 +16,7 @@ main(int argc, char **argv)
 
 	if (argc != 2)
 		return 64;
-	listener = bare_listen(argv[1], 4);
+	listener = bare_listen(argv[1]);
 	for (;;) {
 		fd = bare_accept(listener, buf);
 		memcpy(buf + 8, answer, sizeof(answer) - 1);

@@ -205,11 +205,14 @@ def run(title, parts, programs, versions):
         lib.adopt_orphans()
         print("\n".join(lib.machine(
             [[os.path.join(lib.BIN, "fcgipm"), "-V"]] + versions)))
-        start = time.monotonic()
+        start, busy = time.monotonic(), os.getloadavg()[0]
         with lib.scratch() as folder:
             for part in parts:
                 if not args.only or part.__name__ in args.only:
                     part(folder, args.quick)
+        if busy > len(os.sched_getaffinity(0)) / 2:
+            print("\nThe machine had a load of %.1f before this began: CPU "
+                  "per request holds, requests/s and times say little." % busy)
         print("\n%d s; %s" % (
             time.monotonic() - start, "failed: " + "; ".join(failures)
             if failures else "every gate passed"))
