@@ -2,7 +2,9 @@
  * body.c - the body of a request, on its way to the program; see body.h
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,6 +16,9 @@
 #include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/server.h"
+
+/* A body up to this is copied. */
+#define COPY_MAX (256 * 1024)
 
 void
 body_end(struct request *r)
@@ -43,6 +48,7 @@ body_on_writable(struct loop_io *io, uint32_t events)
 		body_end(r);
 	} else if (r->body.len == 0) {
 		loop_del(r->srv->loop, io);
+		r->in_full = false;
 		if (body_is_complete(r))
 			body_end(r);
 	} else {
@@ -50,6 +56,64 @@ body_on_writable(struct loop_io *io, uint32_t events)
 	}
 	if (r->conn)
 		conn_update(r->conn);
+}
+
+void
+body_grow_pipe(struct request *r)
+{
+	if (r->body_kind == CGI_BODY_LENGTH && r->body_left > COPY_MAX &&
+		r->script.infd >= 0)
+		r->in_grown = server_grow_pipe(r->srv, r->script.infd);
+}
+
+bool
+body_may_splice(const struct request *r)
+{
+	return r->in_grown && r->script.infd >= 0 && r->body_left > 0 &&
+		r->body.len == 0;
+}
+
+/* Nothing moved: which of the two is to be waited for? */
+static void
+wait_for_room(struct request *r, int fd)
+{
+	int n = 0;
+
+	if (ioctl(fd, FIONREAD, &n) < 0 || n == 0)
+		return;
+	if (loop_add(r->srv->loop, &r->script.in_io, r->script.infd,
+		    LOOP_WRITE) < 0) {
+		log_error("script %s: its body is cut short: %s", r->path,
+			strerror(errno));
+		body_end(r);
+	} else {
+		r->in_full = true;
+	}
+}
+
+ssize_t
+body_splice(struct request *r, int fd, size_t len)
+{
+	ssize_t n;
+
+	n = splice(fd, NULL, r->script.infd, NULL,
+		(size_t)MIN((uint64_t)len, r->body_left),
+		SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE);
+	if (n > 0) {
+		r->body_left -= (uint64_t)n;
+		if (r->body_left == 0)
+			body_end(r);
+		return n;
+	}
+	if (n < 0 && errno == EAGAIN) {
+		wait_for_room(r, fd);
+		errno = EAGAIN;
+	} else if (n < 0 && errno == EPIPE) {
+		/* It closed its input: what is left is read and dropped. */
+		body_end(r);
+		errno = EINVAL;
+	}
+	return n;
 }
 
 /* Body to the program; what its pipe does not take waits. */

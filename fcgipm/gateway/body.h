@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct loop_io;
 struct request;
@@ -17,6 +18,19 @@ struct request;
 /* Counts body and hands on what the program may have: never more than
  * CONTENT_LENGTH.  Ends the request with 413 over cgi.max_body. */
 void body_take(struct request *r, const uint8_t *p, size_t len);
+
+/* Its pipe is worth being large: it may be spliced. */
+void body_grow_pipe(struct request *r);
+bool body_may_splice(const struct request *r);
+
+/*
+ * body_splice - body from a socket to the program, without coming by us
+ *
+ * fd		the next len bytes of it are body
+ * returns	bytes moved; 0 at the end of the stream; -1 with errno: EAGAIN
+ *		nothing can be moved now, EINVAL it must be read instead
+ */
+ssize_t body_splice(struct request *r, int fd, size_t len);
 
 /* Nothing more of it will come, or be let through. */
 bool body_is_complete(const struct request *r);

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "gateway/body.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
@@ -22,18 +22,12 @@
 #include "gateway/server.h"
 
 #define READ_BYTES (64 * 1024)
+/* Less of a record is not worth a system call of its own. */
+#define SPLICE_MIN (16 * 1024)
+/* Reads an event may cost before other connections have their turn. */
+#define READS_A_TURN 16
 /* Largest content of a record that is gathered: FCGI_GET_VALUES. */
 #define GATHER_MAX 1024
-/* Output below this waits HOLD_MS for more, at or above it leaves at once. */
-#define HOLD_BYTES (16 * 1024)
-#define HOLD_MS 2
-/*
- * nginx stops sending a body once it sees the beginning of the answer, so
- * that one waits for the end of the body: until there is this much of it, or
- * the peer has sent nothing for so long.
- */
-#define UPLOAD_HOLD_BYTES (64 * 1024)
-#define UPLOAD_HOLD_MS 1000
 /* What response.c sends while nothing waits, and END_REQUEST behind it. */
 #define OUT_MAX (160 * 1024)
 /*
@@ -90,13 +84,6 @@ set_timer(struct conn *c, int64_t ms)
 		loop_timer_stop(c->srv->loop, &c->timer);
 }
 
-/* Would the beginning of the answer cost the rest of the body? */
-static bool
-is_uploading(const struct conn *c)
-{
-	return c->req && !c->answering && request_is_uploading(c->req);
-}
-
 /* What to watch for now. */
 static uint32_t
 wanted(const struct conn *c)
@@ -129,13 +116,9 @@ watch(struct conn *c)
 void
 conn_update(struct conn *c)
 {
-	int64_t soon = loop_now(c->srv->loop) + HOLD_MS;
-
 	if (c->state == CONN_CLOSED || c->feeding)
 		return;
-	if (c->hold_timer.place && c->hold_timer.at_ms > soon &&
-		!is_uploading(c))
-		loop_timer_set(c->srv->loop, &c->hold_timer, soon);
+	conn_hold_less(c);
 	if (c->io.fd >= 0 || c->blocked || !c->req ||
 		!request_is_quiet(c->req))
 		watch(c);
@@ -159,15 +142,8 @@ finish(struct conn *c)
 	conn_update(c);
 }
 
-static void
-stop_holding(struct conn *c)
-{
-	loop_timer_stop(c->srv->loop, &c->hold_timer);
-}
-
-/* The peer's socket is full, or not any more. */
-static void
-set_blocked(struct conn *c, bool blocked)
+void
+conn_set_blocked(struct conn *c, bool blocked)
 {
 	if (c->blocked == blocked)
 		return;
@@ -175,67 +151,6 @@ set_blocked(struct conn *c, bool blocked)
 	if (c->state == CONN_ENDING)
 		set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
 	conn_update(c);
-}
-
-/* Keeps p[0..len) until the peer takes it. */
-static void
-keep(struct conn *c, const void *p, size_t len)
-{
-	if (buf_add(&c->out, p, len) < 0) {
-		log_error("a client's connection is closed: %s for its answer",
-			strerror(errno));
-		conn_close(c);
-	}
-}
-
-void
-conn_send(struct conn *c, const void *p, size_t len, bool hold)
-{
-	struct iovec iov[2];
-	size_t held = c->out.len;
-	bool upload = is_uploading(c);
-	ssize_t n;
-
-	if (c->state == CONN_CLOSED)
-		return;
-	if (c->blocked || (hold && held + len <
-			(size_t)(upload ? UPLOAD_HOLD_BYTES : HOLD_BYTES))) {
-		keep(c, p, len);
-		if (!c->blocked && c->state != CONN_CLOSED &&
-			!c->hold_timer.place)
-			loop_timer_set(c->srv->loop, &c->hold_timer,
-				loop_now(c->srv->loop) +
-				(upload ? UPLOAD_HOLD_MS : HOLD_MS));
-		return;
-	}
-	c->answering = true;
-	stop_holding(c);
-	iov[0].iov_base = held ? buf_data(&c->out) : NULL;
-	iov[0].iov_len = held;
-	iov[1].iov_base = (void *)(uintptr_t)p;
-	iov[1].iov_len = len;
-	if (held)
-		n = writev(c->fd, iov, 2);
-	else
-		n = write(c->fd, p, len);
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		conn_close(c);
-		return;
-	}
-	if (n < 0)
-		n = 0;
-	buf_consume(&c->out, MIN((size_t)n, held));
-	n -= (ssize_t)MIN((size_t)n, held);
-	if ((size_t)n < len)
-		keep(c, (const uint8_t *)p + n, len - (size_t)n);
-	if (c->state != CONN_CLOSED)
-		set_blocked(c, c->out.len > 0);
-}
-
-size_t
-conn_waiting(const struct conn *c)
-{
-	return c->out.len;
 }
 
 void
@@ -260,29 +175,24 @@ conn_request_ended(struct conn *c, bool input_ended)
 static void
 flush_out(struct conn *c)
 {
-	ssize_t n;
+	bool done = conn_flush(c);
 
-	stop_holding(c);
-	c->answering = true;
-	n = buf_write(&c->out, c->fd);
-	if (n < 0) {
-		conn_close(c);
+	if (c->state == CONN_CLOSED)
 		return;
-	}
-	if (n > 0 && c->req)
+	if (c->flushed && c->req)
 		c->req->active_ms = loop_now(c->srv->loop);
-	if (c->out.len > 0) {
+	if (!done) {
 		/* Each byte taken gives the peer its time again. */
-		if (n > 0 && c->state == CONN_ENDING)
+		if (c->flushed && c->state == CONN_ENDING)
 			set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
-		set_blocked(c, true);
+		conn_set_blocked(c, true);
 		return;
 	}
 	if (c->state == CONN_ENDING) {
 		finish(c);
 		return;
 	}
-	set_blocked(c, false);
+	conn_set_blocked(c, false);
 	if (c->state == CONN_OPEN && c->req)
 		request_resume(c->req);
 }
@@ -291,12 +201,8 @@ static void
 on_hold_timer(struct loop_timer *timer)
 {
 	struct conn *c = container_of(timer, struct conn, hold_timer);
-	int64_t silent = loop_now(c->srv->loop) - c->input_ms;
 
-	if (is_uploading(c) && silent < UPLOAD_HOLD_MS)
-		loop_timer_set(c->srv->loop, timer,
-			c->input_ms + UPLOAD_HOLD_MS);
-	else
+	if (conn_held_enough(c))
 		flush_out(c);
 }
 
@@ -509,34 +415,86 @@ guard_input(struct conn *c)
 			c->srv->opts->pool->cgi_client_timeout_ms : 0);
 }
 
-static void
+/*
+ * The rest of a large record of body, from socket to pipe.
+ *
+ * returns	what read(2) would; -1 with EINVAL: it is to be read
+ */
+static ssize_t
+splice_input(struct conn *c)
+{
+	ssize_t n;
+
+	if (c->reader.content_left < SPLICE_MIN || !is_ours(c) ||
+		c->reader.header.type != FCGI_STDIN ||
+		!body_may_splice(c->req)) {
+		errno = EINVAL;
+		return -1;
+	}
+	n = body_splice(c->req, c->fd, c->reader.content_left);
+	if (n > 0)
+		fcgi_reader_skip(&c->reader, (size_t)n);
+	return n;
+}
+
+/* How much to read: behind a large record no more than the next header, so
+ * that what follows it can be spliced. */
+static size_t
+read_size(const struct conn *c)
+{
+	if (c->reader.header.content_len >= SPLICE_MIN && c->req &&
+		body_may_splice(c->req))
+		return MIN(fcgi_reader_to_header(&c->reader),
+			(size_t)READ_BYTES);
+	return READ_BYTES;
+}
+
+/* One read, or splice; true when another one is likely to bring more. */
+static bool
 read_input(struct conn *c)
 {
 	static uint8_t block[READ_BYTES];
-	ssize_t n = read(c->fd, block, sizeof(block));
+	ssize_t n = splice_input(c);
+	bool spliced = n > 0;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+	if (n < 0 && errno == EINVAL)
+		n = read(c->fd, block, read_size(c));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		conn_update(c);
+		return false;
+	}
 	if (n < 0) {
 		conn_close(c);
-		return;
+		return false;
 	}
 	if (n == 0) {
 		on_end_of_input(c);
-		return;
+		return false;
 	}
 	if (c->state == CONN_DISCARDING) {
 		c->discarded += (size_t)n;
 		if (c->discarded > DISCARD_BYTES)
 			conn_close(c);
-		return;
+		return false;
 	}
 	c->input_ms = loop_now(c->srv->loop);
 	if (c->req)
 		c->req->active_ms = c->input_ms;
-	feed(c, block, (size_t)n);
+	if (!spliced)
+		feed(c, block, (size_t)n);
 	guard_input(c);
 	conn_update(c);
+	return c->state == CONN_OPEN && c->req && body_may_splice(c->req);
+}
+
+static void
+read_turn(struct conn *c)
+{
+	int i;
+
+	for (i = 0; i < READS_A_TURN; i++)
+		if (!read_input(c))
+			break;
 }
 
 static void
@@ -553,7 +511,7 @@ on_event(struct loop_io *io, uint32_t events)
 	if (c->state == CONN_CLOSED)
 		return;
 	if (events & LOOP_READ && io->events & LOOP_READ) {
-		read_input(c);
+		read_turn(c);
 	} else if (events & LOOP_PEER_CLOSED && !(io->events & LOOP_READ)) {
 		/* Unread body is before it; only TCP needs no more to know. */
 		if (c->tcp || loop_mod(c->srv->loop, io,

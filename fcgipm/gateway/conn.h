@@ -39,6 +39,9 @@ struct conn {
 	struct loop_timer timer;	/* the peer must move until then */
 	struct loop_task free_task;
 	struct conn *next, **prev;	/* in srv->conns */
+	int pipefd;		/* content of a record is still in there, */
+	size_t pipe_left;	/* so many bytes, */
+	size_t before_pipe;	/* behind so many of out */
 	int64_t input_ms;	/* when the peer last sent a byte */
 	size_t discarded;	/* bytes */
 	uint8_t state;		/* enum conn_state */
@@ -49,6 +52,7 @@ struct conn {
 	bool blocked;		/* the peer takes no more, see out */
 	bool input_ended;	/* CONN_ENDING: nothing is left to discard */
 	bool served;		/* a request was answered here */
+	bool flushed;		/* the last conn_flush() moved something */
 	bool feeding;		/* what was read is being told */
 };
 
@@ -61,6 +65,19 @@ void conn_open(struct server *srv, int fd, bool tcp);
  * hold		they may wait some milliseconds for what comes behind them
  */
 void conn_send(struct conn *c, const void *p, size_t len, bool hold);
+
+/* Can a record's content go by conn_splice(), right now? */
+bool conn_may_splice(const struct conn *c);
+
+/*
+ * conn_splice - a record whose content is taken from a pipe
+ *
+ * head		its header
+ * fd		a pipe that holds len bytes, for none but us to read; it stays
+ *		open, and nobody reads it, while conn_waiting()
+ */
+void conn_splice(struct conn *c, const uint8_t head[FCGI_HEADER_LEN], int fd,
+	size_t len);
 
 /* Bytes that wait to be taken, held ones too. */
 size_t conn_waiting(const struct conn *c);
@@ -80,6 +97,15 @@ void conn_update(struct conn *c);
 
 /* Ends it now; a request still active is told (request_lost()). */
 void conn_close(struct conn *c);
+
+/* What conn.c needs of conn_output.c: writes what waits; true when that was
+ * all.  Then about the answer's beginning: it need not be held as long as
+ * before, and: has it been held long enough? */
+bool conn_flush(struct conn *c);
+void conn_hold_less(struct conn *c);
+bool conn_held_enough(struct conn *c);
+/* And the other way round: the peer's socket is full, or not any more. */
+void conn_set_blocked(struct conn *c, bool blocked);
 
 /* No more requests after the active one; closes it when none is. */
 void conn_drain(struct conn *c);

@@ -39,6 +39,10 @@ run_free(struct loop_task *task)
 	struct request *r = container_of(task, struct request, free_task);
 
 	script_fini(&r->script);
+	if (r->out_grown)
+		server_lost_pipe(r->srv);
+	if (r->in_grown)
+		server_lost_pipe(r->srv);
 	buf_fini(&r->params);
 	buf_fini(&r->body);
 	buf_fini(&r->head);
@@ -143,7 +147,8 @@ check_end(struct request *r)
 	if (!r->conn || r->script.pid || (!r->out_ended && !r->lingered))
 		return;
 	read_last_words(r);
-	if (!r->conn || (r->conn->blocked && r->script.errfd >= 0))
+	if (!r->conn || r->conn->pipe_left > 0 ||
+		(r->conn->blocked && r->script.errfd >= 0))
 		return;		/* request_resume() comes here again */
 	log_last_line(r);
 	if (!r->header_done && !r->aborted) {
@@ -192,7 +197,7 @@ request_is_receiving(const struct request *r)
 	if (r->input_ended)
 		return false;
 	return r->state != REQUEST_RUNNING ||
-		(r->script.infd >= 0 && r->body.len == 0);
+		(r->script.infd >= 0 && r->body.len == 0 && !r->in_full);
 }
 
 bool
@@ -212,7 +217,8 @@ bool
 request_is_full(const struct request *r)
 {
 	return r->state == REQUEST_QUEUED ||
-		(r->state == REQUEST_RUNNING && r->body.len > 0);
+		(r->state == REQUEST_RUNNING &&
+			(r->body.len > 0 || r->in_full));
 }
 
 /* The next look at a request that may be stuck. */
@@ -388,6 +394,7 @@ request_start(struct request *r)
 	r->active_ms = loop_now(r->srv->loop);
 	r->quick = true;
 	loop_timer_set(r->srv->loop, &r->timer, r->active_ms + WATCH_AFTER_MS);
+	body_grow_pipe(r);
 	/* What came while it waited. */
 	body = r->body;
 	buf_init(&r->body, BODY_MAX);
@@ -405,6 +412,17 @@ fail:
 	request_refuse(r, &why);
 }
 
+/* The program goes on for nobody. */
+static void
+end_aborted(struct request *r)
+{
+	if (r->conn->pipe_left > 0)
+		return;		/* request_resume() comes here again */
+	body_end(r);
+	response_end(r, 0);
+	leave_conn(r);
+}
+
 void
 request_abort(struct request *r)
 {
@@ -420,9 +438,7 @@ request_abort(struct request *r)
 		script_signal(&r->script, SIGKILL);
 		return;
 	}
-	body_end(r);
-	response_end(r, 0);
-	leave_conn(r);
+	end_aborted(r);
 }
 
 void
@@ -446,7 +462,11 @@ void
 request_resume(struct request *r)
 {
 	response_resume(r);
-	check_end(r);
+	if (r->aborted && r->script.pid &&
+		r->srv->opts->pool->cgi_on_abort == CONF_ABORT_FINISH)
+		end_aborted(r);
+	else
+		check_end(r);
 }
 
 static void

@@ -40,6 +40,9 @@ struct request {
 	bool header_only;	/* HEAD: the body of its answer is dropped */
 	bool err_used;		/* FCGI_STDERR was sent */
 	bool lingered;		/* enough for children left behind */
+	bool out_grown, in_grown;	/* its pipe holds 1 MiB */
+	bool in_full;		/* body could not be spliced for want of room */
+	uint64_t out_seen;	/* bytes of its output read by copying */
 	bool quick;		/* not running for WATCH_AFTER_MS yet */
 	uint8_t body_kind;	/* enum cgi_body */
 	uint64_t body_left;	/* bytes the program may still get */

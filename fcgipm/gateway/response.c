@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -25,6 +26,12 @@
 /* Reads an event may cost before other requests have their turn. */
 #define READS_A_TURN 8
 #define STDERR_BYTES 4096
+/* More output than this is worth a large pipe and no more copies. */
+#define COPY_MAX (256 * 1024)
+/* Whole pages of a pipe, as many as a record's length can tell. */
+#define SPLICE_MAX (60 * 1024)
+/* Fewer bytes are copied. */
+#define SPLICE_MIN (4 * 1024)
 
 struct block {
 	uint8_t head1[FCGI_HEADER_LEN];
@@ -168,6 +175,39 @@ close_out(struct request *r)
 	request_output_ended(r);
 }
 
+/*
+ * A large body goes from pipe to socket without coming by us.
+ *
+ * returns	false when it did not, and is to be copied
+ */
+static bool
+splice_out(struct request *r)
+{
+	uint8_t head[FCGI_HEADER_LEN];
+	int n;
+
+	if (!r->out_grown || !r->header_done || r->header_only || !r->conn ||
+		r->aborted || !conn_may_splice(r->conn) ||
+		ioctl(r->script.outfd, FIONREAD, &n) < 0 || n < SPLICE_MIN)
+		return false;
+	n = MIN(n, SPLICE_MAX);
+	fcgi_put_header(head, FCGI_STDOUT, r->id, (size_t)n, 0);
+	r->active_ms = loop_now(r->srv->loop);
+	conn_splice(r->conn, head, r->script.outfd, (size_t)n);
+	return true;
+}
+
+/* So many bytes more went by us. */
+static void
+count_copied(struct request *r, size_t n)
+{
+	bool worth = r->out_seen <= COPY_MAX && r->out_seen + n > COPY_MAX;
+
+	r->out_seen += n;
+	if (worth)
+		r->out_grown = server_grow_pipe(r->srv, r->script.outfd);
+}
+
 void
 response_read_out(struct request *r, uint32_t events)
 {
@@ -183,6 +223,8 @@ response_read_out(struct request *r, uint32_t events)
 			pause_output(r);
 			return;
 		}
+		if (splice_out(r))
+			continue;
 		/* What is held and one part, or nothing and two. */
 		n = readv(r->script.outfd, iov,
 			r->conn && conn_waiting(r->conn) ? 1 : 2);
@@ -194,6 +236,7 @@ response_read_out(struct request *r, uint32_t events)
 		}
 		r->active_ms = loop_now(r->srv->loop);
 		len = (size_t)n;
+		count_copied(r, len);
 		if (r->conn && !r->aborted &&
 			(r->header_done ? !r->header_only :
 					  scan_header(r, &b, &len)))

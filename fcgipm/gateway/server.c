@@ -5,6 +5,7 @@
  * that what is too much stays in the kernel's queue.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,8 @@
 
 #define ACCEPTS_A_TURN 16
 #define RETRY_MS 100
+#define BIG_PIPES 32
+#define BIG_PIPE_BYTES (1024 * 1024)
 
 static void
 watch_listeners(struct server *srv, bool on)
@@ -158,6 +161,22 @@ server_free_place(struct server *srv)
 	srv->running--;
 	if (srv->wait_first)
 		loop_defer(srv->loop, &srv->place_task);
+}
+
+bool
+server_grow_pipe(struct server *srv, int fd)
+{
+	if (srv->big_pipes == BIG_PIPES ||
+		fcntl(fd, F_SETPIPE_SZ, BIG_PIPE_BYTES) < 0)
+		return false;
+	srv->big_pipes++;
+	return true;
+}
+
+void
+server_lost_pipe(struct server *srv)
+{
+	srv->big_pipes--;
 }
 
 static struct request **

@@ -32,6 +32,7 @@ struct server {
 	struct request *programs[SERVER_BUCKETS];	/* by pid, until reaped */
 	struct request *wait_first, **wait_end;	/* for a place, in order */
 	unsigned running;	/* programs not yet reaped */
+	unsigned big_pipes;	/* see server_grow_pipe() */
 	bool paused;		/* listeners are not watched */
 	bool draining;		/* no new requests; leave when all is done */
 	struct loop_timer retry_timer;	/* of accept, after EMFILE */
@@ -72,6 +73,17 @@ void server_del_program(struct server *srv, struct request *r);
 void server_reap(struct server *srv);
 /* The request waits no longer. */
 void server_leave_queue(struct server *srv, struct request *r);
+/*
+ * server_grow_pipe - let a pipe hold 1 MiB instead of 64 KiB
+ *
+ * For bodies that are worth it.  The memory counts against limits of the user
+ * (pipe(7)), so a gateway has at most 32 such pipes.
+ *
+ * returns	true: server_lost_pipe() when it is closed; false: it stays
+ *		as it was
+ */
+bool server_grow_pipe(struct server *srv, int fd);
+void server_lost_pipe(struct server *srv);
 /* Something ended: a descriptor is free, and it may have been the last. */
 void server_something_ended(struct server *srv);
 

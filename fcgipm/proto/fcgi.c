@@ -256,6 +256,22 @@ fcgi_reader_at_rest(const struct fcgi_reader *r)
 	return r->have == 0;
 }
 
+size_t
+fcgi_reader_to_header(const struct fcgi_reader *r)
+{
+	if (r->have < FCGI_HEADER_LEN)
+		return (size_t)(FCGI_HEADER_LEN - r->have);
+	return (size_t)(r->content_left + r->padding_left + FCGI_HEADER_LEN);
+}
+
+void
+fcgi_reader_skip(struct fcgi_reader *r, size_t n)
+{
+	if (n > r->content_left)
+		BUG("more skipped than the record holds");
+	r->content_left = (uint16_t)(r->content_left - n);
+}
+
 /* Collects the 8 bytes of a header: 1 when r->header is new. */
 static int
 read_header(struct fcgi_reader *r, const uint8_t **p, size_t *len)

@@ -171,13 +171,20 @@ struct fcgi_reader {
 	uint8_t raw[FCGI_HEADER_LEN];	/* a header that comes in pieces */
 	uint8_t have;			/* bytes of raw, 8 = inside a record */
 	uint8_t padding_left;
-	uint16_t content_left;
+	uint16_t content_left;	/* of the current record */
 };
 
 void fcgi_reader_init(struct fcgi_reader *r);
 
 /* True between two records: the stream may end here. */
 bool fcgi_reader_at_rest(const struct fcgi_reader *r);
+
+/* Bytes until the next header is complete: what is left of this record, and
+ * the header. */
+size_t fcgi_reader_to_header(const struct fcgi_reader *r);
+
+/* n bytes of content, at most r->content_left, went another way. */
+void fcgi_reader_skip(struct fcgi_reader *r, size_t n);
 
 /*
  * fcgi_reader_next - the next event of the bytes at *p
