@@ -137,39 +137,6 @@ Test(rfc3875, no_content_type_is_invented, .timeout = 60)
 	expect_unchanged("X-Only: this\n\n<html>");
 }
 
-/* Section 5.1: by its name, as the manual says; any other is refused. */
-Test(rfc3875, an_nph_program_is_known_by_its_name, .timeout = 60)
-{
-	struct world *w = world_open();
-	struct answer a;
-
-	world_shell(w, "mkdir www\n"
-		"cat >www/nph-page <<'END'\n"
-		"#!/bin/sh\n"
-		"printf 'HTTP/1.1 404 Not here\\r\\n'\n"
-		"printf 'X-Nph: yes\\r\\n\\r\\nbody\\n\\0\\n'\n"
-		"END\n"
-		"chmod 755 www/nph-page\n"
-		"cp www/nph-page www/page\n");
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/www.sock\n"
-		       "docroot = @DIR@/www\n"
-		       "cgi.nph = name\n");
-	a = client_script(w, "www.sock", world_path(w, "www/nph-page"), NULL);
-	cr_expect(a.ended);
-	/* FastCGI has no place for the line (its section 6.1), but for what
-	 * it says; the rest is as it was. */
-	cr_expect_eq(a.out_len, 44, "%zu: %s", a.out_len, a.out);
-	cr_expect_eq(memcmp(a.out, "Status:  404 Not here\r\nX-Nph: yes\r\n"
-		"\r\nbody\n\0\n", 44), 0, "%s", a.out);
-	answer_free(&a);
-	a = client_script(w, "www.sock", world_path(w, "www/page"), NULL);
-	answer_expect(&a, "Status: 502 ");
-	answer_free(&a);
-	world_close(&w);
-}
-
 Test(rfc3875, other_fields_are_passed_on, .timeout = 60)
 {
 	expect_unchanged("Content-Type: text/plain\r\n"
