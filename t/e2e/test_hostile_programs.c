@@ -118,15 +118,25 @@ bomb_has_grown(void *arg)
 }
 
 /*
- * rlimit_nproc counts all that a user runs.  Root takes a user who runs
- * nothing else; whoever is no root shares it with what runs as him already.
+ * rlimit_nproc counts all that a user runs.  Root takes a user that nobody
+ * is; whoever is no root shares it with what runs as him already.
  */
+static struct target
+start_bombs(void)
+{
+	char keys[200] = "";
+	int uid = 100000 + (int)getpid();
+
+	if (geteuid() == 0)
+		snprintf(keys, sizeof(keys), "user = %d\ngroup = %d\n", uid,
+			uid);
+	strcat(keys, "rlimit_nproc = 64\ncgi.idle_timeout = 1s\n");
+	return hostile_start(keys);
+}
+
 Test(hostile_programs, fork_bombs_end_with_their_request, .timeout = 120)
 {
-	struct target t = hostile_start(geteuid() == 0 ?
-		"user = games\ngroup = games\nrlimit_nproc = 64\n"
-		"cgi.idle_timeout = 1s\n" :
-		"rlimit_nproc = 64\ncgi.idle_timeout = 1s\n");
+	struct target t = start_bombs();
 	size_t rounds = hostile_size(1, 10), most = 0, n, i;
 	struct answer a;
 	int fd;
