@@ -64,6 +64,7 @@ conn_close(struct conn *c)
 	loop_timer_stop(loop, &c->hold_timer);
 	buf_fini(&c->out);
 	buf_fini(&c->gather);
+	c->srv->nconns--;
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -547,6 +548,7 @@ conn_open(struct server *srv, int fd, bool tcp)
 	if (c->next)
 		c->next->prev = &c->next;
 	srv->conns = c;
+	srv->nconns++;
 	/* Web servers write the request right behind connect(2). */
 	read_input(c);
 	if (c->io.fd < 0)

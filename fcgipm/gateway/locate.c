@@ -157,8 +157,9 @@ refuse_errno(const struct gateway_opts *opts, const char *path,
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
-		return refuse(why, 503, "open: %s; raise rlimit_files or lower "
-			"pm.max_children", strerror(errno));
+		return refuse(why, 503, "open: %s; raise the limit of "
+			"open files (ulimit -Hn, LimitNOFILE=)",
+			strerror(errno));
 	default:
 		return refuse(why, 500, "open: %s", strerror(errno));
 	}

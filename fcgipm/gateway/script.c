@@ -114,8 +114,9 @@ script_start(struct script *s, const struct gateway_opts *opts,
 	if (!spec->shared.spec.envp)
 		return refuse(why, 503, "no memory for its environment");
 	if (open_pipes(s, opts, spec) < 0) {
-		refuse(why, 503, "pipe: %s; raise rlimit_files or lower "
-			"pm.max_children", strerror(errno));
+		refuse(why, 503, "pipe: %s; raise the limit of "
+			"open files (ulimit -Hn, LimitNOFILE=)",
+			strerror(errno));
 		goto fail;
 	}
 	s->pid = spawn_share(&spec->shared, spec->wait);

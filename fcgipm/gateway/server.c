@@ -6,8 +6,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +29,10 @@
 #define RETRY_MS 100
 #define BIG_PIPES 32
 #define BIG_PIPE_BYTES (1024 * 1024)
+/* Descriptors of a running program beside its connection, and those that are
+ * open only while one is started. */
+#define FDS_A_PROGRAM 4
+#define FDS_TO_START 10
 
 static void
 watch_listeners(struct server *srv, bool on)
@@ -52,7 +58,7 @@ static void
 update_listeners(struct server *srv)
 {
 	bool on = !srv->wait_first && !srv->retry_timer.place &&
-		!srv->draining;
+		!srv->draining && srv->nconns < srv->max_conns;
 
 	if (on == srv->paused)
 		watch_listeners(srv, on);
@@ -100,8 +106,8 @@ on_accept_error(struct server *srv, int err)
 		server_drain(srv);
 		return;
 	default:
-		log_warning("accept: %s; raise rlimit_files or lower "
-			"pm.max_children", strerror(err));
+		log_warning("accept: %s; raise the limit of open files "
+			"(ulimit -Hn, LimitNOFILE=)", strerror(err));
 		loop_timer_set(srv->loop, &srv->retry_timer,
 			loop_now(srv->loop) + RETRY_MS);
 		update_listeners(srv);
@@ -122,13 +128,19 @@ on_connection(struct loop_io *io, uint32_t events)
 			on_accept_error(ln->srv, err);
 			return;
 		}
+		if (ln->srv->nconns < ln->srv->max_conns)
+			continue;
+		log_warning("%u connections are open; the next waits until one "
+			"ends, or raise the limit of open files (ulimit -Hn, "
+			"LimitNOFILE=)", ln->srv->nconns);
+		update_listeners(ln->srv);
 	}
 }
 
 bool
 server_take_place(struct server *srv, struct request *r)
 {
-	if (srv->running < srv->opts->pool->max_children && !srv->wait_first) {
+	if (srv->running < srv->places && !srv->wait_first) {
 		srv->running++;
 		return true;
 	}
@@ -231,7 +243,7 @@ run_place(struct loop_task *task)
 	struct request *r;
 
 	while ((r = srv->wait_first) &&
-		srv->running < srv->opts->pool->max_children) {
+		srv->running < srv->places) {
 		server_leave_queue(srv, r);
 		srv->running++;
 		request_start(r);
@@ -243,7 +255,7 @@ server_something_ended(struct server *srv)
 {
 	if (srv->draining) {
 		loop_defer(srv->loop, &srv->idle_task);
-	} else if (srv->retry_timer.place) {
+	} else {
 		loop_timer_stop(srv->loop, &srv->retry_timer);
 		update_listeners(srv);
 	}
@@ -293,6 +305,37 @@ server_abort(struct server *srv)
 	loop_quit(srv->loop);
 }
 
+/*
+ * Descriptors are shared out beforehand, so that whoever was accepted also gets
+ * his program: up to half for programs, the rest for connections.
+ */
+static int
+share_fds(struct server *srv)
+{
+	const unsigned wanted = srv->opts->pool->max_children;
+	struct rlimit lim;
+	unsigned left, used;
+	int fd = fcntl(srv->opts->nullfd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0 || getrlimit(RLIMIT_NOFILE, &lim) < 0) {
+		fd_close(&fd);
+		return -1;
+	}
+	/* The lowest that is free: no others are open. */
+	used = (unsigned)fd + FDS_TO_START;
+	fd_close(&fd);
+	left = (unsigned)MIN(lim.rlim_cur, (rlim_t)INT_MAX);
+	left = left > used ? left - used : 0;
+	srv->places = MIN(wanted, MAX(left / 2 / FDS_A_PROGRAM, 1U));
+	srv->max_conns = left > srv->places * FDS_A_PROGRAM ?
+		left - srv->places * FDS_A_PROGRAM : 1;
+	if (srv->places < wanted)
+		log_warning("%u programs at once instead of %u: raise the "
+			"limit of open files (ulimit -Hn, LimitNOFILE=) or "
+			"lower pm.max_children", srv->places, wanted);
+	return 0;
+}
+
 int
 server_init(struct server *srv, struct loop *loop,
 	const struct gateway_opts *opts, const int *fds, size_t n)
@@ -322,6 +365,8 @@ server_init(struct server *srv, struct loop *loop,
 			return -1;
 		ln->tcp = sa.ss_family != AF_UNIX;
 	}
+	if (share_fds(srv) < 0)
+		return -1;
 	watch_listeners(srv, true);
 	return 0;
 }

@@ -29,10 +29,15 @@ struct server {
 	struct server_listener *listeners;
 	size_t nlisteners;
 	struct conn *conns;	/* all of them, newest first */
+	unsigned nconns;	/* their number */
+	unsigned max_conns;	/* no more are accepted above, for want of
+				 * descriptors */
 	struct request *programs[SERVER_BUCKETS];	/* by pid, until reaped */
 	struct request *wait_first, **wait_end;	/* for a place, in order */
 	unsigned running;	/* programs not yet reaped */
 	unsigned big_pipes;	/* see server_grow_pipe() */
+	unsigned places;	/* for programs: pm.max_children, or as many as
+				 * there are descriptors for */
 	bool paused;		/* listeners are not watched */
 	bool draining;		/* no new requests; leave when all is done */
 	struct loop_timer retry_timer;	/* of accept, after EMFILE */
