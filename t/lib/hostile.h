@@ -54,7 +54,7 @@ void hostile_unharmed(struct target *t, const char *after);
 /* The same, then the end of the world. */
 void hostile_end(struct target *t, const char *after);
 
-/* A good request, asserted to be answered within a second. */
+/* A good request, asserted to be answered within a second of calm. */
 void hostile_serves(struct target *t, const char *after);
 /* Asserts that the gateway's programs are gone within a second; the
  * milliseconds it took. */
@@ -64,6 +64,10 @@ long hostile_starts(const struct target *t);
 /* Waits until the peer closes, for at most so long; asserts.  The bytes that
  * came. */
 size_t hostile_closed(int fd, int limit_ms, const char *why);
+/* A clock that goes at a twentieth of its speed while anybody on this machine
+ * waits for a CPU: what must not last for longer than a second is measured by
+ * it, and that of a busy machine becomes up to twenty. */
+int64_t hostile_calm_ms(void);
 /* The gateway's memory, or 0 where a sanitizer keeps what was freed. */
 long hostile_rss_kib(const struct target *t);
 /* Milliseconds of CPU time it has used. */
