@@ -20,14 +20,14 @@ struct script_spec {
 	char *const *argv;
 	char *own_argv[3];	/* room for it */
 	struct vec env;
+	const char *cwd;	/* the folder it runs in, NULL = ours */
+	int cwdfd;		/* >= 0: this folder instead */
 	int execfd;		/* >= 0: run this descriptor, not the path */
-	int cwdfd;		/* >= 0: in this folder */
-	const char *cwd;	/* else in this one, NULL = ours */
+	char first[128];	/* the line behind "#!", cut; for messages */
+	bool script;		/* it has one */
 	bool has_body;		/* fd 0 is a pipe, else /dev/null */
-	bool script;		/* begins with "#!" */
-	char first[128];	/* the line behind that, cut; for messages */
-	int fds[3];		/* private, as is all below */
-	bool wait;		/* for the exec */
+	bool wait;		/* for the exec; private, as is all below */
+	int fds[3];
 	struct script *owner;	/* who used it last */
 	struct spawn_shared shared;
 };

@@ -94,7 +94,7 @@ scan_name(struct cgi_header *h, uint8_t c)
 static bool
 scan_version(struct cgi_header *h, uint8_t c)
 {
-	static const char form[] = "1.0 ";
+	static const uint8_t form[] = {'1', '.', '0', ' '};
 	size_t at = h->len - strlen("HTTP/");
 
 	if (form[at] == '0' ? !isdigit(c) : c != form[at])

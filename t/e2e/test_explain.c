@@ -94,8 +94,7 @@ check_refusal(struct world *w, const struct answer *a, const char *script,
 	line = log_line(w, want);
 	cr_expect(strstr(line, "pool shop: "), "%s", line);
 	snprintf(want, sizeof(want), "script %s%s: %.3s: ",
-		script[0] == '/' ? w->dir : "",
-		script[0] == '/' ? script : script, status);
+		script[0] == '/' ? w->dir : "", script, status);
 	cr_expect(strstr(line, want), "%s: not \"%s\" in %s", script, want,
 		line);
 	cr_expect(strstr(line, why), "%s: not \"%s\" in %s", script, why,
@@ -224,7 +223,9 @@ Test(explain, each_request_that_is_not_taken, .timeout = 60)
 Test(explain, a_parameter_that_is_too_long_for_a_program, .timeout = 60)
 {
 	enum { N = 140000, PART = 35000 };
-	static char big[8 + N];
+	static const uint8_t head[8] = {3, 0x80, 0x02, 0x22, 0xe0, 'B', 'I',
+		'G'};
+	static char big[sizeof(head) + N];
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock");
 	struct answer a;
@@ -236,7 +237,7 @@ Test(explain, a_parameter_that_is_too_long_for_a_program, .timeout = 60)
 	file[0] = 15;
 	file[1] = (char)(len - 17);
 	memset(big, 'x', sizeof(big));
-	memcpy(big, "\3\200\2\42\340BIG", 8);
+	memcpy(big, head, sizeof(head));
 	client_record(fd, 1, 1, "\0\1\0\0\0\0\0\0", 8, 0);
 	client_record(fd, 4, 1, file, len, 0);
 	for (at = 0; at < sizeof(big); at += PART)
