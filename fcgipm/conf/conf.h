@@ -82,6 +82,8 @@ struct conf_pool {
 	unsigned pm;			/* enum conf_pm */
 	unsigned max_children;		/* workers; cgi: programs at once */
 	unsigned threads;		/* of each worker */
+	int64_t queue_timeout_ms;	/* 0 = for ever */
+	int64_t request_terminate_timeout_ms;	/* 0 = never */
 	int64_t stop_timeout_ms;
 	unsigned stop_signal;
 	uint64_t cgi_max_body_bytes;	/* 0 = no limit */

@@ -39,6 +39,8 @@
 #define DISCARD_BYTES (64 * 1024 * 1024)
 /* How long a new connection may take to send something when we leave. */
 #define DRAIN_MS 1000
+/* A connection that says nothing for so long may be closed for another. */
+#define UNUSED_MS 1000
 
 static void flush_out(struct conn *c);
 
@@ -163,7 +165,8 @@ conn_request_ended(struct conn *c, bool input_ended)
 	c->served = true;
 	set_timer(c, 0);
 	/* Body that still comes is for an id that is not active: dropped. */
-	if (c->keep && !c->srv->draining) {
+	if (c->keep && !c->srv->draining &&
+		c->srv->nconns < c->srv->max_conns) {
 		conn_update(c);
 		return;
 	}
@@ -543,6 +546,7 @@ conn_open(struct server *srv, int fd, bool tcp)
 	fcgi_reader_init(&c->reader);
 	buf_init(&c->out, OUT_MAX);
 	buf_init(&c->gather, GATHER_MAX);
+	c->input_ms = loop_now(srv->loop);
 	c->next = srv->conns;
 	c->prev = &srv->conns;
 	if (c->next)
@@ -553,6 +557,15 @@ conn_open(struct server *srv, int fd, bool tcp)
 	read_input(c);
 	if (c->io.fd < 0)
 		conn_update(c);
+}
+
+bool
+conn_is_idle(const struct conn *c)
+{
+	return c->state == CONN_OPEN && !c->req &&
+		fcgi_reader_at_rest(&c->reader) && c->out.len == 0 &&
+		(c->served ||
+			loop_now(c->srv->loop) - c->input_ms > UNUSED_MS);
 }
 
 void

@@ -79,6 +79,9 @@ bool conn_may_splice(const struct conn *c);
 void conn_splice(struct conn *c, const uint8_t head[FCGI_HEADER_LEN], int fd,
 	size_t len);
 
+/* Kept open for a next request, or never used: nobody misses it. */
+bool conn_is_idle(const struct conn *c);
+
 /* Bytes that wait to be taken, held ones too. */
 size_t conn_waiting(const struct conn *c);
 

@@ -17,10 +17,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "conf/conf.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
 #include "gateway/refuse.h"
 #include "gateway/request.h"
+#include "gateway/server.h"
 #include "sys/spawn.h"
 
 /*
@@ -252,9 +254,16 @@ refuse_page(struct request *r, const struct refusal *why)
 
 	n = snprintf((char *)rec + FCGI_HEADER_LEN,
 		sizeof(rec) - FCGI_HEADER_LEN,
-		"Status: %u %s\r\nContent-Type: text/plain\r\n%s\r\n",
-		why->status, text,
-		why->status == 503 ? "Retry-After: 1\r\n" : "");
+		"Status: %u %s\r\nContent-Type: text/plain\r\n",
+		why->status, text);
+	if (why->status == 503)
+		n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
+			sizeof(rec) - FCGI_HEADER_LEN - (size_t)n,
+			"Retry-After: %lld\r\n", 1 +
+			(long long)r->srv->opts->pool->queue_timeout_ms /
+			1000);
+	n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
+		sizeof(rec) - FCGI_HEADER_LEN - (size_t)n, "\r\n");
 	if (!r->header_only)
 		n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
 			sizeof(rec) - FCGI_HEADER_LEN - (size_t)n,

@@ -81,6 +81,8 @@ void
 request_refuse(struct request *r, const struct refusal *why)
 {
 	refuse_log(r, why);
+	if (r->state == REQUEST_QUEUED)
+		server_leave_queue(r->srv, r);
 	if (why->status == 504)
 		script_stop(&r->script);
 	else
@@ -229,6 +231,8 @@ arm_timer(struct request *r, int64_t limit_ms)
 	const int64_t limits[] = {
 		pool->cgi_idle_timeout_ms, pool->cgi_client_timeout_ms};
 	int64_t now = loop_now(r->srv->loop), at = 0;
+	int64_t end_ms = pool->request_terminate_timeout_ms ?
+		r->started_ms + pool->request_terminate_timeout_ms : 0;
 	size_t i;
 
 	/* Whose turn it is may change: the shorter one decides. */
@@ -237,6 +241,8 @@ arm_timer(struct request *r, int64_t limit_ms)
 			at = now + limits[i];
 	if (limit_ms > 0)
 		at = MIN(at, r->active_ms + limit_ms);
+	if (end_ms > 0 && (at == 0 || end_ms < at))
+		at = end_ms;
 	if (at)
 		loop_timer_set(r->srv->loop, &r->timer, at);
 }
@@ -262,18 +268,34 @@ on_timer(struct loop_timer *timer)
 		(r->conn->blocked || request_is_receiving(r));
 	int64_t limit = client ? pool->cgi_client_timeout_ms :
 				 pool->cgi_idle_timeout_ms;
+	int64_t now = loop_now(r->srv->loop);
 	struct refusal why;
 
+	if (r->state == REQUEST_QUEUED) {
+		refuse(&why, 503, "all %u places were taken for %lld ms "
+			"(queue_timeout); raise pm.max_children",
+			r->srv->places, (long long)pool->queue_timeout_ms);
+		request_refuse(r, &why);
+		return;
+	}
 	if (r->script.pid == 0) {
 		r->lingered = true;
 		check_end(r);
+		return;
+	}
+	if (pool->request_terminate_timeout_ms &&
+		now - r->started_ms >= pool->request_terminate_timeout_ms) {
+		refuse(&why, 504, "it ran for %lld ms; it is ended "
+			"(request_terminate_timeout)",
+			(long long)(now - r->started_ms));
+		request_refuse(r, &why);
 		return;
 	}
 	if (r->quick) {
 		watch_all(r);
 		return;
 	}
-	if (limit <= 0 || loop_now(r->srv->loop) - r->active_ms < limit) {
+	if (limit <= 0 || now - r->active_ms < limit) {
 		arm_timer(r, limit);
 		return;
 	}
@@ -335,6 +357,10 @@ request_params_end(struct request *r)
 	r->state = REQUEST_QUEUED;
 	if (server_take_place(r->srv, r))
 		request_start(r);
+	else if (r->srv->opts->pool->queue_timeout_ms)
+		loop_timer_set(r->srv->loop, &r->timer,
+			loop_now(r->srv->loop) +
+			r->srv->opts->pool->queue_timeout_ms);
 }
 
 /* How much body the program gets; -1 with why when that is too much. */
@@ -392,6 +418,7 @@ request_start(struct request *r)
 	r->state = REQUEST_RUNNING;
 	server_add_program(r->srv, r);
 	r->active_ms = loop_now(r->srv->loop);
+	r->started_ms = r->active_ms;
 	r->quick = true;
 	loop_timer_set(r->srv->loop, &r->timer, r->active_ms + WATCH_AFTER_MS);
 	body_grow_pipe(r);

@@ -56,6 +56,7 @@ struct request {
 	struct script script;
 	struct loop_timer timer;	/* of inactivity, then of lingering */
 	struct loop_task free_task;
+	int64_t started_ms;	/* when its program was started */
 	int64_t active_ms;	/* when a byte last moved */
 };
 

@@ -57,17 +57,42 @@ watch_listeners(struct server *srv, bool on)
 static void
 update_listeners(struct server *srv)
 {
-	bool on = !srv->wait_first && !srv->retry_timer.place &&
+	const struct conf_pool *pool = srv->opts->pool;
+	/* Who may be told to come again must be accepted for that. */
+	unsigned patience = pool->queue_timeout_ms ? pool->listen_backlog : 0;
+	bool on = srv->nwaiting <= patience && !srv->retry_timer.place &&
 		!srv->draining && srv->nconns < srv->max_conns;
 
 	if (on == srv->paused)
 		watch_listeners(srv, on);
 }
 
+/* Makes sure that one more can be accepted, at the expense of the connection
+ * that is idle longest. */
+static void
+make_room(struct server *srv)
+{
+	struct conn *c, *idle = NULL;
+
+	if (srv->nconns < srv->max_conns)
+		return;
+	for (c = srv->conns; c; c = c->next)
+		if (conn_is_idle(c) && (!idle || c->input_ms < idle->input_ms))
+			idle = c;
+	if (idle)
+		conn_close(idle);
+	else
+		loop_timer_set(srv->loop, &srv->retry_timer,
+			loop_now(srv->loop) + RETRY_MS);
+}
+
 static void
 on_retry_timer(struct loop_timer *timer)
 {
-	update_listeners(container_of(timer, struct server, retry_timer));
+	struct server *srv = container_of(timer, struct server, retry_timer);
+
+	make_room(srv);
+	update_listeners(srv);
 }
 
 /* 0 when one was accepted, else errno. */
@@ -128,6 +153,7 @@ on_connection(struct loop_io *io, uint32_t events)
 			on_accept_error(ln->srv, err);
 			return;
 		}
+		make_room(ln->srv);
 		if (ln->srv->nconns < ln->srv->max_conns)
 			continue;
 		log_warning("%u connections are open; the next waits until one "
@@ -144,6 +170,7 @@ server_take_place(struct server *srv, struct request *r)
 		srv->running++;
 		return true;
 	}
+	srv->nwaiting++;
 	r->next_waiting = NULL;
 	*srv->wait_end = r;
 	srv->wait_end = &r->next_waiting;
@@ -162,6 +189,7 @@ server_leave_queue(struct server *srv, struct request *r)
 		*at = r->next_waiting;
 		if (!*at)
 			srv->wait_end = at;
+		srv->nwaiting--;
 		break;
 	}
 	update_listeners(srv);

@@ -34,6 +34,7 @@ struct server {
 				 * descriptors */
 	struct request *programs[SERVER_BUCKETS];	/* by pid, until reaped */
 	struct request *wait_first, **wait_end;	/* for a place, in order */
+	unsigned nwaiting;
 	unsigned running;	/* programs not yet reaped */
 	unsigned big_pipes;	/* see server_grow_pipe() */
 	unsigned places;	/* for programs: pm.max_children, or as many as

@@ -1,0 +1,252 @@
+/*
+ * test_queue.c - more requests than places, programs that run too long, and
+ * connections that are kept for nothing
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* Answers once the file named by QUERY_STRING is there, beside this script. */
+static const char waiter[] =
+	"#!/bin/sh\n"
+	"echo $$ >>started\n"
+	"printf 'Content-Type: text/plain\\n\\n'\n"
+	"while [ -n \"$QUERY_STRING\" ] && [ ! -e \"$QUERY_STRING\" ]; do\n"
+	"	sleep 0.02\n"
+	"done\n"
+	"echo served\n";
+
+static struct world *
+start(const char *script, const char *keys)
+{
+	struct world *w = world_open();
+	char ini[800];
+
+	world_script(w, "script", script);
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/script\n%s", keys);
+	world_start(w, ini);
+	return w;
+}
+
+static int
+begin(struct world *w, const char *query, int flags)
+{
+	char text[64];
+	const char *const params[] = {"REQUEST_METHOD=GET", text, NULL};
+	int fd = client_connect(w, "www.sock");
+
+	snprintf(text, sizeof(text), "QUERY_STRING=%s", query);
+	client_begin(fd, 1, flags, params);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	return fd;
+}
+
+static size_t
+count_lines(const struct world *w, const char *name)
+{
+	FILE *f = fopen(world_path(w, name), "r");
+	size_t n = 0;
+	int c;
+
+	if (!f)
+		return 0;
+	while ((c = getc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+static bool
+one_started(void *arg)
+{
+	return count_lines(arg, "started") == 1;
+}
+
+static void
+expect_served(int fd)
+{
+	struct answer a = client_read(fd);
+
+	answer_expect(&a, "served\n");
+	cr_expect(a.ended);
+	answer_free(&a);
+	close(fd);
+}
+
+/* As the page says: 503, when to come again, and END_REQUEST. */
+static void
+expect_503(int fd, const char *retry_after)
+{
+	struct answer a = client_read(fd);
+
+	answer_expect(&a, "Status: 503 Service Unavailable\r\n");
+	answer_expect(&a, retry_after);
+	cr_expect(a.ended);
+	cr_expect_eq(a.app_status, 0);
+	answer_free(&a);
+	close(fd);
+}
+
+Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
+{
+	struct world *w = start(waiter,
+		"pm.max_children = 1\nqueue_timeout = 1500ms\n");
+	int first = begin(w, "go", 0), late[20];
+	size_t i;
+
+	world_until(one_started, w, "the first program");
+	for (i = 0; i < 20; i++)
+		late[i] = begin(w, "", 0);
+	for (i = 0; i < 20; i++)
+		expect_503(late[i], "Retry-After: 2\r\n");
+	cr_expect_eq(count_lines(w, "started"), 1,
+		"a program was started for nobody");
+	world_expect_log(w, "503: all 1 places were taken for 1500 ms "
+		"(queue_timeout); raise pm.max_children");
+	world_write(w, "go", "");
+	expect_served(first);
+	expect_served(begin(w, "", 0));
+	world_close(&w);
+}
+
+Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
+{
+	struct world *w = start(waiter,
+		"pm.max_children = 1\nqueue_timeout = 20s\n");
+	int first = begin(w, "go", 0), later[5];
+	size_t i;
+
+	world_until(one_started, w, "the first program");
+	for (i = 0; i < 5; i++)
+		later[i] = begin(w, "", 0);
+	world_write(w, "go", "");
+	expect_served(first);
+	for (i = 0; i < 5; i++)
+		expect_served(later[i]);
+	world_close(&w);
+}
+
+Test(queue, without_a_limit_it_waits, .timeout = 30)
+{
+	struct world *w = start(waiter, "pm.max_children = 1\n");
+	int first = begin(w, "go", 0), second;
+
+	world_until(one_started, w, "the first program");
+	second = begin(w, "", 0);
+	world_write(w, "go", "");
+	expect_served(first);
+	expect_served(second);
+	world_close(&w);
+}
+
+Test(queue, who_leaves_the_queue_frees_it, .timeout = 30)
+{
+	struct world *w = start(waiter,
+		"pm.max_children = 1\nqueue_timeout = 20s\n");
+	int first = begin(w, "go", 0), gone, last;
+
+	world_until(one_started, w, "the first program");
+	gone = begin(w, "", 0);
+	last = begin(w, "", 0);
+	close(gone);
+	world_write(w, "go", "");
+	expect_served(first);
+	expect_served(last);
+	cr_expect_eq(count_lines(w, "started"), 2);
+	world_close(&w);
+}
+
+/* Busy all the time, so only the clock can end it. */
+static const char busy[] =
+	"#!/bin/sh\n"
+	"echo $$ >pid.new && mv pid.new pid\n"
+	"[ \"$QUERY_STRING\" != deaf ] || trap '' TERM\n"
+	"case $QUERY_STRING in\n"
+	"stop) kill -STOP $$ ;;\n"
+	"talk) printf 'Content-Type: text/plain\\n\\n'\n"
+	"	while :; do echo line; sleep 0.05; done ;;\n"
+	"*) while :; do sleep 0.05; done ;;\n"
+	"esac\n";
+
+static void
+expect_ended(const char *query, bool answered)
+{
+	struct world *w = start(busy, "request_terminate_timeout = 500ms\n");
+	int fd = begin(w, query, 0);
+	pid_t pid = world_read_pid(world_path(w, "pid"));
+
+	if (answered) {
+		struct answer a = client_read(fd);
+
+		answer_expect(&a, "Status: 504 Gateway Timeout\r\n");
+		answer_free(&a);
+	} else {
+		/* It began, so only its lack of an END_REQUEST tells. */
+		cr_expect_gt(client_drain(fd), 0);
+	}
+	close(fd);
+	world_until_gone(pid);
+	world_expect_log(w, "(request_terminate_timeout)");
+	world_close(&w);
+}
+
+Test(queue, a_program_that_runs_too_long_is_ended, .timeout = 30)
+{
+	expect_ended("", true);
+}
+
+Test(queue, so_is_one_that_is_deaf_to_term, .timeout = 30)
+{
+	expect_ended("deaf", true);
+}
+
+Test(queue, so_is_one_that_was_stopped, .timeout = 30)
+{
+	expect_ended("stop", true);
+}
+
+Test(queue, an_answer_that_runs_too_long_is_cut, .timeout = 30)
+{
+	expect_ended("talk", false);
+}
+
+/* Kept connections are given up for new ones when descriptors run out. */
+Test(queue, kept_connections_make_room, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *argv[] = {"fcgipm-cgi", "-l", strdup(world_path(w, "www.sock")),
+		"-j", "2", strdup(world_script(w, "script", waiter)), NULL};
+	char *limited[] = {"/usr/bin/prlimit", "--nofile=48",
+		strdup(world_handler("../fcgipm-cgi")), argv[1], argv[2],
+		argv[3], argv[4], argv[5], NULL};
+	int kept[64];
+	size_t i, n = 64;
+
+	world_launch_argv(w, limited);
+	world_expect_log(w, "ready: ");
+	/* Each asks to be kept; more than can be are answered all the same. */
+	for (i = 0; i < n; i++) {
+		struct answer a;
+
+		kept[i] = begin(w, "", 1);
+		a = client_read(kept[i]);
+		answer_expect(&a, "served\n");
+		cr_expect(a.ended);
+		answer_free(&a);
+	}
+	for (i = 0; i < n; i++)
+		close(kept[i]);
+	free(argv[2]);
+	free(argv[5]);
+	free(limited[2]);
+	world_close(&w);
+}
