@@ -94,7 +94,6 @@ main(void)
 	const char *query = getenv("QUERY_STRING"), *eq;
 	unsigned long long n;
 	char body[4096];
-	extern char **environ;
 	char **var;
 
 	note_start();

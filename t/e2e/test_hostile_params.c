@@ -69,12 +69,11 @@ Test(hostile_params, lengths_that_wrap, .timeout = 120)
 
 	for (i = 0; i < 12; i++) {
 		for (j = 0; j < 12; j++) {
-			uint8_t bytes[12];
+			uint8_t bytes[12] = {[8] = 'W', 'O', 'R', 'D'};
 			struct answer a;
 
 			put_length4(bytes, lengths[i]);
 			put_length4(bytes + 4, lengths[j]);
-			memcpy(bytes + 8, "WORD", 4);
 			a = call_params(&t, bytes, 12);
 			/* Nothing of it is there, but for two empty ones:
 			 * then WORD is the next pair's lengths. */
@@ -452,13 +451,14 @@ Test(hostile_params, paths_as_long_as_there_are_and_longer, .timeout = 60)
 		FILE *f = fopen(world_path(w, "deepest"), "re");
 
 		cr_assert_not_null(f);
-		n = fread(path, 1, sizeof(path) - 1, f);
+		n = fread(path, 1, sizeof(path) - 2, f);
 		fclose(f);
 		path[n] = '\0';
 	}
 	cr_assert_eq(strlen(w->dir) + 4 + n, 4095);
 	cr_expect_eq(ask_for(w, path), 200, "PATH_MAX - 1");
-	strcat(path, "x");
+	path[n] = 'x';
+	path[n + 1] = '\0';
 	cr_expect_eq(ask_for(w, path), 404, "PATH_MAX");
 	cr_expect_eq(ask_for(w, "/good"), 200);
 	world_close(&w);
