@@ -64,8 +64,8 @@ struct conf_pool {
 	struct addr *listen;		/* nlisten of them */
 	size_t nlisten;
 	unsigned listen_backlog;	/* connections */
-	char *listen_owner, *listen_group;	/* NULL = the pool's */
 	unsigned listen_mode;		/* of a unix socket */
+	char *listen_owner, *listen_group;	/* NULL = the pool's */
 	char *listen_allowed_clients;	/* list for cidr_next(); NULL = all */
 	char *handler;			/* absolute path; NULL = none */
 	struct conf_list handler_args;
@@ -75,10 +75,11 @@ struct conf_pool {
 	unsigned umask;
 	int process_priority;		/* nice value */
 	struct conf_map env;
-	bool clear_env;
 	struct conf_limit rlimit_files, rlimit_core, rlimit_as, rlimit_nproc,
 		rlimit_cpu, rlimit_fsize;
 	bool no_new_privs;
+	bool clear_env;
+	bool cgi_split_path;
 	unsigned pm;			/* enum conf_pm */
 	unsigned max_children;		/* workers; cgi: programs at once */
 	unsigned threads;		/* of each worker */
@@ -92,13 +93,12 @@ struct conf_pool {
 	int64_t cgi_client_timeout_ms;	/* 0 = never */
 	int64_t cgi_linger_ms;
 	unsigned cgi_on_abort;		/* enum conf_on_abort */
+	unsigned cgi_nph;		/* enum conf_nph */
 	char *cgi_allow_env;		/* names, blanks between; NULL */
-	bool cgi_split_path;
 	char *cgi_index;		/* names, blanks between; NULL */
 	char *cgi_extensions;		/* the same, dots in front or not */
 	char *cgi_interpreter;		/* absolute path; NULL = none */
 	struct conf_map cgi_interpreters;	/* by extension, no dot */
-	unsigned cgi_nph;		/* enum conf_nph */
 };
 
 struct conf {

@@ -80,7 +80,7 @@ find_closed(const char *path, char *buf, size_t size)
 {
 	size_t n;
 
-	for (n = 1; path[n] && n < size; n++) {
+	for (n = 1; n < size && path[n]; n++) {
 		if (path[n] != '/')
 			continue;
 		memcpy(buf, path, n);
