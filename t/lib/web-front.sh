@@ -183,3 +183,13 @@ $body"
 	get /t/env
 	is "$status" 200 "and the next request is served"
 }
+
+# Not for nginx, which sends no more body once it sees an answer, nor for
+# Caddy, which reads no answer before it has sent the body.
+front_duplex() {
+	head -c 1048576 "$dir/random" >"$dir/mib"
+	get --max-time 10 --data-binary "@$dir/mib" /t/full
+	is "$(tail -c 33 "$dir/body")" \
+		"$(md5sum <"$dir/mib" | cut -d' ' -f1)" \
+		"cgi: 1 MiB written before 1 MiB is read"
+}

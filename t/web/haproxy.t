@@ -46,6 +46,7 @@ front=$!
 until_true 10 answers
 ok $? "HAProxy takes the snippets and serves" "$(cat "$dir/haproxy.log")"
 front_checks
+front_duplex
 
 get /t/env/more
 like "$body" "^SCRIPT_FILENAME=$dir/cgi/env\$" "SCRIPT_FILENAME"

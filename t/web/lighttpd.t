@@ -27,6 +27,7 @@ front=$!
 until_true 10 answers
 ok $? "lighttpd takes the snippets and serves" "$(cat "$dir/lighttpd.log")"
 front_checks
+front_duplex
 
 # It looks for the file itself; the folder of the alias is its root.
 get /t/env/more
