@@ -32,6 +32,8 @@ def cpu(folder, quick):
             compare(ours, wraps[1], limit, connections)
         gate("p50 at 1 connection v fcgiwrap",
              ratio(ours, wraps[1], 1, "p50_us"), at_most=0.70)
+        rounds.note("bare spawner's p50 at 1 connection v fcgiwrap",
+                    "%.3f x" % ratio(limit, wraps[1], 1, "p50_us"))
         rounds.agree([ours], 8)
     everybody += crowd(folder, quick)
     ballast(folder, quick)
