@@ -46,19 +46,21 @@ start(char *const *argv)
 		"SERVER_PROTOCOL=HTTP/1.1", NULL};
 	struct slot *s = first_free;
 	int out[2];
+	pid_t pid;
 
 	s->client = bare_accept(listener, s->buf);
 	if (pipe2(out, O_CLOEXEC) < 0)
 		exit(71);
-	s->pid = vfork();
-	if (s->pid == 0) {
+	pid = vfork();
+	if (pid == 0) {
 		dup2(out[1], STDOUT_FILENO);
 		execve(argv[0], argv, envp);
 		_exit(127);
 	}
-	if (s->pid < 0)
+	if (pid < 0)
 		exit(71);
 	close(out[1]);
+	s->pid = pid;
 	s->out = out[0];
 	s->len = 0;
 	watch(EPOLL_CTL_ADD, s->out, EPOLLIN, s);
