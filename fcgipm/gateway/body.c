@@ -24,6 +24,7 @@ void
 body_end(struct request *r)
 {
 	buf_fini(&r->body);
+	r->in_full = false;
 	script_close_input(&r->script);
 }
 
@@ -73,14 +74,15 @@ body_may_splice(const struct request *r)
 		r->body.len == 0;
 }
 
-/* Nothing moved: which of the two is to be waited for? */
-static void
+/* Nothing moved: which of the two is to be waited for?  EAGAIN or EINVAL. */
+static int
 wait_for_room(struct request *r, int fd)
 {
 	int n = 0;
 
+	/* No byte, or one out of band, which only read(2) gets past. */
 	if (ioctl(fd, FIONREAD, &n) < 0 || n == 0)
-		return;
+		return EINVAL;
 	if (loop_add(r->srv->loop, &r->script.in_io, r->script.infd,
 		    LOOP_WRITE) < 0) {
 		log_error("script %s: its body is cut short: %s", r->path,
@@ -89,6 +91,7 @@ wait_for_room(struct request *r, int fd)
 	} else {
 		r->in_full = true;
 	}
+	return EAGAIN;
 }
 
 ssize_t
@@ -106,8 +109,7 @@ body_splice(struct request *r, int fd, size_t len)
 		return n;
 	}
 	if (n < 0 && errno == EAGAIN) {
-		wait_for_room(r, fd);
-		errno = EAGAIN;
+		errno = wait_for_room(r, fd);
 	} else if (n < 0 && errno == EPIPE) {
 		/* It closed its input: what is left is read and dropped. */
 		body_end(r);

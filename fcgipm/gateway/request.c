@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -142,11 +143,17 @@ read_last_words(struct request *r)
 		continue;
 }
 
+bool
+request_has_output(const struct request *r)
+{
+	return r->out_ended || (r->lingered && r->out_owed == 0);
+}
+
 /* END_REQUEST, once the program is reaped and its output is complete. */
 static void
 check_end(struct request *r)
 {
-	if (!r->conn || r->script.pid || (!r->out_ended && !r->lingered))
+	if (!r->conn || r->script.pid || !request_has_output(r))
 		return;
 	read_last_words(r);
 	if (!r->conn || r->conn->pipe_left > 0 ||
@@ -169,6 +176,42 @@ request_output_ended(struct request *r)
 	check_end(r);
 }
 
+/* The next look at a request that may be stuck. */
+static void
+arm_timer(struct request *r, int64_t limit_ms)
+{
+	const struct conf_pool *pool = r->srv->opts->pool;
+	const int64_t limits[] = {
+		pool->cgi_idle_timeout_ms, pool->cgi_client_timeout_ms};
+	int64_t now = loop_now(r->srv->loop), at = 0;
+	int64_t end_ms = r->script.pid && pool->request_terminate_timeout_ms ?
+		r->started_ms + pool->request_terminate_timeout_ms : 0;
+	size_t i;
+
+	/* Whose turn it is may change: the shorter one decides. */
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i] > 0 && (at == 0 || now + limits[i] < at))
+			at = now + limits[i];
+	if (limit_ms > 0)
+		at = MIN(at, r->active_ms + limit_ms);
+	if (end_ms > 0 && (at == 0 || end_ms < at))
+		at = end_ms;
+	if (at)
+		loop_timer_set(r->srv->loop, &r->timer, at);
+}
+
+/* It is none of the quick ones. */
+static void
+watch_all(struct request *r)
+{
+	r->quick = false;
+	arm_timer(r, 0);
+	if (!r->conn || !r->conn->blocked)
+		response_resume(r);
+	if (r->conn)
+		conn_update(r->conn);
+}
+
 static void
 on_program_exit(struct script *s)
 {
@@ -177,7 +220,7 @@ on_program_exit(struct script *s)
 
 	server_del_program(r->srv, r);
 	server_free_place(r->srv);
-	script_close_input(s);
+	body_end(r);
 	if (!r->conn) {
 		read_last_words(r);
 		log_last_line(r);
@@ -185,12 +228,16 @@ on_program_exit(struct script *s)
 		return;
 	}
 	if (!r->out_ended)
-		response_read_out(r, LOOP_READ);
+		response_read_out(r, LOOP_READ | LOOP_HANGUP);
 	/* Children it left behind may hold the pipe; they are not ours. */
+	if (r->conn && !r->out_ended)
+		watch_all(r);
 	if (r->conn && !r->out_ended)
 		loop_timer_set(loop, &r->timer, loop_now(loop) +
 			r->srv->opts->pool->cgi_linger_ms);
 	check_end(r);
+	if (r->conn)
+		conn_update(r->conn);
 }
 
 bool
@@ -223,40 +270,19 @@ request_is_full(const struct request *r)
 			(r->body.len > 0 || r->in_full));
 }
 
-/* The next look at a request that may be stuck. */
+/* Whatever is in the pipe by now still belongs to the answer. */
 static void
-arm_timer(struct request *r, int64_t limit_ms)
+end_lingering(struct request *r)
 {
-	const struct conf_pool *pool = r->srv->opts->pool;
-	const int64_t limits[] = {
-		pool->cgi_idle_timeout_ms, pool->cgi_client_timeout_ms};
-	int64_t now = loop_now(r->srv->loop), at = 0;
-	int64_t end_ms = pool->request_terminate_timeout_ms ?
-		r->started_ms + pool->request_terminate_timeout_ms : 0;
-	size_t i;
+	int n = 0;
 
-	/* Whose turn it is may change: the shorter one decides. */
-	for (i = 0; i < ARRAY_SIZE(limits); i++)
-		if (limits[i] > 0 && (at == 0 || now + limits[i] < at))
-			at = now + limits[i];
-	if (limit_ms > 0)
-		at = MIN(at, r->active_ms + limit_ms);
-	if (end_ms > 0 && (at == 0 || end_ms < at))
-		at = end_ms;
-	if (at)
-		loop_timer_set(r->srv->loop, &r->timer, at);
-}
-
-/* It is none of the quick ones. */
-static void
-watch_all(struct request *r)
-{
-	r->quick = false;
-	arm_timer(r, 0);
-	if (!r->conn || !r->conn->blocked)
-		response_resume(r);
+	if (r->script.outfd >= 0 && ioctl(r->script.outfd, FIONREAD, &n) == 0)
+		r->out_owed = (uint32_t)n;
+	r->lingered = true;
+	check_end(r);
+	/* What its client does not take is waited for no longer than ever. */
 	if (r->conn)
-		conn_update(r->conn);
+		arm_timer(r, 0);
 }
 
 static void
@@ -278,12 +304,11 @@ on_timer(struct loop_timer *timer)
 		request_refuse(r, &why);
 		return;
 	}
-	if (r->script.pid == 0) {
-		r->lingered = true;
-		check_end(r);
+	if (r->script.pid == 0 && !r->lingered) {
+		end_lingering(r);
 		return;
 	}
-	if (pool->request_terminate_timeout_ms &&
+	if (r->script.pid && pool->request_terminate_timeout_ms &&
 		now - r->started_ms >= pool->request_terminate_timeout_ms) {
 		refuse(&why, 504, "it ran for %lld ms; it is ended "
 			"(request_terminate_timeout)",
@@ -448,6 +473,8 @@ end_aborted(struct request *r)
 	body_end(r);
 	response_end(r, 0);
 	leave_conn(r);
+	/* It was not read while its client took nothing. */
+	response_resume(r);
 }
 
 void

@@ -39,9 +39,10 @@ struct request {
 	bool header_done;	/* of its answer */
 	bool header_only;	/* HEAD: the body of its answer is dropped */
 	bool err_used;		/* FCGI_STDERR was sent */
-	bool lingered;		/* enough for children left behind */
+	bool lingered;		/* enough for children left behind, */
 	bool out_grown, in_grown;	/* its pipe holds 1 MiB */
 	bool in_full;		/* body could not be spliced for want of room */
+	uint32_t out_owed;	/* but for so many bytes they wrote till then */
 	uint64_t out_seen;	/* bytes of its output read by copying */
 	bool quick;		/* not running for WATCH_AFTER_MS yet */
 	uint8_t body_kind;	/* enum cgi_body */
@@ -82,6 +83,9 @@ bool request_is_receiving(const struct request *r);
 
 /* What server tells: there is a place now. */
 void request_start(struct request *r);
+
+/* All of its answer is read, or all that it is to have. */
+bool request_has_output(const struct request *r);
 
 /* What response tells. */
 void request_output_ended(struct request *r);

@@ -193,6 +193,7 @@ splice_out(struct request *r)
 	n = MIN(n, SPLICE_MAX);
 	fcgi_put_header(head, FCGI_STDOUT, r->id, (size_t)n, 0);
 	r->active_ms = loop_now(r->srv->loop);
+	r->out_owed -= MIN(r->out_owed, (uint32_t)n);
 	conn_splice(r->conn, head, r->script.outfd, (size_t)n);
 	return true;
 }
@@ -204,6 +205,7 @@ count_copied(struct request *r, size_t n)
 	bool worth = r->out_seen <= COPY_MAX && r->out_seen + n > COPY_MAX;
 
 	r->out_seen += n;
+	r->out_owed -= MIN(r->out_owed, (uint32_t)n);
 	if (worth)
 		r->out_grown = server_grow_pipe(r->srv, r->script.outfd);
 }
@@ -218,11 +220,17 @@ response_read_out(struct request *r, uint32_t events)
 	size_t len;
 	int i;
 
-	for (i = 0; i < READS_A_TURN && r->script.outfd >= 0; i++) {
+	for (i = 0; r->script.outfd >= 0; i++) {
 		if (r->conn && r->conn->blocked) {
 			pause_output(r);
 			return;
 		}
+		if (request_has_output(r)) {
+			request_output_ended(r);
+			return;
+		}
+		if (i == READS_A_TURN)
+			return;
 		if (splice_out(r))
 			continue;
 		/* What is held and one part, or nothing and two. */
@@ -242,7 +250,7 @@ response_read_out(struct request *r, uint32_t events)
 					  scan_header(r, &b, &len)))
 			send_block(r, &b, len);
 		/* A short read emptied it, unless its end comes next. */
-		if (n < PART_BYTES && !(events & LOOP_HANGUP))
+		if (n < PART_BYTES && !(events & LOOP_HANGUP) && !r->lingered)
 			return;
 	}
 }

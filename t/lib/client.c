@@ -299,11 +299,31 @@ take_records(struct answer *a, const uint8_t *buf, size_t have, bool first)
 	return at;
 }
 
-/* Sends body while it reads, so that neither side waits for the other. */
-static struct answer
-converse(int fd, const uint8_t *body, size_t len)
+static size_t
+at_most(size_t n, size_t max)
 {
-	static uint8_t buf[262144], out[8 + 65535];
+	return max && n > max ? max : n;
+}
+
+/* Content of the next FCGI_STDIN of a body that has len bytes left. */
+static size_t
+next_part(const struct client_pace *pace, size_t len, uint32_t *random)
+{
+	size_t part = pace->record;
+
+	if (part == 0) {
+		*random = *random * 1664525 + 1013904223;
+		part = 1 + (*random >> 8) % 65535;
+	}
+	return len < part ? len : part;
+}
+
+struct answer
+client_converse(int fd, const uint8_t *body, size_t len,
+	const struct client_pace *pace)
+{
+	static uint8_t buf[262144], out[8 + 65535 + 255];
+	uint32_t random = 1;
 	struct answer a = {.out = calloc(1, 1), .err = calloc(1, 1)};
 	size_t have = 0, out_len = 0, out_at = 0, used;
 	bool stdin_ended = body == NULL, first = true;
@@ -314,9 +334,10 @@ converse(int fd, const uint8_t *body, size_t len)
 		ssize_t n;
 
 		if (out_at == out_len && !stdin_ended) {
-			size_t part = len < 65535 ? len : 65535;
+			size_t part = next_part(pace, len, &random);
 
-			out_len = put_record(out, STDIN, 1, body, part, 0);
+			out_len = put_record(out, STDIN, 1, body, part,
+				pace->padding);
 			out_at = 0;
 			body += part;
 			len -= part;
@@ -325,8 +346,11 @@ converse(int fd, const uint8_t *body, size_t len)
 		if (out_at < out_len)
 			p.events |= POLLOUT;
 		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0, "no answer");
+		if (pace->on_turn)
+			pace->on_turn(pace->arg);
 		if (p.revents & POLLOUT) {
-			n = send(fd, out + out_at, out_len - out_at,
+			n = send(fd, out + out_at,
+				at_most(out_len - out_at, pace->send_max),
 				MSG_NOSIGNAL | MSG_DONTWAIT);
 			if (n < 0 && errno != EAGAIN) {
 				/* The answer came before the body's end. */
@@ -337,7 +361,9 @@ converse(int fd, const uint8_t *body, size_t len)
 		}
 		if (!(p.revents & (POLLIN | POLLHUP | POLLERR)))
 			continue;
-		n = recv(fd, buf + have, sizeof(buf) - have, MSG_DONTWAIT);
+		n = recv(fd, buf + have,
+			at_most(sizeof(buf) - have, pace->recv_max),
+			MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
 			continue;
 		if (n <= 0)
@@ -350,6 +376,15 @@ converse(int fd, const uint8_t *body, size_t len)
 	}
 	a.seconds = now_s() - begin;
 	return a;
+}
+
+/* As web servers do: the largest records, and all that the socket takes. */
+static struct answer
+converse(int fd, const uint8_t *body, size_t len)
+{
+	static const struct client_pace pace = {.record = 65535};
+
+	return client_converse(fd, body, len, &pace);
 }
 
 struct answer

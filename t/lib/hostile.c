@@ -89,14 +89,15 @@ take_base(struct target *t)
 }
 
 struct target
-hostile_start(const char *keys)
+hostile_start_child(const char *child, const char *keys)
 {
 	struct target t = {.w = world_open()};
-	char ini[1500];
+	char ini[1500], copy[200];
 
 	/* Whoever the program runs as may not read a checkout. */
-	world_shell(t.w, "cp @T@/children/hostile @DIR@/hostile\n"
-		"chmod 755 @DIR@/hostile\n");
+	snprintf(copy, sizeof(copy), "cp @T@/children/%s @DIR@/hostile\n"
+		"chmod 755 @DIR@/hostile\n", child);
+	world_shell(t.w, copy);
 	snprintf(ini, sizeof(ini),
 		"[www]\n"
 		"mode = cgi\n"
@@ -107,6 +108,12 @@ hostile_start(const char *keys)
 	cr_assert_eq(world_children(t.w->pid, &t.gateway, 1), 1);
 	take_base(&t);
 	return t;
+}
+
+struct target
+hostile_start(const char *keys)
+{
+	return hostile_start_child("hostile", keys);
 }
 
 struct target

@@ -31,6 +31,8 @@ void hostile_figure(const char *fmt, ...)
 /* A pool "www" with these keys, on www.sock and 127.0.0.1:port, whose only
  * program is t/children/hostile: QUERY_STRING says what it does. */
 struct target hostile_start(const char *keys);
+/* The same for another of t/children, which answers "served" to no query. */
+struct target hostile_start_child(const char *child, const char *keys);
 /* The same for a gateway run by hand: its command line, which listens on
  * www.sock. */
 struct target hostile_start_alone(struct world *w, char *const *argv);

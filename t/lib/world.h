@@ -146,6 +146,19 @@ void client_read_record(int fd, struct record *ret);
 /* All the bytes of a request with id 1, up to 64 KiB of body; their number. */
 size_t client_put_request(uint8_t *to, size_t max, int flags,
 	const char *const *params, const void *body, size_t len);
+/* How a client sends a body and reads the answer. */
+struct client_pace {
+	size_t record;		/* content of a record; 0 = random, 1-65535 */
+	unsigned padding;	/* of each */
+	size_t send_max, recv_max;	/* bytes of one call; 0 = no limit */
+	void (*on_turn)(void *arg);	/* before each call, or NULL */
+	void *arg;
+};
+
+/* Sends body while it reads, so that neither side waits for the other; no
+ * FCGI_STDIN at all where body is NULL.  The end as with client_read(). */
+struct answer client_converse(int fd, const uint8_t *body, size_t len,
+	const struct client_pace *pace);
 /* Reads until END_REQUEST or the peer closes; timeout 20 s asserts. */
 struct answer client_read(int fd);
 void answer_free(struct answer *a);

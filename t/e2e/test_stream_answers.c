@@ -1,0 +1,317 @@
+/*
+ * test_stream_answers.c - answers above 256 KiB, whole and cut
+ *
+ * They go from pipe to socket without coming by the gateway: a record whose
+ * content is still in the pipe holds up whatever comes behind it.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+enum { ABORT = 2, END = 3, STDIN = 5, STDOUT = 6, STDERR = 7, GET_VALUES = 9,
+	GET_VALUES_RESULT = 10, KEEP_CONN = 1 };
+
+#define LARGE ((size_t)20 * 1024 * 1024)
+
+static void
+expect_answer(int fd, size_t len)
+{
+	struct answer a = client_read(fd);
+
+	stream_expect(&a, len);
+	cr_expect_eq(a.app_status, 0);
+	answer_free(&a);
+}
+
+/* stderr lies between the records, never inside one; the end comes last. */
+Test(stream_answers, words_on_stderr_in_between, .timeout = 100)
+{
+	struct target t = stream_start("");
+	const struct client_pace paces[] = {{.record = 65535},
+		{.record = 65535, .recv_max = 50000}};
+	char line[64], *at;
+	struct answer a;
+	size_t i, pos;
+	int fd;
+
+	for (i = 0; i < 2; i++) {
+		fd = stream_get(&t, "noisy=20971520");
+		a = client_converse(fd, NULL, 0, &paces[i]);
+		stream_expect(&a, LARGE);
+		for (at = a.err, pos = 0; pos < LARGE; pos += 65536) {
+			snprintf(line, sizeof(line), "at %zu\n", pos);
+			cr_assert_eq(strncmp(at, line, strlen(line)), 0,
+				"not %s, but %.20s", line, at);
+			at += strlen(line);
+		}
+		cr_expect_str_eq(at, "the end\n");
+		cr_expect_eq(recv(fd, line, 1, 0), 0, "the end comes last");
+		answer_free(&a);
+		close(fd);
+	}
+	hostile_end(&t, "words on stderr");
+}
+
+/* 150 ms: longer than a program counts as quick, and than it lingers in
+ * these tests.  What follows must come out the same. */
+static void
+let_time_pass(void)
+{
+	const struct timespec ts = {0, 150000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* Begins a large answer and waits until it is stuck. */
+static int
+begin_stuck(struct target *t, const char *query, int flags)
+{
+	int fd = stream_begin(t, "www.sock", flags, query, 0);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	cr_assert_gt(poll(&p, 1, 20000), 0);
+	stream_settle(t);
+	return fd;
+}
+
+/* Reads the rest: whole records and then the end, or only the close. */
+static void
+read_to_end(int fd)
+{
+	static struct record rec;
+
+	do
+		client_read_record(fd, &rec);
+	while (rec.type != END);
+	cr_expect_eq(rec.id, 1);
+}
+
+Test(stream_answers, an_abort_while_the_client_does_not_read, .timeout = 100)
+{
+	static const char *const how[] = {"cgi.on_abort = kill\n",
+		"cgi.on_abort = finish\n"};
+	size_t i, keep;
+
+	for (i = 0; i < 2; i++) {
+		struct target t = stream_start(how[i]);
+
+		for (keep = 0; keep < 2; keep++) {
+			int fd = begin_stuck(&t, "big=20971520", (int)keep);
+
+			client_record(fd, ABORT, 1, NULL, 0, 0);
+			stream_settle(&t);
+			read_to_end(fd);
+			(void)hostile_programs_gone(&t, "an abort");
+			if (keep) {
+				client_begin(fd, 1, 0, (const char *[]){
+					"QUERY_STRING=big=1000000", NULL});
+				client_record(fd, STDIN, 1, NULL, 0, 0);
+				expect_answer(fd, 1000000);
+			}
+			close(fd);
+		}
+		hostile_end(&t, how[i]);
+	}
+}
+
+/* What blocked the program before is read for nobody from then on, on stderr
+ * too; in its first moments and later. */
+Test(stream_answers, an_abort_lets_a_program_finish, .timeout = 60)
+{
+	static const char *const queries[] = {"loud=2000000", "big=2000000",
+		"noisy=2000000"};
+	struct target t = stream_start("cgi.on_abort = finish\n"
+		"cgi.idle_timeout = 0\ncgi.client_timeout = 0\n");
+	int fd, i;
+
+	for (i = 0; i < 6; i++) {
+		fd = begin_stuck(&t, queries[i / 2], KEEP_CONN);
+		if (i % 2)
+			let_time_pass();
+		stream_settle(&t);
+		client_record(fd, ABORT, 1, NULL, 0, 0);
+		stream_settle(&t);
+		read_to_end(fd);
+		(void)hostile_programs_gone(&t, queries[i / 2]);
+		close(fd);
+	}
+	hostile_end(&t, "an abort");
+}
+
+Test(stream_answers, a_client_leaves_without_reading, .timeout = 100)
+{
+	static const char *const how[] = {"cgi.on_abort = kill\n",
+		"cgi.on_abort = finish\n"};
+	size_t i, j;
+
+	for (i = 0; i < 2; i++) {
+		struct target t = stream_start(how[i]);
+
+		for (j = 0; j < 3; j++) {
+			int fd = begin_stuck(&t, "big=20971520", 0);
+			char block[30000];
+
+			client_read_bytes(fd, block, j * 10000);
+			close(fd);
+			(void)hostile_programs_gone(&t, how[i]);
+		}
+		hostile_end(&t, how[i]);
+	}
+}
+
+Test(stream_answers, one_after_the_other_on_a_connection, .timeout = 60)
+{
+	struct target t = stream_start("");
+	uint8_t *body = stream_pattern(3 * STREAM_MIB);
+	const struct client_pace pace = {.record = 0, .padding = 7};
+	int fd = client_connect(t.w, "www.sock"), i;
+	struct answer a;
+
+	for (i = 0; i < 12; i++) {
+		const char *params[] = {"QUERY_STRING=echo",
+			"CONTENT_LENGTH=3145728", NULL};
+		const char *get[] = {"QUERY_STRING=noisy=3145728", NULL};
+
+		client_begin(fd, 1, KEEP_CONN, i % 2 ? params : get);
+		a = client_converse(fd, i % 2 ? body : (uint8_t *)"",
+			i % 2 ? 3 * STREAM_MIB : 0, &pace);
+		stream_expect(&a, 3 * STREAM_MIB);
+		answer_free(&a);
+	}
+	close(fd);
+	free(body);
+	hostile_end(&t, "requests on one connection");
+}
+
+/* The answer to a question waits behind the record, not inside it. */
+Test(stream_answers, questions_while_an_answer_is_stuck, .timeout = 60)
+{
+	static const char query[] = "\17\0FCGI_MPXS_CONNS";
+	struct target t = stream_start("");
+	int fd = begin_stuck(&t, "big=20971520", 0);
+	uint8_t *want = stream_pattern(LARGE);
+	size_t header = strlen("Content-Type: text/plain\r\n\r\n"), at = 0, n;
+	static struct record rec;
+	unsigned values = 0, refused = 0;
+
+	client_record(fd, GET_VALUES, 0, query, sizeof(query) - 1, 7);
+	client_begin(fd, 2, 0, (const char *[]){"QUERY_STRING=", NULL});
+	stream_settle(&t);
+	for (;;) {
+		client_read_record(fd, &rec);
+		values += rec.type == GET_VALUES_RESULT;
+		/* FCGI_CANT_MPX_CONN is 1. */
+		refused += rec.type == END && rec.id == 2 &&
+			rec.content[4] == 1;
+		if (rec.type == END && rec.id == 1)
+			break;
+		if (rec.type != STDOUT || rec.len == 0)
+			continue;
+		n = rec.len < header ? rec.len : header;
+		header -= n;
+		cr_assert_leq(at + rec.len - n, LARGE);
+		cr_assert_eq(memcmp(rec.content + n, want + at, rec.len - n),
+			0, "other bytes behind %zu", at);
+		at += rec.len - n;
+	}
+	cr_expect_eq(at, LARGE);
+	cr_expect_eq(values, 1);
+	cr_expect_eq(refused, 1);
+	close(fd);
+	free(want);
+	hostile_end(&t, "questions");
+}
+
+/*
+ * The program is gone, what it wrote last is still in its pipe, and its
+ * client takes its time: the answer must come whole, with a child left behind
+ * or without.
+ */
+Test(stream_answers, a_slow_client_of_a_program_that_ended, .timeout = 60)
+{
+	static const char *const queries[] = {"big=1000000", "left=1000000",
+		"big=300000", "left=300000"};
+	struct target t = stream_start("cgi.linger = 50ms\n");
+	size_t i;
+	int fd;
+
+	for (i = 0; i < 4; i++) {
+		fd = begin_stuck(&t, queries[i], 0);
+		(void)hostile_programs_gone(&t, queries[i]);
+		let_time_pass();
+		expect_answer(fd, i < 2 ? 1000000 : 300000);
+		close(fd);
+		if (i % 2)
+			stream_open_gate(&t, ".");
+	}
+	hostile_end(&t, "a slow client");
+}
+
+/* The same for one that never reads. */
+Test(stream_answers, a_deaf_client_of_a_program_that_ended, .timeout = 60)
+{
+	static const char *const queries[] = {"big=1000000", "left=1000000",
+		"big=300000", "left=300000"};
+	struct target t = stream_start("cgi.linger = 50ms\n"
+		"cgi.client_timeout = 300ms\n");
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		int fd = begin_stuck(&t, queries[i], 0);
+		struct pollfd p = {.fd = fd};
+
+		cr_expect_eq(poll(&p, 1, 10000), 1, "%s: it is not closed",
+			queries[i]);
+		close(fd);
+		if (i % 2)
+			stream_open_gate(&t, ".");
+	}
+	hostile_end(&t, "a deaf client");
+}
+
+/* Each arrives before the next one is written, with little before it and
+ * with more than is copied. */
+Test(stream_answers, events_arrive_as_they_are_written, .timeout = 60)
+{
+	static const char *const queries[] = {"events=0", "events=300000",
+		"events=900000"};
+	struct target t = stream_start("");
+	char tcp[32], letter[2] = "", want[] = "event ?\n";
+	static struct record rec;
+	size_t before, i, at;
+	int fd;
+
+	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", t.w->port);
+	for (i = 0; i < 6; i++) {
+		const char *query = queries[i / 2];
+
+		before = strlen("Content-Type: text/plain\r\n\r\n") +
+			(size_t)atoi(query + 7);
+		fd = stream_begin(&t, i % 2 ? tcp : "www.sock", 0, query, 0);
+		client_record(fd, STDIN, 1, NULL, 0, 0);
+		for (at = 0; at < before; at += rec.len)
+			client_read_record(fd, &rec);
+		cr_assert_eq(at, before);
+		for (letter[0] = 'a'; letter[0] <= 'z'; letter[0]++) {
+			stream_open_gate(&t, letter);
+			client_read_record(fd, &rec);
+			want[6] = letter[0];
+			cr_assert_eq(rec.type, STDOUT);
+			cr_assert_str_eq((char *)rec.content, want);
+		}
+		stream_open_gate(&t, ".");
+		read_to_end(fd);
+		close(fd);
+	}
+	hostile_end(&t, "events");
+}

@@ -1,0 +1,311 @@
+/*
+ * test_stream_uploads.c - bodies above 256 KiB, byte for byte
+ *
+ * They go from socket to pipe without coming by the gateway, as far as there
+ * are large pipes; nobody should notice.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+enum { ABORT = 2, STDIN = 5 };
+
+static void
+settle(void *arg)
+{
+	stream_settle(arg);
+}
+
+static void
+expect_echo(struct target *t, bool tcp, size_t len,
+	const struct client_pace *pace)
+{
+	uint8_t *body = stream_pattern(len);
+	char address[32] = "www.sock";
+	struct answer a;
+	int fd;
+
+	if (tcp)
+		snprintf(address, sizeof(address), "127.0.0.1:%d", t->w->port);
+	fd = stream_begin(t, address, 0, "echo", len);
+	a = client_converse(fd, body, len, pace);
+	stream_expect(&a, len);
+	answer_free(&a);
+	close(fd);
+	free(body);
+}
+
+Test(stream_uploads, records_of_all_sizes_come_back, .timeout = 200)
+{
+	static const size_t sizes[] = {1000, 16384, 32768, 65535, 0};
+	static const unsigned paddings[] = {0, 7, 255};
+	struct target t = stream_start("");
+	size_t i;
+
+	for (i = 0; i < 30; i++) {
+		struct client_pace pace = {.record = sizes[i / 2 % 5],
+			.padding = paddings[i / 10]};
+
+		expect_echo(&t, i % 2, 5 * STREAM_MIB, &pace);
+	}
+	hostile_end(&t, "uploads");
+}
+
+Test(stream_uploads, clients_of_all_paces, .timeout = 200)
+{
+	struct target t = stream_start("");
+	const struct client_pace paces[] = {
+		/* Each call moves something before the next one comes. */
+		{.record = 65535, .padding = 7, .recv_max = 65536,
+			.on_turn = settle, .arg = &t},
+		{.record = 65535, .padding = 7, .send_max = 40000,
+			.on_turn = settle, .arg = &t},
+		/* In small pieces. */
+		{.record = 32768, .padding = 255, .recv_max = 1000},
+		{.record = 32768, .padding = 255, .send_max = 1000},
+		{.record = 65535, .send_max = 16383, .recv_max = 4095},
+	};
+	size_t i;
+
+	for (i = 0; i < 10; i++)
+		expect_echo(&t, i % 2, i / 2 < 2 ? 5 * STREAM_MIB :
+			STREAM_MIB, &paces[i / 2]);
+	hostile_end(&t, "uploads at all paces");
+}
+
+/* A body of so many bytes for a length of so many. */
+static struct answer
+upload(struct target *t, const char *query, size_t length, size_t len,
+	const struct client_pace *pace)
+{
+	uint8_t *body = stream_pattern(len);
+	int fd = stream_begin(t, "www.sock", 0, query, length);
+	struct answer a = client_converse(fd, body, len, pace);
+
+	close(fd);
+	free(body);
+	return a;
+}
+
+/* What is too much is dropped, in the middle of a record too; what is too
+ * little ends where it ends. */
+Test(stream_uploads, a_content_length_that_lies, .timeout = 100)
+{
+	static const size_t lengths[][2] = {{1000000, 3000000},
+		{655350, 655351}, {1048576, 1048576 + 65535},
+		{3000000, 1000000}, {655351, 655350}, {400000, 1}};
+	struct target t = stream_start("");
+	char want[64];
+	size_t i;
+
+	for (i = 0; i < 12; i++) {
+		const struct client_pace pace = {
+			.record = i % 2 ? 0 : 65535, .padding = 7};
+		size_t length = lengths[i / 2][0], len = lengths[i / 2][1];
+		struct answer a = upload(&t, "count", length, len, &pace);
+
+		snprintf(want, sizeof(want), "\r\n\r\nread: %zu\nwrong: 0\n",
+			len < length ? len : length);
+		answer_expect(&a, want);
+		answer_free(&a);
+	}
+	hostile_end(&t, "lengths that lie");
+}
+
+static void
+send_body(int fd, size_t len)
+{
+	uint8_t *body = stream_pattern(len);
+	size_t at, n;
+
+	for (at = 0; at < len; at += n) {
+		n = len - at < 65535 ? len - at : 65535;
+		client_record(fd, STDIN, 1, body + at, n, 0);
+	}
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	free(body);
+}
+
+/* Whoever sends all before he reads gets rid of it. */
+Test(stream_uploads, a_program_closes_its_input_early, .timeout = 60)
+{
+	struct target t = stream_start("");
+	int fd = stream_begin(&t, "www.sock", 0, "early=1048576",
+		5 * STREAM_MIB);
+	struct answer a;
+
+	send_body(fd, 5 * STREAM_MIB);
+	stream_open_gate(&t, ".");
+	a = client_read(fd);
+	answer_expect(&a, "\r\n\r\nread: 1048576\nwrong: 0\n");
+	answer_free(&a);
+	close(fd);
+	hostile_end(&t, "input closed early");
+}
+
+/* Fills whatever there is on the way to a program that does not read; bytes
+ * that have left of the last record, 65543 long. */
+static size_t
+fill(struct target *t, int fd)
+{
+	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
+	static uint8_t record[8 + 65535];
+	bool settled = false;
+	size_t at = 0;
+	ssize_t n;
+
+	memcpy(record, head, 8);
+	for (;;) {
+		n = send(fd, record + at, sizeof(record) - at,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && settled)
+			return at;
+		settled = n < 0;
+		if (settled)
+			stream_settle(t);
+		else
+			at = (at + (size_t)n) % sizeof(record);
+	}
+}
+
+/*
+ * The program's end leaves both ways full: body it did not read, and an
+ * answer whose client sends all of the body first.
+ */
+Test(stream_uploads, a_program_ends_without_its_body, .timeout = 60)
+{
+	struct target t = stream_start("");
+	uint8_t *rest = calloc(1, 5 * STREAM_MIB);
+	struct answer a;
+	size_t at;
+	int fd;
+
+	cr_assert_not_null(rest);
+	fd = stream_begin(&t, "www.sock", 0, "full=300000", 50 * STREAM_MIB);
+	at = fill(&t, fd);
+	stream_open_gate(&t, ".");
+	(void)hostile_programs_gone(&t, "an answer without the body");
+	client_send(fd, rest, at ? 65535 + 8 - at : 0);
+	for (at = 0; at < 5 * STREAM_MIB; at += 65535)
+		client_record(fd, STDIN, 1, rest, 65535, 0);
+	a = client_read(fd);
+	stream_expect(&a, 300000);
+	answer_free(&a);
+	close(fd);
+	free(rest);
+	hostile_end(&t, "a body that is not read");
+}
+
+static int
+begin_deaf(struct target *t)
+{
+	int fd = stream_begin(t, "www.sock", 0, "deaf", 50 * STREAM_MIB);
+
+	(void)fill(t, fd);
+	return fd;
+}
+
+Test(stream_uploads, a_program_never_reads, .timeout = 100)
+{
+	struct target t = stream_start("cgi.idle_timeout = 300ms\n");
+	struct answer a;
+	int fd;
+
+	fd = begin_deaf(&t);
+	close(fd);
+	(void)hostile_programs_gone(&t, "a client that gave up");
+	hostile_unharmed(&t, "a client that gave up");
+	fd = begin_deaf(&t);
+	a = client_read(fd);
+	answer_expect(&a, "Status: 504");
+	answer_free(&a);
+	close(fd);
+	hostile_end(&t, "programs that do not read");
+}
+
+/* It takes a part and its client sends no more. */
+Test(stream_uploads, a_client_stops_sending, .timeout = 60)
+{
+	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
+	struct target t = stream_start("cgi.client_timeout = 300ms\n");
+	uint8_t *body = stream_pattern(30000);
+	int fd = stream_begin(&t, "www.sock", 0, "count", 5 * STREAM_MIB);
+	int i;
+
+	for (i = 0; i < 10; i++)
+		client_record(fd, STDIN, 1, body, 30000, 0);
+	client_send(fd, head, 8);
+	client_send(fd, body, 20000);
+	(void)hostile_closed(fd, 10000, "a client that stopped sending");
+	world_expect_log(t.w, "the client stopped sending");
+	close(fd);
+	free(body);
+	hostile_end(&t, "a client that stopped sending");
+}
+
+/* The end of the stream in the middle of a record that is spliced. */
+Test(stream_uploads, a_client_leaves_inside_a_record, .timeout = 60)
+{
+	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
+	struct target t = stream_start("");
+	uint8_t *body = stream_pattern(65535);
+	char tcp[32];
+	int fd, i;
+
+	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", t.w->port);
+	for (i = 0; i < 20; i++) {
+		fd = stream_begin(&t, i % 2 ? tcp : "www.sock", 0,
+			i / 2 % 2 ? "count" : "deaf", 5 * STREAM_MIB);
+		client_record(fd, STDIN, 1, body, 65535, 0);
+		client_send(fd, head, 8);
+		client_send(fd, body, (size_t)i * 3000);
+		if (i % 3 == 0)
+			stream_settle(&t);
+		if (i / 4 % 2)
+			shutdown(fd, SHUT_WR);
+		close(fd);
+		(void)hostile_programs_gone(&t, "a client that left");
+	}
+	free(body);
+	hostile_end(&t, "clients that left inside a record");
+}
+
+/* splice(2) does not get past a byte out of band: it must not spin. */
+Test(stream_uploads, urgent_bytes_do_no_harm, .timeout = 60)
+{
+	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
+	struct target t = stream_start("cgi.client_timeout = 500ms\n");
+	uint8_t *body = stream_pattern(65535);
+	int64_t cpu;
+	char tcp[32];
+	int fd, i;
+
+	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", t.w->port);
+	for (i = 0; i < 2; i++) {
+		fd = stream_begin(&t, i ? tcp : "www.sock", 0, "count",
+			5 * STREAM_MIB);
+		client_send(fd, head, 8);
+		client_send(fd, body, 20000);
+		stream_settle(&t);
+		cpu = hostile_cpu_ms(&t);
+		/* A socket that knows no such bytes refuses. */
+		(void)send(fd, "!", 1, MSG_OOB | MSG_NOSIGNAL);
+		client_send(fd, body, 20000);
+		(void)hostile_closed(fd, 10000, "urgent bytes");
+		cr_expect_lt(hostile_cpu_ms(&t) - cpu, 100,
+			"%lld ms of CPU time",
+			(long long)(hostile_cpu_ms(&t) - cpu));
+		close(fd);
+	}
+	free(body);
+	hostile_end(&t, "urgent bytes");
+}

@@ -1,0 +1,37 @@
+/*
+ * stream.h - large bodies for t/children/stream, and its gate
+ */
+#ifndef FCGIPM_T_STREAM_H
+#define FCGIPM_T_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hostile.h"
+
+#define STREAM_MIB ((size_t)1024 * 1024)
+
+/* A pool whose program is t/children/stream, with a gate. */
+struct target stream_start(const char *keys);
+/* Lets so many pass the gate, or tells these bytes. */
+void stream_open_gate(struct target *t, const char *bytes);
+
+/* Connects and sends BEGIN and the parameters: query, and CONTENT_LENGTH
+ * where it is not 0. */
+int stream_begin(struct target *t, const char *address, int flags,
+	const char *query, size_t content_length);
+/* The same without a body, and its end. */
+int stream_get(struct target *t, const char *query);
+
+/* Bytes 0 to len - 1 of the pattern; the caller's to free(). */
+uint8_t *stream_pattern(size_t len);
+/* Asserts that out is a header and len bytes of the pattern. */
+void stream_expect(const struct answer *a, size_t len);
+
+/* Waits until the gateway and its programs sleep: whoever is not blocked has
+ * done all he could. */
+void stream_settle(struct target *t);
+/* How many of the gateway's pipes hold 1 MiB. */
+size_t stream_big_pipes(const struct target *t);
+
+#endif
