@@ -261,7 +261,7 @@ fcgi_reader_to_header(const struct fcgi_reader *r)
 {
 	if (r->have < FCGI_HEADER_LEN)
 		return (size_t)(FCGI_HEADER_LEN - r->have);
-	return (size_t)(r->content_left + r->padding_left + FCGI_HEADER_LEN);
+	return (size_t)r->content_left + r->padding_left + FCGI_HEADER_LEN;
 }
 
 void
