@@ -156,7 +156,7 @@ leave_inside_answer(struct target *t, const char *address, size_t step)
 		"%lld ms at most", (long long)slowest);
 }
 
-Test(hostile_clients, gone_after_each_byte_of_a_request, .timeout = 300)
+Test(hostile_clients, gone_after_each_byte_of_a_request, .timeout = 900)
 {
 	struct target t = hostile_start("");
 
@@ -165,12 +165,12 @@ Test(hostile_clients, gone_after_each_byte_of_a_request, .timeout = 300)
 	hostile_end(&t, "clients gone");
 }
 
-Test(hostile_clients, gone_after_each_byte_of_an_answer, .timeout = 300)
+Test(hostile_clients, gone_after_each_byte_of_an_answer, .timeout = 900)
 {
 	struct target t = hostile_start("");
 
 	leave_inside_answer(&t, "www.sock", hostile_size(59, 1));
-	leave_inside_answer(&t, tcp(&t), hostile_size(97, 1));
+	leave_inside_answer(&t, tcp(&t), hostile_size(97, 3));
 	hostile_end(&t, "clients gone");
 }
 
@@ -192,7 +192,7 @@ drip(const int *fds, size_t n, const uint8_t *bytes, size_t rounds)
 	_exit(0);
 }
 
-Test(hostile_clients, thousands_that_send_a_byte_now_and_then, .timeout = 300)
+Test(hostile_clients, thousands_that_send_a_byte_now_and_then, .timeout = 900)
 {
 	struct target t = hostile_start("");
 	size_t n = hostile_size(200, 2000), rounds = hostile_size(12, 300), i;
@@ -239,7 +239,7 @@ settle(struct target *t)
 }
 
 /* What nobody reads stays with the program, not with us. */
-Test(hostile_clients, readers_that_never_read, .timeout = 300)
+Test(hostile_clients, readers_that_never_read, .timeout = 900)
 {
 	struct target t = hostile_start("pm.max_children = 220\n");
 	size_t n = hostile_size(30, 200), i;
@@ -290,7 +290,7 @@ flood(int fd, size_t total)
 	_exit(0);
 }
 
-Test(hostile_clients, records_for_nobody, .timeout = 300)
+Test(hostile_clients, records_for_nobody, .timeout = 900)
 {
 	static const uint8_t begin_body[8] = {0, 1};
 	struct target t = hostile_start("");

@@ -34,6 +34,9 @@ start_limited(int nofile)
 	return t;
 }
 
+/* The longest it took to be itself again, in this test. */
+static int64_t slowest_ms;
+
 static void
 check_recovery(struct target *t, const char *after)
 {
@@ -45,7 +48,7 @@ check_recovery(struct target *t, const char *after)
 	begin = hostile_calm_ms() - begin;
 	cr_expect_lt(begin, 1000, "%s: itself after %lld ms", after,
 		(long long)begin);
-	hostile_figure("%s: itself after %lld ms", after, (long long)begin);
+	slowest_ms = begin > slowest_ms ? begin : slowest_ms;
 	hostile_unharmed(t, after);
 }
 
@@ -53,13 +56,13 @@ check_recovery(struct target *t, const char *after)
 Test(hostile_limits, out_of_descriptors_by_connections, .timeout = 120)
 {
 	struct timespec second = {1, 0};
+	int64_t cpu, most_cpu = 0;
 	size_t k, rounds;
 
 	for (k = 0; k < 3; k++) {
 		struct target t = start_limited(limits[k]);
 		int fds[160], n = limits[k] + 20, i;
 		char what[64];
-		int64_t cpu;
 
 		snprintf(what, sizeof(what), "%d descriptors", limits[k]);
 		for (rounds = hostile_size(1, 5); rounds > 0; rounds--) {
@@ -72,14 +75,15 @@ Test(hostile_limits, out_of_descriptors_by_connections, .timeout = 120)
 			cpu = hostile_cpu_ms(&t) - cpu;
 			cr_expect_lt(cpu, 50, "%s: %lld ms of CPU in a second",
 				what, (long long)cpu);
-			hostile_figure("%s: %lld ms of CPU in a second", what,
-				(long long)cpu);
+			most_cpu = cpu > most_cpu ? cpu : most_cpu;
 			for (i = 0; i < n; i++)
 				close(fds[i]);
 			check_recovery(&t, what);
 		}
 		world_close(&t.w);
 	}
+	hostile_figure("out of descriptors: %lld ms of CPU in a second, itself "
+		"after %lld ms", (long long)most_cpu, (long long)slowest_ms);
 }
 
 /* By connections as well: those that were accepted still get a program, for
@@ -150,7 +154,8 @@ Test(hostile_limits, too_few_descriptors_for_programs, .timeout = 120)
 				close(fds[i]);
 			check_recovery(&t, what);
 		}
-		hostile_figure("%s: %d run at once", what, running);
+		hostile_figure("%s: %d run at once, itself after %lld ms",
+			what, running, (long long)slowest_ms);
 		world_close(&t.w);
 	}
 }

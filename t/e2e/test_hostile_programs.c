@@ -172,7 +172,7 @@ Test(hostile_programs, fork_bombs_end_with_their_request, .timeout = 120)
 }
 
 /* Its stderr reaches the client whole; the log gets it in pieces. */
-Test(hostile_programs, a_shout_without_a_line_end, .timeout = 300)
+Test(hostile_programs, a_shout_without_a_line_end, .timeout = 900)
 {
 	struct target t = hostile_start("");
 	size_t total = hostile_size(5000000, 100000000);

@@ -36,7 +36,7 @@ connect_used(struct target *t, bool used)
 }
 
 /* Section 3.3: eight bytes make a header. */
-Test(hostile_records, a_header_that_is_cut_short, .timeout = 300)
+Test(hostile_records, a_header_that_is_cut_short, .timeout = 900)
 {
 	static const char header[8] = {1, 1, 0, 1, 0, 8, 0, 0};
 	struct target t = hostile_start("cgi.client_timeout = 300ms\n");
@@ -107,7 +107,7 @@ begin_lie(struct target *t, size_t liar, size_t len)
 }
 
 /* Section 3.3: contentLength is a promise, kept by nobody here. */
-Test(hostile_records, a_length_that_is_a_lie, .timeout = 300)
+Test(hostile_records, a_length_that_is_a_lie, .timeout = 900)
 {
 	static const uint8_t zeros[65535 + 3];
 	struct target t = hostile_start("cgi.client_timeout = 300ms\n"
@@ -224,7 +224,7 @@ try_type_inside(struct target *t, int type, int id)
 	close(fd);
 }
 
-Test(hostile_records, every_type_with_every_kind_of_id, .timeout = 300)
+Test(hostile_records, every_type_with_every_kind_of_id, .timeout = 900)
 {
 	static const int ids[] = {0, 1, 2, 65535};
 	struct target t = hostile_start("");
