@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -279,6 +280,96 @@ Test(fcgi, reader_tells_the_same_however_the_stream_is_cut)
 		tell(&r, p + cut, len - cut, out, sizeof(out));
 		cr_expect_str_eq(out, story, "cut at %zu", cut);
 	}
+}
+
+/* stream above: records end at 16, 32, 40 and 51, and content comes first. */
+Test(fcgi, reader_tells_how_far_it_is_to_the_next_header)
+{
+	static const struct {
+		size_t fed, want;
+		const char *why;
+	} rows[] = {
+		{0, 8, "the first header"},
+		{3, 5, "the rest of a header"},
+		{7, 1, "its last byte"},
+		{8, 8 + 8, "content and a header"},
+		{15, 1 + 8, "the last byte of content"},
+		{16, 8, "between two records"},
+		{24, 3 + 5 + 8, "content, padding and a header"},
+		{26, 1 + 5 + 8, "inside content"},
+		{27, 5 + 8, "padding"},
+		{31, 1 + 8, "the last byte of padding"},
+		{40, 8, "behind an empty record"},
+		{48, 3 + 8, "padding alone"},
+	};
+	struct fcgi_reader r;
+	char out[256];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fcgi_reader_init(&r);
+		out[0] = '\0';
+		tell(&r, (const uint8_t *)stream, rows[i].fed, out,
+			sizeof(out));
+		cr_expect_eq(fcgi_reader_to_header(&r), rows[i].want, "%s: %zu",
+			rows[i].why, fcgi_reader_to_header(&r));
+	}
+}
+
+Test(fcgi, reader_knows_the_farthest_header)
+{
+	static const uint8_t head[8] = {1, 5, 0, 1, 255, 255, 255, 0};
+	struct fcgi_reader r;
+	char out[32] = "";
+
+	fcgi_reader_init(&r);
+	tell(&r, head, 8, out, sizeof(out));
+	cr_expect_eq(fcgi_reader_to_header(&r), 65535 + 255 + 8);
+	fcgi_reader_skip(&r, 65535);
+	cr_expect_eq(fcgi_reader_to_header(&r), 255 + 8);
+	cr_expect(!fcgi_reader_at_rest(&r));
+}
+
+/* Content that went another way is missing from the story, nothing else. */
+Test(fcgi, reader_goes_on_behind_what_was_skipped)
+{
+	static const char *const stories[] = {"[5:1abc][5:1][4:1]",
+		"[5:1bc][5:1][4:1]", "[5:1c][5:1][4:1]", "[5:1][5:1][4:1]"};
+	const uint8_t *p = (const uint8_t *)stream + 16;
+	struct fcgi_reader r;
+	char out[256];
+	size_t n;
+
+	for (n = 0; n <= 3; n++) {
+		fcgi_reader_init(&r);
+		out[0] = '\0';
+		tell(&r, p, 8, out, sizeof(out));
+		fcgi_reader_skip(&r, n);
+		tell(&r, p + 8 + n, sizeof(stream) - 1 - 16 - 8 - n, out,
+			sizeof(out));
+		cr_expect_str_eq(out, stories[n], "%zu: %s", n, out);
+		cr_expect(fcgi_reader_at_rest(&r));
+	}
+	/* In two goes, with a byte told in between. */
+	fcgi_reader_init(&r);
+	out[0] = '\0';
+	tell(&r, p, 8, out, sizeof(out));
+	fcgi_reader_skip(&r, 1);
+	tell(&r, p + 9, 1, out, sizeof(out));
+	fcgi_reader_skip(&r, 1);
+	tell(&r, p + 11, 5, out, sizeof(out));
+	cr_expect_str_eq(out, "[5:1b]");
+	cr_expect(fcgi_reader_at_rest(&r));
+}
+
+Test(fcgi, reader_skips_no_more_than_the_record_has, .signal = SIGABRT)
+{
+	struct fcgi_reader r;
+	char out[32] = "";
+
+	fcgi_reader_init(&r);
+	tell(&r, (const uint8_t *)stream + 16, 8, out, sizeof(out));
+	fcgi_reader_skip(&r, 4);
 }
 
 Test(fcgi, reader_stops_at_another_version)
