@@ -41,7 +41,8 @@ struct conn {
 	struct conn *next, **prev;	/* in srv->conns */
 	int pipefd;		/* content of a record is still in there, */
 	size_t pipe_left;	/* so many bytes, */
-	size_t before_pipe;	/* behind so many of out */
+	size_t before_pipe;	/* behind so many of out, */
+	bool pipe_more;		/* and more output comes right behind */
 	int64_t input_ms;	/* when the peer last sent a byte */
 	size_t discarded;	/* bytes */
 	uint8_t state;		/* enum conn_state */
@@ -75,9 +76,10 @@ bool conn_may_splice(const struct conn *c);
  * head		its header
  * fd		a pipe that holds len bytes, for none but us to read; it stays
  *		open, and nobody reads it, while conn_waiting()
+ * more		there is more to be sent already: a TCP segment may wait for it
  */
 void conn_splice(struct conn *c, const uint8_t head[FCGI_HEADER_LEN], int fd,
-	size_t len);
+	size_t len, bool more);
 
 /* Kept open for a next request, or never used: nobody misses it. */
 bool conn_is_idle(const struct conn *c);

@@ -110,7 +110,7 @@ conn_may_splice(const struct conn *c)
 
 void
 conn_splice(struct conn *c, const uint8_t head[FCGI_HEADER_LEN], int fd,
-	size_t len)
+	size_t len, bool more)
 {
 	ssize_t n;
 
@@ -124,6 +124,7 @@ conn_splice(struct conn *c, const uint8_t head[FCGI_HEADER_LEN], int fd,
 		return;
 	c->pipefd = fd;
 	c->pipe_left = len;
+	c->pipe_more = more;
 	c->before_pipe = c->out.len;
 	conn_set_blocked(c, !conn_flush(c));
 }
@@ -136,7 +137,8 @@ flush_pipe(struct conn *c)
 
 	while (c->pipe_left > 0) {
 		n = splice(c->pipefd, NULL, c->fd, NULL, c->pipe_left,
-			SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE);
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK |
+				(c->pipe_more ? SPLICE_F_MORE : 0));
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0) {

@@ -184,17 +184,17 @@ static bool
 splice_out(struct request *r)
 {
 	uint8_t head[FCGI_HEADER_LEN];
-	int n;
+	int n, all;
 
 	if (!r->out_grown || !r->header_done || r->header_only || !r->conn ||
 		r->aborted || !conn_may_splice(r->conn) ||
-		ioctl(r->script.outfd, FIONREAD, &n) < 0 || n < SPLICE_MIN)
+		ioctl(r->script.outfd, FIONREAD, &all) < 0 || all < SPLICE_MIN)
 		return false;
-	n = MIN(n, SPLICE_MAX);
+	n = MIN(all, SPLICE_MAX);
 	fcgi_put_header(head, FCGI_STDOUT, r->id, (size_t)n, 0);
 	r->active_ms = loop_now(r->srv->loop);
 	r->out_owed -= MIN(r->out_owed, (uint32_t)n);
-	conn_splice(r->conn, head, r->script.outfd, (size_t)n);
+	conn_splice(r->conn, head, r->script.outfd, (size_t)n, n < all);
 	return true;
 }
 

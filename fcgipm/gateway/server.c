@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -369,6 +371,7 @@ server_init(struct server *srv, struct loop *loop,
 	const struct gateway_opts *opts, const int *fds, size_t n)
 {
 	struct sockaddr_storage sa;
+	const int one = 1;
 	socklen_t len;
 	size_t i;
 
@@ -392,6 +395,11 @@ server_init(struct server *srv, struct loop *loop,
 			fd_set_nonblock(ln->fd, true) < 0)
 			return -1;
 		ln->tcp = sa.ss_family != AF_UNIX;
+		/* What leaves was held long enough.  What is accepted here is
+		 * like it; a failure costs some milliseconds now and then. */
+		if (ln->tcp)
+			(void)setsockopt(ln->fd, IPPROTO_TCP, TCP_NODELAY,
+				&one, sizeof(one));
 	}
 	if (share_fds(srv) < 0)
 		return -1;

@@ -15,6 +15,7 @@
  *	loud=N	N bytes on stderr, then answers
  *	events=N	answers N bytes of the pattern and a line for each
  *		byte of the gate, until that is a '.'
+ *	pages=N	the same with the line written 1125 times: 9000 bytes
  *	stop	stops itself as by SIGSTOP
  *
  * The gate is the FIFO that GATE names.
@@ -129,12 +130,18 @@ leave_child(void)
 }
 
 static void
-tell_events(void)
+tell_events(size_t lines)
 {
-	char line[] = "event ?\n";
+	char text[9000], c;
+	size_t i;
 
-	while ((line[6] = pass_gate()) != '.')
-		put(1, line, sizeof(line) - 1);
+	while ((c = pass_gate()) != '.') {
+		for (i = 0; i < lines; i++) {
+			memcpy(text + i * 8, "event ?\n", 8);
+			text[i * 8 + 6] = c;
+		}
+		put(1, text, lines * 8);
+	}
 }
 
 static void
@@ -186,12 +193,13 @@ main(void)
 		close(0);
 		pass_gate();
 	}
-	if (IS("big") || IS("full") || IS("noisy") || IS("left") || IS("events"))
+	if (IS("big") || IS("full") || IS("noisy") || IS("left") || IS("events") ||
+		IS("pages"))
 		put_pattern(n, IS("noisy"));
 	if (IS("left"))
 		leave_child();
-	if (IS("events"))
-		tell_events();
+	if (IS("events") || IS("pages"))
+		tell_events(IS("events") ? 1 : 1125);
 	if (word == 0 || IS("loud") || IS("stop"))
 		put(1, "served\n", 7);
 	return 0;
