@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
@@ -157,7 +156,7 @@ check_end(struct request *r)
 		return;
 	read_last_words(r);
 	if (!r->conn || r->conn->pipe_left > 0 ||
-		(r->conn->blocked && r->script.errfd >= 0))
+		(r->conn->blocked && !r->err_ended))
 		return;		/* request_resume() comes here again */
 	log_last_line(r);
 	if (!r->header_done && !r->aborted) {
@@ -171,8 +170,6 @@ check_end(struct request *r)
 void
 request_output_ended(struct request *r)
 {
-	/* It is likely to be on its way out. */
-	script_try_reap(&r->script);
 	check_end(r);
 }
 
@@ -276,7 +273,7 @@ end_lingering(struct request *r)
 {
 	int n = 0;
 
-	if (r->script.outfd >= 0 && ioctl(r->script.outfd, FIONREAD, &n) == 0)
+	if (!r->out_ended && ioctl(r->script.outfd, FIONREAD, &n) == 0)
 		r->out_owed = (uint32_t)n;
 	r->lingered = true;
 	check_end(r);

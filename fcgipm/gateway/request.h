@@ -35,7 +35,7 @@ struct request {
 	uint8_t state;		/* enum request_state */
 	bool input_ended;	/* the peer sent the end of FCGI_STDIN */
 	bool aborted;		/* FCGI_ABORT_REQUEST came */
-	bool out_ended;		/* the program closed its output */
+	bool out_ended, err_ended;	/* the program closed its pipe */
 	bool header_done;	/* of its answer */
 	bool header_only;	/* HEAD: the body of its answer is dropped */
 	bool err_used;		/* FCGI_STDERR was sent */

@@ -10,7 +10,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
@@ -166,11 +165,11 @@ pause_output(struct request *r)
 	loop_del(r->srv->loop, &r->script.err_io);
 }
 
+/* Closing is left to script_fini(): the client waits for what follows. */
 static void
-close_out(struct request *r)
+end_out(struct request *r)
 {
 	loop_del(r->srv->loop, &r->script.out_io);
-	fd_close(&r->script.outfd);
 	r->out_ended = true;
 	request_output_ended(r);
 }
@@ -220,7 +219,7 @@ response_read_out(struct request *r, uint32_t events)
 	size_t len;
 	int i;
 
-	for (i = 0; r->script.outfd >= 0; i++) {
+	for (i = 0; !r->out_ended; i++) {
 		if (r->conn && r->conn->blocked) {
 			pause_output(r);
 			return;
@@ -239,7 +238,7 @@ response_read_out(struct request *r, uint32_t events)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
-			close_out(r);
+			end_out(r);
 			return;
 		}
 		r->active_ms = loop_now(r->srv->loop);
@@ -285,6 +284,13 @@ log_lines(struct request *r, const char *p, size_t len)
 	}
 }
 
+static void
+end_err(struct request *r)
+{
+	loop_del(r->srv->loop, &r->script.err_io);
+	r->err_ended = true;
+}
+
 bool
 response_read_err(struct request *r)
 {
@@ -292,7 +298,7 @@ response_read_err(struct request *r)
 	ssize_t n;
 	int i;
 
-	for (i = 0; i < READS_A_TURN && r->script.errfd >= 0; i++) {
+	for (i = 0; i < READS_A_TURN && !r->err_ended; i++) {
 		if (r->conn && r->conn->blocked) {
 			pause_output(r);
 			return false;
@@ -301,8 +307,7 @@ response_read_err(struct request *r)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0) {
-			loop_del(r->srv->loop, &r->script.err_io);
-			fd_close(&r->script.errfd);
+			end_err(r);
 			return false;
 		}
 		r->active_ms = loop_now(r->srv->loop);
@@ -316,7 +321,7 @@ response_read_err(struct request *r)
 		if (n < STDERR_BYTES)
 			return false;
 	}
-	return r->script.errfd >= 0;
+	return !r->err_ended;
 }
 
 void
@@ -324,14 +329,14 @@ response_resume(struct request *r)
 {
 	struct loop *loop = r->srv->loop;
 
-	if (r->script.outfd >= 0 && r->script.out_io.fd < 0 &&
+	if (!r->out_ended && r->script.out_io.fd < 0 &&
 		loop_add(loop, &r->script.out_io, r->script.outfd,
 			LOOP_READ) < 0)
-		close_out(r);
-	if (r->script.errfd >= 0 && r->script.err_io.fd < 0 &&
+		end_out(r);
+	if (!r->err_ended && r->script.err_io.fd < 0 &&
 		loop_add(loop, &r->script.err_io, r->script.errfd,
 			LOOP_READ) < 0)
-		fd_close(&r->script.errfd);
+		end_err(r);
 }
 
 size_t

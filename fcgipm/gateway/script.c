@@ -145,18 +145,6 @@ fail:
 }
 
 void
-script_try_reap(struct script *s)
-{
-	siginfo_t si = {0};
-
-	if (s->pid == 0)
-		return;
-	if (waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG) == 0 &&
-		si.si_pid != 0)
-		script_reaped(s, si.si_code, si.si_status);
-}
-
-void
 script_signal(struct script *s, int signo)
 {
 	/* Not reaped, so the number is still its own; at the very beginning

@@ -62,8 +62,6 @@ int script_start(struct script *s, const struct gateway_opts *opts,
 /* The step a reaped program's start failed at; NULL: it was executed. */
 const struct spawn_error *script_failure(const struct script *s);
 
-/* It ended already?  Reaps it and calls on_exit, without waiting. */
-void script_try_reap(struct script *s);
 /* Somebody reaped it, with code and status as of siginfo_t. */
 void script_reaped(struct script *s, int code, int status);
 

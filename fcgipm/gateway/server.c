@@ -27,7 +27,6 @@
 #include "gateway/request.h"
 #include "gateway/server.h"
 
-#define ACCEPTS_A_TURN 16
 #define RETRY_MS 100
 #define BIG_PIPES 32
 #define BIG_PIPE_BYTES (1024 * 1024)
@@ -146,23 +145,24 @@ on_connection(struct loop_io *io, uint32_t events)
 {
 	struct server_listener *ln =
 		container_of(io, struct server_listener, io);
-	int i, err;
+	struct server *srv = ln->srv;
+	int err;
 	(void)events;
 
-	for (i = 0; i < ACCEPTS_A_TURN && io->fd >= 0; i++) {
-		err = accept_one(ln);
-		if (err) {
-			on_accept_error(ln->srv, err);
-			return;
-		}
-		make_room(ln->srv);
-		if (ln->srv->nconns < ln->srv->max_conns)
-			continue;
-		log_warning("%u connections are open; the next waits until one "
-			"ends, or raise the limit of open files (ulimit -Hn, "
-			"LimitNOFILE=)", ln->srv->nconns);
-		update_listeners(ln->srv);
+	/* One a turn: it starts a program at once, which costs far more than
+	 * to be told of the next one, and that program gets the CPU sooner. */
+	err = accept_one(ln);
+	if (err) {
+		on_accept_error(srv, err);
+		return;
 	}
+	make_room(srv);
+	if (srv->nconns < srv->max_conns)
+		return;
+	log_warning("%u connections are open; the next waits until one ends, "
+		"or raise the limit of open files (ulimit -Hn, LimitNOFILE=)",
+		srv->nconns);
+	update_listeners(srv);
 }
 
 bool
