@@ -22,6 +22,19 @@ fd_close(int *fd)
 	errno = saved;
 }
 
+void
+fd_close_pair(int *low, int *high)
+{
+	int saved = errno;
+
+	if (*low >= 0 && *high == *low + 1 &&
+		close_range((unsigned)*low, (unsigned)*high, 0) == 0)
+		*low = *high = -1;
+	errno = saved;
+	fd_close(low);
+	fd_close(high);
+}
+
 int
 fd_set_nonblock(int fd, bool on)
 {

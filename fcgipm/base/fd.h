@@ -13,6 +13,10 @@
 /* Closes *fd when it is 0 or above and sets it to -1; keeps errno. */
 void fd_close(int *fd);
 
+/* The same for *low and *high, in one system call when their numbers follow
+ * each other, as those of descriptors opened in a row mostly do. */
+void fd_close_pair(int *low, int *high);
+
 /* 0, or -1 with errno. */
 int fd_set_nonblock(int fd, bool on);
 

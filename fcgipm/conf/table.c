@@ -34,7 +34,7 @@ static const struct table_row pool_rows[] = {
 	{ROW("listen", "address list", "required",
 		 "where the web server connects"),
 		.type = TABLE_LISTEN, POOL(listen)},
-	{ROW("listen.backlog", "number", "511",
+	{ROW("listen.backlog", "number", "4096",
 		 "connections the kernel keeps waiting"),
 		.type = TABLE_UINT, POOL(listen_backlog), .min = 1,
 		.max = 65535},

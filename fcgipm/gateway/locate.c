@@ -1,9 +1,10 @@
 /*
  * locate.c - from a script's path to the file that may be run; see locate.h
  *
- * Called by gateway/program, which decides whether it is run.  The kernel keeps the walk beneath docroot
- * (openat2(2), RESOLVE_BENEATH); where a container forbids that call, every
- * component is opened by itself and no symbolic link is followed.
+ * Called by gateway/program, which decides whether it is run.  The kernel
+ * keeps the walk beneath docroot (openat2(2), RESOLVE_BENEATH); where a
+ * container forbids that call, every component is opened by itself and no
+ * symbolic link is followed.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -201,10 +202,9 @@ open_folder(int rootfd, const char *rel)
 static void
 close_both(struct located *l)
 {
-	fd_close(&l->fd);
-	if (l->dirfd != l->rootfd)
-		fd_close(&l->dirfd);
-	l->dirfd = -1;
+	if (l->dirfd == l->rootfd)
+		l->dirfd = -1;
+	fd_close_pair(&l->dirfd, &l->fd);
 }
 
 /* Folder and file of rel; 0, or -1 with errno and neither. */

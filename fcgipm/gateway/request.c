@@ -24,6 +24,14 @@
 #include "gateway/response.h"
 #include "gateway/server.h"
 
+/*
+ * To hear of a program's output, of its end and of its exit costs more than to
+ * read it all at its exit.  So where the last run of a program was over within
+ * BRIEF_MS, the next one is left alone for as long.
+ */
+#define BRIEF_MS 5
+/* It wrote no more than its pipe takes without anybody reading. */
+#define BRIEF_BYTES (32 * 1024)
 /* When a program's stderr and its client are watched beside its output. */
 #define WATCH_AFTER_MS 100
 /* One read of the connection: no more comes before it is drained. */
@@ -210,6 +218,30 @@ watch_all(struct request *r)
 }
 
 static void
+start_watching(struct request *r)
+{
+	struct server *srv = r->srv;
+
+	r->quick = true;
+	r->brief = srv->brief[r->program_key];
+	loop_timer_set(srv->loop, &r->timer, r->started_ms +
+		(r->brief ? BRIEF_MS : WATCH_AFTER_MS));
+	if (!r->brief)
+		response_watch_out(r);
+}
+
+/* It is none of the brief ones. */
+static void
+watch_output(struct request *r)
+{
+	r->brief = false;
+	loop_timer_set(r->srv->loop, &r->timer,
+		r->started_ms + WATCH_AFTER_MS);
+	if (!r->conn || !r->conn->blocked)
+		response_watch_out(r);
+}
+
+static void
 on_program_exit(struct script *s)
 {
 	struct request *r = container_of(s, struct request, script);
@@ -226,6 +258,8 @@ on_program_exit(struct script *s)
 	}
 	if (!r->out_ended)
 		response_read_out(r, LOOP_READ | LOOP_HANGUP);
+	r->srv->brief[r->program_key] = r->out_seen <= BRIEF_BYTES &&
+		loop_now(loop) < r->started_ms + BRIEF_MS;
 	/* Children it left behind may hold the pipe; they are not ours. */
 	if (r->conn && !r->out_ended)
 		watch_all(r);
@@ -311,6 +345,10 @@ on_timer(struct loop_timer *timer)
 			"(request_terminate_timeout)",
 			(long long)(now - r->started_ms));
 		request_refuse(r, &why);
+		return;
+	}
+	if (r->brief) {
+		watch_output(r);
 		return;
 	}
 	if (r->quick) {
@@ -435,14 +473,14 @@ request_start(struct request *r)
 		decide_body(r, &params, &why) < 0 ||
 		program_run(r, &params, &prog, &why) < 0)
 		goto fail;
+	r->program_key = (uint8_t)prog.file.ino;
 	program_close(&prog);
 	buf_fini(&r->params);
 	r->state = REQUEST_RUNNING;
 	server_add_program(r->srv, r);
 	r->active_ms = loop_now(r->srv->loop);
 	r->started_ms = r->active_ms;
-	r->quick = true;
-	loop_timer_set(r->srv->loop, &r->timer, r->active_ms + WATCH_AFTER_MS);
+	start_watching(r);
 	body_grow_pipe(r);
 	/* What came while it waited. */
 	body = r->body;

@@ -44,7 +44,9 @@ struct request {
 	bool in_full;		/* body could not be spliced for want of room */
 	uint32_t out_owed;	/* but for so many bytes they wrote till then */
 	uint64_t out_seen;	/* bytes of its output read by copying */
-	bool quick;		/* not running for WATCH_AFTER_MS yet */
+	bool brief;		/* not running for BRIEF_MS yet */
+	bool quick;		/* nor for WATCH_AFTER_MS */
+	uint8_t program_key;	/* in srv->brief */
 	uint8_t body_kind;	/* enum cgi_body */
 	uint64_t body_left;	/* bytes the program may still get */
 	uint64_t body_seen;

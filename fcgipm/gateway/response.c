@@ -325,14 +325,20 @@ response_read_err(struct request *r)
 }
 
 void
+response_watch_out(struct request *r)
+{
+	if (!r->out_ended && r->script.out_io.fd < 0 &&
+		loop_add(r->srv->loop, &r->script.out_io, r->script.outfd,
+			LOOP_READ) < 0)
+		end_out(r);
+}
+
+void
 response_resume(struct request *r)
 {
 	struct loop *loop = r->srv->loop;
 
-	if (!r->out_ended && r->script.out_io.fd < 0 &&
-		loop_add(loop, &r->script.out_io, r->script.outfd,
-			LOOP_READ) < 0)
-		end_out(r);
+	response_watch_out(r);
 	if (!r->err_ended && r->script.err_io.fd < 0 &&
 		loop_add(loop, &r->script.err_io, r->script.errfd,
 			LOOP_READ) < 0)

@@ -16,6 +16,8 @@ void response_read_out(struct request *r, uint32_t events);
 bool response_read_err(struct request *r);
 
 /* The peer took what waited: both are read again. */
+/* The same for its output alone. */
+void response_watch_out(struct request *r);
 void response_resume(struct request *r);
 
 /* The end of both streams and FCGI_END_REQUEST, with what is still held. */

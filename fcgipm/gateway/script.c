@@ -129,14 +129,6 @@ script_start(struct script *s, const struct gateway_opts *opts,
 	s->spec = spec;
 	spec->owner = s;
 	close_ends(spec);
-	if (loop_add(s->loop, &s->out_io, s->outfd, LOOP_READ) < 0) {
-		refuse(why, 503, "epoll_ctl: %s", strerror(errno));
-		script_signal(s, SIGKILL);
-		(void)waitid(P_PID, (id_t)s->pid, NULL, WEXITED);
-		s->pid = 0;
-		script_fini(s);
-		return -1;
-	}
 	return 0;
 fail:
 	close_ends(spec);

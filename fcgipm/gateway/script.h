@@ -50,8 +50,7 @@ void script_init(struct script *s, struct loop *loop);
 struct script_spec *script_get_spec(void);
 
 /*
- * script_start - run it; its output is watched as soon as it runs, its stderr
- *		not yet: most programs end before that is worth it
+ * script_start - run it; its pipes are not watched yet
  *
  * returns	0, it is being started (see script_failure()); -1 with why,
  *		nothing left behind

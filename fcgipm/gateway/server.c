@@ -255,14 +255,17 @@ server_reap(struct server *srv)
 
 	/* One signal may stand for many ends.  All children are ours; a
 	 * stranger's, which we get as process 1, is only reaped. */
-	while (si.si_pid = 0,
-		waitid(P_ALL, 0, &si, WEXITED | WNOHANG) == 0 && si.si_pid) {
+	do {
+		si.si_pid = 0;
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) < 0 ||
+			si.si_pid == 0)
+			return;
 		r = *bucket_of(srv, si.si_pid);
 		while (r && r->program_pid != si.si_pid)
 			r = r->next_program;
 		if (r)
 			script_reaped(&r->script, si.si_code, si.si_status);
-	}
+	} while (srv->running > 0 || srv->is_init);
 }
 
 /* Starts what waits, as far as there are places. */
@@ -376,7 +379,8 @@ server_init(struct server *srv, struct loop *loop,
 	size_t i;
 
 	*srv = (struct server){
-		.loop = loop, .opts = opts, .paused = true, .nlisteners = n};
+		.loop = loop, .opts = opts, .paused = true, .nlisteners = n,
+		.is_init = getpid() == 1};
 	srv->wait_end = &srv->wait_first;
 	srv->retry_timer.on_timer = on_retry_timer;
 	srv->place_task.run = run_place;

@@ -22,6 +22,9 @@ struct server_listener {
 
 /* A power of two; programs at once are tens, seldom hundreds. */
 #define SERVER_BUCKETS 256
+/* What is remembered of programs; two of the same key confuse nothing but how
+ * soon they are watched. */
+#define SERVER_KEYS 256
 
 struct server {
 	struct loop *loop;
@@ -36,9 +39,12 @@ struct server {
 	struct request *wait_first, **wait_end;	/* for a place, in order */
 	unsigned nwaiting;
 	unsigned running;	/* programs not yet reaped */
+	bool brief[SERVER_KEYS];	/* did the program end at once, when it
+				 * was last run? */
 	unsigned big_pipes;	/* see server_grow_pipe() */
 	unsigned places;	/* for programs: pm.max_children, or as many as
 				 * there are descriptors for */
+	bool is_init;		/* process 1: strangers are reaped too */
 	bool paused;		/* listeners are not watched */
 	bool draining;		/* no new requests; leave when all is done */
 	struct loop_timer retry_timer;	/* of accept, after EMFILE */

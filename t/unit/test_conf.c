@@ -74,7 +74,7 @@ Test(conf, defaults_are_those_of_the_table)
 	const struct conf_pool *p = &c.pools[0];
 
 	cr_expect_eq(p->mode, CONF_MODE_PREFORK);
-	cr_expect_eq(p->listen_backlog, 511);
+	cr_expect_eq(p->listen_backlog, 4096);
 	cr_expect_eq(p->listen_mode, 0660);
 	cr_expect_eq(p->umask, 022);
 	cr_expect_eq(p->max_children, 4);
