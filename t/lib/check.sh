@@ -139,8 +139,8 @@ long() {
 	unit
 	fuzz
 	web
-	for ((round = 1; round <= ${ROUNDS-50}; round++)); do
-		echo "round $round of ${ROUNDS-50}"
+	for ((round = 1; round <= ${ROUNDS-3}; round++)); do
+		echo "round $round of ${ROUNDS-3}"
 		e2e
 		# Once as large as they get is enough.
 		unset FCGIPM_LONG
