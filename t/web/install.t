@@ -27,7 +27,7 @@ for f in sbin/fcgipm bin/fcgipm-cgi bin/fcgipmctl etc/fcgipm.ini \
 	ok $? "$f is there"
 done
 is "$(grep -rlI /usr/local/ "$prefix/etc" "$prefix/lib" \
-	"$prefix"/share/doc/fcgipm/*/)" "" \
+	"$prefix/share/man" "$prefix"/share/doc/fcgipm/*/)" "" \
 	"nothing points to another prefix"
 
 echo '; mine' >>"$prefix/etc/fcgipm.ini"
