@@ -141,7 +141,8 @@ check_folder(const struct conf_pool *p, const char *key, const char *path,
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		ERROR(p, key, "%s: %s", path, strerror(errno));
+		ERROR(p, key, "%s: %s; name an existing folder", path,
+			strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
 		ERROR(p, key, "%s is no folder; name one", path);
 }

@@ -123,6 +123,7 @@ ini_read(const char *path, const struct ini_ops *ops, void *user)
 		ops->on_error(user,
 			errno == EISDIR ? "it is a folder; name a file" :
 			errno == EFBIG ? "it is larger than 16 MiB" :
+			errno == EACCES ? "Permission denied; let us read it" :
 					  strerror(errno), 0);
 		return -1;
 	}

@@ -117,9 +117,9 @@ set_option(struct options *o, int opt, const char *arg,
 	case 'f':		/* stderr goes to the web server always */
 		return 0;
 	default:
-		fprintf(stderr, "fcgipm-cgi: -%c %s\n", optopt,
-			opt == ':' ? "needs a value" : "is no option");
-		return EXIT_USAGE;
+		return options_usage(opt == ':' ? "-%s needs a value" :
+						  "-%s is no option",
+			(const char[]){(char)optopt, 0});
 	}
 }
 

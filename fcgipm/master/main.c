@@ -85,6 +85,7 @@ parse(int argc, char **argv, struct options *o)
 		{'G', "listen.group"}};
 	const char *c_value = NULL;
 	bool needs_l = false;
+	char why[32];
 	size_t i;
 	int opt;
 
@@ -121,13 +122,11 @@ parse(int argc, char **argv, struct options *o)
 			fputs(usage_text, stdout);
 			return -1;
 		case ':':
-			fprintf(stderr, "fcgipm: -%c needs a value\n", optopt);
-			return EXIT_USAGE;
+			snprintf(why, sizeof(why), "-%c needs a value", optopt);
+			return usage(why);
 		case '?':
-			fprintf(stderr,
-				"fcgipm: -%c is no option; try fcgipm -h\n",
-				optopt);
-			return EXIT_USAGE;
+			snprintf(why, sizeof(why), "-%c is no option", optopt);
+			return usage(why);
 		}
 	}
 	if (o->direct) {

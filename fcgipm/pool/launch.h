@@ -2,7 +2,8 @@
  * launch.h - what a pool's workers are started with
  *
  * Made once from the configuration, used for every spawn: command line,
- * environment, descriptors, folder and privileges (DESIGN: what a child gets).
+ * environment, descriptors, folder and privileges; see fcgipm-handler(7),
+ * "What a handler is given".
  */
 #ifndef FCGIPM_POOL_LAUNCH_H
 #define FCGIPM_POOL_LAUNCH_H

@@ -23,8 +23,8 @@
 #include "sys/listen.h"
 #include "sys/procfs.h"
 
-/* How long a dying owner of the address gets (DESIGN: orphans die at once,
- * but not in the same instant). */
+/* How long a dying owner of the address gets: orphans die at once, but not in
+ * the same instant. */
 #define PATIENCE_MS 1000
 #define RETRY_MS 20
 
@@ -120,6 +120,23 @@ explain_in_use(const struct addr *a, pid_t pid, char *why, size_t size)
 	}
 }
 
+/* Why bind(2) failed, and what to do where errno does not say it. */
+static void
+explain_bind(const struct addr *a, char *why, size_t size)
+{
+	const char *more = "";
+
+	if (addr_is_path(a) && errno == ENOENT)
+		more = "; create its folder";
+	else if (addr_is_path(a) && errno == EACCES)
+		more = "; let us write to its folder";
+	else if (errno == EADDRNOTAVAIL)
+		more = "; choose an address of this machine";
+	else if (errno == EACCES)
+		more = "; start as root or choose a port above 1023";
+	snprintf(why, size, "%s: bind: %s%s", a->text, strerror(errno), more);
+}
+
 /* May the path be taken?  0 yes; -1 with why. */
 static int
 check_path(const struct addr *a, char *why, size_t size)
@@ -197,7 +214,7 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	struct listen_socket *s, char *why, size_t size)
 {
 	struct sockaddr_un tmp = temporary_name(addr_path(a));
-	const char *step = "bind";
+	const char *step = "chown";
 	struct stat st;
 	mode_t old;
 	int rc;
@@ -211,9 +228,10 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	old = umask(0177);
 	rc = bind(fd, (struct sockaddr *)&tmp, sizeof(tmp));
 	umask(old);
-	if (rc < 0)
-		goto fail;
-	step = "chown";
+	if (rc < 0) {
+		explain_bind(a, why, size);
+		return -1;
+	}
 	if ((opts->owner != (uid_t)-1 || opts->group != (gid_t)-1) &&
 		lchown(tmp.sun_path, opts->owner, opts->group) < 0)
 		goto fail_unlink;
@@ -236,7 +254,6 @@ fail_unlink:
 	rc = errno;
 	(void)unlink(tmp.sun_path);
 	errno = rc;
-fail:
 	snprintf(why, size, "%s: %s: %s", a->text, step, strerror(errno));
 	return -1;
 }
@@ -261,10 +278,11 @@ open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
 	if (addr_is_tcp(a) && opts->allowed_clients &&
 		clients_attach(fd, a->sa.ss_family, opts->allowed_clients) < 0)
 		goto fail;
-	step = "bind";
 	while (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0) {
-		if (errno != EADDRINUSE)
-			goto fail;
+		if (errno != EADDRINUSE) {
+			explain_bind(a, why, size);
+			return -1;
+		}
 		if (now_ms() >= until) {
 			explain_in_use(a, 0, why, size);
 			return -1;
@@ -281,7 +299,9 @@ open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
 	}
 	return 0;
 fail:
-	snprintf(why, size, "%s: %s: %s", a->text, step, strerror(errno));
+	/* bpf(2): kernel.unprivileged_bpf_disabled. */
+	snprintf(why, size, "%s: %s: %s%s", a->text, step, strerror(errno),
+		errno == EPERM ? "; start as root" : "");
 	return -1;
 }
 

@@ -255,6 +255,28 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 	world_close(&w);
 }
 
+Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
+{
+	static const char *const cases[][2] = {
+		{"@DIR@/none/www.sock", "bind: No such file or directory; "
+			"create its folder"},
+		{"192.0.2.1:18999\nlisten.allowed_clients = 192.0.2.2",
+			"; choose an address of this machine"},
+	};
+	struct world *w = world_open();
+	char ini[300];
+	size_t i;
+
+	/* Others may not be let near BPF, which the last one needs. */
+	for (i = 0; i < (geteuid() == 0 ? 2 : 1); i++) {
+		snprintf(ini, sizeof(ini), "[www]\nlisten = %s\n"
+			"handler = @BIN@/handlers/hello\n", cases[i][0]);
+		cr_expect_eq(world_refused(w, ini), 71);
+		cr_expect(world_log_has(w, cases[i][1]), "%s", cases[i][0]);
+	}
+	world_close(&w);
+}
+
 Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
 {
 	struct world *w = world_open();

@@ -193,7 +193,8 @@ Test(config_errors, an_unreadable_file, .timeout = 60)
 	w = world_open();
 	world_write(w, "fcgipm.ini", "[www]\n" LISTEN HANDLER);
 	cr_assert_eq(chmod(world_path(w, "fcgipm.ini"), 0), 0);
-	expect_config(w, 78, "fcgipm.ini: Permission denied", "mode 000");
+	expect_config(w, 78, "fcgipm.ini: Permission denied; let us",
+		"mode 000");
 	world_close(&w);
 }
 
