@@ -11,8 +11,12 @@ build=$(realpath "${1:?}") && src=$PWD && port=${PORT:-8080}
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 case $port in
-''|*[!0-9]*) echo "PORT=$port: write a number" >&2; exit 64 ;;
+''|*[!0-9]*) port=0 ;;
 esac
+if ! ((10#$port >= 1 && 10#$port <= 65535)); then
+	echo "PORT=$PORT: write a number from 1 to 65535" >&2
+	exit 64
+fi
 
 # Short, since a unix socket's path ends at 107 bytes.
 dir=$(mktemp -d /tmp/fcgipm-run.XXXXXX) || exit 71
@@ -38,7 +42,7 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 129' HUP
-trap 'exit 130' INT
+trap 'exit 0' INT
 trap 'exit 143' TERM
 
 bin=$build/bin conf=$src/etc/demo.ini as=()
