@@ -82,6 +82,10 @@ open_own(const struct options *o, const struct privs *us, const char *text,
 		log_error("%s", why);
 		return EXIT_SYSTEM;
 	}
+	if (addr_is_path(&addr) && !listen_reachable(&lo))
+		log_warning("no web server's user (www-data, nginx, http, "
+			    "apache) may connect to %s; set -o user or -o "
+			    "listen.mode", addr.text);
 	l->fds[l->n++] = l->own[l->nown].fd;
 	l->own[l->nown++].fd = -1;	/* the server's; the path stays ours */
 	return 0;

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,6 +416,30 @@ Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
 	expect_served(w, "s");
 	world_stop(w);
 	cr_expect_neq(access(sock, F_OK), 0, "it removes its path");
+	free(sock);
+	world_close(&w);
+}
+
+/* www-data, for one, has an account nearly everywhere. */
+Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
+{
+	struct world *w;
+	char *sock, *argv[] = {"fcgipm-cgi", "-l", NULL, "-d", "/", "-o",
+		"listen.mode=0666", NULL};
+
+	if (!getpwnam("www-data"))
+		cr_skip_test("no www-data here");
+	w = world_open();
+	sock = strdup(world_path(w, "s"));
+	argv[2] = sock;
+	run_gateway(w, argv);
+	cr_expect_not(world_log_has(w, "may connect to"));
+	world_stop(w);
+	argv[5] = NULL;
+	run_gateway(w, argv);
+	world_expect_log(w, "www-data, nginx, http, apache) may connect to ");
+	expect_served(w, "s");
+	world_stop(w);
 	free(sock);
 	world_close(&w);
 }
