@@ -14,18 +14,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "hostile.h"
-
-static void
-pause_ms(long ms)
-{
-	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
-
-	nanosleep(&ts, NULL);
-}
 
 /* A process of ours that attacks while the test goes on; in it nothing is
  * asserted.  0 in the child. */
@@ -72,7 +63,7 @@ serve_meanwhile(struct target *t, pid_t attacker, const char *what,
 		}
 		if (ret_most_kib && kib > *ret_most_kib)
 			*ret_most_kib = kib;
-		pause_ms(3);
+		hostile_pause(3);
 	}
 	cr_assert_eq(ended, attacker);
 	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0,
@@ -119,7 +110,7 @@ leave_inside_request(struct target *t, const char *address, size_t step)
 		client_send(fd, bytes, cut);
 		/* Every other one leaves before it is looked at. */
 		while (cut >= 680 && cut % 2 && hostile_starts(t) == before)
-			pause_ms(1);
+			hostile_pause(1);
 		close(fd);
 		snprintf(what, sizeof(what), "gone after byte %zu", cut);
 		took = hostile_programs_gone(t, what);
@@ -186,7 +177,7 @@ drip(const int *fds, size_t n, const uint8_t *bytes, size_t rounds)
 				_exit(1);
 			/* In twenty parts: the load is even. */
 			if (i * 20 / n != (i + 1) * 20 / n)
-				pause_ms(10);
+				hostile_pause(10);
 		}
 	}
 	_exit(0);
@@ -233,7 +224,7 @@ settle(struct target *t)
 
 	do {
 		before = hostile_cpu_ms(t);
-		pause_ms(200);
+		hostile_pause(200);
 		cr_assert_lt(world_now_ms(), until, "it never rests");
 	} while (hostile_cpu_ms(t) > before);
 }

@@ -12,20 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "hostile.h"
 
 #define AT_ONCE 64
-
-static void
-pause_ms(long ms)
-{
-	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
-
-	nanosleep(&ts, NULL);
-}
 
 Test(hostile_programs, many_that_exit_at_once, .timeout = 900)
 {
@@ -227,7 +218,7 @@ until_state(pid_t pid, char state)
 	while (*world_proc_status(pid, "State") != state) {
 		cr_assert_lt(world_now_ms(), until, "waited for state %c",
 			state);
-		pause_ms(2);
+		hostile_pause(2);
 	}
 }
 
@@ -241,7 +232,7 @@ Test(hostile_programs, last_words_are_heard, .timeout = 60)
 	pid_t program;
 
 	while (world_children(t.gateway, &program, 1) == 0)
-		pause_ms(2);
+		hostile_pause(2);
 	until_state(program, 'T');
 	cr_assert_eq(kill(t.gateway, SIGSTOP), 0);
 	until_state(t.gateway, 'T');
@@ -333,7 +324,7 @@ Test(hostile_programs, stopped_ones_are_killed_at_the_timeout, .timeout = 120)
 		while (world_children(t.gateway, NULL, 0) > 0) {
 			cr_assert_lt(hostile_calm_ms() - begin, 4000,
 				"stopped programs are still there");
-			pause_ms(5);
+			hostile_pause(5);
 		}
 		hostile_unharmed(&t, "stopped programs");
 	}
@@ -350,7 +341,7 @@ Test(hostile_programs, one_that_is_stopped_in_between_goes_on, .timeout = 60)
 	pid_t program;
 
 	while (world_children(t.gateway, &program, 1) == 0)
-		pause_ms(2);
+		hostile_pause(2);
 	until_state(program, 'T');
 	cr_expect_eq(poll(&p, 1, 300), 0, "nothing is answered meanwhile");
 	hostile_serves(&t, "a stopped program");

@@ -195,10 +195,10 @@ hostile_closed(int fd, int limit_ms, const char *why)
 	}
 }
 
-static void
-breathe(void)
+void
+hostile_pause(long ms)
 {
-	struct timespec ts = {0, 1000000};
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
 
 	nanosleep(&ts, NULL);
 }
@@ -234,7 +234,7 @@ hostile_programs_gone(struct target *t, const char *after)
 		took = hostile_calm_ms() - calm;
 		cr_assert_leq(took, 1000, "%s: %zu programs after a second",
 			after, n);
-		breathe();
+		hostile_pause(1);
 	}
 	return world_now_ms() - begin;
 }

@@ -24,6 +24,9 @@ struct target {
 /* full in the long run, else few. */
 size_t hostile_size(size_t few, size_t full);
 
+/* Sleeps so long, where there is nothing to wait for. */
+void hostile_pause(long ms);
+
 /* Tells what was measured, for the sum of a long run. */
 void hostile_figure(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));

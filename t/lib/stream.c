@@ -2,7 +2,6 @@
  * stream.c - large bodies for t/children/stream, and its gate; see stream.h
  */
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -123,32 +122,4 @@ void
 stream_settle(struct target *t)
 {
 	world_until(is_settled, t, "nothing moves");
-}
-
-size_t
-stream_big_pipes(const struct target *t)
-{
-	char path[300], name[64] = "";
-	struct dirent *e;
-	size_t n = 0;
-	DIR *dir;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)t->gateway);
-	dir = opendir(path);
-	cr_assert_not_null(dir, "%s: %s", path, strerror(errno));
-	while ((e = readdir(dir)) != NULL) {
-		memset(name, 0, sizeof(name));
-		if (readlinkat(dirfd(dir), e->d_name, name,
-			    sizeof(name) - 1) < 0 ||
-			strncmp(name, "pipe:", 5) != 0)
-			continue;
-		fd = openat(dirfd(dir), e->d_name,
-			O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		n += fd >= 0 && fcntl(fd, F_GETPIPE_SZ) == (int)STREAM_MIB;
-		if (fd >= 0)
-			close(fd);
-	}
-	closedir(dir);
-	return n;
 }

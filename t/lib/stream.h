@@ -31,7 +31,5 @@ void stream_expect(const struct answer *a, size_t len);
 /* Waits until the gateway and its programs sleep: whoever is not blocked has
  * done all he could. */
 void stream_settle(struct target *t);
-/* How many of the gateway's pipes hold 1 MiB. */
-size_t stream_big_pipes(const struct target *t);
 
 #endif
