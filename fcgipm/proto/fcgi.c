@@ -37,27 +37,6 @@ put_u32(uint8_t *p, uint32_t n)
 	put_u16(p + 2, n & 0xffff);
 }
 
-const char *
-fcgi_type_name(unsigned type)
-{
-	static const char *const names[] = {
-		[FCGI_BEGIN_REQUEST] = "FCGI_BEGIN_REQUEST",
-		[FCGI_ABORT_REQUEST] = "FCGI_ABORT_REQUEST",
-		[FCGI_END_REQUEST] = "FCGI_END_REQUEST",
-		[FCGI_PARAMS] = "FCGI_PARAMS",
-		[FCGI_STDIN] = "FCGI_STDIN",
-		[FCGI_STDOUT] = "FCGI_STDOUT",
-		[FCGI_STDERR] = "FCGI_STDERR",
-		[FCGI_DATA] = "FCGI_DATA",
-		[FCGI_GET_VALUES] = "FCGI_GET_VALUES",
-		[FCGI_GET_VALUES_RESULT] = "FCGI_GET_VALUES_RESULT",
-		[FCGI_UNKNOWN_TYPE] = "FCGI_UNKNOWN_TYPE",
-	};
-
-	return type < ARRAY_SIZE(names) && names[type] ? names[type] :
-							 "unknown";
-}
-
 int
 fcgi_parse_header(const uint8_t *p, size_t len, struct fcgi_header *ret_h)
 {

@@ -68,9 +68,6 @@ struct fcgi_pair {
 	size_t name_len, value_len;
 };
 
-/* "FCGI_PARAMS" of 4; "unknown" for a number that is no type. */
-const char *fcgi_type_name(unsigned type);
-
 /*
  * fcgi_parse_header - decode one record header
  *

@@ -385,10 +385,3 @@ Test(fcgi, reader_stops_at_another_version)
 	cr_expect_eq(fcgi_reader_next(&r, &p, &len, &chunk), FCGI_EVENT_END);
 	cr_expect_eq(fcgi_reader_next(&r, &p, &len, &chunk), -EPROTO);
 }
-
-Test(fcgi, names_types)
-{
-	cr_expect_str_eq(fcgi_type_name(4), "FCGI_PARAMS");
-	cr_expect_str_eq(fcgi_type_name(0), "unknown");
-	cr_expect_str_eq(fcgi_type_name(12), "unknown");
-}
