@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -203,6 +204,10 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		.loop = loop,
 		.adjust_timer = {.on_timer = pool_on_timer},
 	};
+	if (geteuid() == 0 && !conf->user)
+		log_warning("pool %s: its programs run as root; write user = "
+			"www-data, or another one that owns nothing",
+			conf->name);
 	if (open_sockets(p, ret_why, why_size) < 0)
 		goto fail;
 	p->launch = launch_new(conf, p->sockets, p->nsockets, nofile, ret_why,
