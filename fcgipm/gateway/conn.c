@@ -145,14 +145,26 @@ finish(struct conn *c)
 	conn_update(c);
 }
 
+/* How long it may be before the peer moves, where no request minds that. */
+static void
+guard_idle(struct conn *c)
+{
+	bool moves = c->blocked || !fcgi_reader_at_rest(&c->reader);
+
+	if (moves)
+		set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
+	else
+		set_timer(c, c->srv->draining ? DRAIN_MS : 0);
+}
+
 void
 conn_set_blocked(struct conn *c, bool blocked)
 {
 	if (c->blocked == blocked)
 		return;
 	c->blocked = blocked;
-	if (c->state == CONN_ENDING)
-		set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
+	if (!c->req && (c->state == CONN_OPEN || c->state == CONN_ENDING))
+		guard_idle(c);
 	conn_update(c);
 }
 
@@ -163,7 +175,9 @@ conn_request_ended(struct conn *c, bool input_ended)
 		return;
 	c->req = NULL;
 	c->served = true;
-	set_timer(c, 0);
+	/* It may have stopped taking the answer before that was complete. */
+	set_timer(c, c->blocked ? c->srv->opts->pool->cgi_client_timeout_ms :
+				  0);
 	/* Body that still comes is for an id that is not active: dropped. */
 	if (c->keep && !c->srv->draining &&
 		c->srv->nconns < c->srv->max_conns) {
@@ -187,7 +201,7 @@ flush_out(struct conn *c)
 		c->req->active_ms = loop_now(c->srv->loop);
 	if (!done) {
 		/* Each byte taken gives the peer its time again. */
-		if (c->flushed && c->state == CONN_ENDING)
+		if (c->flushed && !c->req)
 			set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
 		conn_set_blocked(c, true);
 		return;
@@ -215,12 +229,12 @@ on_timer(struct loop_timer *timer)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
 
-	if (c->state == CONN_OPEN && !c->srv->draining)
-		log_warning("a client's connection is closed: it began a "
-			"request and sent nothing for cgi.client_timeout");
-	else if (c->state == CONN_ENDING)
+	if (c->blocked && !c->req)
 		log_warning("a client's connection is closed: it did not take "
 			"its answer for cgi.client_timeout");
+	else if (c->state == CONN_OPEN && !c->srv->draining)
+		log_warning("a client's connection is closed: it began a "
+			"request and sent nothing for cgi.client_timeout");
 	conn_close(c);
 }
 
@@ -414,9 +428,12 @@ guard_input(struct conn *c)
 	bool wanted = c->req ? c->req->state == REQUEST_PARAMS :
 			       !fcgi_reader_at_rest(&c->reader);
 
-	if (c->state == CONN_OPEN && (wanted || c->timer.place))
-		set_timer(c, wanted ?
-			c->srv->opts->pool->cgi_client_timeout_ms : 0);
+	if (c->state != CONN_OPEN)
+		return;
+	if (wanted)
+		set_timer(c, c->srv->opts->pool->cgi_client_timeout_ms);
+	else if (c->req || !(c->blocked || c->srv->draining))
+		set_timer(c, 0);
 }
 
 /*
@@ -573,7 +590,9 @@ conn_drain(struct conn *c)
 {
 	if (c->req || c->state != CONN_OPEN)
 		return;
-	if (c->served && fcgi_reader_at_rest(&c->reader))
+	if (c->blocked)		/* guard_idle() sees to its end */
+		c->state = CONN_ENDING;
+	else if (c->served && fcgi_reader_at_rest(&c->reader))
 		conn_close(c);
 	else	/* it was queued, its request must be on the way */
 		set_timer(c, DRAIN_MS);

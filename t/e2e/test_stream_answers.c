@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -167,6 +169,85 @@ Test(stream_answers, a_client_leaves_without_reading, .timeout = 100)
 		}
 		hostile_end(&t, how[i]);
 	}
+}
+
+struct reader {
+	int fd;
+	size_t len;		/* of the answer */
+	bool keep;
+};
+
+/* Has the gateway let go of it?  One that is kept may go on when its answer
+ * lies ready. */
+static bool
+is_let_go(void *arg)
+{
+	struct reader *r = arg;
+	struct pollfd p = {.fd = r->fd, .events = POLLIN};
+	int ready = 0;
+
+	cr_assert_geq(poll(&p, 1, 0), 0);
+	cr_assert_eq(ioctl(r->fd, FIONREAD, &ready), 0);
+	return p.revents & POLLHUP || (r->keep && (size_t)ready >= r->len);
+}
+
+/* Its program is over and nothing is in the pipe any more: what the socket
+ * does not take is kept by the connection alone. */
+Test(stream_answers, who_never_takes_the_end_is_let_go, .timeout = 100)
+{
+	struct target t = stream_start("cgi.client_timeout = 500ms\n"
+		"cgi.linger = 100ms\n");
+	struct reader r[20];
+	char query[32];
+	size_t i, keep;
+
+	for (keep = 0; keep < 2; keep++) {
+		for (i = 0; i < 20; i++) {
+			r[i].len = (i + 1) * 16 * 1024;
+			r[i].keep = keep;
+			snprintf(query, sizeof(query), "big=%zu", r[i].len);
+			r[i].fd = stream_begin(&t, "www.sock", (int)keep,
+				query, 0);
+			client_record(r[i].fd, STDIN, 1, NULL, 0, 0);
+		}
+		for (i = 0; i < 20; i++)
+			world_until(is_let_go, &r[i], "the end of a client "
+				"that does not read");
+		for (i = 0; i < 20; i++)
+			close(r[i].fd);
+		hostile_unharmed(&t, "clients that take no end");
+	}
+	world_expect_log(t.w, "it did not take its answer for "
+		"cgi.client_timeout");
+	hostile_end(&t, "clients that take no end");
+}
+
+/* Those are on their way out: the connection alone still has their end. */
+Test(stream_answers, a_stop_cuts_no_answer_short, .timeout = 60)
+{
+	struct target t = stream_start("cgi.linger = 100ms\n");
+	struct reader r[20];
+	char query[32];
+	size_t i;
+
+	for (i = 0; i < 20; i++) {
+		r[i].len = (i + 1) * 16 * 1024;
+		snprintf(query, sizeof(query), "big=%zu", r[i].len);
+		r[i].fd = stream_begin(&t, "www.sock", KEEP_CONN, query, 0);
+		client_record(r[i].fd, STDIN, 1, NULL, 0, 0);
+	}
+	stream_settle(&t);
+	let_time_pass();
+	stream_settle(&t);
+	world_signal(t.w, SIGTERM);
+	r[0].keep = false;
+	world_until(is_let_go, &r[0], "the end of an idle connection");
+	for (i = 0; i < 20; i++) {
+		expect_answer(r[i].fd, r[i].len);
+		close(r[i].fd);
+	}
+	cr_expect_eq(world_wait(t.w), 0);
+	world_close(&t.w);
 }
 
 Test(stream_answers, one_after_the_other_on_a_connection, .timeout = 60)
