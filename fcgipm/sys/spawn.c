@@ -58,8 +58,10 @@ above(int fd, int n)
 
 /* fds[i] to i.  Sources that lie on a target move out of the way first. */
 CHILD_CODE static const char *
-place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, long *err)
+place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
+	long *err)
 {
+	int *others[] = {errfd, execfd, cwdfd};
 	int src[FD_ABOVE], i;
 
 	*err = EINVAL;
@@ -74,10 +76,15 @@ place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, long *err)
 			return "dup";
 		}
 	}
-	if (*errfd >= 0)
-		*errfd = above(*errfd, spec->nfds);
-	if (*execfd >= 0)
-		*execfd = above(*execfd, spec->nfds);
+	for (i = 0; i < (int)ARRAY_SIZE(others); i++) {
+		if (*others[i] < 0)
+			continue;
+		*others[i] = above(*others[i], spec->nfds);
+		if (*others[i] < 0) {
+			*err = -*others[i];
+			return "dup";
+		}
+	}
 	for (i = 0; i < spec->nfds; i++) {
 		/* dup3 onto itself is an error */
 		long ret = src[i] == i ? RAW(fcntl, i, F_SETFD, 0) :
@@ -97,7 +104,7 @@ child_run(void *arg)
 {
 	struct child *c = arg;
 	const struct spawn_spec *spec = c->spec;
-	int execfd = spec->execfd, step_err = 0;
+	int execfd = spec->execfd, cwdfd = spec->cwdfd, step_err = 0;
 	const char *step;
 	uint64_t none = 0;
 	long err;
@@ -105,15 +112,15 @@ child_run(void *arg)
 	err = spec->new_session ? RAW(setsid) : RAW(setpgid, 0, 0);
 	if (err < 0)
 		fail(c, "setsid", -err);
-	step = place_fds(spec, &c->errfd, &execfd, &err);
+	step = place_fds(spec, &c->errfd, &execfd, &cwdfd, &err);
 	if (step)
 		fail(c, step, err);
 	step = spec->privs ? privs_apply(spec->privs, &step_err) : NULL;
 	if (step)
 		fail(c, step, step_err);
 	err = 0;
-	if (spec->cwdfd >= 0)
-		err = RAW(fchdir, spec->cwdfd);
+	if (cwdfd >= 0)
+		err = RAW(fchdir, cwdfd);
 	else if (spec->cwd)
 		err = RAW(chdir, spec->cwd);
 	if (err < 0)

@@ -67,6 +67,44 @@ Test(stop, a_tcp_gateway_finishes_too, .timeout = 60)
 	check_graceful("cgi", "@PORT@", NULL, SIGTERM);
 }
 
+/* The listener is descriptor 0.  Once it is closed that number is the next
+ * one's: here it would be the folder the program is to run in. */
+Test(stop, who_waited_for_a_place_runs_in_its_folder, .timeout = 60)
+{
+	struct world *w = world_open();
+	char script[400];
+	const char *params[] = {script, NULL};
+	int fds[4], i;
+
+	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
+		world_script(w, "where.sh", "#!/bin/sh\n"
+			"sleep 0.3\n"
+			"printf 'Content-Type: text/plain\\n\\nin: '\n"
+			"pwd\n"));
+	world_start(w,
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"docroot = @DIR@\n"
+		"pm.max_children = 1\n");
+	for (i = 0; i < 4; i++) {
+		fds[i] = client_connect(w, "www.sock");
+		client_begin(fds[i], 1, 0, params);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	}
+	world_signal(w, SIGTERM);
+	for (i = 0; i < 4; i++) {
+		struct answer a = client_read(fds[i]);
+
+		answer_expect(&a, "in: ");
+		answer_expect(&a, w->dir);
+		answer_free(&a);
+		close(fds[i]);
+	}
+	cr_expect_eq(world_wait(w), 0);
+	world_close(&w);
+}
+
 /* A request that would take a minute, begun in a pool of that mode. */
 static int
 begin_forever(struct world *w, const char *mode, const char *keys)
