@@ -305,10 +305,12 @@ request_is_full(const struct request *r)
 static void
 end_lingering(struct request *r)
 {
+	size_t promised = r->conn ? r->conn->pipe_left : 0;
 	int n = 0;
 
+	/* Of that the connection takes what it has promised by itself. */
 	if (!r->out_ended && ioctl(r->script.outfd, FIONREAD, &n) == 0)
-		r->out_owed = (uint32_t)n;
+		r->out_owed = (uint32_t)((size_t)n - MIN((size_t)n, promised));
 	r->lingered = true;
 	check_end(r);
 	/* What its client does not take is waited for no longer than ever. */

@@ -338,6 +338,34 @@ Test(stream_answers, a_slow_client_of_a_program_that_ended, .timeout = 60)
 	hostile_end(&t, "a slow client");
 }
 
+/* The same where part of a record is still in the pipe when the program has
+ * lingered: that part is not waited for twice. */
+Test(stream_answers, a_client_that_stops_inside_a_spliced_record,
+	.timeout = 100)
+{
+	static struct record rec;
+	struct target t = stream_start("cgi.linger = 50ms\n");
+	size_t part, got;
+	int fd;
+
+	for (part = 4; part < 16; part += 3) {
+		fd = begin_stuck(&t, "left=1400000", 0);
+		for (got = 0; got < part * 65536; got += rec.len)
+			client_read_record(fd, &rec);
+		(void)hostile_programs_gone(&t, "the rest fits in the pipe");
+		let_time_pass();
+		stream_settle(&t);
+		do {
+			client_read_record(fd, &rec);
+			got += rec.type == STDOUT ? rec.len : 0;
+		} while (rec.type != END);
+		cr_expect_eq(got, 28 + 1400000, "%zu bytes", got);
+		close(fd);
+		stream_open_gate(&t, ".");
+	}
+	hostile_end(&t, "a client that stops");
+}
+
 /* The same for one that never reads. */
 Test(stream_answers, a_deaf_client_of_a_program_that_ended, .timeout = 60)
 {
