@@ -21,6 +21,9 @@
 /* Starts under way at once, each for some 100 us. */
 #define SPECS 9
 
+/* How many are being stopped. */
+static unsigned nstopping;
+
 static void
 on_kill_timer(struct loop_timer *timer)
 {
@@ -36,10 +39,26 @@ script_init(struct script *s, struct loop *loop)
 	s->kill_timer.on_timer = on_kill_timer;
 }
 
+bool
+script_any_stops(void)
+{
+	return nstopping > 0;
+}
+
+void
+script_end(struct script *s)
+{
+	/* They had TERM; nobody knows their group when its number is free. */
+	if (s->stopping)
+		script_signal(s, SIGKILL);
+}
+
 void
 script_reaped(struct script *s, int code, int status)
 {
 	loop_timer_stop(s->loop, &s->kill_timer);
+	nstopping -= s->stopping;
+	s->stopping = false;
 	s->pid = 0;
 	s->status = code == CLD_EXITED ? status : 128 + status;
 	s->on_exit(s);
@@ -148,8 +167,10 @@ script_signal(struct script *s, int signo)
 void
 script_stop(struct script *s)
 {
-	if (s->pid == 0 || s->kill_timer.place)
+	if (s->pid == 0 || s->stopping)
 		return;
+	s->stopping = true;
+	nstopping++;
 	script_signal(s, SIGTERM);
 	loop_timer_set(s->loop, &s->kill_timer,
 		loop_now(s->loop) + KILL_AFTER_MS);

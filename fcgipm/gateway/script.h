@@ -40,6 +40,7 @@ struct script {
 	void (*on_exit)(struct script *s);	/* the owner's; reaped */
 	int infd, outfd, errfd;	/* our ends, non-blocking; -1 = closed */
 	pid_t pid;		/* 0 = not started, or reaped */
+	bool stopping;		/* script_stop() was called */
 	int status;		/* exit status, 128 + n after signal n */
 	struct script_spec *spec;	/* NULL = never started */
 };
@@ -61,12 +62,17 @@ int script_start(struct script *s, const struct gateway_opts *opts,
 /* The step a reaped program's start failed at; NULL: it was executed. */
 const struct spawn_error *script_failure(const struct script *s);
 
+/* Is any being stopped?  Then script_end() is called for one that ended and is
+ * not reaped yet: it takes along what is left of its group. */
+bool script_any_stops(void);
+void script_end(struct script *s);
+
 /* Somebody reaped it, with code and status as of siginfo_t. */
 void script_reaped(struct script *s, int code, int status);
 
 /* A signal to its process group, unless it was reaped. */
 void script_signal(struct script *s, int signo);
-/* TERM now, KILL in two seconds. */
+/* TERM now, KILL in two seconds, or when it ends. */
 void script_stop(struct script *s);
 
 /* No more body. */

@@ -252,17 +252,24 @@ server_reap(struct server *srv)
 {
 	struct request *r;
 	siginfo_t si;
+	int look;
 
 	/* One signal may stand for many ends.  All children are ours; a
 	 * stranger's, which we get as process 1, is only reaped. */
 	do {
+		look = script_any_stops() ? WNOWAIT : 0;
 		si.si_pid = 0;
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) < 0 ||
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | look) < 0 ||
 			si.si_pid == 0)
 			return;
 		r = *bucket_of(srv, si.si_pid);
 		while (r && r->program_pid != si.si_pid)
 			r = r->next_program;
+		if (look && r)
+			script_end(&r->script);
+		if (look && waitid(P_PID, (id_t)si.si_pid, &si,
+				    WEXITED | WNOHANG) < 0)
+			return;
 		if (r)
 			script_reaped(&r->script, si.si_code, si.si_status);
 	} while (srv->running > 0 || srv->is_init);

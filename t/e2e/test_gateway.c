@@ -418,6 +418,32 @@ Test(gateway, a_stubborn_program_is_killed_after_its_504, .timeout = 60)
 	world_close(&w);
 }
 
+/* Its group is one program: who is deaf to TERM in there does not outlive the
+ * one that is not. */
+Test(gateway, a_timeout_ends_the_whole_group, .timeout = 60)
+{
+	struct world *w = start_script("#!/bin/sh\n"
+		"sh -c 'trap \"\" TERM\n"
+		"echo $$ >@DIR@/pid.new && mv @DIR@/pid.new @DIR@/pid\n"
+		"while :; do sleep 0.1; done' >/dev/null 2>&1 &\n"
+		"wait\n",
+		"cgi.idle_timeout = 200ms\n");
+	const char *none[] = {NULL};
+	int fd = client_connect(w, "www.sock");
+	struct answer a;
+	pid_t pid;
+
+	client_begin(fd, 1, 0, none);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	pid = world_read_pid(world_path(w, "pid"));
+	a = client_read(fd);
+	answer_expect(&a, "Status: 504");
+	world_until_gone(pid);
+	answer_free(&a);
+	close(fd);
+	world_close(&w);
+}
+
 Test(gateway, a_client_that_stops_sending_is_dropped, .timeout = 60)
 {
 	struct world *w = start_children("cgi.client_timeout = 300ms\n");
