@@ -51,6 +51,8 @@ run_free(struct loop_task *task)
 		server_lost_pipe(r->srv);
 	if (r->in_grown)
 		server_lost_pipe(r->srv);
+	if (r->leftover)
+		server_lost_leftover(r->srv);
 	buf_fini(&r->params);
 	buf_fini(&r->body);
 	buf_fini(&r->head);
@@ -249,6 +251,8 @@ on_program_exit(struct script *s)
 
 	server_del_program(r->srv, r);
 	server_free_place(r->srv);
+	r->leftover = true;
+	server_add_leftover(r->srv);
 	body_end(r);
 	if (!r->conn) {
 		read_last_words(r);

@@ -38,6 +38,7 @@ struct request {
 	bool out_ended, err_ended;	/* the program closed its pipe */
 	bool header_done;	/* of its answer */
 	bool header_only;	/* HEAD: the body of its answer is dropped */
+	bool leftover;		/* its program is reaped, see server.h */
 	bool err_used;		/* FCGI_STDERR was sent */
 	bool lingered;		/* enough for children left behind, */
 	bool out_grown, in_grown;	/* its pipe holds 1 MiB */

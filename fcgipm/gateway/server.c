@@ -30,9 +30,11 @@
 #define RETRY_MS 100
 #define BIG_PIPES 32
 #define BIG_PIPE_BYTES (1024 * 1024)
-/* Descriptors of a running program beside its connection, and those that are
- * open only while one is started. */
-#define FDS_A_PROGRAM 4
+/* Descriptors of a running program beside its connection; of one that ended,
+ * whose answer waits to be taken; and those that are open only while one is
+ * started. */
+#define FDS_A_PROGRAM 3
+#define FDS_A_LEFTOVER 2
 #define FDS_TO_START 10
 
 static void
@@ -54,6 +56,26 @@ watch_listeners(struct server *srv, bool on)
 	}
 }
 
+/* Are all descriptors taken that are for connections? */
+static bool
+is_crowded(const struct server *srv)
+{
+	return srv->nconns + srv->leftovers * FDS_A_LEFTOVER >= srv->max_conns;
+}
+
+/* May one more program be started? */
+static bool
+has_place(const struct server *srv)
+{
+	unsigned taken = srv->nconns + srv->leftovers * FDS_A_LEFTOVER;
+
+	/* What slow clients leave in pipes may have taken those of places. */
+	return srv->running < srv->places &&
+		(srv->leftovers == 0 ||
+			taken + (srv->running + 1) * FDS_A_PROGRAM <=
+				srv->max_conns + srv->places * FDS_A_PROGRAM);
+}
+
 /* Should they be watched now? */
 static void
 update_listeners(struct server *srv)
@@ -62,7 +84,7 @@ update_listeners(struct server *srv)
 	/* Who may be told to come again must be accepted for that. */
 	unsigned patience = pool->queue_timeout_ms ? pool->listen_backlog : 0;
 	bool on = srv->nwaiting <= patience && !srv->retry_timer.place &&
-		!srv->draining && srv->nconns < srv->max_conns;
+		!srv->draining && !is_crowded(srv);
 
 	if (on == srv->paused)
 		watch_listeners(srv, on);
@@ -75,7 +97,7 @@ make_room(struct server *srv)
 {
 	struct conn *c, *idle = NULL;
 
-	if (srv->nconns < srv->max_conns)
+	if (!is_crowded(srv))
 		return;
 	for (c = srv->conns; c; c = c->next)
 		if (conn_is_idle(c) && (!idle || c->input_ms < idle->input_ms))
@@ -157,7 +179,7 @@ on_connection(struct loop_io *io, uint32_t events)
 		return;
 	}
 	make_room(srv);
-	if (srv->nconns < srv->max_conns)
+	if (!is_crowded(srv))
 		return;
 	log_warning("%u connections are open; the next waits until one ends, "
 		"or raise the limit of open files (ulimit -Hn, LimitNOFILE=)",
@@ -168,7 +190,7 @@ on_connection(struct loop_io *io, uint32_t events)
 bool
 server_take_place(struct server *srv, struct request *r)
 {
-	if (srv->running < srv->places && !srv->wait_first) {
+	if (has_place(srv) && !srv->wait_first) {
 		srv->running++;
 		return true;
 	}
@@ -282,8 +304,7 @@ run_place(struct loop_task *task)
 	struct server *srv = container_of(task, struct server, place_task);
 	struct request *r;
 
-	while ((r = srv->wait_first) &&
-		srv->running < srv->places) {
+	while ((r = srv->wait_first) && has_place(srv)) {
 		server_leave_queue(srv, r);
 		srv->running++;
 		request_start(r);
@@ -291,8 +312,23 @@ run_place(struct loop_task *task)
 }
 
 void
+server_add_leftover(struct server *srv)
+{
+	srv->leftovers++;
+}
+
+void
+server_lost_leftover(struct server *srv)
+{
+	srv->leftovers--;
+	server_something_ended(srv);
+}
+
+void
 server_something_ended(struct server *srv)
 {
+	if (srv->wait_first)
+		loop_defer(srv->loop, &srv->place_task);
 	if (srv->draining) {
 		loop_defer(srv->loop, &srv->idle_task);
 	} else {
@@ -322,7 +358,9 @@ server_drain(struct server *srv)
 	watch_listeners(srv, false);
 	loop_timer_stop(srv->loop, &srv->retry_timer);
 	for (i = 0; i < srv->nlisteners; i++) {
-		while (accept_one(&srv->listeners[i]) == 0)
+		/* More would have no descriptors for their programs. */
+		while (!is_crowded(srv) &&
+			accept_one(&srv->listeners[i]) == 0)
 			continue;
 		fd_close(&srv->listeners[i].fd);
 	}

@@ -39,6 +39,7 @@ struct server {
 	struct request *wait_first, **wait_end;	/* for a place, in order */
 	unsigned nwaiting;
 	unsigned running;	/* programs not yet reaped */
+	unsigned leftovers;	/* reaped, but their pipes are still open */
 	bool brief[SERVER_KEYS];	/* did the program end at once, when it
 				 * was last run? */
 	unsigned big_pipes;	/* see server_grow_pipe() */
@@ -78,6 +79,10 @@ void server_abort(struct server *srv);
 bool server_take_place(struct server *srv, struct request *r);
 /* The program is gone, or never came. */
 void server_free_place(struct server *srv);
+/* A program was reaped, and its answer is still to be read or taken; then its
+ * pipes are closed. */
+void server_add_leftover(struct server *srv);
+void server_lost_leftover(struct server *srv);
 /* Its program runs: server_reap() will tell the script of its end. */
 void server_add_program(struct server *srv, struct request *r);
 void server_del_program(struct server *srv, struct request *r);

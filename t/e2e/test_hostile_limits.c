@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hostile.h"
+#include "stream.h"
 
 static const int limits[] = {32, 64, 128};
 
@@ -110,6 +111,37 @@ Test(hostile_limits, whoever_was_accepted_is_served, .timeout = 120)
 			close(fds[i]);
 		}
 		hostile_unharmed(&t, "too many connections, all served");
+		world_close(&t.w);
+	}
+}
+
+/* By programs that ended, and whose clients have not taken the answer: the
+ * end of it is in the program's pipe. */
+Test(hostile_limits, out_of_descriptors_by_slow_readers, .timeout = 120)
+{
+	const size_t len = 250000;
+	size_t k;
+
+	for (k = 0; k < 3; k++) {
+		struct target t = start_limited(limits[k]);
+		int fds[160], n = limits[k], i;
+		char what[64];
+
+		snprintf(what, sizeof(what), "%d descriptors, slow readers",
+			limits[k]);
+		for (i = 0; i < n; i++)
+			fds[i] = hostile_begin(&t, "www.sock", "big=250000");
+		stream_settle(&t);
+		/* In the order they came: each that ends lets one in. */
+		for (i = 0; i < n; i++) {
+			struct answer a = client_read(fds[i]);
+
+			cr_expect(a.ended && a.out_len >= len,
+				"%s, number %d: %.60s", what, i, a.out);
+			answer_free(&a);
+			close(fds[i]);
+		}
+		hostile_unharmed(&t, what);
 		world_close(&t.w);
 	}
 }
