@@ -82,7 +82,7 @@ leave_conn(struct request *r)
 
 	r->conn = NULL;
 	if (c)
-		conn_request_ended(c, r->input_ended);
+		conn_request_ended(c, r->stdin_ended);
 	if (r->script.pid == 0)
 		over(r);
 }
@@ -395,6 +395,7 @@ request_stdin_end(struct request *r)
 	if (r->state == REQUEST_PARAMS)
 		return;
 	r->input_ended = true;
+	r->stdin_ended = true;
 	if (r->state == REQUEST_RUNNING && r->body.len == 0)
 		body_end(r);
 }

@@ -33,7 +33,8 @@ struct request {
 	pid_t program_pid;	/* its number there */
 	uint16_t id, role;
 	uint8_t state;		/* enum request_state */
-	bool input_ended;	/* the peer sent the end of FCGI_STDIN */
+	bool input_ended;	/* no more body comes */
+	bool stdin_ended;	/* the peer said so; an authorizer's need not */
 	bool aborted;		/* FCGI_ABORT_REQUEST came */
 	bool out_ended, err_ended;	/* the program closed its pipe */
 	bool header_done;	/* of its answer */

@@ -3,10 +3,12 @@
  * of a request, its abort, its connection, its role; see t/conformance.md
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -433,6 +435,36 @@ Test(fastcgi, an_authorizer_waits_for_no_body, .timeout = 60)
 
 	answer_expect(&a, "AUTHORIZER[]\n");
 	answer_free(&a);
+	world_close(&w);
+}
+
+/* Nor does it matter when the end of that comes: unread, it would make a reset
+ * of the connection's end. */
+Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
+{
+	struct world *w = world_open();
+	char address[32], byte;
+	struct answer a;
+	pid_t pid;
+	int fd;
+
+	world_script(w, "program", program);
+	world_start(w, "[www]\n"
+		       "mode = cgi\n"
+		       "listen = @PORT@\n"
+		       "handler = @DIR@/program\n");
+	snprintf(address, sizeof(address), "127.0.0.1:%d", w->port);
+	fd = client_connect(w, address);
+	client_begin_role(fd, 1, AUTHORIZER, 0,
+		(const char *[]){"QUERY_STRING=silent", NULL});
+	pid = world_read_pid(world_path(w, "pid"));
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	a = client_read(fd);
+	answer_expect(&a, "Status: 502");
+	cr_expect_eq(recv(fd, &byte, 1, 0), 0, "%s", strerror(errno));
+	answer_free(&a);
+	close(fd);
 	world_close(&w);
 }
 
