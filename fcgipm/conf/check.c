@@ -50,11 +50,17 @@ check_scopes(const struct conf_pool *p, struct conf_problems *ps)
 	enum table_scope other = p->mode == CONF_MODE_CGI ? TABLE_PREFORK :
 							    TABLE_CGI;
 
-	for (i = 0; i < n; i++)
-		if (p->origins[i].file && rows[i].scope == other)
-			ERROR(p, rows[i].key.name,
-				"it has no meaning with mode = %s; remove it",
-				p->mode == CONF_MODE_CGI ? "cgi" : "prefork");
+	for (i = 0; i < n; i++) {
+		const char *key = rows[i].key.name;
+
+		if (!p->origins[i].file || rows[i].scope != other)
+			continue;
+		ERROR(p, key, "it has no meaning with mode = %s%s; remove it",
+			p->mode == CONF_MODE_CGI ? "cgi" : "prefork",
+			strcmp(key, "pm") == 0 || strncmp(key, "pm.", 3) == 0 ?
+				", where pm.max_children is the number of "
+				"programs at once" : "");
+	}
 }
 
 static void
@@ -292,6 +298,130 @@ check_privileges(const struct conf_pool *p, struct conf_problems *ps)
 		ERROR(p, "process.priority", "only root can go below 0");
 }
 
+/* Keys of another way to choose the number: harmless, but no help. */
+static void
+check_pm_scopes(const struct conf_pool *p, struct conf_problems *ps)
+{
+#define IN(pm) (1U << CONF_PM_##pm)
+	static const char *const names[] = {"static", "dynamic", "ondemand"};
+	static const struct {
+		const char *key;
+		unsigned in;
+		const char *more;
+	} rows[] = {
+		{"pm.start_servers", IN(DYNAMIC), "dynamic"},
+		{"pm.min_spare_servers", IN(DYNAMIC), "dynamic"},
+		{"pm.max_spare_servers", IN(DYNAMIC), "dynamic"},
+		{"pm.max_spawn_rate", IN(DYNAMIC) | IN(ONDEMAND),
+			"dynamic or pm = ondemand"},
+		{"pm.process_idle_timeout", IN(ONDEMAND), "ondemand"},
+	};
+#undef IN
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (is_set(p, rows[i].key) && !(rows[i].in & 1U << p->pm))
+			WARNING(p, rows[i].key, "it has no effect with pm = "
+				"%s; remove it, or write pm = %s",
+				names[p->pm], rows[i].more);
+}
+
+/*
+ * What was not written follows from what was, as in php-fpm.conf(5): start
+ * is min + (max - min) / 2.
+ */
+static void
+check_spares(struct conf_pool *p, struct conf_problems *ps)
+{
+	const unsigned max = p->max_children, min = p->min_spare_servers;
+
+	/* A value that was refused has been told already. */
+	if (p->max_spare_servers == 0 && is_set(p, "pm.max_spare_servers"))
+		return;
+	if (p->max_spare_servers == 0)
+		p->max_spare_servers = MAX(max / 2, min);
+	if (p->start_servers == 0)
+		p->start_servers = min + (p->max_spare_servers - min) / 2;
+	if (p->pm != CONF_PM_DYNAMIC)
+		return;
+	if (min > max) {
+		ERROR(p, "pm.min_spare_servers", "%u is more than "
+			"pm.max_children, %u; lower it or raise that", min,
+			max);
+	} else if (p->max_spare_servers > max) {
+		ERROR(p, "pm.max_spare_servers", "%u is more than "
+			"pm.max_children, %u; lower it or raise that",
+			p->max_spare_servers, max);
+	} else if (min > p->max_spare_servers) {
+		ERROR(p, "pm.min_spare_servers", "%u is more than "
+			"pm.max_spare_servers, %u; lower it or raise that",
+			min, p->max_spare_servers);
+	} else if (p->start_servers < min ||
+		p->start_servers > p->max_spare_servers) {
+		ERROR(p, "pm.start_servers", "%u is not between "
+			"pm.min_spare_servers, %u, and pm.max_spare_servers, "
+			"%u; change one of them", p->start_servers, min,
+			p->max_spare_servers);
+	}
+}
+
+static void
+check_pm(struct conf_pool *p, struct conf_problems *ps)
+{
+	check_pm_scopes(p, ps);
+	check_spares(p, ps);
+	if (p->process_idle_timeout_ms == 0)
+		ERROR(p, "pm.process_idle_timeout", "write how long an idle "
+			"worker stays, as 10s");
+	if (p->max_memory_bytes > 0 && p->max_memory_bytes < 1 << 20)
+		ERROR(p, "pm.max_memory", "no program is below 1M; write a "
+			"size, as 64M");
+	if (is_set(p, "pm.max_retiring") && p->max_requests == 0 &&
+		p->max_age_ms == 0 && p->max_memory_bytes == 0)
+		WARNING(p, "pm.max_retiring", "it has no effect without "
+			"pm.max_requests, pm.max_age or pm.max_memory; write "
+			"one of them or remove it");
+}
+
+/* How many workers a pool cannot do without. */
+static unsigned
+needed(const struct conf_pool *p)
+{
+	if (p->mode == CONF_MODE_CGI || p->pm == CONF_PM_ONDEMAND)
+		return 1;
+	return p->pm == CONF_PM_DYNAMIC ? p->start_servers : p->max_children;
+}
+
+static void
+check_process_max(const struct conf *c, struct conf_problems *ps)
+{
+	size_t n, i;
+	const struct table_row *rows = table_global_rows(&n);
+	int row = table_find(rows, n, "process.max");
+	bool recycles = false;
+	uint64_t sum = 0;
+	struct problem_place at;
+
+	if (c->process_max == 0)
+		return;
+	at = problem_at(&c->origins[row], "fcgipm", "process.max");
+	for (i = 0; i < c->npools; i++) {
+		const struct conf_pool *p = &c->pools[i];
+
+		sum += needed(p);
+		recycles = recycles || p->max_requests > 0 ||
+			p->max_age_ms > 0 || p->max_memory_bytes > 0;
+	}
+	if (sum > c->process_max)
+		problem_error(ps, "%s: the pools start with %llu processes; "
+			"raise it, or lower pm.max_children and "
+			"pm.start_servers", at.text, (unsigned long long)sum);
+	else if (sum == c->process_max && recycles)
+		problem_warning(ps, "%s: it leaves no place for the "
+			"replacement of a worker before that is gone; raise "
+			"it", at.text);
+}
+
 static void
 check_pool(struct conf_pool *p, struct conf_problems *ps)
 {
@@ -301,6 +431,31 @@ check_pool(struct conf_pool *p, struct conf_problems *ps)
 	check_privileges(p, ps);
 	if (p->max_children == 0)
 		p->max_children = p->mode == CONF_MODE_CGI ? 32 : 4;
+	if (p->mode == CONF_MODE_PREFORK)
+		check_pm(p, ps);
+}
+
+/* NOT WIRED YET: goes, name by name, as pool/pool acts on these keys. */
+static void
+check_unwired(const struct conf *c, struct conf_problems *ps)
+{
+	static const char *const keys[] = {"pm.max_requests", "pm.max_age",
+		"pm.max_memory"};
+	size_t i, j;
+
+	for (i = 0; i < c->npools; i++) {
+		const struct conf_pool *p = &c->pools[i];
+
+		if (p->pm != CONF_PM_STATIC)
+			ERROR(p, "pm", "not in this release; write static");
+		for (j = 0; j < ARRAY_SIZE(keys); j++)
+			if (is_set(p, keys[j]))
+				ERROR(p, keys[j], "not in this release; "
+					"remove it");
+	}
+	if (c->process_max > 0)
+		problem_error(ps, "[fcgipm] process.max: not in this release; "
+			"remove it");
 }
 
 int
@@ -313,6 +468,8 @@ conf_check(struct conf *c, struct conf_problems *ps)
 		check_pool(&c->pools[i], ps);
 	}
 	check_addresses(c, ps);
+	check_process_max(c, ps);
+	check_unwired(c, ps);	/* NOT WIRED YET */
 	return ps->nerrors ? -1 : 0;
 }
 

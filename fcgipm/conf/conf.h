@@ -17,7 +17,7 @@
 #include "base/log.h"
 
 enum conf_mode { CONF_MODE_PREFORK, CONF_MODE_CGI };
-enum conf_pm { CONF_PM_STATIC };
+enum conf_pm { CONF_PM_STATIC, CONF_PM_DYNAMIC, CONF_PM_ONDEMAND };
 enum conf_on_abort { CONF_ABORT_KILL, CONF_ABORT_FINISH };
 enum conf_nph { CONF_NPH_NO, CONF_NPH_NAME, CONF_NPH_YES };
 
@@ -82,6 +82,14 @@ struct conf_pool {
 	bool cgi_split_path;
 	unsigned pm;			/* enum conf_pm */
 	unsigned max_children;		/* workers; cgi: programs at once */
+	/* dynamic: 1 <= min_spare <= start <= max_spare <= max_children */
+	unsigned start_servers, min_spare_servers, max_spare_servers;
+	unsigned max_spawn_rate;	/* workers a second, at most */
+	int64_t process_idle_timeout_ms;	/* ondemand */
+	unsigned max_requests;		/* of a worker; 0 = any number */
+	int64_t max_age_ms;		/* of a worker; 0 = any */
+	uint64_t max_memory_bytes;	/* of a worker; 0 = any */
+	unsigned max_retiring;		/* worn workers going at once */
 	unsigned threads;		/* of each worker */
 	int64_t queue_timeout_ms;	/* 0 = for ever */
 	int64_t request_terminate_timeout_ms;	/* 0 = never */
@@ -109,6 +117,7 @@ struct conf {
 	char *log;			/* "stderr", "syslog" or a path */
 	unsigned log_level;		/* enum log_level */
 	unsigned log_format;		/* enum log_format */
+	unsigned process_max;		/* workers of all pools; 0 = any */
 
 	struct conf_pool *pools;
 	size_t npools;

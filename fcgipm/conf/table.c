@@ -13,7 +13,8 @@
 #include "conf/value.h"
 
 static const char *const mode_words[] = {"prefork", "cgi", NULL};
-static const char *const pm_words[] = {"static", NULL};
+static const char *const pm_words[] = {"static", "dynamic", "ondemand",
+	NULL};
 static const char *const abort_words[] = {"kill", "finish", NULL};
 static const char *const nph_words[] = {"no", "name", "yes", NULL};
 static const char *const level_words[] = {"error", "warning", "notice",
@@ -95,13 +96,50 @@ static const struct table_row pool_rows[] = {
 	{GROW("no_new_privs", "boolean", "yes",
 		 "no gain of rights by set-user-ID programs"),
 		.type = TABLE_BOOL, POOL(no_new_privs)},
-	{ROW("pm", "static", "static", "how the number is chosen"),
+	{ROW("pm", "static | dynamic | ondemand", "static",
+		 "how the number of workers is chosen"),
 		.type = TABLE_WORD, .scope = TABLE_PREFORK, POOL(pm),
 		.words = pm_words},
 	{GROW("pm.max_children", "number", "4; 32 in cgi mode",
 		 "workers; in cgi mode programs at once"),
 		.type = TABLE_UINT, POOL(max_children), .min = 1,
 		.max = 100000},
+	{ROW("pm.start_servers", "number", "midpoint",
+		 "dynamic: workers at the start"),
+		.type = TABLE_UINT, .scope = TABLE_PREFORK,
+		POOL(start_servers), .min = 1, .max = 100000},
+	{ROW("pm.min_spare_servers", "number", "1",
+		 "dynamic: idle workers, at least"),
+		.type = TABLE_UINT, .scope = TABLE_PREFORK,
+		POOL(min_spare_servers), .min = 1, .max = 100000},
+	{ROW("pm.max_spare_servers", "number", "half of pm.max_children",
+		 "dynamic: idle workers, at most"),
+		.type = TABLE_UINT, .scope = TABLE_PREFORK,
+		POOL(max_spare_servers), .min = 1, .max = 100000},
+	{ROW("pm.max_spawn_rate", "number", "32",
+		 "dynamic, ondemand: workers started a second, at most"),
+		.type = TABLE_UINT, .scope = TABLE_PREFORK,
+		POOL(max_spawn_rate), .min = 1, .max = 100000},
+	{ROW("pm.process_idle_timeout", "time", "10s",
+		 "ondemand: how long a worker stays idle"),
+		.type = TABLE_TIME, .scope = TABLE_PREFORK,
+		POOL(process_idle_timeout_ms), .max = DAY_MS},
+	{ROW("pm.max_requests", "number", "0",
+		 "requests after which a worker is replaced"),
+		.type = TABLE_UINT, .scope = TABLE_PREFORK,
+		POOL(max_requests), .max = INT32_MAX},
+	{ROW("pm.max_age", "time", "0",
+		 "age at which a worker is replaced"),
+		.type = TABLE_TIME, .scope = TABLE_PREFORK, POOL(max_age_ms),
+		.max = 365 * DAY_MS},
+	{ROW("pm.max_memory", "size", "0",
+		 "memory at which a worker is replaced"),
+		.type = TABLE_SIZE, .scope = TABLE_PREFORK,
+		POOL(max_memory_bytes)},
+	{ROW("pm.max_retiring", "number", "1",
+		 "workers being replaced at once, at most"),
+		.type = TABLE_UINT, .scope = TABLE_PREFORK,
+		POOL(max_retiring), .min = 1, .max = 100000},
 	{ROW("threads", "number", "1", "threads of each worker"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK, POOL(threads),
 		.min = 1, .max = 1024},
@@ -181,6 +219,8 @@ static const struct table_row global_rows[] = {
 	{ROW("log_format", "text | json", "text", "how lines look"),
 		.type = TABLE_WORD, GLOBAL(log_format),
 		.words = format_words},
+	{ROW("process.max", "number", "0", "workers of all pools, at most"),
+		.type = TABLE_UINT, GLOBAL(process_max), .max = 10000000},
 };
 
 _Static_assert(ARRAY_SIZE(pool_rows) <= CONF_KEYS_MAX, "raise CONF_KEYS_MAX");
@@ -192,11 +232,6 @@ static const struct {
 } hints[] = {
 	{"error_log", "write log in [fcgipm]"},
 	{"daemonize", "start fcgipm with -D"},
-	{"pm.max_requests", "this release recycles no workers"},
-	{"pm.start_servers", "this release has pm = static only"},
-	{"pm.min_spare_servers", "this release has pm = static only"},
-	{"pm.max_spare_servers", "this release has pm = static only"},
-	{"pm.process_idle_timeout", "this release has pm = static only"},
 	{"pm.status_path", "this release has no status page"},
 	{"ping.path", "use fcgipmctl ping"},
 	{"slowlog", "this release has no slow log"},
@@ -213,7 +248,6 @@ static const struct {
 	{"emergency_restart_threshold",
 		"leave it out: a pool backs off and never gives up"},
 	{"emergency_restart_interval", "leave it out"},
-	{"process.max", "set pm.max_children in the pools"},
 	{"rlimit_stack", "this release does not limit it"},
 	{"php_value", "pass -d NAME=VALUE in handler_args"},
 	{"php_flag", "pass -d NAME=VALUE in handler_args"},
@@ -352,8 +386,9 @@ table_set_default(const struct table_row *row, void *base)
 	case TABLE_TIME:
 	case TABLE_SIZE:
 	case TABLE_SIGNAL:
-		/* "4; 32 in cgi mode": conf_check() knows the mode */
-		if (row->type == TABLE_UINT && strchr(row->key.dflt, ';'))
+		/* "4; 32 in cgi mode", "midpoint": conf_check() knows */
+		if (row->type == TABLE_UINT &&
+			row->key.dflt[strspn(row->key.dflt, "0123456789")])
 			*(unsigned *)at = 0;
 		else
 			why = value_parse(row, at, row->key.dflt, "/");
