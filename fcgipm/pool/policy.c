@@ -1,51 +1,312 @@
 /*
  * policy.c - how many workers a pool should have; see policy.h
+ *
+ * Every rule says what it wants; back-off, rates and limits then say how much
+ * of that may be now.
  */
 #include "base/util.h"
 #include "pool/policy.h"
 
-/* How many replacements the rate still allows in this second. */
+#define SECOND_MS 1000
+
+/* Workers that are wanted, by reason; a limit gives to the first one first. */
+struct wants {
+	unsigned missing;	/* below the number there has to be */
+	unsigned load;		/* for connections, now or soon */
+	unsigned advance;	/* for worn workers */
+	bool at_max;		/* load was cut by max_children */
+};
+
+static unsigned
+less(unsigned a, unsigned b)
+{
+	return a - MIN(a, b);
+}
+
+static bool
+is_known(const struct policy_view *v)
+{
+	return v->idle >= 0;
+}
+
+unsigned
+policy_fill(const struct policy_limits *l)
+{
+	if (l->pm == POLICY_STATIC)
+		return l->max_children;
+	return l->pm == POLICY_DYNAMIC ? l->start_servers : 0;
+}
+
+/* Fewer workers than that are deaths, whatever the load. */
+static unsigned
+least(const struct policy_memory *m, const struct policy_limits *l)
+{
+	return l->pm == POLICY_DYNAMIC && m->begun ? l->min_spare :
+						     policy_fill(l);
+}
+
+/* Workers that the connections in the queue would keep busy. */
+static unsigned
+waiting(const struct policy_view *v)
+{
+	unsigned threads = MAX(v->limits.threads, 1U);
+
+	return v->queue / threads + (v->queue % threads > 0);
+}
+
+/* Workers the load lacks; below 0: it has more than it must. */
+static int64_t
+lack(const struct policy_view *v)
+{
+	const struct policy_limits *l = &v->limits;
+	int64_t spare = l->pm == POLICY_DYNAMIC ? l->min_spare : 0;
+
+	if (l->pm == POLICY_STATIC)
+		return 0;
+	if (!is_known(v))
+		return (int64_t)waiting(v) - v->starting;
+	return spare + waiting(v) - v->idle - v->starting;
+}
+
+/* How many worn workers may have their turn. */
+static unsigned
+turns(const struct policy_view *v)
+{
+	return MIN(v->worn, less(v->limits.max_retiring, v->retiring_worn));
+}
+
+/* Replacements to start while the worn ones are still here. */
+static unsigned
+advance(const struct policy_memory *m, const struct policy_view *v)
+{
+	unsigned serving = v->starting + v->up, n = turns(v);
+	unsigned max = v->limits.max_children;
+	int64_t lacks = lack(v);
+
+	if (v->limits.pm == POLICY_STATIC)
+		return less(n, less(serving, max));
+	if (!is_known(v))
+		return less(n, less(serving, m->held));
+	/* Spare ones, up or starting, are replacements. */
+	if (lacks <= 0)
+		return -lacks < n ? n - (unsigned)-lacks : 0;
+	/* More are started anyway, unless there may be no more. */
+	return serving >= max ? less(n, serving - max) : 0;
+}
+
+static struct wants
+wants(const struct policy_memory *m, const struct policy_view *v)
+{
+	const struct policy_limits *l = &v->limits;
+	unsigned serving = v->starting + v->up;
+	/* Worn ones that leave have their replacement beside them. */
+	unsigned space = less(l->max_children,
+		serving + less(v->retiring, v->retiring_worn));
+	int64_t lacks = lack(v);
+	struct wants w = {0};
+
+	w.missing = MIN(less(least(m, l), serving), space);
+	if (lacks > w.missing) {
+		w.at_max = lacks > space;
+		w.load = (w.at_max ? space : (unsigned)lacks) - w.missing;
+	}
+	w.advance = MIN(advance(m, v), less(l->max_children + l->max_retiring,
+		serving + v->retiring + w.missing + w.load));
+	return w;
+}
+
+/* How many starts the rate still allows in this second. */
 static unsigned
 allowance(struct policy_memory *m, const struct policy_view *v)
 {
-	unsigned rate = MAX(v->max_children, POLICY_REPLACE_RATE);
+	unsigned rate = MAX(v->limits.max_children, POLICY_REPLACE_RATE);
 
-	if (m->replaced == 0 || v->now_ms - m->window_ms >= 1000) {
+	if (m->replaced == 0 || v->now_ms - m->window_ms >= SECOND_MS) {
 		m->window_ms = v->now_ms;
 		m->replaced = 0;
 	}
-	return rate - MIN(rate, m->replaced);
+	return less(rate, m->replaced);
+}
+
+/* The same for a load that grows: it doubles from second to second. */
+static unsigned
+growth(struct policy_memory *m, const struct policy_view *v)
+{
+	int64_t age_ms = v->now_ms - m->spawn_ms;
+
+	if (m->spawn_rate == 0 || age_ms >= SECOND_MS) {
+		m->spawn_rate = m->spawn_rate == 0 || age_ms >= 2 * SECOND_MS ?
+			1 : MIN(m->spawn_rate * 2, v->limits.max_spawn_rate);
+		m->spawn_ms = v->now_ms;
+		m->spawned = 0;
+	}
+	return less(m->spawn_rate, m->spawned);
+}
+
+static void
+ask_again(struct policy_decision *d, int64_t at_ms)
+{
+	if (d->again_ms == 0 || at_ms < d->again_ms)
+		d->again_ms = at_ms;
+}
+
+static unsigned
+take(unsigned *left, unsigned n)
+{
+	n = MIN(n, *left);
+	*left -= n;
+	return n;
+}
+
+/*
+ * What may start now of what is wanted.  most: after a bad start one at a
+ * time, and its fate decides, its end or its readiness is the next event.
+ */
+static void
+start(struct policy_memory *m, const struct policy_view *v,
+	const struct wants *w, unsigned most, struct policy_decision *d)
+{
+	unsigned load = w->load ? MIN(w->load, growth(m, v)) : 0;
+	unsigned wanted = MIN(w->missing + load + w->advance, most);
+	unsigned left = MIN(wanted, v->room), first, rate, loaded;
+
+	if (load < w->load && most > 1)
+		ask_again(d, m->spawn_ms + SECOND_MS);
+	if (left < wanted) {
+		/* Nobody tells when another pool makes room. */
+		d->at_room = true;
+		ask_again(d, v->now_ms + SECOND_MS);
+	}
+	first = take(&left, MIN(w->missing, less(policy_fill(&v->limits),
+						 m->filled)));
+	rate = MIN(left, allowance(m, v));
+	if (rate < left)
+		ask_again(d, m->window_ms + SECOND_MS);
+	d->start = first + rate;
+	m->filled += first;
+	m->replaced += rate;
+	(void)take(&rate, w->missing - first);
+	loaded = take(&rate, load);
+	m->spawned += loaded;
+	d->in_advance = rate;
+}
+
+static void
+decide_start(struct policy_memory *m, const struct policy_view *v,
+	const struct wants *w, struct policy_decision *d)
+{
+	d->at_max = w->at_max;
+	if (w->missing + w->load + w->advance == 0)
+		return;
+	if (m->bad_starts == 0)
+		start(m, v, w, UINT_MAX, d);
+	else if (v->starting > 0)
+		return;
+	else if (v->now_ms < m->not_before_ms)
+		ask_again(d, m->not_before_ms);
+	else
+		start(m, v, w, 1, d);
+}
+
+/* Workers up that nobody would miss; none of them need be idle. */
+static unsigned
+dispensable(const struct policy_memory *m, const struct policy_view *v)
+{
+	unsigned over = less(v->up, v->limits.max_children);
+	int64_t spare;
+
+	if (v->limits.pm == POLICY_STATIC)
+		return over;
+	if (!is_known(v))
+		return MAX(over, less(v->up, m->held));
+	/* Those that start may not come up. */
+	spare = -lack(v) - v->starting;
+	return spare > over ? (unsigned)spare : over;
+}
+
+static void
+decide_worn(const struct policy_memory *m, const struct policy_view *v,
+	const struct wants *w, struct policy_decision *d)
+{
+	d->retire_worn = MIN(turns(v), dispensable(m, v));
+	/* Better a moment with one less than a leak for ever. */
+	if (d->retire_worn == 0 && w->advance > 0 && v->room == 0 &&
+		v->starting == 0 && v->retiring == 0 && m->bad_starts == 0)
+		d->retire_worn = 1;
+}
+
+/* dynamic: more than max_spare for a second, and one leaves. */
+static void
+decide_long(struct policy_memory *m, const struct policy_view *v, bool too_many,
+	struct policy_decision *d)
+{
+	/* A busy one too much may become an idle one untold. */
+	if (v->up > v->limits.max_spare)
+		ask_again(d, v->now_ms + SECOND_MS);
+	if (!too_many || !m->is_long) {
+		m->is_long = too_many;
+		m->long_ms = v->now_ms;
+		return;
+	}
+	if (v->now_ms - m->long_ms >= SECOND_MS) {
+		m->long_ms = v->now_ms;
+		d->retire = 1;
+	} else {
+		ask_again(d, m->long_ms + SECOND_MS);
+	}
+}
+
+static void
+decide_idle(struct policy_memory *m, const struct policy_view *v,
+	struct policy_decision *d)
+{
+	const struct policy_limits *l = &v->limits;
+	unsigned idle = is_known(v) ?
+		less((unsigned)v->idle, waiting(v) + d->retire_worn) : 0;
+
+	if (l->pm == POLICY_DYNAMIC && is_known(v))
+		decide_long(m, v, idle > l->max_spare, d);
+	if (l->pm == POLICY_ONDEMAND) {
+		d->retire = MIN(v->idle_long, idle);
+		if (v->idle_due_ms > v->now_ms)
+			ask_again(d, v->idle_due_ms);
+	}
+	d->retire = MAX(d->retire, less(v->up, l->max_children + v->worn));
+}
+
+/* Figures that contradict each other, made ones that do not. */
+static struct policy_view
+sane(const struct policy_view *view)
+{
+	struct policy_view v = *view;
+
+	v.idle = MIN(v.idle, (int)MIN(v.up, (unsigned)INT_MAX));
+	v.idle_long = is_known(&v) ? MIN(v.idle_long, (unsigned)v.idle) : 0;
+	v.worn = MIN(v.worn, v.up);
+	v.retiring_worn = MIN(v.retiring_worn, v.retiring);
+	v.queue = MIN(v.queue, (unsigned)INT_MAX);
+	return v;
 }
 
 struct policy_decision
-policy_decide(struct policy_memory *m, const struct policy_view *v)
+policy_decide(struct policy_memory *m, const struct policy_view *view)
 {
+	const struct policy_view good = sane(view), *v = &good;
 	struct policy_decision d = {0};
-	unsigned alive = v->starting + v->up;
-	unsigned missing = v->max_children - MIN(alive, v->max_children);
-	unsigned first, more;
+	struct wants w;
+	unsigned base;
 
-	if (missing == 0)
-		return d;
-	if (m->bad_starts > 0) {
-		/* One at a time, and its fate decides: its end or its
-		 * readiness is the next event. */
-		if (v->starting > 0)
-			return d;
-		if (v->now_ms < m->not_before_ms) {
-			d.again_ms = m->not_before_ms;
-			return d;
-		}
-		missing = 1;
-	}
-	first = MIN(missing, v->max_children - MIN(m->filled,
-				     v->max_children));
-	more = MIN(missing - first, allowance(m, v));
-	m->filled += first;
-	m->replaced += more;
-	d.start = first + more;
-	if (d.start < missing)
-		d.again_ms = m->window_ms + 1000;
+	if (v->up >= policy_fill(&v->limits))
+		m->begun = true;
+	w = wants(m, v);
+	decide_start(m, v, &w, &d);
+	decide_worn(m, v, &w, &d);
+	decide_idle(m, v, &d);
+	base = v->starting + v->up + d.start - d.in_advance;
+	if (is_known(v) || v->worn + v->retiring_worn == 0)
+		m->held = base;
+	else
+		m->held += d.start - d.in_advance;
 	return d;
 }
 

@@ -2,53 +2,115 @@
  * policy.h - how many workers a pool should have
  *
  * Pure: a view of the pool in, a decision out; no clock, no descriptors.
- * pool/pool asks after every event and does what it is told.
+ * pool/pool asks after every event and every look, and does what it is told.
  */
 #ifndef FCGIPM_POOL_POLICY_H
 #define FCGIPM_POOL_POLICY_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A pool's view of itself. */
+enum policy_pm { POLICY_STATIC, POLICY_DYNAMIC, POLICY_ONDEMAND };
+
+#define POLICY_IDLE_UNKNOWN (-1)
+#define POLICY_NO_LIMIT UINT_MAX
+
+/* What the administrator wants; checked, so that for a dynamic pool
+ * 1 <= min_spare <= start_servers <= max_spare <= max_children. */
+struct policy_limits {
+	enum policy_pm pm;
+	unsigned max_children;	/* static: always; else at most */
+	unsigned start_servers;	/* dynamic: at the start */
+	unsigned min_spare;	/* dynamic: idle at least */
+	unsigned max_spare;	/* dynamic: idle at most */
+	unsigned max_spawn_rate;	/* dynamic, ondemand: a second, >= 1 */
+	unsigned max_retiring;	/* worn ones going at once; 0 = no recycling */
+	unsigned threads;	/* connections a worker takes; 0 is 1 */
+};
+
+/* A pool's view of itself.  Figures that children wrote may be any. */
 struct policy_view {
+	struct policy_limits limits;
 	int64_t now_ms;		/* CLOCK_MONOTONIC */
-	unsigned max_children;	/* workers wanted */
 	unsigned starting;	/* spawned, not seen ready yet */
-	unsigned up;		/* ready, idle or busy */
+	unsigned up;		/* ready, idle or busy, not told to leave */
+	unsigned retiring;	/* told to leave or killed, not gone yet */
+	unsigned retiring_worn;	/* of them by retire_worn */
+	unsigned worn;		/* of up: due for recycling */
+	int idle;		/* of up: waiting for a connection; with
+				 * threads, idle ones / threads;
+				 * POLICY_IDLE_UNKNOWN */
+	unsigned idle_long;	/* of idle: beyond the idle timeout */
+	int64_t idle_due_ms;	/* the next one may be that then; 0 = the
+				 * pool looks without being told */
+	unsigned queue;		/* connections nobody accepted yet */
+	unsigned room;		/* processes the supervisor may add;
+				 * POLICY_NO_LIMIT */
 };
 
 /* What is remembered between two decisions; zeroed at the pool's start. */
 struct policy_memory {
 	unsigned filled;	/* workers of the first fill already started */
+	bool begun;		/* the first fill was up once */
 	unsigned short_lives;	/* tolerated in a row, see below */
 	unsigned bad_starts;	/* back-offs in a row, 0 after a good start */
 	int64_t not_before_ms;	/* end of the back-off, 0 = none */
 	int64_t window_ms;	/* begin of the second that replaced counts */
-	unsigned replaced;	/* replacements started in that second */
+	unsigned replaced;	/* starts in it, the first fill's aside */
+	int64_t spawn_ms;	/* begin of the second that spawned counts */
+	unsigned spawn_rate;	/* for the load, in that second; 0 = none yet */
+	unsigned spawned;	/* started for the load in it */
+	bool is_long;		/* too many were idle at the last decision */
+	int64_t long_ms;	/* since then, or since the last one left */
+	unsigned held;		/* starting and up, replacements aside */
 };
 
 struct policy_decision {
 	unsigned start;		/* spawn so many now */
+	unsigned in_advance;	/* of them: for worn ones still here */
+	unsigned retire;	/* so many to leave, the oldest idle first */
+	unsigned retire_worn;	/* so many worn ones to leave, idle first */
+	bool at_max;		/* more would help: pm.max_children is met */
+	bool at_room;		/* more would help: process.max is met */
 	int64_t again_ms;	/* ask again then, 0 = after the next event */
 };
 
 #define POLICY_BACKOFF_MIN_MS 100
 #define POLICY_BACKOFF_MAX_MS 10000
-/* Replacements a second, or one for each worker of a larger pool. */
+/* Starts a second, or one for each worker of a larger pool. */
 #define POLICY_REPLACE_RATE 10
 #define POLICY_SHORT_LIVES 10
 
 /*
- * policy_decide - how many to start now
+ * policy_decide - how many to start and to retire now
  *
  * The first fill starts at once.  After a bad start one worker is tried at a
  * time, when the back-off is over, until one comes up.  Deaths after useful
  * work are replaced at once, up to the rate.  Counts what it tells to start
  * in m.
+ *
+ * dynamic	idle and starting ones below min_spare and one for each
+ *		connection that waits: the missing ones are started, in this
+ *		second 1, in the next 2, then 4, up to max_spawn_rate; a
+ *		second without need begins at 1 again.  Above max_spare for a
+ *		second: one leaves, each second.  Fewer than min_spare workers
+ *		at all are deaths, and replaced as such.
+ * ondemand	the same with no spare ones; those of idle_long leave
+ * unknown idle	more for connections that wait only, never fewer
+ * worn		the number is exceeded by a replacement, and when it is up one
+ *		of the worn goes; at most max_retiring at once.  A spare worker
+ *		that is up already is a replacement.  Without room in the
+ *		supervisor the worn one goes first.
+ *
+ * Processes are at most max_children, and max_retiring more while worn ones
+ * are replaced.  More up than that (a limit was lowered): the surplus leaves.
  */
 struct policy_decision policy_decide(struct policy_memory *m,
-	const struct policy_view *v);
+	const struct policy_view *view);
+
+/* How many workers a pool begins with: when they are up, it serves. */
+unsigned policy_fill(const struct policy_limits *l);
 
 /* A worker became ready. */
 void policy_note_up(struct policy_memory *m);

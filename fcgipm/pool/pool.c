@@ -23,9 +23,11 @@ pool_adjust(struct pool *p)
 {
 	struct policy_view v = {
 		.now_ms = now_ms(),
-		.max_children = p->nworkers,
+		.limits = {.pm = POLICY_STATIC, .max_children = p->nworkers},
 		.starting = p->starting,
 		.up = p->up,
+		.idle = POLICY_IDLE_UNKNOWN,
+		.room = POLICY_NO_LIMIT,
 	};
 	struct policy_decision d;
 	struct worker *w = p->workers;

@@ -1,16 +1,20 @@
 /*
- * test_policy.c - how many workers a pool should have
+ * test_policy.c - how many workers a pool should have, rule by rule
+ *
+ * Random histories are in test_policy_random.c.
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
+#include <limits.h>
 
 #include "pool/policy.h"
 
 static struct policy_view
 view(int64_t now_ms, unsigned max, unsigned starting, unsigned up)
 {
-	return (struct policy_view){.now_ms = now_ms, .max_children = max,
-		.starting = starting, .up = up};
+	return (struct policy_view){.now_ms = now_ms,
+		.limits = {.pm = POLICY_STATIC, .max_children = max},
+		.starting = starting, .up = up, .idle = POLICY_IDLE_UNKNOWN,
+		.room = POLICY_NO_LIMIT};
 }
 
 static struct policy_decision
@@ -140,45 +144,489 @@ Test(policy, short_lives_are_tolerated_ten_times_in_a_row)
 	cr_expect(policy_note_short_life(&m), "one that stayed is luck again");
 }
 
-/* Random histories: never above the maximum, never silent while short. */
-Test(policy, holds_its_bounds_in_random_histories)
+/* Of dynamic and ondemand pools. */
+static struct policy_view
+dynamic(int64_t now_ms, unsigned starting, unsigned up, int idle,
+	unsigned queue)
 {
-	unsigned short seed[3] = {1, 2, 3};
-	int round, step;
+	return (struct policy_view){.now_ms = now_ms,
+		.limits = {.pm = POLICY_DYNAMIC, .max_children = 20,
+			.start_servers = 4, .min_spare = 2, .max_spare = 6,
+			.max_spawn_rate = 8, .max_retiring = 1},
+		.starting = starting, .up = up, .idle = idle, .queue = queue,
+		.room = POLICY_NO_LIMIT};
+}
 
-	for (round = 0; round < 2000; round++) {
-		struct policy_memory m = {0};
-		unsigned max = 1 + (unsigned)(nrand48(seed) % 40);
-		unsigned starting = 0, up = 0, in_window = 0;
-		int64_t now = 0, window = 0;
+static struct policy_view
+ondemand(int64_t now_ms, unsigned starting, unsigned up, int idle,
+	unsigned queue)
+{
+	struct policy_view v = dynamic(now_ms, starting, up, idle, queue);
 
-		for (step = 0; step < 50; step++) {
-			struct policy_decision d =
-				decide(&m, view(now, max, starting, up));
-			long dice = nrand48(seed) % 4;
+	v.limits.pm = POLICY_ONDEMAND;
+	return v;
+}
 
-			cr_assert(starting + up + d.start <= max);
-			cr_assert(d.start > 0 || d.again_ms > now ||
-					starting + up == max || starting > 0,
-				"short, nothing starting and no timer");
-			if (now - window >= 1000) {
-				window = now;
-				in_window = 0;
-			}
-			in_window += step ? d.start : 0;
-			cr_assert(in_window <= 2 * (max > 10 ? max : 10));
-			starting += d.start;
-			if (dice == 0 && starting > 0) {
-				starting--;
-				policy_note_bad_start(&m, now);
-			} else if (dice == 1 && starting > 0) {
-				starting--;
-				up++;
-				policy_note_up(&m);
-			} else if (dice == 2 && up > 0) {
-				up--;
-			}
-			now += nrand48(seed) % 300;
-		}
+/* A pool whose first fill is up. */
+static struct policy_memory
+begun(struct policy_view v)
+{
+	struct policy_memory m = {0};
+	unsigned fill = policy_fill(&v.limits);
+
+	v.starting = v.up = v.queue = 0;
+	v.idle = 0;
+	v.now_ms = -10000;
+	cr_assert_eq(decide(&m, v).start, fill);
+	v.up = fill;
+	v.idle = (int)fill;
+	cr_assert_eq(decide(&m, v).start, 0);
+	return m;
+}
+
+Test(policy, dynamic_begins_with_start_servers_at_once)
+{
+	struct policy_memory m = {0};
+	struct policy_decision d = decide(&m, dynamic(0, 0, 0, 0, 0));
+
+	cr_expect_eq(d.start, 4);
+	cr_expect_eq(d.again_ms, 0);
+	d = decide(&m, dynamic(1, 3, 1, 1, 0));
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.again_ms, 0, "a pool at rest needs no timer");
+}
+
+Test(policy, dynamic_reaches_start_servers_after_a_bad_start)
+{
+	struct policy_memory m = {0};
+
+	decide(&m, dynamic(0, 0, 0, 0, 0));
+	policy_note_bad_start(&m, 10);
+	cr_expect_eq(decide(&m, dynamic(110, 0, 0, 0, 0)).start, 1);
+	policy_note_up(&m);
+	cr_expect_eq(decide(&m, dynamic(120, 0, 1, 1, 0)).start, 3,
+		"not only min_spare");
+}
+
+Test(policy, dynamic_does_nothing_between_the_spares)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	int idle;
+
+	for (idle = 2; idle <= 6; idle++) {
+		struct policy_decision d =
+			decide(&m, dynamic(idle * 3000, 0, 9, idle, 0));
+
+		cr_expect_eq(d.start, 0, "%d idle", idle);
+		cr_expect_eq(d.retire, 0, "%d idle", idle);
 	}
+}
+
+Test(policy, dynamic_doubles_its_starts_each_second_that_it_is_short)
+{
+	static const unsigned want[] = {1, 2, 4, 8, 8, 8};
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_decision d;
+	struct policy_view v;
+	unsigned i;
+
+	for (i = 0; i < 6; i++) {
+		v = dynamic(1000 * i, 0, 4, 0, 50);
+		v.limits.max_children = 100;
+		d = decide(&m, v);
+		cr_expect_eq(d.start, want[i], "second %u", i);
+		cr_expect_eq(d.again_ms, 1000 * (i + 1));
+		v.now_ms += 500;
+		cr_expect_eq(decide(&m, v).start, 0, "one rate a second");
+	}
+	d = decide(&m, dynamic(6000, 0, 9, 2, 0));
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(decide(&m, dynamic(7500, 0, 9, 0, 9)).start, 1,
+		"a second without need begins anew");
+}
+
+Test(policy, dynamic_starts_no_more_than_it_lacks)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_view v = dynamic(0, 0, 4, 0, 90);
+
+	v.limits.max_children = 100;
+	decide(&m, v);
+	v.now_ms = 1000;
+	decide(&m, v);
+	v.now_ms = 2000;
+	v.queue = 0;
+	v.idle = 1;
+	cr_expect_eq(decide(&m, v).start, 1, "of a rate of 4");
+	v.starting = 1;
+	cr_expect_eq(decide(&m, v).start, 0, "starting ones count as idle");
+}
+
+Test(policy, dynamic_counts_who_waits)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_decision d = decide(&m, dynamic(0, 0, 9, 3, 1));
+
+	cr_expect_eq(d.start, 0, "two are left for the next");
+	d = decide(&m, dynamic(0, 0, 9, 2, 1));
+	cr_expect_eq(d.start, 1);
+}
+
+Test(policy, a_worker_of_four_threads_takes_four_that_wait)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_view v = dynamic(0, 0, 9, 3, 4);
+
+	v.limits.threads = 4;
+	cr_expect_eq(decide(&m, v).start, 0);
+	v.queue = 5;
+	cr_expect_eq(decide(&m, v).start, 1);
+}
+
+Test(policy, dynamic_stops_at_max_children_and_says_so)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_decision d = decide(&m, dynamic(0, 0, 20, 0, 50));
+
+	cr_expect_eq(d.start, 0);
+	cr_expect(d.at_max);
+	cr_expect_not(decide(&m, dynamic(1, 0, 20, 2, 0)).at_max);
+	cr_expect_not(decide(&m, dynamic(1, 0, 18, 0, 0)).at_max);
+}
+
+Test(policy, dynamic_retires_one_each_second_that_too_many_are_idle)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_decision d = decide(&m, dynamic(0, 0, 12, 9, 0));
+
+	cr_expect_eq(d.retire, 0, "it may be a moment");
+	cr_expect_eq(d.again_ms, 1000);
+	d = decide(&m, dynamic(1000, 0, 12, 9, 0));
+	cr_expect_eq(d.retire, 1);
+	d = decide(&m, dynamic(1500, 0, 11, 8, 0));
+	cr_expect_eq(d.retire, 0);
+	cr_expect_eq(d.again_ms, 2000);
+	cr_expect_eq(decide(&m, dynamic(2000, 0, 11, 8, 0)).retire, 1);
+	cr_expect_eq(decide(&m, dynamic(3000, 0, 10, 6, 0)).retire, 0);
+}
+
+Test(policy, dynamic_retires_none_for_a_moment_of_rest)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	int i;
+
+	for (i = 0; i < 20; i++)
+		cr_expect_eq(decide(&m, dynamic(700 * i, 0, 12, i % 2 ? 3 : 9,
+				     0)).retire, 0);
+}
+
+Test(policy, dynamic_looks_again_while_a_busy_worker_may_be_too_many)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+
+	cr_expect_eq(decide(&m, dynamic(0, 0, 12, 3, 0)).again_ms, 1000);
+	cr_expect_eq(decide(&m, dynamic(0, 0, 6, 3, 0)).again_ms, 0);
+}
+
+Test(policy, who_waits_keeps_idle_workers)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	int i;
+
+	for (i = 0; i < 5; i++)
+		cr_expect_eq(decide(&m, dynamic(1000 * i, 0, 12, 9, 3)).retire,
+			0, "second %d", i);
+}
+
+Test(policy, dynamic_replaces_deaths_below_min_spare_at_once)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+
+	cr_expect_eq(decide(&m, dynamic(0, 0, 0, 0, 0)).start, 2,
+		"both, not 1 and then 2");
+}
+
+Test(policy, unknown_idle_grows_by_the_queue_only_and_never_shrinks)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_decision d;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		d = decide(&m, dynamic(1000 * i, 0, 12, POLICY_IDLE_UNKNOWN,
+				       0));
+		cr_expect_eq(d.start, 0);
+		cr_expect_eq(d.retire, 0);
+	}
+	cr_expect_eq(decide(&m, dynamic(20000, 0, 12, -1, 3)).start, 1);
+	cr_expect_eq(decide(&m, dynamic(21000, 0, 13, -1, 3)).start, 2);
+	cr_expect_eq(decide(&m, dynamic(22000, 3, 13, -1, 3)).start, 0);
+	cr_expect_eq(decide(&m, dynamic(30000, 0, 1, -1, 0)).start, 1,
+		"min_spare holds");
+}
+
+Test(policy, ondemand_has_none_at_rest)
+{
+	struct policy_memory m = {0};
+	struct policy_decision d = decide(&m, ondemand(0, 0, 0, 0, 0));
+
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.again_ms, 0);
+	cr_expect_eq(policy_fill(&(struct policy_limits){
+			     .pm = POLICY_ONDEMAND, .max_children = 3}), 0);
+}
+
+Test(policy, ondemand_starts_one_for_each_that_waits_at_a_doubling_rate)
+{
+	struct policy_memory m = {0};
+
+	cr_expect_eq(decide(&m, ondemand(0, 0, 0, 0, 5)).start, 1);
+	cr_expect_eq(decide(&m, ondemand(10, 1, 0, 0, 5)).start, 0);
+	cr_expect_eq(decide(&m, ondemand(1000, 0, 1, 0, 4)).start, 2);
+	cr_expect_eq(decide(&m, ondemand(2000, 0, 3, 0, 2)).start, 2);
+	cr_expect_eq(decide(&m, ondemand(3000, 0, 5, 1, 1)).start, 0,
+		"it has one idle");
+	m = (struct policy_memory){0};
+	cr_expect_eq(decide(&m, ondemand(0, 0, 0, -1, 1)).start, 1,
+		"unknown idle");
+}
+
+Test(policy, ondemand_retires_who_was_idle_too_long)
+{
+	struct policy_memory m = {0};
+	struct policy_view v = ondemand(0, 0, 5, 4, 0);
+	struct policy_decision d;
+
+	v.idle_long = 3;
+	v.idle_due_ms = 4000;
+	d = decide(&m, v);
+	cr_expect_eq(d.retire, 3);
+	cr_expect_eq(d.again_ms, 4000);
+	v.queue = 2;
+	cr_expect_eq(decide(&m, v).retire, 2, "two are needed now");
+	v.idle = POLICY_IDLE_UNKNOWN;
+	cr_expect_eq(decide(&m, v).retire, 0);
+}
+
+Test(policy, process_max_is_a_limit_that_is_looked_at_again)
+{
+	struct policy_memory m = {0};
+	struct policy_view v = view(0, 8, 0, 0);
+	struct policy_decision d;
+
+	v.room = 3;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 3);
+	cr_expect(d.at_room);
+	cr_expect_eq(d.again_ms, 1000);
+	v = view(1000, 8, 0, 3);
+	v.room = 5;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 5, "still the first fill");
+	cr_expect_not(d.at_room);
+	v = view(1000, 8, 0, 7);
+	v.room = 0;
+	policy_note_bad_start(&m, 0);
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.again_ms, 2000, "after a bad start too");
+}
+
+Test(policy, a_worn_worker_goes_when_its_replacement_is_up)
+{
+	struct policy_memory m = begun(view(0, 4, 0, 4));
+	struct policy_view v = view(0, 4, 0, 4);
+	struct policy_decision d;
+
+	v.limits.max_retiring = 1;
+	v.worn = 3;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 1);
+	cr_expect_eq(d.in_advance, 1);
+	cr_expect_eq(d.retire_worn, 0);
+	v.starting = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 0);
+	v.starting = 0;
+	v.up = 5;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 1);
+	v.up = 4;
+	v.worn = 2;
+	v.retiring = v.retiring_worn = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0, "one at a time");
+	cr_expect_eq(d.retire_worn, 0);
+	v.retiring = v.retiring_worn = 0;
+	cr_expect_eq(decide(&m, v).in_advance, 1, "the next one's turn");
+}
+
+Test(policy, max_retiring_replaces_several_at_once)
+{
+	struct policy_memory m = begun(view(0, 4, 0, 4));
+	struct policy_view v = view(0, 4, 0, 4);
+	struct policy_decision d;
+
+	v.limits.max_retiring = 3;
+	v.worn = 4;
+	cr_expect_eq(decide(&m, v).in_advance, 3);
+	v.starting = 1;
+	v.up = 6;
+	d = decide(&m, v);
+	cr_expect_eq(d.retire_worn, 2, "two are up, one is starting");
+	cr_expect_eq(d.start, 0);
+}
+
+Test(policy, a_worn_worker_stays_while_replacements_fail)
+{
+	struct policy_memory m = begun(view(0, 4, 0, 4));
+	struct policy_view v = view(0, 4, 0, 4);
+	struct policy_decision d;
+
+	v.limits.max_retiring = 1;
+	v.worn = 1;
+	cr_expect_eq(decide(&m, v).in_advance, 1);
+	policy_note_bad_start(&m, 0);
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.again_ms, 100);
+	cr_expect_eq(d.retire_worn, 0);
+	v.room = 0;
+	cr_expect_eq(decide(&m, v).retire_worn, 0);
+}
+
+Test(policy, a_replacement_whose_worn_worker_died_is_one_too_many)
+{
+	struct policy_memory m = begun(view(0, 4, 0, 4));
+	struct policy_view v = view(0, 4, 0, 5);
+
+	v.limits.max_retiring = 1;
+	cr_expect_eq(decide(&m, v).retire, 1);
+	v.worn = 1;
+	cr_expect_eq(decide(&m, v).retire, 0, "its worn worker is here");
+}
+
+Test(policy, deaths_are_replaced_while_a_worn_worker_takes_its_time)
+{
+	struct policy_memory m = begun(view(0, 4, 0, 4));
+	struct policy_view v = view(0, 4, 0, 3);
+
+	v.limits.max_retiring = 1;
+	v.retiring = v.retiring_worn = 1;
+	cr_expect_eq(decide(&m, v).start, 1);
+	v.retiring_worn = 0;
+	cr_expect_eq(decide(&m, v).start, 0,
+		"who leaves for another reason keeps a place");
+}
+
+Test(policy, without_room_the_worn_worker_goes_first)
+{
+	struct policy_memory m = begun(view(0, 4, 0, 4));
+	struct policy_view v = view(0, 4, 0, 4);
+	struct policy_decision d;
+
+	v.limits.max_retiring = 2;
+	v.worn = 4;
+	v.room = 0;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 1, "one alone");
+	cr_expect(d.at_room);
+	v.up = 3;
+	v.worn = 3;
+	v.retiring = v.retiring_worn = 1;
+	cr_expect_eq(decide(&m, v).retire_worn, 0);
+}
+
+Test(policy, a_spare_worker_replaces_a_worn_one)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_view v = dynamic(0, 0, 9, 3, 0);
+	struct policy_decision d;
+
+	v.worn = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 1);
+	v.idle = 2;
+	d = decide(&m, v);
+	cr_expect_eq(d.in_advance, 1, "there is none to spare");
+	cr_expect_eq(d.retire_worn, 0);
+	v.starting = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 0, "not up yet");
+}
+
+Test(policy, a_worn_worker_of_a_full_pool_is_replaced_above_max_children)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_view v = dynamic(0, 0, 20, 0, 9);
+	struct policy_decision d;
+
+	v.worn = 2;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 1);
+	cr_expect_eq(d.in_advance, 1);
+	v.starting = 1;
+	cr_expect_eq(decide(&m, v).start, 0);
+	v.starting = 0;
+	v.up = 21;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 1);
+}
+
+Test(policy, a_worn_worker_is_replaced_with_unknown_idle_too)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_view v = dynamic(0, 0, 7, -1, 0);
+	struct policy_decision d;
+
+	decide(&m, v);
+	v.worn = 1;
+	cr_expect_eq(decide(&m, v).in_advance, 1);
+	v.starting = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start + d.retire_worn, 0);
+	v.starting = 0;
+	v.up = 8;
+	cr_expect_eq(decide(&m, v).retire_worn, 1);
+	v.up = 7;
+	v.worn = 0;
+	v.retiring = v.retiring_worn = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start + d.retire, 0);
+	v.retiring = v.retiring_worn = 0;
+	d = decide(&m, v);
+	cr_expect_eq(d.start + d.retire, 0, "as many as before");
+}
+
+Test(policy, an_idle_worn_worker_of_an_ondemand_pool_just_leaves)
+{
+	struct policy_memory m = {0};
+	struct policy_view v = ondemand(0, 0, 2, 1, 0);
+	struct policy_decision d;
+
+	v.worn = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 1);
+}
+
+Test(policy, figures_of_a_hostile_child_stay_figures)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+	struct policy_view v = dynamic(0, 0, 9, INT_MAX, 0);
+	struct policy_decision d;
+
+	v.idle_long = v.worn = UINT_MAX;
+	v.limits.max_retiring = 3;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0);
+	cr_expect_eq(d.retire_worn, 3);
+	v = dynamic(1000, 0, 9, INT_MIN, UINT_MAX);
+	cr_expect_eq(decide(&m, v).start, 1, "idle unknown, many waiting");
 }
