@@ -170,7 +170,7 @@ start(struct policy_memory *m, const struct policy_view *v,
 	unsigned wanted = MIN(w->missing + load + w->advance, most);
 	unsigned left = MIN(wanted, v->room), first, rate, loaded;
 
-	if (load < w->load && most > 1)
+	if (load < w->load && wanted < most)
 		ask_again(d, m->spawn_ms + SECOND_MS);
 	if (left < wanted) {
 		/* Nobody tells when another pool makes room. */
@@ -264,7 +264,9 @@ decide_idle(struct policy_memory *m, const struct policy_view *v,
 	unsigned idle = is_known(v) ?
 		less((unsigned)v->idle, waiting(v) + d->retire_worn) : 0;
 
-	if (l->pm == POLICY_DYNAMIC && is_known(v))
+	if (!is_known(v))
+		m->is_long = false;
+	else if (l->pm == POLICY_DYNAMIC)
 		decide_long(m, v, idle > l->max_spare, d);
 	if (l->pm == POLICY_ONDEMAND) {
 		d->retire = MIN(v->idle_long, idle);
@@ -281,10 +283,8 @@ sane(const struct policy_view *view)
 	struct policy_view v = *view;
 
 	v.idle = MIN(v.idle, (int)MIN(v.up, (unsigned)INT_MAX));
-	v.idle_long = is_known(&v) ? MIN(v.idle_long, (unsigned)v.idle) : 0;
 	v.worn = MIN(v.worn, v.up);
 	v.retiring_worn = MIN(v.retiring_worn, v.retiring);
-	v.queue = MIN(v.queue, (unsigned)INT_MAX);
 	return v;
 }
 

@@ -307,7 +307,9 @@ Test(policy, dynamic_retires_one_each_second_that_too_many_are_idle)
 	cr_expect_eq(d.retire, 0);
 	cr_expect_eq(d.again_ms, 2000);
 	cr_expect_eq(decide(&m, dynamic(2000, 0, 11, 8, 0)).retire, 1);
-	cr_expect_eq(decide(&m, dynamic(3000, 0, 10, 6, 0)).retire, 0);
+	cr_expect_eq(decide(&m, dynamic(3000, 0, 10, 7, 0)).retire, 1);
+	cr_expect_eq(decide(&m, dynamic(4000, 0, 9, 6, 0)).retire, 0);
+	cr_expect_eq(decide(&m, dynamic(9000, 0, 9, 6, 0)).retire, 0);
 }
 
 Test(policy, dynamic_retires_none_for_a_moment_of_rest)
@@ -318,6 +320,16 @@ Test(policy, dynamic_retires_none_for_a_moment_of_rest)
 	for (i = 0; i < 20; i++)
 		cr_expect_eq(decide(&m, dynamic(700 * i, 0, 12, i % 2 ? 3 : 9,
 				     0)).retire, 0);
+}
+
+Test(policy, dynamic_retires_none_right_after_idle_was_unknown)
+{
+	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+
+	decide(&m, dynamic(0, 0, 12, 9, 0));
+	decide(&m, dynamic(1000, 0, 12, POLICY_IDLE_UNKNOWN, 0));
+	cr_expect_eq(decide(&m, dynamic(2000, 0, 12, 9, 0)).retire, 0);
+	cr_expect_eq(decide(&m, dynamic(3000, 0, 12, 9, 0)).retire, 1);
 }
 
 Test(policy, dynamic_looks_again_while_a_busy_worker_may_be_too_many)
@@ -477,6 +489,13 @@ Test(policy, max_retiring_replaces_several_at_once)
 	d = decide(&m, v);
 	cr_expect_eq(d.retire_worn, 2, "two are up, one is starting");
 	cr_expect_eq(d.start, 0);
+	v.up = 4;
+	v.worn = 1;
+	cr_expect_eq(decide(&m, v).start, 0, "one for one");
+	v = dynamic(0, 1, 20, 0, 9);
+	v.limits.max_retiring = 3;
+	v.worn = 1;
+	cr_expect_eq(decide(&m, v).start, 0, "one for one in a full pool");
 }
 
 Test(policy, a_worn_worker_stays_while_replacements_fail)
@@ -534,6 +553,10 @@ Test(policy, without_room_the_worn_worker_goes_first)
 	cr_expect_eq(d.start, 0);
 	cr_expect_eq(d.retire_worn, 1, "one alone");
 	cr_expect(d.at_room);
+	v.up = 3;
+	v.starting = 1;
+	cr_expect_eq(decide(&m, v).retire_worn, 0, "when all are up");
+	v.starting = 0;
 	v.up = 3;
 	v.worn = 3;
 	v.retiring = v.retiring_worn = 1;
@@ -602,6 +625,17 @@ Test(policy, a_worn_worker_is_replaced_with_unknown_idle_too)
 	v.retiring = v.retiring_worn = 0;
 	d = decide(&m, v);
 	cr_expect_eq(d.start + d.retire, 0, "as many as before");
+	/* It grows meanwhile. */
+	v.worn = 1;
+	v.queue = 1;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 2);
+	cr_expect_eq(d.in_advance, 1);
+	v.queue = 0;
+	v.up = 9;
+	cr_expect_eq(decide(&m, v).retire_worn, 1);
+	v.up = 8;
+	cr_expect_eq(decide(&m, v).retire_worn, 0, "eight are needed now");
 }
 
 Test(policy, an_idle_worn_worker_of_an_ondemand_pool_just_leaves)
@@ -627,6 +661,12 @@ Test(policy, figures_of_a_hostile_child_stay_figures)
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
 	cr_expect_eq(d.retire_worn, 3);
+	v.up = 3;
+	cr_expect_eq(decide(&m, v).retire_worn, 1, "only three can be idle");
+	v = view(1000, 2, 0, 2);
+	v.limits.max_retiring = 9;
+	v.worn = 9;
+	cr_expect_eq(decide(&m, v).in_advance, 2, "only two can be worn");
 	v = dynamic(1000, 0, 9, INT_MIN, UINT_MAX);
 	cr_expect_eq(decide(&m, v).start, 1, "idle unknown, many waiting");
 }

@@ -1,0 +1,547 @@
+/*
+ * test_policy_random.c - the policy in simulated pools: what holds always
+ *
+ * Every history has a seed of its own, which a failure prints;
+ * FCGIPM_SEED=N runs that history alone.
+ */
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "pool/policy.h"
+
+#define HISTORIES 100000
+#define STEPS 24
+
+/* Its own, since a cr_assert() tells the runner each time it holds. */
+#define HOLDS(p, cond, what, ...)                                              \
+	do {                                                                   \
+		if (!(cond))                                                   \
+			cr_assert_fail("FCGIPM_SEED=%lu at %ld ms: " what,     \
+				(p)->seed, (long)(p)->v.now_ms,                \
+				##__VA_ARGS__);                                \
+	} while (0)
+
+struct sim {
+	unsigned long seed;
+	uint64_t random;
+	struct policy_view v;	/* with the true idle, known or not */
+	struct policy_memory m;
+	bool known;		/* is idle told? */
+	bool begun;
+	int64_t free_ms;	/* end of the back-off; INT64_MIN = none */
+	struct {
+		int64_t at_ms;
+		unsigned n;
+	} starts[STEPS * 8];	/* without the first fill */
+	unsigned nstarts;
+	unsigned filled;
+};
+
+/* splitmix64 */
+static unsigned
+dice(struct sim *p, unsigned n)
+{
+	uint64_t z = p->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (unsigned)((z ^ z >> 31) >> 32) % n;
+}
+
+static unsigned
+between(struct sim *p, unsigned low, unsigned high)
+{
+	return low + dice(p, high - low + 1);
+}
+
+static struct sim
+pool(unsigned long seed)
+{
+	struct sim p = {.seed = seed, .random = seed, .known = true,
+		.free_ms = INT64_MIN};
+	struct policy_limits *l = &p.v.limits;
+
+	l->pm = dice(&p, 3);
+	l->max_children = between(&p, 1, 40);
+	l->min_spare = between(&p, 1, l->max_children);
+	l->max_spare = between(&p, l->min_spare, l->max_children);
+	l->start_servers = between(&p, l->min_spare, l->max_spare);
+	l->max_spawn_rate = between(&p, 1, 32);
+	l->max_retiring = between(&p, 1, 4);
+	l->threads = dice(&p, 4) ? 1 : 4;
+	p.v.room = POLICY_NO_LIMIT;
+	p.v.now_ms = dice(&p, 2) * 100000;
+	return p;
+}
+
+/* Runs one history by its seed, or all of them. */
+static void
+for_each_seed(unsigned n, void (*history)(unsigned long seed))
+{
+	const char *one = getenv("FCGIPM_SEED");
+	unsigned long i;
+
+	if (one) {
+		history(strtoul(one, NULL, 10));
+		return;
+	}
+	for (i = 1; i <= n; i++)
+		history(i);
+}
+
+static unsigned
+least(const struct sim *p)
+{
+	const struct policy_limits *l = &p->v.limits;
+
+	if (l->pm == POLICY_ONDEMAND)
+		return 0;
+	if (l->pm == POLICY_STATIC)
+		return l->max_children;
+	return p->begun ? l->min_spare : l->start_servers;
+}
+
+/* Starts of the last second, the first fill's aside. */
+static unsigned
+recent(const struct sim *p)
+{
+	unsigned sum = 0, i;
+
+	for (i = 0; i < p->nstarts; i++)
+		if (p->v.now_ms - p->starts[i].at_ms < 1000)
+			sum += p->starts[i].n;
+	return sum;
+}
+
+/* v is what the policy saw, before its decision was carried out. */
+static void
+check_numbers(const struct sim *p, const struct policy_view *v,
+	const struct policy_decision *d)
+{
+	const struct policy_limits *l = &v->limits;
+	unsigned all = v->starting + v->up + v->retiring;
+	unsigned usual = d->start - d->in_advance;
+
+	HOLDS(p, d->in_advance <= d->start, "more in advance than at all");
+	HOLDS(p, d->start <= v->room, "above process.max");
+	HOLDS(p, d->start == 0 || all + d->start <=
+			l->max_children + l->max_retiring,
+		"%u + %u processes", all, d->start);
+	HOLDS(p, usual == 0 || all - v->retiring_worn + usual <=
+			l->max_children, "%u + %u without cause", all, usual);
+	HOLDS(p, d->in_advance <= v->worn, "a replacement for nobody");
+	HOLDS(p, d->retire + d->retire_worn <= v->up, "more than there are");
+	HOLDS(p, d->retire_worn <= v->worn, "more than are worn");
+	HOLDS(p, v->retiring_worn + d->retire_worn <= l->max_retiring ||
+			d->retire_worn == 0, "all together");
+	HOLDS(p, d->again_ms == 0 || d->again_ms > v->now_ms,
+		"again in the past: it would spin");
+}
+
+static void
+check_retired(const struct sim *p, const struct policy_view *v,
+	const struct policy_decision *d)
+{
+	const struct policy_limits *l = &v->limits;
+	unsigned gone = d->retire + d->retire_worn;
+	bool first = d->retire_worn == 1 && v->room == 0;
+	int waiting = (int)((v->queue + l->threads - 1) / l->threads);
+
+	if (gone == 0 || first || v->up > l->max_children)
+		return;
+	HOLDS(p, l->pm != POLICY_STATIC, "a static pool shrinks");
+	HOLDS(p, v->idle >= 0 || d->retire == 0, "shrinks blindly");
+	if (v->idle < 0)
+		return;
+	HOLDS(p, v->idle - (int)gone >= waiting, "takes who is needed");
+	if (l->pm == POLICY_DYNAMIC)
+		HOLDS(p, v->idle - (int)gone >= (int)l->min_spare + waiting,
+			"below min_spare");
+	HOLDS(p, l->pm != POLICY_DYNAMIC || d->retire <= 1, "not one by one");
+}
+
+/* Below the least only while a back-off, a rate or a limit says so. */
+static void
+check_least(const struct sim *p, const struct policy_view *v,
+	const struct policy_decision *d)
+{
+	const struct policy_limits *l = &v->limits;
+	unsigned serving = v->starting + v->up + d->start;
+	bool short_of = serving < least(p) && serving + v->retiring -
+		v->retiring_worn < l->max_children;
+
+	if (!short_of)
+		return;
+	if (p->free_ms != INT64_MIN) {
+		HOLDS(p, v->starting + d->start > 0 || d->again_ms > 0,
+			"no try after a bad start");
+		HOLDS(p, v->starting + d->start > 0 ||
+				v->now_ms < p->free_ms || v->room == 0 ||
+				recent(p) >= MAX(l->max_children,
+						POLICY_REPLACE_RATE),
+			"back-off too long");
+		return;
+	}
+	HOLDS(p, d->again_ms > 0 && d->again_ms <= v->now_ms + 1000,
+		"short and not looking again soon");
+	HOLDS(p, d->start == v->room || recent(p) >=
+			MAX(l->max_children, POLICY_REPLACE_RATE),
+		"short of %u without a reason", least(p) - serving);
+}
+
+static void
+check_rates(const struct sim *p, const struct policy_view *v,
+	const struct policy_decision *d)
+{
+	const struct policy_limits *l = &v->limits;
+
+	HOLDS(p, recent(p) <= 2 * MAX(l->max_children, POLICY_REPLACE_RATE),
+		"%u starts in a second", recent(p));
+	if (p->free_ms == INT64_MIN || d->start == 0)
+		return;
+	HOLDS(p, d->start == 1 && v->starting == 0, "not one at a time");
+	HOLDS(p, v->now_ms >= p->free_ms, "within the back-off");
+}
+
+static void
+carry_out(struct sim *p, const struct policy_decision *d)
+{
+	struct policy_view *v = &p->v;
+	unsigned gone = d->retire + d->retire_worn, idle;
+
+	v->starting += d->start;
+	if (v->room != POLICY_NO_LIMIT)
+		v->room -= d->start;
+	idle = MIN(gone, (unsigned)v->idle);
+	v->idle -= (int)idle;
+	v->up -= gone;
+	v->retiring += gone;
+	v->retiring_worn += d->retire_worn;
+	v->worn = MIN(v->worn - d->retire_worn, v->up);
+	v->idle_long = MIN(v->idle_long, (unsigned)v->idle);
+}
+
+/* One question to the policy, and everything that holds for its answer. */
+static struct policy_decision
+ask(struct sim *p)
+{
+	struct policy_view seen = p->v;
+	struct policy_decision d;
+
+	if (!p->known) {
+		seen.idle = POLICY_IDLE_UNKNOWN;
+		seen.idle_long = 0;
+	}
+	p->begun = p->begun || seen.up >= policy_fill(&seen.limits);
+	d = policy_decide(&p->m, &seen);
+	p->starts[p->nstarts].at_ms = seen.now_ms;
+	p->starts[p->nstarts++].n = d.start - (p->m.filled - p->filled);
+	p->filled = p->m.filled;
+	check_numbers(p, &seen, &d);
+	check_retired(p, &seen, &d);
+	check_least(p, &seen, &d);
+	check_rates(p, &seen, &d);
+	carry_out(p, &d);
+	return d;
+}
+
+static void
+come_up(struct sim *p)
+{
+	p->v.starting--;
+	p->v.up++;
+	p->v.idle++;
+	policy_note_up(&p->m);
+	p->free_ms = INT64_MIN;
+}
+
+static void
+fail_to_start(struct sim *p, bool status0)
+{
+	p->v.starting--;
+	if (status0 && policy_note_short_life(&p->m))
+		return;
+	p->free_ms = p->v.now_ms +
+		policy_note_bad_start(&p->m, p->v.now_ms);
+}
+
+static void
+die(struct sim *p)
+{
+	if (p->v.idle > 0 && dice(p, 2))
+		p->v.idle--;
+	p->v.up--;
+	p->v.idle = MIN(p->v.idle, (int)p->v.up);
+	p->v.worn = MIN(p->v.worn, p->v.up);
+}
+
+static void
+be_gone(struct sim *p)
+{
+	if (p->v.retiring_worn > 0 &&
+		(p->v.retiring_worn == p->v.retiring || dice(p, 2)))
+		p->v.retiring_worn--;
+	p->v.retiring--;
+	if (p->v.room != POLICY_NO_LIMIT)
+		p->v.room++;
+}
+
+/* Something happens to the pool. */
+static void
+event(struct sim *p)
+{
+	struct policy_view *v = &p->v;
+	unsigned taken;
+
+	switch (dice(p, 12)) {
+	case 0:
+	case 1:
+	case 2:
+		for (taken = dice(p, 4); v->starting > 0 && taken > 0; taken--)
+			come_up(p);
+		break;
+	case 3:
+		if (v->starting > 0)
+			fail_to_start(p, dice(p, 2));
+		break;
+	case 4:
+		for (taken = dice(p, 5); v->up > 0 && taken > 0; taken--)
+			die(p);
+		break;
+	case 5:
+	case 6:
+		v->queue += dice(p, 9);
+		break;
+	case 7:
+		v->idle += (int)dice(p, v->up - (unsigned)v->idle + 1);
+		break;
+	case 8:
+		v->worn += dice(p, v->up - v->worn + 1);
+		break;
+	case 9:
+		if (v->retiring > 0)
+			be_gone(p);
+		break;
+	case 10:
+		if (dice(p, 4) == 0)
+			p->known = !p->known;
+		break;
+	default:
+		if (dice(p, 4) == 0)
+			v->room = dice(p, 2) ? dice(p, 9) : POLICY_NO_LIMIT;
+		break;
+	}
+	/* Now and then a look sees who waits beside who is idle. */
+	taken = MIN(v->queue, (unsigned)v->idle);
+	if (dice(p, 8) > 0) {
+		v->idle -= (int)taken;
+		v->queue -= taken;
+	}
+	v->idle_long = dice(p, (unsigned)v->idle + 1);
+}
+
+static void
+any_history(unsigned long seed)
+{
+	struct sim p = pool(seed);
+	struct policy_decision d = ask(&p);
+	int step, again;
+
+	for (step = 0; step < STEPS; step++) {
+		int64_t next_ms = p.v.now_ms + dice(&p, 700);
+
+		for (again = 0; again < 6 && d.again_ms > 0 &&
+			d.again_ms <= next_ms; again++) {
+			p.v.now_ms = d.again_ms;
+			d = ask(&p);
+		}
+		p.v.now_ms = MAX(p.v.now_ms, next_ms);
+		event(&p);
+		d = ask(&p);
+	}
+}
+
+Test(policy_random, holds_its_bounds_in_any_history)
+{
+	for_each_seed(HISTORIES, any_history);
+}
+
+/* A look a second: who started is up, busy are as many as there are. */
+static struct policy_decision
+look(struct sim *p, unsigned busy, bool long_idle)
+{
+	struct policy_view *v = &p->v;
+	struct policy_decision d;
+
+	v->now_ms += 1000;
+	while (v->starting > 0 && dice(p, 4) > 0)
+		come_up(p);
+	v->queue = busy - MIN(busy, v->up);
+	v->idle = (int)(v->up - MIN(busy, v->up));
+	v->idle_long = long_idle ? (unsigned)v->idle : 0;
+	p->nstarts = 0;
+	d = ask(p);
+	while (v->retiring > 0 && dice(p, 3) > 0)
+		be_gone(p);
+	return d;
+}
+
+/* From any state, under a load that changes less than the spares allow. */
+static void
+steady_history(unsigned long seed)
+{
+	struct sim p = pool(seed);
+	struct policy_limits *l = &p.v.limits;
+	unsigned load = dice(&p, l->max_children + 5), change = 0;
+	int second;
+
+	l->threads = 1;
+	if (l->pm == POLICY_DYNAMIC)
+		change = dice(&p, l->max_spare - l->min_spare + 1);
+	p.v.up = dice(&p, l->max_children + 1);
+	for (second = 0; second < 120; second++) {
+		/* Both ends for a while, then anything between. */
+		unsigned more = second < 60 ? 0 : second < 80 ? change :
+			dice(&p, change + 1);
+		struct policy_decision d =
+			look(&p, load + more, second > 20);
+
+		if (second < 80)
+			continue;
+		HOLDS(&p, d.start + d.retire + d.retire_worn == 0,
+			"restless: %u busy and up to %u more, %u up, second "
+			"%d", load, change, p.v.up, second);
+	}
+	if (l->pm == POLICY_ONDEMAND)
+		HOLDS(&p, p.v.up == MIN(load, l->max_children), "%u up for %u",
+			p.v.up, load);
+}
+
+Test(policy_random, rests_under_a_constant_load)
+{
+	for_each_seed(5000, steady_history);
+}
+
+/* Workers wear out at any rate: no place is empty meanwhile, and all go. */
+static void
+wearing_history(unsigned long seed)
+{
+	struct sim p = pool(seed);
+	struct policy_limits *l = &p.v.limits;
+	unsigned load = dice(&p, l->max_children + 5), promised = 0;
+	int second;
+
+	l->threads = 1;
+	p.known = dice(&p, 4) > 0;
+	for (second = 0; second < 300; second++) {
+		if (second >= 80 && second < 120)
+			p.v.worn += dice(&p, p.v.up - p.v.worn + 1);
+		look(&p, load, second > 20);
+		/* Where idle ones are known, some may be used for that. */
+		if (second == 79 && l->pm == POLICY_STATIC)
+			promised = l->max_children;
+		else if (second == 79 && !p.known)
+			promised = p.v.up;
+		else if (second == 79 && l->pm == POLICY_DYNAMIC)
+			promised = MIN(load + l->min_spare, l->max_children);
+		HOLDS(&p, p.v.up >= promised, "%u up of %u, second %d", p.v.up,
+			promised, second);
+		if (second < 80)
+			continue;
+		HOLDS(&p, p.v.starting + p.v.up + p.v.retiring <=
+				l->max_children + l->max_retiring,
+			"%u and %u up, %u leave", p.v.starting, p.v.up,
+			p.v.retiring);
+	}
+	HOLDS(&p, p.v.worn == 0, "%u worn ones still here", p.v.worn);
+	if (!p.known)
+		HOLDS(&p, p.v.up == promised, "%u up, %u before", p.v.up,
+			promised);
+}
+
+Test(policy_random, replaces_the_worn_without_an_empty_place)
+{
+	for_each_seed(3000, wearing_history);
+}
+
+/* Every worker is gone 5 ms after its start; how many starts in 60 s? */
+static unsigned
+starts_of_a_broken_program(enum policy_pm pm, bool status0, unsigned *burst)
+{
+	struct sim p = pool(1);
+	struct policy_decision d;
+	unsigned total = 0;
+
+	p.v.now_ms = 0;
+	p.v.limits.pm = pm;
+	p.v.limits.max_children = 8;
+	p.v.limits.min_spare = 2;
+	p.v.limits.max_spare = p.v.limits.start_servers = 8;
+	p.v.limits.max_spawn_rate = 32;
+	p.v.queue = 50;
+	*burst = 0;
+	while (p.v.now_ms < 60000) {
+		if (p.nstarts == ARRAY_SIZE(p.starts))
+			p.nstarts = 0;
+		d = ask(&p);
+		total += d.start;
+		if (p.v.now_ms < 1000)
+			*burst = total;
+		if (p.v.starting == 0 && d.again_ms == 0)
+			cr_assert_fail("it gave up at %ld ms",
+				(long)p.v.now_ms);
+		p.v.now_ms = p.v.starting ? p.v.now_ms + 5 : d.again_ms;
+		while (p.v.starting > 0)
+			fail_to_start(&p, status0);
+	}
+	return total;
+}
+
+Test(policy_random, a_broken_program_is_started_forty_times_a_minute_at_most)
+{
+	enum policy_pm pm;
+	unsigned burst, all;
+	int status0;
+
+	for (pm = POLICY_STATIC; pm <= POLICY_ONDEMAND; pm++)
+		for (status0 = 0; status0 < 2; status0++) {
+			all = starts_of_a_broken_program(pm, status0, &burst);
+			cr_expect_leq(all - burst, 40, "pm %d: %u", (int)pm,
+				all);
+			cr_expect_leq(burst, 8 + 20, "pm %d: %u", (int)pm,
+				burst);
+			cr_expect_geq(all - burst, 5, "it tries on");
+		}
+}
+
+/* Three pools of one supervisor, none above process.max together. */
+static void
+crowded_history(unsigned long seed)
+{
+	struct sim p[3];
+	unsigned max, step, i, j, used;
+
+	for (i = 0; i < 3; i++)
+		p[i] = pool(seed * 3 + i);
+	max = between(&p[0], 3, 60);
+	for (step = 0; step < STEPS; step++)
+		for (i = 0; i < 3; i++) {
+			event(&p[i]);
+			for (used = 0, j = 0; j < 3; j++)
+				used += p[j].v.starting + p[j].v.up +
+					p[j].v.retiring;
+			p[i].v.room = max - MIN(max, used);
+			p[i].v.now_ms += dice(&p[i], 700);
+			p[i].seed = seed;
+			used += ask(&p[i]).start;
+			HOLDS(&p[i], used <= max, "%u processes of %u", used,
+				max);
+		}
+}
+
+Test(policy_random, process_max_holds_over_all_pools)
+{
+	for_each_seed(3000, crowded_history);
+}
