@@ -1,0 +1,537 @@
+/*
+ * fcgipm-board.h - the board: what a pool's workers tell their supervisor
+ *
+ * The whole contract between the supervisor (fcgipm/pool/board.c), the library
+ * that is preloaded into workers (shim.c) and handlers that write for
+ * themselves (fcgipm-handler.h).  It includes nothing else of ours, and is
+ * installed beside fcgipm-handler.h: C11 or C++, GCC's atomics.
+ *
+ * One sealed memfd for each pool (memfd_create(2)):
+ *
+ *	struct fcgipm_head
+ *	nslots + nspare times:
+ *		struct fcgipm_slot
+ *		cells times: struct fcgipm_cell
+ *
+ * Slots 0 to nslots - 1 belong to the workers of these numbers
+ * (FCGIPM_WORKER); the spare ones behind them are claimed by processes that
+ * workers fork.  A cell is one request; a worker has as many as its pool has
+ * threads, at most FCGIPM_CELLS_MAX.  A worker finds the board by
+ *
+ *	FCGIPM_BOARD=MEMFD:EVENTFD	two descriptor numbers
+ *
+ * Each field has one writer: the supervisor, or the process that the slot
+ * belongs to.  What processes write is a hint: the supervisor copies it with
+ * bounds and acts on nothing that it did not see elsewhere.
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC, 0 is "not".  Numbers are in the
+ * machine's byte order.  A change of this layout changes FCGIPM_BOARD_VERSION,
+ * and whoever meets another version does nothing.
+ */
+#ifndef FCGIPM_BOARD_H
+#define FCGIPM_BOARD_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FCGIPM_BOARD_MAGIC UINT64_C(0x31424d5049474346) /* "FCGIPMB1" */
+#define FCGIPM_BOARD_VERSION 1
+#define FCGIPM_BOARD_VAR "FCGIPM_BOARD"
+#define FCGIPM_SHIM_NAME "libfcgipm-shim.so"
+#define FCGIPM_CELLS_MAX 64
+#define FCGIPM_METHOD_BYTES 16
+#define FCGIPM_URI_BYTES 256
+
+/* What a connection is up to. */
+enum fcgipm_state {
+	FCGIPM_FREE = 0,	/* none: with no other one, the worker is idle */
+	FCGIPM_READING = 1,	/* accepted; its request is not here whole */
+	FCGIPM_BUSY = 2,	/* method and URI are known, being answered */
+	FCGIPM_CLOSING = 3,	/* answered, about to be closed */
+	FCGIPM_KEPT = 4		/* answered, waits for its next request */
+};
+
+/* Who writes a slot. */
+enum fcgipm_tier { FCGIPM_TIER_SHIM = 1, FCGIPM_TIER_HANDLER = 2 };
+
+/* Bits of fcgipm_slot.flags. */
+enum fcgipm_flag {
+	/* Connections were read or written by calls that nobody sees: the
+	 * counts are too low and the state may be wrong. */
+	FCGIPM_BLIND = 1,
+	/* A process it forked found no spare slot. */
+	FCGIPM_CROWDED = 2
+};
+
+/* Bits of fcgipm_head.wake, each good for one message. */
+enum fcgipm_wake {
+	FCGIPM_WAKE_IDLE = 1,	/* when idle has come down to wake_at */
+	FCGIPM_WAKE_UP = 2	/* when a process is about to accept */
+};
+
+struct fcgipm_head {
+	/* The supervisor, once; sizes in bytes. */
+	uint64_t magic;
+	uint32_t version;
+	uint32_t head_size, slot_size, cell_size;
+	uint32_t nslots, nspare;
+	uint32_t threads;	/* requests of a process at once, from 1 */
+	uint32_t cells;		/* MIN(threads, FCGIPM_CELLS_MAX) */
+	uint8_t pad[24];
+	/* All workers: free places, which is threads for each process that
+	 * accepts, less its open connections. */
+	int32_t idle;
+	/* The supervisor; workers take bits of wake away. */
+	int32_t wake_at;
+	uint32_t wake;
+	uint8_t pad2[52];
+};
+
+struct fcgipm_slot {
+	/* The supervisor. */
+	uint32_t stop;		/* not 0: accept nothing any more */
+	int32_t worker;		/* pid of who was started, 0 = not yet told */
+	uint64_t max_requests;	/* the eventfd is told at this count; 0 = no */
+	uint8_t pad[48];
+	/* The process. */
+	int32_t pid;		/* 0 = nobody has accepted yet */
+	uint32_t tier;		/* enum fcgipm_tier */
+	uint32_t flags;		/* enum fcgipm_flag */
+	int32_t owner;		/* slot of the worker it descends from */
+	int32_t open;		/* connections now, "busy threads" */
+	uint32_t pad2;
+	uint64_t accepted;	/* connections since the reset */
+	uint64_t requests;	/* answered, counted at END_REQUEST */
+	uint64_t bytes_in, bytes_out;	/* of requests and connections ended */
+	uint64_t since;		/* when open became 0 (within 10 ms) */
+};
+
+struct fcgipm_cell {
+	uint32_t seq;		/* odd while the rest is being written */
+	uint32_t state;		/* enum fcgipm_state */
+	uint64_t since;		/* when accepted or answered (within 10 ms) */
+	uint64_t start;		/* of the request; 0 when none runs */
+	uint64_t last;		/* duration of the one before */
+	/* NUL at the end, padded with NUL; raw bytes of the client. */
+	uint64_t method[FCGIPM_METHOD_BYTES / 8];
+	uint64_t uri[FCGIPM_URI_BYTES / 8];
+	uint8_t pad[16];
+};
+
+#ifdef __cplusplus
+#define FCGIPM_ASSERT_(what) static_assert(what, #what)
+#else
+#define FCGIPM_ASSERT_(what) _Static_assert(what, #what)
+#endif
+FCGIPM_ASSERT_(sizeof(struct fcgipm_head) == 128);
+FCGIPM_ASSERT_(offsetof(struct fcgipm_head, idle) == 64);
+FCGIPM_ASSERT_(sizeof(struct fcgipm_slot) == 128);
+FCGIPM_ASSERT_(offsetof(struct fcgipm_slot, pid) == 64);
+FCGIPM_ASSERT_(sizeof(struct fcgipm_cell) == 320);
+FCGIPM_ASSERT_(__atomic_always_lock_free(sizeof(uint64_t), 0));
+
+#ifndef _GNU_SOURCE
+extern char **environ;
+#endif
+
+/* Linux' F_GET_SEALS and F_SEAL_SHRINK, which need _GNU_SOURCE. */
+#define FCGIPM_GET_SEALS_ 1034
+#define FCGIPM_SEAL_SHRINK_ 2
+
+#define FCGIPM_GET(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define FCGIPM_PUT(field, v) __atomic_store_n(&(field), v, __ATOMIC_RELAXED)
+#define FCGIPM_ADD(field, v) __atomic_add_fetch(&(field), v, __ATOMIC_RELAXED)
+
+/* -- the side of the workers: no memory, no locks, nothing that blocks ------ */
+
+/* A board that was mapped and checked.  Sizes are read once: another process
+ * of the pool may spoil the head at any time. */
+struct fcgipm_view {
+	struct fcgipm_head *head;	/* NULL = none */
+	uint32_t stride, nslots, nspare, cells;
+	int32_t threads;
+	int fd, eventfd;
+	dev_t dev, event_dev;	/* what the two descriptors were */
+	ino_t ino, event_ino;
+};
+
+static inline uint64_t
+fcgipm_now_(clockid_t clock)
+{
+	struct timespec ts;
+
+	if (clock_gettime(clock, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* "3:4" */
+static inline int
+fcgipm_parse_fds_(const char *text, int *ret_fd, int *ret_eventfd)
+{
+	int n[2] = {0, 0}, i = 0, digits = 0;
+
+	for (; *text; text++) {
+		if (*text >= '0' && *text <= '9' && n[i] < 100000000) {
+			n[i] = n[i] * 10 + (*text - '0');
+			digits++;
+		} else if (*text == ':' && i == 0 && digits > 0) {
+			i = 1;
+			digits = 0;
+		} else {
+			return -1;
+		}
+	}
+	if (i != 1 || digits == 0)
+		return -1;
+	*ret_fd = n[0];
+	*ret_eventfd = n[1];
+	return 0;
+}
+
+static inline int
+fcgipm_head_is_sound_(const struct fcgipm_head *h, uint64_t size)
+{
+	return h->magic == FCGIPM_BOARD_MAGIC &&
+		h->version == FCGIPM_BOARD_VERSION &&
+		h->head_size == sizeof(struct fcgipm_head) &&
+		h->slot_size == sizeof(struct fcgipm_slot) &&
+		h->cell_size == sizeof(struct fcgipm_cell) &&
+		h->nslots >= 1 && h->nslots < 1U << 24 &&
+		h->nspare < 1U << 24 && h->threads >= 1 &&
+		h->threads < 1U << 24 && h->cells >= 1 &&
+		h->cells <= FCGIPM_CELLS_MAX &&
+		size == h->head_size + ((uint64_t)h->nslots + h->nspare) *
+				(h->slot_size +
+					(uint64_t)h->cells * h->cell_size);
+}
+
+/* Maps the board that text, the value of FCGIPM_BOARD, names; -1 when it is
+ * none that we understand. */
+static inline int
+fcgipm_view_open_(struct fcgipm_view *v, const char *text)
+{
+	struct fcgipm_head h;
+	struct stat st;
+	int seals;
+	void *map;
+
+	v->head = NULL;
+	if (!text || fcgipm_parse_fds_(text, &v->fd, &v->eventfd) < 0)
+		return -1;
+	seals = fcntl(v->fd, FCGIPM_GET_SEALS_);
+	if (seals < 0 || !(seals & FCGIPM_SEAL_SHRINK_) || fstat(v->fd, &st) < 0 ||
+		st.st_size < (off_t)sizeof(h))
+		return -1;
+	v->dev = st.st_dev;
+	v->ino = st.st_ino;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+		MAP_SHARED, v->fd, 0);
+	if (map == MAP_FAILED)
+		return -1;
+	memcpy(&h, map, sizeof(h));
+	if (!fcgipm_head_is_sound_(&h, (uint64_t)st.st_size)) {
+		munmap(map, (size_t)st.st_size);
+		return -1;
+	}
+	if (fstat(v->eventfd, &st) < 0)
+		v->eventfd = -1;
+	v->event_dev = st.st_dev;
+	v->event_ino = st.st_ino;
+	v->stride = h.slot_size + h.cells * h.cell_size;
+	v->nslots = h.nslots;
+	v->nspare = h.nspare;
+	v->cells = h.cells;
+	v->threads = (int32_t)h.threads;
+	v->head = (struct fcgipm_head *)map;
+	return 0;
+}
+
+static inline struct fcgipm_slot *
+fcgipm_slot_at_(const struct fcgipm_view *v, uint32_t i)
+{
+	return (struct fcgipm_slot *)(void *)((uint8_t *)v->head +
+		sizeof(struct fcgipm_head) + (size_t)i * v->stride);
+}
+
+static inline struct fcgipm_cell *
+fcgipm_cell_at_(struct fcgipm_slot *s, uint32_t i)
+{
+	return (struct fcgipm_cell *)(void *)((uint8_t *)s + sizeof(*s)) + i;
+}
+
+/* Is fd what it was when the board was found?  Programs close descriptors
+ * they know nothing of, and others then get their numbers. */
+static inline int
+fcgipm_is_still_(int fd, dev_t dev, ino_t ino)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev &&
+		st.st_ino == ino;
+}
+
+/* Takes the shim out of "LD_PRELOAD=a:b", in place; 1 = none is left. */
+static inline int
+fcgipm_drop_entry_(char *value)
+{
+	const size_t len = sizeof(FCGIPM_SHIM_NAME) - 1;
+	char *entry = value, *end, *base;
+
+	while (*entry) {
+		end = entry + strcspn(entry, ": ");
+		for (base = end; base > entry && base[-1] != '/'; base--)
+			;
+		if ((size_t)(end - base) == len &&
+			memcmp(base, FCGIPM_SHIM_NAME, len) == 0) {
+			if (*end)
+				end++;
+			memmove(entry, end, strlen(end) + 1);
+			continue;
+		}
+		entry = end + (*end != '\0');
+	}
+	/* A separator that it left behind does no harm. */
+	return value[0] == '\0';
+}
+
+/* What a worker executes is no worker.  unsetenv() would take a lock. */
+static inline void
+fcgipm_clean_environment_(void)
+{
+	char **from = environ, **to = environ;
+
+	for (; from && *from; from++) {
+		if (strncmp(*from, FCGIPM_BOARD_VAR "=",
+			    sizeof(FCGIPM_BOARD_VAR)) == 0)
+			continue;
+		if (strncmp(*from, "LD_PRELOAD=", 11) == 0 &&
+			fcgipm_drop_entry_(*from + 11))
+			continue;
+		if (to != from)
+			*to = *from;
+		to++;
+	}
+	if (to != from)
+		*to = NULL;
+}
+
+/* FCGIPM_WORKER, by which slots are numbered; -1 = none. */
+static inline int
+fcgipm_parse_worker_(const char *text, uint32_t *ret)
+{
+	uint32_t n = 0;
+
+	if (!text || !*text)
+		return -1;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || n > 1U << 24)
+			return -1;
+		n = n * 10 + (uint32_t)(*text - '0');
+	}
+	*ret = n;
+	return 0;
+}
+
+static inline void
+fcgipm_tell_(const struct fcgipm_view *v)
+{
+	const uint64_t one = 1;
+
+	/* It does not block; a full counter has been told already. */
+	if (fcgipm_is_still_(v->eventfd, v->event_dev, v->event_ino) &&
+		write(v->eventfd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static inline void
+fcgipm_tell_once_(const struct fcgipm_view *v, uint32_t bit)
+{
+	if ((FCGIPM_GET(v->head->wake) & bit) &&
+		(__atomic_fetch_and(&v->head->wake, ~bit, __ATOMIC_SEQ_CST) &
+			bit))
+		fcgipm_tell_(v);
+}
+
+/* The board is mapped: nothing that the program executes shall have it. */
+static inline void
+fcgipm_view_hide_(struct fcgipm_view *v)
+{
+	if (fcgipm_is_still_(v->eventfd, v->event_dev, v->event_ino))
+		(void)fcntl(v->eventfd, F_SETFD, FD_CLOEXEC);
+	if (fcgipm_is_still_(v->fd, v->dev, v->ino))
+		(void)fcntl(v->fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Places that a process takes part with: what it adds to head.idle. */
+static inline int32_t
+fcgipm_places_(int32_t threads, int32_t open)
+{
+	return open < 0 ? threads : open > threads ? 0 : threads - open;
+}
+
+/* The places of a process that is gone, or about to be. */
+static inline void
+fcgipm_take_back_(const struct fcgipm_view *v, struct fcgipm_slot *s)
+{
+	(void)FCGIPM_ADD(v->head->idle,
+		-fcgipm_places_(v->threads, FCGIPM_GET(s->open)));
+	FCGIPM_PUT(s->open, 0);
+}
+
+/* A spare slot: one that is free, else one whose process is gone.  Its counts
+ * go on, so that sums over the board never fall. */
+static inline struct fcgipm_slot *
+fcgipm_claim_spare_(const struct fcgipm_view *v, int32_t me)
+{
+	struct fcgipm_slot *s;
+	int32_t pid;
+	uint32_t i;
+
+	for (i = 0; i < v->nspare; i++) {
+		s = fcgipm_slot_at_(v, v->nslots + i);
+		pid = 0;
+		if (FCGIPM_GET(s->pid) == 0 &&
+			__atomic_compare_exchange_n(&s->pid, &pid, me, 0,
+				__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return s;
+	}
+	for (i = 0; i < v->nspare; i++) {
+		s = fcgipm_slot_at_(v, v->nslots + i);
+		pid = FCGIPM_GET(s->pid);
+		if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH &&
+			__atomic_compare_exchange_n(&s->pid, &pid, me, 0,
+				__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+			fcgipm_take_back_(v, s);
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * The slot of this process, which is about to accept: that of the worker, or
+ * a spare one for a process that the worker forked.  NULL when there is none
+ * left, or when *another* tier of this process has it.
+ */
+static inline struct fcgipm_slot *
+fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
+{
+	int32_t me = (int32_t)getpid(), worker, none = 0;
+	struct fcgipm_slot *s;
+	uint32_t i;
+
+	if (index >= v->nslots)
+		return NULL;
+	s = fcgipm_slot_at_(v, index);
+	worker = FCGIPM_GET(s->worker);
+	if (FCGIPM_GET(s->pid) == me)
+		return FCGIPM_GET(s->tier) == tier ? s : NULL;
+	if ((worker != 0 && worker != me) ||
+		!__atomic_compare_exchange_n(&s->pid, &none, me, 0,
+			__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+		s = fcgipm_claim_spare_(v, me);
+		if (!s) {
+			s = fcgipm_slot_at_(v, index);
+			__atomic_fetch_or(&s->flags, FCGIPM_CROWDED,
+				__ATOMIC_RELAXED);
+			return NULL;
+		}
+	}
+	for (i = 0; i < v->cells; i++)
+		memset(fcgipm_cell_at_(s, i), 0, sizeof(struct fcgipm_cell));
+	FCGIPM_PUT(s->open, 0);
+	FCGIPM_PUT(s->flags, 0U);
+	FCGIPM_PUT(s->tier, tier);
+	FCGIPM_PUT(s->owner, (int32_t)index);
+	FCGIPM_PUT(s->since, fcgipm_now_(CLOCK_MONOTONIC_COARSE));
+	(void)FCGIPM_ADD(v->head->idle, v->threads);
+	fcgipm_tell_once_(v, FCGIPM_WAKE_UP);
+	return s;
+}
+
+/* A spare slot goes back when its process ends by itself. */
+static inline void
+fcgipm_release_(const struct fcgipm_view *v, struct fcgipm_slot *s)
+{
+	if (s < fcgipm_slot_at_(v, v->nslots))
+		return;
+	fcgipm_take_back_(v, s);
+	__atomic_store_n(&s->pid, 0, __ATOMIC_RELEASE);
+}
+
+/* A connection is here. */
+static inline void
+fcgipm_take_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
+{
+	(void)FCGIPM_ADD(s->accepted, 1);
+	if (FCGIPM_ADD(s->open, 1) <= v->threads &&
+		__atomic_sub_fetch(&v->head->idle, 1, __ATOMIC_SEQ_CST) <=
+			FCGIPM_GET(v->head->wake_at))
+		fcgipm_tell_once_(v, FCGIPM_WAKE_IDLE);
+}
+
+/* It is gone. */
+static inline void
+fcgipm_give_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
+{
+	int32_t open = FCGIPM_ADD(s->open, -1);
+
+	if (open == 0)
+		FCGIPM_PUT(s->since, fcgipm_now_(CLOCK_MONOTONIC_COARSE));
+	if (open < v->threads)
+		(void)FCGIPM_ADD(v->head->idle, 1);
+}
+
+/* A request is answered. */
+static inline void
+fcgipm_count_request_(const struct fcgipm_view *v, struct fcgipm_slot *s)
+{
+	if (FCGIPM_ADD(s->requests, 1) == FCGIPM_GET(s->max_requests))
+		fcgipm_tell_(v);
+}
+
+/* Around every change of a cell; whoever reads it sees all of it or none. */
+static inline void
+fcgipm_cell_begin_(struct fcgipm_cell *c)
+{
+	FCGIPM_PUT(c->seq, FCGIPM_GET(c->seq) | 1);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static inline void
+fcgipm_cell_end_(struct fcgipm_cell *c)
+{
+	__atomic_store_n(&c->seq, (FCGIPM_GET(c->seq) | 1) + 1,
+		__ATOMIC_RELEASE);
+}
+
+/* len bytes of s, cut so that a NUL follows. */
+static inline void
+fcgipm_put_text_(uint64_t *to, size_t size, const char *s, size_t len)
+{
+	uint64_t word;
+	size_t i, n;
+
+	if (len > size - 1)
+		len = size - 1;
+	for (i = 0; i * 8 < size; i++) {
+		n = len > i * 8 ? len - i * 8 : 0;
+		word = 0;
+		if (n > 0)
+			memcpy(&word, s + i * 8, n > 8 ? 8 : n);
+		FCGIPM_PUT(to[i], word);
+		if (n < 8)
+			break; /* the NUL is written */
+	}
+}
+
+#endif

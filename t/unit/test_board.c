@@ -1,0 +1,625 @@
+/*
+ * test_board.c - the board, by whoever writes it and whatever he writes
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "base/vec.h"
+#include "pool/board.h"
+
+/* Small enough to be overwritten often. */
+enum { NSLOTS = 3, NSPARE = 2, THREADS = 2 };
+
+static struct board *b;
+static struct fcgipm_view view;		/* a worker's */
+
+static void
+open_view(struct fcgipm_view *v, const struct board *of)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d:%d", board_fd(of),
+		board_eventfd(of));
+	cr_assert_eq(fcgipm_view_open_(v, text), 0);
+}
+
+static void
+setup(void)
+{
+	b = board_new(NSLOTS, NSPARE, THREADS);
+	cr_assert_not_null(b);
+	open_view(&view, b);
+}
+
+static void
+teardown(void)
+{
+	board_free(&b);
+	cr_expect_null(b);
+	board_free(&b);
+}
+
+TestSuite(board, .init = setup, .fini = teardown, .timeout = 60);
+
+static size_t
+size_of(const struct board *of)
+{
+	struct stat st;
+
+	cr_assert_eq(fstat(board_fd(of), &st), 0);
+	return (size_t)st.st_size;
+}
+
+static bool
+is_told(void)
+{
+	struct pollfd p = {.fd = board_eventfd(b), .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* This process as the worker of a slot. */
+static struct fcgipm_slot *
+claim(unsigned slot)
+{
+	board_reset(b, slot, 0);
+	board_started(b, slot, getpid());
+	return fcgipm_claim_(&view, slot, FCGIPM_TIER_SHIM);
+}
+
+static void
+put_request(struct fcgipm_cell *c, const char *method, const char *uri)
+{
+	fcgipm_cell_begin_(c);
+	fcgipm_put_text_(c->method, FCGIPM_METHOD_BYTES, method,
+		strlen(method));
+	fcgipm_put_text_(c->uri, FCGIPM_URI_BYTES, uri, strlen(uri));
+	FCGIPM_PUT(c->start, fcgipm_now_(CLOCK_MONOTONIC));
+	FCGIPM_PUT(c->state, (uint32_t)FCGIPM_BUSY);
+	fcgipm_cell_end_(c);
+}
+
+Test(board, cannot_be_shrunk_or_grown_by_a_child)
+{
+	size_t size = size_of(b);
+	int fd = board_fd(b);
+
+	cr_expect_eq(ftruncate(fd, 0), -1);
+	cr_expect_eq(errno, EPERM);
+	cr_expect_eq(ftruncate(fd, (off_t)size * 2), -1);
+	cr_expect_eq(errno, EPERM);
+	cr_expect_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	cr_expect_eq(errno, EPERM);
+	cr_expect_eq(size_of(b), size);
+}
+
+Test(board, descriptors_are_close_on_exec)
+{
+	cr_expect(fcntl(board_fd(b), F_GETFD) & FD_CLOEXEC);
+	cr_expect(fcntl(board_eventfd(b), F_GETFD) & FD_CLOEXEC);
+}
+
+Test(board, nobody_is_there_before_the_first_accept)
+{
+	struct board_seen seen;
+	unsigned i;
+
+	board_reset(b, 0, 0);
+	board_started(b, 0, getpid());
+	for (i = 0; i < board_slots(b); i++) {
+		cr_expect_not(board_read(b, i, &seen));
+		cr_expect_not(seen.attached);
+		cr_expect_eq(seen.pid, 0);
+	}
+	cr_expect_eq(board_idle(b), 0);
+}
+
+Test(board, shows_what_a_worker_wrote)
+{
+	struct fcgipm_slot *s = claim(1);
+	struct board_seen seen;
+
+	cr_assert_not_null(s);
+	cr_expect(board_read(b, 1, &seen));
+	cr_expect(seen.ours);
+	cr_expect_not(seen.handler);
+	cr_expect_eq(seen.pid, getpid());
+	cr_expect_eq(seen.state, FCGIPM_FREE);
+	cr_expect_gt(seen.since_ms, 0);
+	cr_expect_eq(board_idle(b), THREADS);
+
+	fcgipm_take_place_(&view, s);
+	put_request(fcgipm_cell_at_(s, 1), "GET", "/a?b=c");
+	cr_expect(board_read(b, 1, &seen));
+	cr_expect_eq(seen.state, FCGIPM_BUSY);
+	cr_expect_str_eq(seen.method, "GET");
+	cr_expect_str_eq(seen.uri, "/a?b=c");
+	cr_expect_eq(seen.open, 1);
+	cr_expect_eq(seen.running, 1);
+	cr_expect_eq(seen.accepted, 1);
+	cr_expect_leq(seen.start_ms, now_ms());
+	cr_expect_gt(seen.start_ms, now_ms() - 10000);
+	cr_expect_eq(board_idle(b), THREADS - 1);
+
+	fcgipm_count_request_(&view, s);
+	fcgipm_give_place_(&view, s);
+	cr_expect(board_read(b, 1, &seen));
+	cr_expect_eq(seen.requests, 1);
+	cr_expect_eq(seen.open, 0);
+	cr_expect_eq(board_idle(b), THREADS);
+}
+
+Test(board, shows_the_oldest_of_several_requests)
+{
+	struct fcgipm_slot *s = claim(0);
+	struct board_seen seen;
+	struct timespec pause = {0, 5000000};
+
+	put_request(fcgipm_cell_at_(s, 1), "GET", "/old");
+	nanosleep(&pause, NULL);
+	put_request(fcgipm_cell_at_(s, 0), "GET", "/young");
+	cr_expect(board_read(b, 0, &seen));
+	cr_expect_str_eq(seen.uri, "/old");
+	cr_expect_eq(seen.running, 2);
+}
+
+Test(board, cuts_long_text)
+{
+	struct fcgipm_slot *s = claim(0);
+	struct board_seen seen;
+	char uri[1000];
+
+	memset(uri, 'u', sizeof(uri) - 1);
+	uri[sizeof(uri) - 1] = '\0';
+	put_request(fcgipm_cell_at_(s, 0), "VERY-LONG-METHOD-NAME", uri);
+	cr_expect(board_read(b, 0, &seen));
+	cr_expect_str_eq(seen.method, "VERY-LONG-METHO");
+	cr_expect_eq(strlen(seen.uri), FCGIPM_URI_BYTES - 1);
+	put_request(fcgipm_cell_at_(s, 0), "GET", "/12345678");
+	cr_expect(board_read(b, 0, &seen));
+	cr_expect_str_eq(seen.uri, "/12345678", "nothing of the longer one");
+}
+
+Test(board, a_change_that_never_ends_is_said)
+{
+	struct fcgipm_slot *s = claim(0);
+	struct board_seen seen;
+
+	put_request(fcgipm_cell_at_(s, 0), "GET", "/half");
+	fcgipm_cell_begin_(fcgipm_cell_at_(s, 0));
+	cr_expect(board_read(b, 0, &seen));
+	cr_expect(seen.torn);
+	cr_expect_str_empty(seen.uri);
+	cr_expect_eq(seen.state, FCGIPM_BUSY);
+}
+
+Test(board, reset_forgets_a_worker_and_its_places)
+{
+	struct fcgipm_slot *s = claim(0);
+	struct board_seen seen;
+
+	fcgipm_take_place_(&view, s);
+	board_ask_stop(b, 0);
+	cr_expect_neq(FCGIPM_GET(s->stop), 0);
+	board_reset(b, 0, 0);
+	cr_expect_eq(FCGIPM_GET(s->stop), 0);
+	cr_expect_not(board_read(b, 0, &seen));
+	cr_expect_eq(board_idle(b), 0);
+}
+
+Test(board, another_pid_claims_a_spare_slot)
+{
+	struct fcgipm_slot *s;
+	struct board_seen seen;
+
+	board_reset(b, 2, 0);
+	board_started(b, 2, getppid());
+	s = fcgipm_claim_(&view, 2, FCGIPM_TIER_SHIM);
+	cr_assert_not_null(s);
+	cr_expect_not(board_read(b, 2, &seen));
+	cr_assert(board_read(b, NSLOTS, &seen));
+	cr_expect_eq(seen.pid, getpid());
+	cr_expect_eq(seen.owner, 2);
+	cr_expect_not(seen.ours);
+	/* When it ends, and counts stay. */
+	fcgipm_take_place_(&view, s);
+	fcgipm_count_request_(&view, s);
+	fcgipm_release_(&view, s);
+	cr_expect_not(board_read(b, NSLOTS, &seen));
+	cr_expect_eq(board_idle(b), 0);
+	s = fcgipm_claim_(&view, 2, FCGIPM_TIER_SHIM);
+	cr_assert(board_read(b, NSLOTS, &seen));
+	cr_expect_eq(seen.requests, 1);
+	cr_expect_eq(seen.open, 0);
+	cr_expect_eq(board_idle(b), THREADS);
+}
+
+Test(board, a_crowd_is_said)
+{
+	struct board_seen seen;
+	unsigned i;
+
+	board_reset(b, 0, 0);
+	board_started(b, 0, getppid());
+	for (i = 0; i < NSPARE; i++)
+		cr_assert_not_null(
+			fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
+	cr_expect_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
+	board_read(b, 0, &seen);
+	cr_expect(seen.crowded);
+	cr_expect_eq(board_idle(b), NSPARE * THREADS);
+}
+
+/* A process that has ended and was waited for. */
+static pid_t
+dead_pid(void)
+{
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0)
+		_exit(0);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	return pid;
+}
+
+Test(board, spare_slots_of_the_dead_are_free)
+{
+	struct fcgipm_slot *s;
+	struct board_seen seen;
+	unsigned i;
+
+	board_reset(b, 0, 0);
+	board_started(b, 0, getppid());
+	for (i = 0; i < NSPARE; i++) {
+		s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
+		FCGIPM_PUT(s->pid, (int32_t)dead_pid());
+	}
+	cr_assert_not_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM),
+		"one is taken over");
+	cr_expect_eq(board_idle(b), NSPARE * THREADS);
+	board_sweep(b);
+	cr_expect_eq(board_idle(b), THREADS);
+	cr_expect(board_read(b, NSLOTS, &seen));
+	cr_expect_not(board_read(b, NSLOTS + 1, &seen));
+}
+
+Test(board, one_tier_writes_a_slot)
+{
+	struct board_seen seen;
+
+	cr_assert_not_null(claim(0));
+	cr_expect_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_HANDLER));
+	cr_expect_not_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
+	cr_expect_eq(board_idle(b), THREADS);
+	board_read(b, 0, &seen);
+	cr_expect_not(seen.handler);
+}
+
+Test(board, tells_once_when_idle_comes_down)
+{
+	struct fcgipm_slot *s = claim(0);
+
+	fcgipm_take_place_(&view, s);
+	fcgipm_take_place_(&view, s);
+	cr_expect_not(is_told(), "nobody asked");
+	fcgipm_give_place_(&view, s);
+	fcgipm_give_place_(&view, s);
+	board_arm(b, FCGIPM_WAKE_IDLE, 0);
+	fcgipm_take_place_(&view, s);
+	cr_expect_not(is_told(), "one is left");
+	fcgipm_take_place_(&view, s);
+	cr_expect(is_told());
+	cr_expect(board_hear(b));
+	cr_expect_not(board_hear(b));
+	fcgipm_give_place_(&view, s);
+	fcgipm_take_place_(&view, s);
+	cr_expect_not(is_told(), "once");
+	board_arm(b, FCGIPM_WAKE_IDLE, 1);
+	board_disarm(b, FCGIPM_WAKE_IDLE);
+	fcgipm_give_place_(&view, s);
+	fcgipm_take_place_(&view, s);
+	cr_expect_not(is_told());
+}
+
+Test(board, more_connections_than_threads_take_no_places)
+{
+	struct fcgipm_slot *s = claim(0);
+	int i;
+
+	for (i = 0; i < 5; i++)
+		fcgipm_take_place_(&view, s);
+	cr_expect_eq(board_idle(b), 0);
+	for (i = 0; i < 3; i++)
+		fcgipm_give_place_(&view, s);
+	cr_expect_eq(board_idle(b), 0);
+	fcgipm_give_place_(&view, s);
+	cr_expect_eq(board_idle(b), 1);
+	fcgipm_give_place_(&view, s);
+	cr_expect_eq(board_idle(b), THREADS);
+}
+
+Test(board, tells_of_the_first_accept_and_of_the_last_request)
+{
+	struct fcgipm_slot *s;
+
+	board_arm(b, FCGIPM_WAKE_UP, 0);
+	board_reset(b, 0, 2);
+	s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
+	cr_expect(board_hear(b));
+	fcgipm_count_request_(&view, s);
+	cr_expect_not(is_told());
+	fcgipm_count_request_(&view, s);
+	cr_expect(board_hear(b));
+	fcgipm_count_request_(&view, s);
+	cr_expect_not(is_told());
+}
+
+Test(board, a_foreign_descriptor_is_not_written_to)
+{
+	int fds[2];
+	char c;
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	/* Somebody closed it, and its number went to a pipe. */
+	view.eventfd = fds[1];
+	fcgipm_tell_(&view);
+	cr_expect_eq(read(fds[0], &c, 1), -1);
+	cr_expect_eq(errno, EAGAIN);
+}
+
+Test(board, counts_what_a_child_spoiled)
+{
+	struct fcgipm_slot *s = claim(0);
+
+	fcgipm_take_place_(&view, s);
+	FCGIPM_PUT(view.head->idle, -100000);
+	cr_expect_eq(board_idle(b), 0);
+	cr_expect_eq(board_count_idle(b), 1);
+	cr_expect_eq(board_idle(b), 1);
+}
+
+/* What a worker refuses to understand; each changes one thing of a board. */
+static const struct {
+	const char *why;
+	size_t at;
+	uint32_t value;
+} strange[] = {
+	{"magic", offsetof(struct fcgipm_head, magic), 1},
+	{"a later version", offsetof(struct fcgipm_head, version), 2},
+	{"head", offsetof(struct fcgipm_head, head_size), 64},
+	{"slot", offsetof(struct fcgipm_head, slot_size), 1},
+	{"cell", offsetof(struct fcgipm_head, cell_size), 0},
+	{"no slots", offsetof(struct fcgipm_head, nslots), 0},
+	{"more slots than there are", offsetof(struct fcgipm_head, nslots), 4},
+	{"very many slots", offsetof(struct fcgipm_head, nslots), UINT32_MAX},
+	{"very many spare", offsetof(struct fcgipm_head, nspare), UINT32_MAX},
+	{"no threads", offsetof(struct fcgipm_head, threads), 0},
+	{"no cells", offsetof(struct fcgipm_head, cells), 0},
+	{"many cells", offsetof(struct fcgipm_head, cells), 65},
+};
+
+Test(board, workers_understand_no_other_board)
+{
+	uint8_t *p = (uint8_t *)view.head;
+	struct fcgipm_view v;
+	uint32_t before;
+	char text[32];
+	size_t i;
+
+	snprintf(text, sizeof(text), "%d:%d", board_fd(b), board_eventfd(b));
+	for (i = 0; i < ARRAY_SIZE(strange); i++) {
+		memcpy(&before, p + strange[i].at, sizeof(before));
+		memcpy(p + strange[i].at, &strange[i].value, sizeof(before));
+		cr_expect_eq(fcgipm_view_open_(&v, text), -1, "%s",
+			strange[i].why);
+		memcpy(p + strange[i].at, &before, sizeof(before));
+	}
+	cr_expect_eq(fcgipm_view_open_(&v, text), 0);
+}
+
+static const char *const no_board[] = {"", ":", "3", "3:", ":4", "a:b", "-1:4",
+	"3:4:5", "3:4 ", "0:1", "999999:4", "99999999999999999999:1"};
+
+Test(board, workers_look_for_it_where_they_are_told)
+{
+	struct fcgipm_view v;
+	size_t i;
+
+	cr_expect_eq(fcgipm_view_open_(&v, NULL), -1);
+	for (i = 0; i < ARRAY_SIZE(no_board); i++)
+		cr_expect_eq(fcgipm_view_open_(&v, no_board[i]), -1, "%s",
+			no_board[i]);
+}
+
+static const struct {
+	const char *before, *after;
+} preloads[] = {
+	{"/usr/lib/fcgipm/libfcgipm-shim.so", ""},
+	{"libfcgipm-shim.so", ""},
+	{"/a/libfcgipm-shim.so:/b/other.so", "/b/other.so"},
+	{"/b/other.so:/a/libfcgipm-shim.so", "/b/other.so:"},
+	{"/b/x.so /a/libfcgipm-shim.so c.so", "/b/x.so c.so"},
+	{"/a/libfcgipm-shim.so.1", "/a/libfcgipm-shim.so.1"},
+	{"/a/my-libfcgipm-shim.so", "/a/my-libfcgipm-shim.so"},
+	{"/libfcgipm-shim.so/x", "/libfcgipm-shim.so/x"},
+	{"", ""},
+};
+
+Test(board, takes_its_own_entry_out_of_the_environment)
+{
+	static char other[] = "A=1", board[] = "FCGIPM_BOARD=3:4",
+		last[] = "FCGIPM_BOARDS=x";
+	char text[100], *env[5], **saved = environ;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(preloads); i++) {
+		snprintf(text, sizeof(text), "LD_PRELOAD=%s",
+			preloads[i].before);
+		env[0] = board;
+		env[1] = other;
+		env[2] = text;
+		env[3] = last;
+		env[4] = NULL;
+		environ = env;
+		fcgipm_clean_environment_();
+		environ = saved;
+		cr_expect_str_eq(env[0], other);
+		if (preloads[i].after[0] != '\0') {
+			cr_expect_str_eq(env[1] + 11, preloads[i].after);
+			cr_expect_str_eq(env[2], last);
+			cr_expect_null(env[3]);
+		} else {
+			cr_expect_str_eq(env[1], last);
+			cr_expect_null(env[2]);
+		}
+	}
+}
+
+Test(board, hands_on_what_a_worker_needs)
+{
+	struct vec v;
+	char **env;
+
+	vec_init(&v);
+	board_env(&v, 3, "/s.so", "/mine.so");
+	board_env(&v, 5, NULL, NULL);
+	env = vec_array(&v);
+	cr_assert_not_null(env);
+	cr_expect_str_eq(env[0], "FCGIPM_BOARD=3:4");
+	cr_expect_str_eq(env[1], "LD_PRELOAD=/s.so:/mine.so");
+	cr_expect_str_eq(env[2], "FCGIPM_BOARD=5:6");
+	cr_expect_null(env[3]);
+	vec_fini(&v);
+}
+
+Test(board, refuses_what_makes_no_board)
+{
+	cr_expect_null(board_new(0, 1, 1));
+	cr_expect_null(board_new(1, 1, 0));
+	cr_expect_null(board_new(UINT32_MAX, 1, 1));
+	cr_expect_eq(errno, EINVAL);
+}
+
+/* -- hostile ---------------------------------------------------------------- */
+
+/* What is read is within its range, whatever was written. */
+static void
+expect_sane(const struct board *of, unsigned slot)
+{
+	struct board_seen seen;
+	int64_t now;
+
+	board_read(of, slot, &seen);
+	now = now_ms();
+	cr_assert_leq(seen.state, FCGIPM_KEPT);
+	cr_assert_lt(strnlen(seen.method, sizeof(seen.method)),
+		sizeof(seen.method));
+	cr_assert_lt(strnlen(seen.uri, sizeof(seen.uri)), sizeof(seen.uri));
+	cr_assert(seen.start_ms >= 0 && seen.start_ms <= now);
+	cr_assert(seen.since_ms >= 0 && seen.since_ms <= now);
+	cr_assert(seen.last_us >= 0 && seen.last_us <= now * 1000);
+	cr_assert(seen.owner >= -1 && seen.owner < NSLOTS);
+	cr_assert_leq(seen.running, THREADS);
+	cr_assert_leq(seen.open, 1U << 20);
+	cr_assert(!seen.attached || seen.pid > 0);
+	cr_assert(!seen.ours || slot < NSLOTS);
+}
+
+static atomic_bool spoiled;
+
+/* A child, as good as: it has the same memory. */
+static void *
+spoil(void *arg)
+{
+	uint8_t *p = arg, bytes[4096];
+	size_t size = size_of(b), at, n;
+	int round;
+
+	for (round = 0; round < 1000; round++)
+		for (at = 0; at < size; at += n) {
+			n = MIN(size - at, sizeof(bytes));
+			if (getrandom(bytes, n, 0) != (ssize_t)n)
+				abort();
+			memcpy(p + at, bytes, n);
+		}
+	atomic_store(&spoiled, true);
+	return NULL;
+}
+
+static void
+look_at_all(void)
+{
+	unsigned i;
+
+	for (i = 0; i < board_slots(b); i++)
+		expect_sane(b, i);
+	cr_assert_leq(board_idle(b), INT32_MAX);
+}
+
+Test(board, random_bytes_spoil_nothing_but_figures)
+{
+	pthread_t thread;
+	unsigned rounds = 0;
+
+	cr_assert_eq(pthread_create(&thread, NULL, spoil, view.head), 0);
+	while (!atomic_load(&spoiled)) {
+		look_at_all();
+		board_sweep(b);
+		board_count_idle(b);
+		board_reset(b, rounds % NSLOTS, 5);
+		board_started(b, rounds % NSLOTS, getpid());
+		board_ask_stop(b, rounds % NSLOTS);
+		board_arm(b, FCGIPM_WAKE_IDLE, 1);
+		rounds++;
+	}
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_expect_gt(rounds, 0);
+	/* And it is as good as new for the next worker. */
+	board_sweep(b);
+	board_reset(b, 0, 0);
+	cr_expect_not_null(claim(0));
+	look_at_all();
+}
+
+/* One field after the other at its worst. */
+Test(board, extreme_values_are_bounded)
+{
+	static const uint64_t worst[] = {0, 1, UINT64_MAX, INT64_MAX,
+		(uint64_t)INT64_MAX + 1, UINT32_MAX, INT32_MAX,
+		(uint64_t)INT32_MAX + 1};
+	uint8_t *p = (uint8_t *)view.head;
+	size_t size = size_of(b), at, i;
+
+	for (i = 0; i < ARRAY_SIZE(worst); i++)
+		for (at = sizeof(struct fcgipm_head); at + 8 <= size; at += 4) {
+			memcpy(p + at, &worst[i], 8);
+			if (at % 64 == 0)
+				look_at_all();
+		}
+	look_at_all();
+}
+
+/* Holes give their memory back and read as zeros; nothing faults. */
+Test(board, holes_do_not_fault)
+{
+	cr_assert_not_null(claim(0));
+	cr_expect_eq(fallocate(board_fd(b),
+			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			     (off_t)size_of(b)), 0);
+	look_at_all();
+	cr_expect_eq(board_idle(b), 0);
+}
