@@ -1,9 +1,11 @@
 /*
  * cpu.c - a request that computes for a given CPU time
  *
- * Try: /prefork/cpu?ms=50.  Here more workers than cores help nobody.
+ * Try: /prefork/cpu?ms=50.  Here more workers than cores help nobody.  It tells
+ * fcgipm by itself what it is doing, see fcgipm-handler(7).
  */
 #include <fcgi_stdio.h>
+#include <fcgipm-handler.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -31,10 +33,13 @@ cpu_ms(void)
 int
 main(void)
 {
-	while (FCGI_Accept() >= 0) {
+	fcgipm_begin();
+	while (!fcgipm_should_stop() && FCGI_Accept() >= 0) {
 		double until = cpu_ms() + (double)get_ms();
 		unsigned long rounds = 0, x = 1;
 
+		fcgipm_request(getenv("REQUEST_METHOD"),
+			getenv("REQUEST_URI"));
 		while (cpu_ms() < until) {
 			int i;
 
@@ -44,6 +49,8 @@ main(void)
 		}
 		printf("Content-Type: text/plain\r\n\r\n"
 		       "rounds: %lu\nresult: %lx\n", rounds, x);
+		FCGI_Finish();
+		fcgipm_end();
 	}
 	return 0;
 }

@@ -110,6 +110,7 @@ e2e() {
 		chmod 711 "$work"
 		mkdir "$copy" "$copy/src" "$copy/tmp" "$copy/build" &&
 			cp -r "$FCGIPM_BIN" "$copy/build/bin" &&
+			cp -r "$FCGIPM_BIN/../lib" "$copy/build/lib" &&
 			cp -r "$FCGIPM_T" "$copy/build/t" &&
 			cp -r "$FCGIPM_SRC"/{etc,handlers,man,t} \
 				"$copy/src" &&

@@ -12,6 +12,8 @@ build() {
 build install
 ok $? "make install" "$(cat "$dir/make.log")"
 for f in sbin/fcgipm bin/fcgipm-cgi bin/fcgipmctl etc/fcgipm.ini \
+	lib/fcgipm/libfcgipm-shim.so include/fcgipm-board.h \
+	include/fcgipm-handler.h \
 	libexec/fcgipm/handlers/hello lib/systemd/system/fcgipm.service \
 	lib/systemd/system/fcgipm-cgi.service \
 	lib/systemd/system/fcgipm-cgi.socket \
@@ -29,6 +31,24 @@ done
 is "$(grep -rlI /usr/local/ "$prefix/etc" "$prefix/lib" \
 	"$prefix/share/man" "$prefix"/share/doc/fcgipm/*/)" "" \
 	"nothing points to another prefix"
+
+cat >"$dir/told.c" <<'END'
+#include <fcgipm-handler.h>
+
+int
+main(void)
+{
+	int begun = fcgipm_begin();
+
+	fcgipm_request("GET", "/");
+	fcgipm_end();
+	return begun == -1 && fcgipm_should_stop() == 0 ? 0 : 1;
+}
+END
+cc -std=gnu11 -Wall -Wextra -Werror -I "$prefix/include" -o "$dir/told" \
+	"$dir/told.c" >"$dir/said" 2>&1 && "$dir/told"
+ok $? "a handler is built with the header, and runs alone" \
+	"$(cat "$dir/said")"
 
 echo '; mine' >>"$prefix/etc/fcgipm.ini"
 build install
