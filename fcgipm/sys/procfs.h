@@ -6,12 +6,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum procfs_look {
 	PROCFS_UNKNOWN,		/* gone, or not ours to read */
 	PROCFS_ACCEPTING,	/* a task sleeps in accept(2) on fd 0 */
-	PROCFS_POLLING,		/* a task sleeps in epoll_wait(2) */
+	PROCFS_POLLING,		/* a task sleeps in epoll_wait(2) or the like */
 	PROCFS_ELSEWHERE	/* none of these */
 };
 
@@ -31,5 +32,96 @@ pid_t procfs_find_socket(ino_t ino);
 
 /* "nginx" of pid, "?" when unknown. */
 void procfs_name(pid_t pid, char *buf, size_t size);
+
+/* Of a process with more tasks none is kept open. */
+#define PROCFS_TASKS_KEPT 8
+
+/* A process that is looked at again and again, and descriptors for that. */
+struct procfs_watch {
+	pid_t pid;		/* 0 = not open */
+	int taskfd, fdfd;	/* /proc/PID/task, /proc/PID/fd (-1 = not yet) */
+	uint64_t nlink;		/* of taskfd: the kernel counts tasks in it */
+	unsigned ntasks;	/* open ones */
+	struct {
+		pid_t tid;
+		int fd;		/* its syscall entry */
+	} tasks[PROCFS_TASKS_KEPT];
+};
+
+/*
+ * procfs_watch_open - begin to watch a process
+ *
+ * Errors here and below: ESRCH when it is gone; EACCES or EPERM when it is
+ * not ours to look at, which takes the rights of ptrace(2).
+ *
+ * returns	0, or -1 with errno, nothing left open
+ */
+int procfs_watch_open(struct procfs_watch *w, pid_t pid);
+/* Fine for one that is zeroed or closed. */
+void procfs_watch_close(struct procfs_watch *w);
+
+/* What the tasks of a process do. */
+struct procfs_tasks {
+	unsigned total;
+	unsigned accepting;	/* sleep in accept(2) on a listener */
+	unsigned polling;	/* epoll_wait, poll, select, io_uring_enter */
+	unsigned reading;	/* read, recv on a descriptor */
+	int reading_fd;		/* of one of these, -1 = none */
+	unsigned unreadable;
+	int err;		/* why, of the last such; 0 = none */
+};
+
+/*
+ * procfs_watch_tasks - one look at every task
+ *
+ * listeners	inodes; descriptor 0 needs no comparing, as every worker has
+ *		its listener there
+ * returns	0; -1 with errno when there is not even a list of tasks
+ */
+int procfs_watch_tasks(struct procfs_watch *w, const ino_t *listeners,
+	size_t n, struct procfs_tasks *ret);
+
+/* An open socket of a process. */
+struct procfs_socket {
+	uint32_t ino;
+	int fd;			/* its lowest descriptor that was seen */
+};
+
+/*
+ * procfs_watch_sockets - the sockets among its descriptors
+ *
+ * returns	0, or -1 with errno; E2BIG when there are more than max
+ */
+int procfs_watch_sockets(struct procfs_watch *w, struct procfs_socket *ret,
+	size_t max, size_t *ret_n);
+
+enum procfs_kind {
+	PROCFS_KIND_GONE,	/* not the same socket any more, or unreadable */
+	PROCFS_KIND_UNIX,
+	PROCFS_KIND_TCP,	/* over IPv4 or IPv6 */
+	PROCFS_KIND_OTHER	/* none that a listener could have accepted */
+};
+
+/* What a socket of it is; with GONE errno says why, 0 = it is another one. */
+enum procfs_kind procfs_watch_kind(struct procfs_watch *w,
+	const struct procfs_socket *s);
+
+/*
+ * procfs_watch_children - the processes that its tasks have started
+ *
+ * returns	0, or -1 with errno; E2BIG when there are more than max, ENOENT
+ *		when the kernel does not tell (CONFIG_PROC_CHILDREN)
+ */
+int procfs_watch_children(struct procfs_watch *w, pid_t *ret, size_t max,
+	size_t *ret_n);
+
+enum procfs_memory {
+	PROCFS_MEMORY_UNKNOWN,
+	PROCFS_MEMORY_PSS,	/* shared pages by their share */
+	PROCFS_MEMORY_RSS	/* shared pages in full */
+};
+
+/* PSS, else RSS; says which. */
+enum procfs_memory procfs_memory(pid_t pid, uint64_t *ret_bytes);
 
 #endif
