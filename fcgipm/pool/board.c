@@ -331,6 +331,7 @@ bool
 board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 {
 	const struct fcgipm_slot *s = slot_of(b, slot);
+	const struct fcgipm_cell *cells = (const void *)(s + 1);
 	int32_t pid = __atomic_load_n(&s->pid, __ATOMIC_ACQUIRE);
 	uint32_t flags = FCGIPM_GET(s->flags);
 	int64_t now = now_ms();
@@ -353,13 +354,13 @@ board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 			ret->owner = -1;
 	}
 	ret->open = (unsigned)clamp(FCGIPM_GET(s->open), 0, 1 << 20);
+	ret->accepting = (unsigned)clamp(FCGIPM_GET(s->accepting), 0, 1 << 20);
 	ret->accepted = FCGIPM_GET(s->accepted);
 	ret->requests = FCGIPM_GET(s->requests);
 	ret->bytes_in = FCGIPM_GET(s->bytes_in);
 	ret->bytes_out = FCGIPM_GET(s->bytes_out);
 	for (i = 0; i < b->cells; i++)
-		add_cell(ret, (const struct fcgipm_cell *)(const void *)(s + 1) +
-			i, now, &first);
+		add_cell(ret, cells + i, now, &first);
 	if (ret->open == 0 || ret->state == FCGIPM_FREE)
 		ret->since_ms = to_ms(FCGIPM_GET(s->since), now);
 	return true;

@@ -17,7 +17,8 @@
  *				from board_find_shim().  FCGIPM_WORKER has to
  *				be the slot.  With a chroot, or a program that
  *				is not of our class (ELF, 64 bit), pass NULL:
- *				the loader would complain in the pool's log
+ *				the loader would complain in the pool's log; a
+ *				program with a sanitizer in it would not start
  *	board_reset(b, slot, max)	before each spawn
  *	board_started(b, slot, pid)	after it
  *	board_read(b, slot, &seen)	whenever somebody wants to know.
@@ -26,7 +27,13 @@
  *				kernel tier decides.  seen.blind: it does too
  *	board_ask_stop(b, slot)	retire: a worker that is about to accept
  *				leaves by itself; one that sleeps in accept()
- *				does not notice and takes the kernel tier's way
+ *				does not notice and takes the kernel tier's way.
+ *				accept() says EINVAL, as after a shutdown(2) of
+ *				the listener: FCGI_Accept() of libfcgi and of
+ *				Perl return -1, php-cgi ends, Python's accept()
+ *				raises OSError.  Where the listener does not
+ *				block (Node, select loops) nothing is said, and
+ *				stop_signal remains
  *
  * The eventfd is watched for reading only while something is armed or a
  * max_requests is set:
@@ -68,8 +75,11 @@ struct board_seen {
 	pid_t pid;		/* to be shown, never to be signalled */
 	int owner;		/* of a spare slot: the worker's, -1 = none */
 	unsigned open;		/* connections now: busy threads */
+	unsigned accepting;	/* threads in accept(); 0 with none open: it
+				 * works on behind its answer, or it polls */
 	unsigned running;	/* of these, requests being read or answered */
-	uint64_t accepted, requests, bytes_in, bytes_out;	/* since reset */
+	uint64_t accepted, requests;	/* since the reset, as are these: */
+	uint64_t bytes_in, bytes_out;
 	int64_t since_ms;	/* idle, or its oldest connection without a
 				 * request, since then; 0 = unknown */
 	int64_t start_ms;	/* of the oldest request; 0 = none runs */

@@ -52,7 +52,7 @@
 
 /* What a connection is up to. */
 enum fcgipm_state {
-	FCGIPM_FREE = 0,	/* none: with no other one, the worker is idle */
+	FCGIPM_FREE = 0,	/* none: with no other one, it is idle */
 	FCGIPM_READING = 1,	/* accepted; its request is not here whole */
 	FCGIPM_BUSY = 2,	/* method and URI are known, being answered */
 	FCGIPM_CLOSING = 3,	/* answered, about to be closed */
@@ -106,8 +106,8 @@ struct fcgipm_slot {
 	uint32_t tier;		/* enum fcgipm_tier */
 	uint32_t flags;		/* enum fcgipm_flag */
 	int32_t owner;		/* slot of the worker it descends from */
-	int32_t open;		/* connections now, "busy threads" */
-	uint32_t pad2;
+	int32_t open;		/* connections now: busy threads */
+	int32_t accepting;	/* threads in accept() */
 	uint64_t accepted;	/* connections since the reset */
 	uint64_t requests;	/* answered, counted at END_REQUEST */
 	uint64_t bytes_in, bytes_out;	/* of requests and connections ended */
@@ -150,7 +150,7 @@ extern char **environ;
 #define FCGIPM_PUT(field, v) __atomic_store_n(&(field), v, __ATOMIC_RELAXED)
 #define FCGIPM_ADD(field, v) __atomic_add_fetch(&(field), v, __ATOMIC_RELAXED)
 
-/* -- the side of the workers: no memory, no locks, nothing that blocks ------ */
+/* -- the side of the workers: no memory, no locks, nothing that blocks --- */
 
 /* A board that was mapped and checked.  Sizes are read once: another process
  * of the pool may spoil the head at any time. */
@@ -228,8 +228,8 @@ fcgipm_view_open_(struct fcgipm_view *v, const char *text)
 	if (!text || fcgipm_parse_fds_(text, &v->fd, &v->eventfd) < 0)
 		return -1;
 	seals = fcntl(v->fd, FCGIPM_GET_SEALS_);
-	if (seals < 0 || !(seals & FCGIPM_SEAL_SHRINK_) || fstat(v->fd, &st) < 0 ||
-		st.st_size < (off_t)sizeof(h))
+	if (seals < 0 || !(seals & FCGIPM_SEAL_SHRINK_) ||
+		fstat(v->fd, &st) < 0 || st.st_size < (off_t)sizeof(h))
 		return -1;
 	v->dev = st.st_dev;
 	v->ino = st.st_ino;
@@ -449,6 +449,7 @@ fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
 	for (i = 0; i < v->cells; i++)
 		memset(fcgipm_cell_at_(s, i), 0, sizeof(struct fcgipm_cell));
 	FCGIPM_PUT(s->open, 0);
+	FCGIPM_PUT(s->accepting, 0);
 	FCGIPM_PUT(s->flags, 0U);
 	FCGIPM_PUT(s->tier, tier);
 	FCGIPM_PUT(s->owner, (int32_t)index);

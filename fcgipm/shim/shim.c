@@ -78,6 +78,8 @@ struct conn {
 	int32_t cell_index;
 	bool touched;		/* something was read or written */
 	bool keep;		/* FCGI_KEEP_CONN of the last request */
+	bool answered;		/* a request was, none is running */
+	bool eof;		/* the client sends no more */
 	uint32_t running;	/* requests begun and not ended */
 	uint64_t start;
 	uint64_t bytes_in, bytes_out;	/* not yet in the slot */
@@ -107,7 +109,7 @@ static dev_t listener_dev;
 static ino_t listener_ino;
 static int listener_fd;		/* where it was last seen, -1 = look */
 
-/* -- the C library's own ---------------------------------------------------- */
+/* -- the C library's own ------------------------------------------------- */
 
 #ifndef __SOCKADDR_ARG
 #define __SOCKADDR_ARG struct sockaddr *__restrict
@@ -140,7 +142,7 @@ find_next(void)
 #define NEXT(name) \
 	(*(LIKELY(next_##name) ? next_##name : (find_next(), next_##name)))
 
-/* -- connections ------------------------------------------------------------ */
+/* -- connections --------------------------------------------------------- */
 
 static inline struct conn *
 conn_of(int fd)
@@ -241,8 +243,11 @@ conn_begin(int fd)
 	struct conn *c = conn_of(fd);
 	int n = -1;
 
-	if (c)
-		conn_end(fd, c); /* closed by a call that we do not see */
+	if (c) {
+		/* It was closed by a call that we do not see. */
+		be_blind();
+		conn_end(fd, c);
+	}
 	if ((unsigned)fd < FDS_MAX)
 		n = take_bit(local->conns_used, CONNS_MAX);
 	if (n < 0) {
@@ -261,7 +266,7 @@ conn_begin(int fd)
 		__ATOMIC_RELEASE);
 }
 
-/* -- records ---------------------------------------------------------------- */
+/* -- records ------------------------------------------------------------- */
 
 static void
 request_begin(struct conn *c)
@@ -270,6 +275,7 @@ request_begin(struct conn *c)
 
 	memset(&c->params, 0, offsetof(struct params, name));
 	c->running++;
+	c->answered = false;
 	if (!cell)
 		return;
 	c->start = fcgipm_now_(CLOCK_MONOTONIC);
@@ -303,6 +309,7 @@ request_end(struct conn *c)
 	fcgipm_count_request_(&view, local->slot);
 	if (c->running > 0 && --c->running > 0)
 		return;
+	c->answered = true;
 	set_state(c, c->keep ? FCGIPM_KEPT : FCGIPM_CLOSING, CLOCK_MONOTONIC);
 }
 
@@ -320,9 +327,9 @@ param_named(const char *name, size_t len)
 
 /* The name is whole. */
 static void
-param_begin(struct params *a)
+param_begin(struct params *a, const char *name, size_t len)
 {
-	a->which = (uint8_t)param_named(a->name, a->name_len);
+	a->which = (uint8_t)param_named(name, len);
 	if (a->which == PARAM_SCRIPT && a->has_uri)
 		a->which = PARAM_OTHER;
 	if (a->which == PARAM_URI)
@@ -379,12 +386,35 @@ param_length(struct params *a, uint8_t byte)
 	a->stage = STAGE_NAME;
 }
 
+/* A pair that lies at p whole, with short lengths, as most do: its bytes, or
+ * 0. */
+static size_t
+take_pair(struct params *a, const uint8_t *p, size_t n)
+{
+	size_t all;
+
+	if (n < 2 || ((p[0] | p[1]) & 0x80))
+		return 0;
+	all = (size_t)2 + p[0] + p[1];
+	if (n < all)
+		return 0;
+	param_begin(a, (const char *)p + 2, p[0]);
+	param_value(a, p + 2 + p[0], p[1]);
+	return all;
+}
+
 static void
 feed_params(struct params *a, const uint8_t *p, size_t n)
 {
 	size_t part;
 
 	while (n > 0) {
+		if (a->stage == STAGE_LENGTHS && a->nlengths == 0 &&
+			(part = take_pair(a, p, n)) > 0) {
+			p += part;
+			n -= part;
+			continue;
+		}
 		if (a->stage == STAGE_LENGTHS) {
 			param_length(a, *p++);
 			n--;
@@ -401,7 +431,7 @@ feed_params(struct params *a, const uint8_t *p, size_t n)
 			p += part;
 			n -= part;
 			if (a->name_left == 0)
-				param_begin(a);
+				param_begin(a, a->name, a->name_len);
 		} else {
 			part = n < a->value_left ? n : a->value_left;
 			param_value(a, p, part);
@@ -497,37 +527,67 @@ feed_records(struct conn *c, bool in, const uint8_t *p, size_t n)
 }
 
 static void
-feed(struct conn *c, bool in, const void *p, ssize_t n)
+feed_part(struct conn *c, bool in, const void *p, size_t n)
+{
+	if (in)
+		c->bytes_in += n;
+	else
+		c->bytes_out += n;
+	feed_records(c, in, p, n);
+}
+
+/* Answered, and with nothing more to come from the client, it is as good as
+ * closed: some programs close by a system call of their own (libuv). */
+static void
+settle(int fd, struct conn *c)
+{
+	c->touched = true;
+	if (c->eof && c->answered)
+		conn_end(fd, c);
+}
+
+/* A call on the connection returned n. */
+static void
+feed(int fd, struct conn *c, bool in, const void *p, ssize_t n)
 {
 	int err = errno;
 
-	c->touched = true;
-	if (n <= 0)
-		return;
-	if (in)
-		c->bytes_in += (uint64_t)n;
-	else
-		c->bytes_out += (uint64_t)n;
-	feed_records(c, in, p, (size_t)n);
+	if (n > 0)
+		feed_part(c, in, p, (size_t)n);
+	settle(fd, c);
 	errno = err;
 }
 
+/* The same for a call that reads, len bytes at most. */
 static void
-feed_vector(struct conn *c, bool in, const struct iovec *iov, size_t niov,
-	ssize_t n)
+feed_in(int fd, struct conn *c, const void *p, ssize_t n, size_t len)
 {
-	size_t i, part;
-
-	if (n <= 0)
-		feed(c, in, NULL, 0);
-	for (i = 0; n > 0 && i < niov; i++) {
-		part = (size_t)n < iov[i].iov_len ? (size_t)n : iov[i].iov_len;
-		feed(c, in, iov[i].iov_base, (ssize_t)part);
-		n -= (ssize_t)part;
-	}
+	if (n == 0 && len > 0)
+		c->eof = true;
+	feed(fd, c, true, p, n);
 }
 
-/* -- the board -------------------------------------------------------------- */
+static void
+feed_vector(int fd, struct conn *c, bool in, const struct iovec *iov,
+	size_t niov, ssize_t n)
+{
+	size_t i, part, len = 0;
+	int err = errno;
+
+	for (i = 0; n == 0 && in && i < niov; i++)
+		len += iov[i].iov_len;
+	if (len > 0)
+		c->eof = true;
+	for (i = 0; n > 0 && i < niov; i++) {
+		part = (size_t)n < iov[i].iov_len ? (size_t)n : iov[i].iov_len;
+		feed_part(c, in, iov[i].iov_base, part);
+		n -= (ssize_t)part;
+	}
+	settle(fd, c);
+	errno = err;
+}
+
+/* -- the board ----------------------------------------------------------- */
 
 /* Before the first accept of a process: its slot.  Threads that come together
  * wait for the few instructions of the first one. */
@@ -611,6 +671,7 @@ before_accept(int fd)
 		return true;
 	if (must_leave(fd))
 		return false;
+	(void)FCGIPM_ADD(local->slot->accepting, 1);
 	errno = err;
 	return true;
 }
@@ -624,6 +685,7 @@ after_accept(int fd, int conn)
 		errno = err;
 		return conn;
 	}
+	(void)FCGIPM_ADD(local->slot->accepting, -1);
 	if (conn >= 0)
 		conn_begin(conn);
 	else if (err == EINTR && must_leave(fd))
@@ -707,7 +769,7 @@ end(void)
 		fcgipm_release_(&view, local->slot);
 }
 
-/* -- what is called instead of the C library -------------------------------- */
+/* -- what is called instead of the C library ----------------------------- */
 
 OURS int
 accept(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len)
@@ -735,7 +797,7 @@ read(int fd, void *p, size_t len)
 	struct conn *c = conn_of(fd);
 
 	if (c)
-		feed(c, true, p, n);
+		feed_in(fd, c, p, n, len);
 	return n;
 }
 
@@ -746,7 +808,7 @@ __read_chk(int fd, void *p, size_t len, size_t room)
 	struct conn *c = conn_of(fd);
 
 	if (c)
-		feed(c, true, p, n);
+		feed_in(fd, c, p, n, len);
 	return n;
 }
 
@@ -757,7 +819,7 @@ recv(int fd, void *p, size_t len, int flags)
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed(c, true, p, n);
+		feed_in(fd, c, p, n, len);
 	return n;
 }
 
@@ -768,7 +830,7 @@ __recv_chk(int fd, void *p, size_t len, size_t room, int flags)
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed(c, true, p, n);
+		feed_in(fd, c, p, n, len);
 	return n;
 }
 
@@ -780,7 +842,7 @@ recvfrom(int fd, void *__restrict p, size_t len, int flags,
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed(c, true, p, n);
+		feed_in(fd, c, p, n, len);
 	return n;
 }
 
@@ -793,7 +855,7 @@ __recvfrom_chk(int fd, void *p, size_t len, size_t room, int flags,
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed(c, true, p, n);
+		feed_in(fd, c, p, n, len);
 	return n;
 }
 
@@ -804,7 +866,7 @@ recvmsg(int fd, struct msghdr *m, int flags)
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed_vector(c, true, m->msg_iov, m->msg_iovlen, n);
+		feed_vector(fd, c, true, m->msg_iov, m->msg_iovlen, n);
 	return n;
 }
 
@@ -815,7 +877,7 @@ readv(int fd, const struct iovec *iov, int niov)
 	struct conn *c = conn_of(fd);
 
 	if (c)
-		feed_vector(c, true, iov, (size_t)niov, n);
+		feed_vector(fd, c, true, iov, (size_t)niov, n);
 	return n;
 }
 
@@ -826,7 +888,7 @@ write(int fd, const void *p, size_t len)
 	struct conn *c = conn_of(fd);
 
 	if (c)
-		feed(c, false, p, n);
+		feed(fd, c, false, p, n);
 	return n;
 }
 
@@ -837,7 +899,7 @@ writev(int fd, const struct iovec *iov, int niov)
 	struct conn *c = conn_of(fd);
 
 	if (c)
-		feed_vector(c, false, iov, (size_t)niov, n);
+		feed_vector(fd, c, false, iov, (size_t)niov, n);
 	return n;
 }
 
@@ -848,7 +910,7 @@ send(int fd, const void *p, size_t len, int flags)
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed(c, false, p, n);
+		feed(fd, c, false, p, n);
 	return n;
 }
 
@@ -860,7 +922,7 @@ sendto(int fd, const void *p, size_t len, int flags, __CONST_SOCKADDR_ARG to,
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed(c, false, p, n);
+		feed(fd, c, false, p, n);
 	return n;
 }
 
@@ -871,7 +933,7 @@ sendmsg(int fd, const struct msghdr *m, int flags)
 	struct conn *c = conn_of(fd);
 
 	if (c && PASSES(flags))
-		feed_vector(c, false, m->msg_iov, m->msg_iovlen, n);
+		feed_vector(fd, c, false, m->msg_iov, m->msg_iovlen, n);
 	return n;
 }
 

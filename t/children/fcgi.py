@@ -6,7 +6,8 @@
 # The first argument says how it reads and writes: recv, read, readv, recvfrom,
 # recvmsg, bytes (one at a time); poll waits in select() for a listener that
 # does not block, fork serves each connection in a child, env tells what a
-# program that it executes is given.
+# program that it executes is given, syscall closes without the C library once
+# the client has.
 import errno
 import os
 import select
@@ -81,7 +82,7 @@ def record(kind, content):
 
 
 def page():
-    text = "pid: %d\n" % os.getpid()
+    text = "Hello.\npid: %d\n" % os.getpid()
     if HOW == "env":
         text += subprocess.run(["sh", "-c", "env; ls -l /proc/self/fd"],
                                stdout=subprocess.PIPE, text=True,
@@ -102,9 +103,15 @@ def serve(conn):
             out = b"Content-Type: text/plain\r\n\r\n" + page()
             write_all(conn, record(STDOUT, out) + record(STDOUT, b"") +
                       record(END, bytes(8)))
+        if HOW == "syscall":
+            conn.shutdown(socket.SHUT_WR)
+            read_some(conn, 1)
     except (EOFError, ConnectionError):
         pass
-    conn.close()
+    if HOW == "syscall":
+        os.closerange(conn.fileno(), conn.detach() + 1)
+    else:
+        conn.close()
 
 
 listener = socket.socket(fileno=0)

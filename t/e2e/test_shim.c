@@ -168,6 +168,15 @@ has_state(void *arg)
 }
 
 static bool
+has_accepting(void *arg)
+{
+	struct rig *r = arg;
+
+	return board_read(r->b, r->slot, &r->seen) &&
+		r->seen.accepting == r->want;
+}
+
+static bool
 has_running(void *arg)
 {
 	struct rig *r = arg;
@@ -214,7 +223,7 @@ has_counted(void *arg)
 	return r->seen.requests == r->want && r->seen.open == 0;
 }
 
-/* -- the client ------------------------------------------------------------- */
+/* -- the client ---------------------------------------------------------- */
 
 /* Until END_REQUEST; the bytes that came.  pid is what the answer says. */
 static size_t
@@ -291,7 +300,7 @@ ask(struct rig *r, unsigned count, int flags, const char *const *with)
 	return a;
 }
 
-/* -- programs --------------------------------------------------------------- */
+/* -- programs ------------------------------------------------------------ */
 
 struct program {
 	const char *name;
@@ -422,7 +431,24 @@ Test(shim, counts_each_request_of_kept_connections)
 	count_programs(KEEP);
 }
 
-/* -- states ----------------------------------------------------------------- */
+/* Closes by a system call of its own, as libuv does. */
+Test(shim, connections_end_with_what_is_sent)
+{
+	static const int flags[] = {0, KEEP};
+	struct rig r = rig_open(1, 1);
+	size_t i;
+
+	rig_spawn(&r, 0, path_python(), "syscall");
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		ask(&r, 5, flags[i], params);
+		world_until(has_counted, rig_at(&r, 0, 5 * (i + 1)), "count");
+		world_until(has_idle, rig_at(&r, 0, 1), "idle");
+	}
+	cr_expect_not(sum_of(&r).blind);
+	rig_close(&r);
+}
+
+/* -- states -------------------------------------------------------------- */
 
 Test(shim, tells_what_a_connection_is_up_to)
 {
@@ -436,8 +462,10 @@ Test(shim, tells_what_a_connection_is_up_to)
 	world_until(is_attached, rig_at(&r, 0, 0), "attached");
 	cr_expect_eq(r.seen.state, FCGIPM_FREE);
 	cr_expect_gt(r.seen.since_ms, 0);
+	world_until(has_accepting, rig_at(&r, 0, 1), "in accept()");
 	fd = client_connect(r.w, "s.sock");
 	world_until(has_state, rig_at(&r, 0, FCGIPM_READING), "accepted");
+	cr_expect_eq(r.seen.accepting, 0);
 	cr_expect_eq(r.seen.start_ms, 0, "nothing runs yet");
 	cr_expect_gt(r.seen.since_ms, 0);
 	cr_expect_eq(board_idle(r.b), 0);
@@ -542,7 +570,7 @@ Test(shim, other_protocols_make_it_blind)
 	rig_close(&r);
 }
 
-/* -- processes and threads -------------------------------------------------- */
+/* -- processes and threads ----------------------------------------------- */
 
 Test(shim, counts_threads)
 {
@@ -559,12 +587,14 @@ Test(shim, counts_threads)
 
 	rig_spawn_as(&r, 0, argv, NULL, threads);
 	world_until(has_idle, rig_at(&r, 0, 3), "one process, three places");
+	world_until(has_accepting, rig_at(&r, 0, 3), "all accept");
 	for (i = 0; i < 3; i++) {
 		fds[i] = client_connect(r.w, "s.sock");
 		client_send(fds[i], request, len);
 		world_until(has_running, rig_at(&r, 0, i + 1), "running");
 		cr_expect_eq(r.seen.open, i + 1);
 		cr_expect_eq(board_idle(r.b), 2 - i);
+		cr_expect_eq(r.seen.accepting, 2 - i);
 	}
 	cr_expect_str_eq(r.seen.uri, "/slow");
 	rig_close(&r);
@@ -664,7 +694,8 @@ Test(shim, wrappers_keep_it)
 {
 	static const char *const texts[] = {
 		"#!/bin/sh\nexec @BIN@/handlers/hello\n",
-		"#!/bin/sh\ntrue | cat\nexec env perl @BIN@/handlers/hello.pl\n",
+		"#!/bin/sh\ntrue | cat\n"
+		"exec env perl @BIN@/handlers/hello.pl\n",
 		"#!/bin/bash\nexec env A=B nice -n 1 @BIN@/handlers/hello\n",
 	};
 	struct rig r = rig_open(1, 1);
@@ -697,7 +728,7 @@ Test(shim, a_wrapper_that_forks_has_a_spare_slot)
 	rig_close(&r);
 }
 
-/* -- where it stays away ---------------------------------------------------- */
+/* -- where it stays away ------------------------------------------------- */
 
 Test(shim, static_programs_write_nothing)
 {
@@ -823,7 +854,7 @@ Test(shim, what_a_worker_executes_has_none_of_it)
 	rig_close(&r);
 }
 
-/* -- messages and stops ----------------------------------------------------- */
+/* -- messages and stops -------------------------------------------------- */
 
 Test(shim, tells_when_the_last_idle_worker_takes_a_request)
 {
@@ -876,6 +907,21 @@ Test(shim, a_worker_that_is_told_to_stop_leaves_by_itself)
 		cr_assert_eq(waitpid(r.pids[0], NULL, 0), r.pids[0]);
 	}
 	r.pids[0] = 0;
+	rig_close(&r);
+}
+
+/* The one that serves it leaves, and takes the others along by its own way. */
+Test(shim, threads_that_are_told_to_stop_leave_together)
+{
+	struct rig r = rig_open(1, 3);
+	const char *const threads[] = {"FCGIPM_THREADS=3", NULL};
+	char *argv[] = {(char *)(uintptr_t)world_handler("threads"), NULL};
+
+	rig_spawn_as(&r, 0, argv, NULL, threads);
+	world_until(has_idle, rig_at(&r, 0, 3), "three places");
+	board_ask_stop(r.b, 0);
+	ask(&r, 1, 0, params);
+	rig_expect_exit(&r, 0, "threads");
 	rig_close(&r);
 }
 

@@ -514,7 +514,7 @@ Test(board, refuses_what_makes_no_board)
 	cr_expect_eq(errno, EINVAL);
 }
 
-/* -- hostile ---------------------------------------------------------------- */
+/* -- hostile ------------------------------------------------------------- */
 
 /* What is read is within its range, whatever was written. */
 static void
@@ -535,6 +535,7 @@ expect_sane(const struct board *of, unsigned slot)
 	cr_assert(seen.owner >= -1 && seen.owner < NSLOTS);
 	cr_assert_leq(seen.running, THREADS);
 	cr_assert_leq(seen.open, 1U << 20);
+	cr_assert_leq(seen.accepting, 1U << 20);
 	cr_assert(!seen.attached || seen.pid > 0);
 	cr_assert(!seen.ours || slot < NSLOTS);
 }
