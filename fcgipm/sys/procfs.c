@@ -250,7 +250,7 @@ gone(const struct procfs_watch *w)
 {
 	if (errno == ENOENT || errno == ESRCH)
 		errno = kill(w->pid, 0) == 0 || errno == EPERM ?
-			EACCES : ESRCH;
+				EACCES : ESRCH;
 	return -1;
 }
 
@@ -296,11 +296,13 @@ procfs_watch_open(struct procfs_watch *w, pid_t pid)
 {
 	char path[64];
 
-	*w = (struct procfs_watch){.pid = pid, .fdfd = -1};
+	*w = (struct procfs_watch){.pid = pid, .fdfd = -1, .accept_fd = -1};
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	w->taskfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->taskfd < 0) {
-		(void)gone(w);
+		/* 0 would be our own group. */
+		if (pid > 0)
+			(void)gone(w);
 		w->pid = 0;
 		return -1;
 	}
@@ -354,9 +356,10 @@ add_task(struct procfs_watch *w, int fd, const struct look *l)
 	if (read_call(fd, &call, &arg) < 0)
 		return -1;
 	ret->total++;
-	if (call == CALL_ACCEPT)
-		ret->accepting += is_listener(w, arg, l);
-	else if (call == CALL_POLL)
+	if (call == CALL_ACCEPT && is_listener(w, arg, l)) {
+		ret->accepting++;
+		w->accept_fd = arg;
+	} else if (call == CALL_POLL)
 		ret->polling++;
 	else if (call == CALL_READ) {
 		ret->reading++;
@@ -438,6 +441,16 @@ procfs_watch_tasks(struct procfs_watch *w, const ino_t *listeners, size_t n,
 		if (add_task(w, w->tasks[i].fd, &l) < 0)
 			return list_tasks(w, &l, st.st_nlink);
 	return 0;
+}
+
+bool
+procfs_watch_still_accepts(const struct procfs_watch *w)
+{
+	enum call call = CALL_OTHER;
+	int arg = -1;
+
+	return w->ntasks == 1 && read_call(w->tasks[0].fd, &call, &arg) == 0 &&
+		call == CALL_ACCEPT && arg == w->accept_fd;
 }
 
 struct sockets {
@@ -594,7 +607,7 @@ procfs_memory(pid_t pid, uint64_t *ret_bytes)
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	if (fd_read_file(path, 256, &text, &len) < 0)
 		return PROCFS_MEMORY_UNKNOWN;
-	pages = strtoul(text, &p, 10);
+	(void)strtoul(text, &p, 10);
 	pages = strtoul(p, NULL, 10);
 	free(text);
 	*ret_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);

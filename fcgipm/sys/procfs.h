@@ -12,7 +12,7 @@
 enum procfs_look {
 	PROCFS_UNKNOWN,		/* gone, or not ours to read */
 	PROCFS_ACCEPTING,	/* a task sleeps in accept(2) on fd 0 */
-	PROCFS_POLLING,		/* a task sleeps in epoll_wait(2) or the like */
+	PROCFS_POLLING,		/* a task sleeps in epoll_wait(2), poll(2), ... */
 	PROCFS_ELSEWHERE	/* none of these */
 };
 
@@ -39,9 +39,11 @@ void procfs_name(pid_t pid, char *buf, size_t size);
 /* A process that is looked at again and again, and descriptors for that. */
 struct procfs_watch {
 	pid_t pid;		/* 0 = not open */
-	int taskfd, fdfd;	/* /proc/PID/task, /proc/PID/fd (-1 = not yet) */
+	int taskfd;		/* /proc/PID/task */
+	int fdfd;		/* /proc/PID/fd, -1 = not yet */
 	uint64_t nlink;		/* of taskfd: the kernel counts tasks in it */
 	unsigned ntasks;	/* open ones */
+	int accept_fd;		/* a listener one was seen to accept on, -1 */
 	struct {
 		pid_t tid;
 		int fd;		/* its syscall entry */
@@ -81,6 +83,14 @@ struct procfs_tasks {
 int procfs_watch_tasks(struct procfs_watch *w, const ino_t *listeners,
 	size_t n, struct procfs_tasks *ret);
 
+/*
+ * procfs_watch_still_accepts - half of a look, for half its price
+ *
+ * Is the only task there was at the last look in accept on the same listener?
+ * Whether there are more tasks by now is not looked at.
+ */
+bool procfs_watch_still_accepts(const struct procfs_watch *w);
+
 /* An open socket of a process. */
 struct procfs_socket {
 	uint32_t ino;
@@ -96,7 +106,7 @@ int procfs_watch_sockets(struct procfs_watch *w, struct procfs_socket *ret,
 	size_t max, size_t *ret_n);
 
 enum procfs_kind {
-	PROCFS_KIND_GONE,	/* not the same socket any more, or unreadable */
+	PROCFS_KIND_GONE,	/* another one by now, or unreadable */
 	PROCFS_KIND_UNIX,
 	PROCFS_KIND_TCP,	/* over IPv4 or IPv6 */
 	PROCFS_KIND_OTHER	/* none that a listener could have accepted */

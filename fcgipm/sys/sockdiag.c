@@ -426,13 +426,13 @@ set_address(struct sockdiag_listener *l, const struct sockaddr_storage *sa,
 	} else if (l->family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)sa;
 
-		l->port = in->sin_port;
+		memcpy(&l->port, &in->sin_port, sizeof(l->port));
 		memcpy(l->addr, &in->sin_addr, 4);
 		l->any = memcmp(l->addr, none, 4) == 0;
 	} else {
 		const struct sockaddr_in6 *in6 = (const void *)sa;
 
-		l->port = in6->sin6_port;
+		memcpy(&l->port, &in6->sin6_port, sizeof(l->port));
 		memcpy(l->addr, &in6->sin6_addr, 16);
 		l->any = memcmp(l->addr, none, 16) == 0;
 	}

@@ -1,0 +1,301 @@
+/*
+ * looker.c - a child that looks; see looker.h
+ *
+ * Called by pool/observe.  What it says is a hint like all that comes from a
+ * process of the pool's uid: sizes are checked, and it can stop, so that
+ * nobody waits for it long.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/util.h"
+#include "pool/looker.h"
+#include "sys/privs.h"
+
+#define ANSWER_MS 100
+#define PAUSE_MS 10000
+
+#define LISTENERS_MAX 16
+/* As many sockets as one answer carries; 8 KiB. */
+#define SOCKETS_MAX 1024
+
+enum op { OP_TASKS, OP_SOCKETS, OP_KIND };
+
+struct question {
+	uint32_t seq;
+	enum op op;
+	pid_t pid;
+	size_t nlisteners;
+	ino_t listeners[LISTENERS_MAX];
+	struct procfs_socket socket;	/* OP_KIND */
+};
+
+struct reply {
+	uint32_t seq;
+	int err;		/* 0, or errno */
+	struct procfs_tasks tasks;
+	enum procfs_kind kind;
+	size_t nsockets;	/* that many struct procfs_socket follow */
+};
+
+/* -- the child ------------------------------------------------------------- */
+
+static void
+answer(struct procfs_watch *w, const struct question *q, struct reply *r,
+	struct procfs_socket *sockets)
+{
+	int rc = 0;
+
+	switch (q->op) {
+	case OP_TASKS:
+		rc = procfs_watch_tasks(w, q->listeners,
+			MIN(q->nlisteners, (size_t)LISTENERS_MAX), &r->tasks);
+		break;
+	case OP_SOCKETS:
+		rc = procfs_watch_sockets(w, sockets, SOCKETS_MAX,
+			&r->nsockets);
+		break;
+	case OP_KIND:
+		r->kind = procfs_watch_kind(w, &q->socket);
+		break;
+	}
+	if (rc < 0)
+		r->err = errno;
+}
+
+static void
+serve(int fd)
+{
+	struct procfs_socket sockets[SOCKETS_MAX];
+	struct procfs_watch w = {0};
+	struct question q;
+
+	while (read(fd, &q, sizeof(q)) == (ssize_t)sizeof(q)) {
+		struct reply r = {.seq = q.seq};
+		struct iovec out[2] = {{&r, sizeof(r)}, {sockets, 0}};
+
+		if (procfs_watch_open(&w, q.pid) < 0)
+			r.err = errno;
+		else
+			answer(&w, &q, &r, sockets);
+		procfs_watch_close(&w);
+		out[1].iov_len = r.nsockets * sizeof(sockets[0]);
+		if (writev(fd, out, 2) < 0)
+			break;
+	}
+}
+
+static void
+become(const struct looker *l, int fd, pid_t parent)
+{
+	gid_t group = l->gid;
+	const struct privs privs = {.set_ids = true, .uid = l->uid,
+		.gid = l->gid, .groups = &group, .ngroups = 1,
+		.no_new_privs = true, .parent_death_signal = SIGKILL,
+		.parent = parent};
+	sigset_t none;
+	int err = 0;
+
+	sigemptyset(&none);
+	/* Nothing of the supervisor's but this, not even its log. */
+	if (dup2(fd, 0) < 0 || close_range(1, ~0U, 0) < 0)
+		_exit(71);
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "fcgipm-looker", 0, 0, 0);
+	/* No signal handlers are ours, so none is left to run here. */
+	if (privs_apply(&privs, &err) || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+		sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		_exit(71);
+	serve(0);
+	_exit(0);
+}
+
+/* -- the supervisor's side ------------------------------------------------- */
+
+void
+looker_init(struct looker *l, uid_t uid, gid_t gid)
+{
+	*l = (struct looker){.uid = uid, .gid = gid, .fd = -1};
+}
+
+static void
+end(struct looker *l)
+{
+	fd_close(&l->fd);
+	if (l->pid > 0) {
+		/* Without CAP_KILL it ends by our end being closed. */
+		(void)kill(l->pid, SIGKILL);
+		l->dying = l->pid;
+	}
+	l->pid = 0;
+}
+
+/* True when no child is left to be waited for. */
+static bool
+reap(struct looker *l, int flags)
+{
+	pid_t pid;
+
+	if (l->dying == 0)
+		return true;
+	do
+		pid = waitpid(l->dying, NULL, flags);
+	while (pid < 0 && errno == EINTR);
+	if (pid == 0)
+		return false;
+	l->dying = 0;
+	return true;
+}
+
+void
+looker_fini(struct looker *l)
+{
+	end(l);
+	(void)reap(l, 0);
+}
+
+static int
+start(struct looker *l)
+{
+	pid_t parent = getpid();
+	sigset_t all, old;
+	int pair[2];
+
+	if (l->pid > 0)
+		return 0;
+	/* Whoever may not change its uid, or has the same, sees no more. */
+	if (geteuid() != 0 || l->uid == 0) {
+		errno = EACCES;
+		return -1;
+	}
+	if (now_ms() < l->not_before_ms || !reap(l, WNOHANG)) {
+		errno = ECHILD;
+		return -1;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	l->pid = fork();
+	if (l->pid == 0)
+		become(l, pair[1], parent);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	fd_close(&pair[1]);
+	if (l->pid < 0) {
+		l->pid = 0;
+		l->not_before_ms = now_ms() + PAUSE_MS;
+		fd_close(&pair[0]);
+		return -1;
+	}
+	l->fd = pair[0];
+	return 0;
+}
+
+/* Sends, waits, reads; 0 with a checked answer, -1 with errno. */
+static int
+exchange(struct looker *l, struct question *q, struct reply *r,
+	struct procfs_socket *sockets)
+{
+	struct iovec in[2] = {{r, sizeof(*r)},
+		{sockets, sockets ? SOCKETS_MAX * sizeof(*sockets) : 0}};
+	int64_t until = now_ms() + ANSWER_MS, left;
+	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+	ssize_t n;
+
+	q->seq = ++l->seq;
+	if (send(l->fd, q, sizeof(*q), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -1;
+	for (;;) {
+		left = until - now_ms();
+		n = poll(&p, 1, left > 0 ? (int)left : 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			errno = n == 0 ? ETIMEDOUT : errno;
+			return -1;
+		}
+		n = readv(l->fd, in, 2);
+		if (n < (ssize_t)sizeof(*r) || r->nsockets > SOCKETS_MAX ||
+			(!sockets && r->nsockets > 0) ||
+			(size_t)n != sizeof(*r) +
+					r->nsockets * sizeof(*sockets)) {
+			errno = n < 0 ? errno : EPROTO;
+			return -1;
+		}
+		if (r->seq == q->seq)
+			return 0;
+	}
+}
+
+static int
+ask(struct looker *l, struct question *q, struct reply *r,
+	struct procfs_socket *sockets)
+{
+	int saved;
+
+	if (start(l) < 0)
+		return -1;
+	if (exchange(l, q, r, sockets) < 0) {
+		saved = errno;
+		end(l);
+		l->not_before_ms = now_ms() + PAUSE_MS;
+		errno = saved;
+		return -1;
+	}
+	if (r->err) {
+		errno = r->err;
+		return -1;
+	}
+	return 0;
+}
+
+int
+looker_tasks(struct looker *l, pid_t pid, const ino_t *listeners, size_t n,
+	struct procfs_tasks *ret)
+{
+	struct question q = {.op = OP_TASKS, .pid = pid,
+		.nlisteners = MIN(n, (size_t)LISTENERS_MAX)};
+	struct reply r;
+
+	memcpy(q.listeners, listeners, q.nlisteners * sizeof(*listeners));
+	if (ask(l, &q, &r, NULL) < 0)
+		return -1;
+	*ret = r.tasks;
+	return 0;
+}
+
+int
+looker_sockets(struct looker *l, pid_t pid, struct procfs_socket *ret,
+	size_t max, size_t *ret_n)
+{
+	struct question q = {.op = OP_SOCKETS, .pid = pid};
+	struct procfs_socket sockets[SOCKETS_MAX];
+	struct reply r;
+
+	if (ask(l, &q, &r, sockets) < 0)
+		return -1;
+	if (r.nsockets > max) {
+		errno = E2BIG;
+		return -1;
+	}
+	memcpy(ret, sockets, r.nsockets * sizeof(*sockets));
+	*ret_n = r.nsockets;
+	return 0;
+}
+
+enum procfs_kind
+looker_kind(struct looker *l, pid_t pid, const struct procfs_socket *s)
+{
+	struct question q = {.op = OP_KIND, .pid = pid, .socket = *s};
+	struct reply r;
+
+	return ask(l, &q, &r, NULL) < 0 ? PROCFS_KIND_GONE : r.kind;
+}

@@ -1,0 +1,48 @@
+/*
+ * looker.h - a child that may look where the supervisor may not
+ *
+ * To see what a process does takes the rights of ptrace(2).  Root has them,
+ * unless a container took CAP_SYS_PTRACE away: then only the worker's own uid
+ * may look.  So a child becomes that uid and answers, one question at a time.
+ * It has no descriptor but its end of a socket pair, cannot be traced itself
+ * (prctl(2), PR_SET_DUMPABLE) and goes with the supervisor.
+ */
+#ifndef FCGIPM_POOL_LOOKER_H
+#define FCGIPM_POOL_LOOKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sys/procfs.h"
+
+struct looker {
+	uid_t uid;		/* the workers' */
+	gid_t gid;
+	pid_t pid;		/* 0 = not running */
+	pid_t dying;		/* killed, not yet reaped; 0 = none */
+	int fd;			/* our end */
+	uint32_t seq;		/* of the last question */
+	int err;		/* why there is none; 0 = not tried yet */
+	int64_t not_before_ms;	/* no new start until then */
+};
+
+/* Starts nothing: the first question does. */
+void looker_init(struct looker *l, uid_t uid, gid_t gid);
+/* Ends and reaps it. */
+void looker_fini(struct looker *l);
+
+/*
+ * The questions of sys/procfs, about a process instead of a watch.  All fail
+ * with what the looker saw, or: EACCES when it could see no more than we do,
+ * ETIMEDOUT when it did not answer within 100 ms (it is killed then, and
+ * not started again for 10 s), ECHILD while that lasts.
+ */
+int looker_tasks(struct looker *l, pid_t pid, const ino_t *listeners, size_t n,
+	struct procfs_tasks *ret);
+int looker_sockets(struct looker *l, pid_t pid, struct procfs_socket *ret,
+	size_t max, size_t *ret_n);
+enum procfs_kind looker_kind(struct looker *l, pid_t pid,
+	const struct procfs_socket *s);
+
+#endif

@@ -1,0 +1,623 @@
+/*
+ * observe.c - is a worker idle, and does it hold a connection?  See observe.h
+ *
+ * Called by pool/pool and pool/retire; knows neither.  Uses sys/procfs for
+ * what a process does, the looker where we may not see that ourselves, and
+ * sys/sockdiag for whose a socket is.
+ *
+ * A look at a process that runs is true for a moment only.  Tasks are looked
+ * at before sockets, so that a connection accepted in between is seen.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "pool/observe.h"
+
+/* What one close look takes in; a worker with more may hold a connection. */
+#define SOCKETS_MAX 1024
+#define PROCESSES_MAX 64
+
+/* So many looks in a row may leave out whether there are more tasks. */
+#define SHORT_LOOKS 15
+
+/* Listing all TCP sockets may take this share of the time, one in so many. */
+#define OTHERS_SHARE 20
+
+struct found {
+	struct procfs_socket socket;
+	pid_t pid;		/* one that has it open */
+};
+
+/* What is seen of a worker and of what it has started. */
+struct view {
+	struct procfs_tasks tasks;	/* sums */
+	int tasks_err;		/* why they are not all there, 0 = they are */
+	int sockets_err;
+	pid_t pids[PROCESSES_MAX];
+	size_t npids;
+	pid_t reader;		/* whose tasks.reading_fd is */
+	bool by_looker;
+	struct found found[SOCKETS_MAX];
+	size_t nfound;
+};
+
+enum verdict { FOREIGN, CLIENT, DOUBT };
+
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Is it worth to ask the looker, and has a look failed for want of rights? */
+static bool
+denied(int err)
+{
+	return err == EACCES || err == EPERM;
+}
+
+/* -- processes ------------------------------------------------------------- */
+
+/* One of them; 0, or -1 with errno, *ret being what could be seen. */
+static int
+look_tasks(struct observe *o, struct procfs_watch *watch, bool *by_looker,
+	struct procfs_tasks *ret)
+{
+	struct procfs_tasks own = {.reading_fd = -1};
+	int err;
+
+	if (procfs_watch_tasks(watch, o->inos, o->nlisteners, &own) < 0)
+		own.err = errno;
+	*ret = own;
+	if (!denied(own.err)) {
+		errno = own.err;
+		return own.err ? -1 : 0;
+	}
+	if (looker_tasks(&o->looker, watch->pid, o->inos, o->nlisteners,
+		    ret) < 0) {
+		*ret = own;
+		errno = own.err;
+		return -1;
+	}
+	*by_looker = true;
+	err = ret->err;
+	errno = err;
+	return err ? -1 : 0;
+}
+
+static int
+look_sockets(struct observe *o, struct procfs_watch *watch, bool *by_looker,
+	struct procfs_socket *ret, size_t max, size_t *ret_n)
+{
+	if (procfs_watch_sockets(watch, ret, max, ret_n) == 0)
+		return 0;
+	if (!denied(errno))
+		return -1;
+	if (looker_sockets(&o->looker, watch->pid, ret, max, ret_n) < 0) {
+		errno = errno == ECHILD ? EACCES : errno;
+		return -1;
+	}
+	*by_looker = true;
+	return 0;
+}
+
+static void
+add_tasks(struct view *v, const struct procfs_tasks *t, pid_t pid)
+{
+	v->tasks.total += t->total;
+	v->tasks.accepting += t->accepting;
+	v->tasks.polling += t->polling;
+	if (t->reading > 0 && v->tasks.reading == 0) {
+		v->tasks.reading_fd = t->reading_fd;
+		v->reader = pid;
+	}
+	v->tasks.reading += t->reading;
+	v->tasks.unreadable += t->unreadable;
+}
+
+/* What children have inherited is there once. */
+static bool
+has_found(const struct view *v, uint32_t ino)
+{
+	size_t i;
+
+	for (i = 0; i < v->nfound; i++)
+		if (v->found[i].socket.ino == ino)
+			return true;
+	return false;
+}
+
+static bool
+is_own_listener(const struct observe *o, uint32_t ino)
+{
+	size_t i;
+
+	for (i = 0; i < o->nlisteners; i++)
+		if (o->inos[i] == ino)
+			return true;
+	return false;
+}
+
+static int
+add_sockets(struct observe *o, struct view *v, struct procfs_watch *watch)
+{
+	struct procfs_socket sockets[SOCKETS_MAX];
+	size_t i, n = 0;
+
+	if (look_sockets(o, watch, &v->by_looker, sockets, SOCKETS_MAX, &n) < 0)
+		return -1;
+	for (i = 0; i < n; i++) {
+		if (is_own_listener(o, sockets[i].ino) ||
+			(v->npids > 1 && has_found(v, sockets[i].ino)))
+			continue;
+		if (v->nfound == SOCKETS_MAX) {
+			errno = E2BIG;
+			return -1;
+		}
+		v->found[v->nfound].socket = sockets[i];
+		v->found[v->nfound++].pid = watch->pid;
+	}
+	return 0;
+}
+
+/* Tasks and sockets of one process, and its children into the list. */
+static void
+look_process(struct observe *o, struct view *v, struct procfs_watch *watch)
+{
+	struct procfs_tasks t = {.reading_fd = -1};
+	size_t n = 0;
+
+	if (look_tasks(o, watch, &v->by_looker, &t) < 0)
+		v->tasks_err = errno;
+	add_tasks(v, &t, watch->pid);
+	if (add_sockets(o, v, watch) < 0)
+		v->sockets_err = errno;
+	if (procfs_watch_children(watch, v->pids + v->npids,
+		    PROCESSES_MAX - v->npids, &n) < 0)
+		v->sockets_err = errno;
+	v->npids += n;
+}
+
+/* The worker and all that it has started, parents first. */
+static void
+look_processes(struct observe *o, struct observe_worker *w, struct view *v)
+{
+	struct procfs_watch watch;
+	size_t i;
+
+	v->pids[v->npids++] = w->pid;
+	look_process(o, v, &w->watch);
+	for (i = 1; i < v->npids; i++) {
+		if (procfs_watch_open(&watch, v->pids[i]) < 0) {
+			/* One that has ended meanwhile holds nothing. */
+			if (errno != ESRCH)
+				v->sockets_err = errno;
+			continue;
+		}
+		look_process(o, v, &watch);
+		procfs_watch_close(&watch);
+	}
+}
+
+/* -- sockets --------------------------------------------------------------- */
+
+static enum verdict
+judge_unix(struct observe *o, uint32_t ino)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < o->nlisteners; i++) {
+		if (o->listeners[i].family != AF_UNIX)
+			continue;
+		rc = sockdiag_unix_accepted(o->diag, &o->listeners[i], ino);
+		if (rc < 0)
+			return DOUBT;
+		if (rc > 0)
+			return CLIENT;
+	}
+	return FOREIGN;
+}
+
+/* By the lists as they are; DOUBT when it stands in none. */
+static enum verdict
+find_tcp(const struct observe *o, uint32_t ino)
+{
+	enum verdict found = DOUBT;
+	size_t i;
+
+	for (i = 0; i < o->nlisteners; i++) {
+		const struct sockdiag_set *set = &o->sets[i];
+
+		if (sockdiag_has(set->accepted, set->naccepted, ino))
+			return CLIENT;
+		if (sockdiag_has(set->others, set->nothers, ino))
+			found = FOREIGN;
+	}
+	/* Other for one listener may be another's. */
+	return o->nlisteners > 1 && found == FOREIGN ? DOUBT : found;
+}
+
+static void
+list_tcp(struct observe *o, bool with_others)
+{
+	int64_t start = now_us();
+	size_t i;
+
+	for (i = 0; i < o->nlisteners; i++)
+		if (o->listeners[i].family != AF_UNIX)
+			(void)sockdiag_tcp_accepted(o->diag,
+				&o->listeners[i], with_others, &o->sets[i]);
+	if (with_others)
+		o->others_not_before_us =
+			now_us() + (now_us() - start) * (OTHERS_SHARE - 1);
+}
+
+/*
+ * A socket is foreign only when the kernel has named another address for it:
+ * a connection that was reset has none any more, and its request goes on.
+ *
+ * listed	the lists are no older than the socket; set when made so
+ */
+static enum verdict
+judge_tcp(struct observe *o, uint32_t ino, bool *listed)
+{
+	enum verdict v = find_tcp(o, ino);
+
+	if (v == DOUBT && !*listed) {
+		list_tcp(o, false);
+		*listed = true;
+		v = find_tcp(o, ino);
+	}
+	if (v == DOUBT && now_us() >= o->others_not_before_us) {
+		list_tcp(o, true);
+		v = find_tcp(o, ino);
+	}
+	return v;
+}
+
+static bool
+listens_on(const struct observe *o, bool unix_domain)
+{
+	size_t i;
+
+	for (i = 0; i < o->nlisteners; i++)
+		if ((o->listeners[i].family == AF_UNIX) == unix_domain)
+			return true;
+	return false;
+}
+
+static enum verdict
+judge(struct observe *o, struct observe_worker *w, const struct found *f,
+	bool *listed)
+{
+	struct procfs_watch watch = {0}, *at = &w->watch;
+	enum procfs_kind kind = PROCFS_KIND_GONE;
+
+	if (f->pid != w->pid) {
+		if (procfs_watch_open(&watch, f->pid) < 0)
+			return DOUBT;
+		at = &watch;
+	}
+	kind = procfs_watch_kind(at, &f->socket);
+	if (kind == PROCFS_KIND_GONE && denied(errno))
+		kind = looker_kind(&o->looker, f->pid, &f->socket);
+	procfs_watch_close(&watch);
+	switch (kind) {
+	case PROCFS_KIND_UNIX:
+		return listens_on(o, true) ? judge_unix(o, f->socket.ino) :
+					     FOREIGN;
+	case PROCFS_KIND_TCP:
+		return listens_on(o, false) ?
+			judge_tcp(o, f->socket.ino, listed) : FOREIGN;
+	case PROCFS_KIND_OTHER:
+		return FOREIGN;
+	case PROCFS_KIND_GONE:
+		break;
+	}
+	return DOUBT;
+}
+
+/* Sockets keep their places mostly, so the search begins behind the last. */
+static const struct observe_known *
+find_known(const struct observe_worker *w, uint32_t ino, size_t *at)
+{
+	size_t i;
+
+	for (i = 0; i < w->nknown; i++) {
+		const struct observe_known *k =
+			&w->known[(*at + i) % w->nknown];
+
+		if (k->ino == ino) {
+			*at = (*at + i + 1) % w->nknown;
+			return k;
+		}
+	}
+	return NULL;
+}
+
+static void
+remember(struct observe_worker *w, const struct observe_known *known, size_t n)
+{
+	if (n == 0) {
+		free(w->known);
+		w->known = NULL;
+	} else {
+		w->known = mem_realloc(w->known, n, sizeof(*known));
+		memcpy(w->known, known, n * sizeof(*known));
+	}
+	w->nknown = n;
+}
+
+/*
+ * Which of the sockets are connections of clients.
+ *
+ * returns	how many are in doubt
+ */
+static unsigned
+count_clients(struct observe *o, struct observe_worker *w,
+	const struct view *v, int64_t now, struct observe_seen *s)
+{
+	struct observe_known known[SOCKETS_MAX];
+	unsigned doubts = 0;
+	size_t i, n = 0, at = 0;
+	bool listed = false;
+
+	s->connections = 0;
+	for (i = 0; i < v->nfound; i++) {
+		const struct found *f = &v->found[i];
+		const struct observe_known *k =
+			find_known(w, f->socket.ino, &at);
+		struct observe_known new = {f->socket.ino, false, now};
+
+		if (!k) {
+			enum verdict verdict = judge(o, w, f, &listed);
+
+			new.client = verdict == CLIENT;
+			if (verdict == DOUBT) {
+				doubts++;
+				continue;
+			}
+			k = &new;
+		}
+		known[n++] = *k;
+		if (!k->client)
+			continue;
+		s->connections++;
+		/* Of two that came between the same looks, always the same. */
+		if (s->oldest == 0 || k->since_ms < s->oldest_since_ms ||
+			(k->since_ms == s->oldest_since_ms &&
+				k->ino == w->seen.oldest)) {
+			s->oldest = k->ino;
+			s->oldest_since_ms = k->since_ms;
+		}
+		if (v->tasks.reading > 0 && f->pid == v->reader &&
+			f->socket.fd == v->tasks.reading_fd)
+			s->reading = true;
+	}
+	remember(w, known, n);
+	return doubts;
+}
+
+/* -- the verdict ----------------------------------------------------------- */
+
+static void
+set(struct observe_seen *s, enum observe_state state, const char *reason,
+	int err)
+{
+	s->state = state;
+	s->reason = reason;
+	s->err = err;
+}
+
+/* Its sockets are not to be seen; the tasks may be. */
+static void
+conclude_blind(const struct view *v, struct observe_seen *s)
+{
+	s->may_hold = true;
+	if (v->sockets_err == ESRCH)
+		set(s, OBSERVE_UNKNOWN, "the process is gone", ESRCH);
+	else if (v->sockets_err == E2BIG)
+		set(s, OBSERVE_UNKNOWN,
+			"it has more sockets or children than we look at",
+			E2BIG);
+	else if (v->tasks_err == 0 && v->npids == 1 && v->tasks.total == 1 &&
+		v->tasks.accepting == 1)
+		set(s, OBSERVE_IDLE,
+			"waits in accept; its sockets cannot be seen",
+			v->sockets_err);
+	else
+		set(s, OBSERVE_UNKNOWN, "its sockets cannot be seen",
+			v->sockets_err);
+}
+
+static void
+conclude(const struct view *v, unsigned doubts, struct observe_seen *s)
+{
+	const struct procfs_tasks *t = &v->tasks;
+
+	s->may_hold = s->connections > 0 || doubts > 0;
+	if (s->connections > 0)
+		set(s, OBSERVE_BUSY,
+			s->reading ? "waits for bytes of a connection" :
+				     "holds a connection",
+			v->tasks_err);
+	else if (t->accepting > 0)
+		set(s, OBSERVE_IDLE,
+			doubts ? "waits in accept; whose a socket of it is "
+				 "cannot be said" :
+				 "waits in accept",
+			v->tasks_err);
+	else if (doubts > 0)
+		set(s, OBSERVE_UNKNOWN,
+			"whose a socket of it is cannot be said",
+			v->tasks_err);
+	else if (t->polling > 0)
+		set(s, OBSERVE_IDLE, "polls and holds no connection",
+			v->tasks_err);
+	else if (v->tasks_err)
+		set(s, OBSERVE_IDLE,
+			"holds no connection; its system calls cannot be seen",
+			v->tasks_err);
+	else
+		set(s, OBSERVE_BUSY,
+			"holds no connection and does not wait for one", 0);
+}
+
+static void
+keep(struct observe_worker *w, struct observe_seen *s, int64_t now)
+{
+	s->since_ms = w->seen.reason && w->seen.state == s->state ?
+		w->seen.since_ms : now;
+	w->seen = *s;
+}
+
+const struct observe_seen *
+observe_look_closely(struct observe *o, struct observe_worker *w, int64_t now)
+{
+	struct observe_seen s = {.connections = -1};
+	struct view v;
+
+	/* Not the arrays: most of them is never used. */
+	v.tasks = (struct procfs_tasks){.reading_fd = -1};
+	v.tasks_err = v.sockets_err = 0;
+	v.npids = v.nfound = 0;
+	v.reader = 0;
+	v.by_looker = false;
+	if (w->watch.pid == 0 && procfs_watch_open(&w->watch, w->pid) < 0) {
+		v.sockets_err = v.tasks_err = errno;
+		v.npids = 1;
+	} else {
+		look_processes(o, w, &v);
+	}
+	s.processes = (unsigned)v.npids;
+	s.tasks = v.tasks.total;
+	s.accepting = v.tasks.accepting;
+	s.by_looker = v.by_looker;
+	if (v.sockets_err)
+		conclude_blind(&v, &s);
+	else
+		conclude(&v, count_clients(o, w, &v, now, &s), &s);
+	keep(w, &s, now);
+	return &w->seen;
+}
+
+const struct observe_seen *
+observe_look(struct observe *o, struct observe_worker *w, int64_t now)
+{
+	struct observe_seen s = {.connections = -1, .may_hold = true,
+		.processes = 1};
+	struct procfs_tasks t;
+
+	if (w->short_looks < SHORT_LOOKS && w->seen.state == OBSERVE_IDLE &&
+		procfs_watch_still_accepts(&w->watch)) {
+		w->short_looks++;
+		goto idle;
+	}
+	w->short_looks = 0;
+	if (w->watch.pid == 0 && procfs_watch_open(&w->watch, w->pid) < 0)
+		return observe_look_closely(o, w, now);
+	if (look_tasks(o, &w->watch, &s.by_looker, &t) < 0 || t.total != 1 ||
+		t.accepting != 1)
+		return observe_look_closely(o, w, now);
+idle:
+	s.tasks = s.accepting = 1;
+	set(&s, OBSERVE_IDLE, "waits in accept", 0);
+	keep(w, &s, now);
+	return &w->seen;
+}
+
+/* -- setting up ------------------------------------------------------------ */
+
+int
+observe_init(struct observe *o, struct sockdiag *diag, const int *fds,
+	size_t n, uid_t uid, gid_t gid)
+{
+	size_t i;
+
+	*o = (struct observe){.diag = diag, .nlisteners = n,
+		.listeners = mem_calloc(n, sizeof(*o->listeners)),
+		.fds = mem_calloc(n, sizeof(*o->fds)),
+		.inos = mem_calloc(n, sizeof(*o->inos)),
+		.sets = mem_calloc(n, sizeof(*o->sets))};
+	looker_init(&o->looker, uid, gid);
+	for (i = 0; i < n; i++) {
+		if (sockdiag_listener_init(&o->listeners[i], fds[i]) < 0) {
+			int saved = errno;
+
+			observe_fini(o);
+			errno = saved;
+			return -1;
+		}
+		o->fds[i] = fds[i];
+		o->inos[i] = o->listeners[i].ino;
+	}
+	return 0;
+}
+
+void
+observe_fini(struct observe *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->nlisteners; i++)
+		sockdiag_set_fini(&o->sets[i]);
+	free(o->listeners);
+	free(o->fds);
+	free(o->inos);
+	free(o->sets);
+	looker_fini(&o->looker);
+	*o = (struct observe){.looker = {.fd = -1}};
+}
+
+void
+observe_worker_init(struct observe_worker *w, pid_t pid)
+{
+	*w = (struct observe_worker){.pid = pid};
+}
+
+void
+observe_worker_fini(struct observe_worker *w)
+{
+	procfs_watch_close(&w->watch);
+	free(w->known);
+	*w = (struct observe_worker){0};
+}
+
+int
+observe_queue(struct observe *o, struct sockdiag_queue *ret)
+{
+	struct sockdiag_queue sum = {0}, one;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < o->nlisteners; i++) {
+		rc = o->listeners[i].family == AF_UNIX ?
+			sockdiag_unix_queue(o->diag, o->inos[i], &one) :
+			sockdiag_tcp_queue(o->fds[i], &one);
+		if (rc < 0)
+			return -1;
+		sum.waiting += one.waiting;
+		sum.limit += one.limit;
+	}
+	*ret = sum;
+	return 0;
+}
+
+int
+observe_queue_head(struct observe *o, ino_t *ret_ino)
+{
+	if (o->nlisteners == 0 || o->listeners[0].family != AF_UNIX) {
+		errno = EPROTONOSUPPORT;
+		return -1;
+	}
+	return sockdiag_unix_head(o->diag, o->inos[0], ret_ino);
+}

@@ -1,0 +1,833 @@
+/*
+ * test_observe.c - what is seen of workers that know nothing of us
+ *
+ * Each program of t/children called count is started as a worker, without the
+ * daemon: its body is whole when we say so, hence its request ends when we say
+ * so.  As root it runs as nobody, once more with CAP_SYS_PTRACE given up.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "pool/observe.h"
+#include "world.h"
+
+#define NOBODY 65534
+#define KEEP_CONN 1
+#define STDIN 5
+
+struct stage {
+	struct world *world;
+	struct addr addr;
+	char address[64];		/* for the client */
+	int fd;				/* the listener */
+	pid_t pid;
+	struct sockdiag diag;
+	struct observe observe;
+	struct observe_worker worker;
+};
+
+/* -- the stage ------------------------------------------------------------ */
+
+/* Into our folder, since nobody may not go everywhere. */
+static char *
+copy_child(struct world *w, const char *name, int mode)
+{
+	const char *from = world_child(name), *to = world_path(w, name);
+	char *bytes = NULL;
+	size_t len = 0;
+	FILE *f = fopen(from, "re");
+	int fd;
+
+	cr_assert_not_null(f, "%s: %s", from, strerror(errno));
+	bytes = malloc(1 << 23);
+	cr_assert_not_null(bytes);
+	len = fread(bytes, 1, 1 << 23, f);
+	fclose(f);
+	fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, bytes, len), (ssize_t)len);
+	cr_assert_eq(fchmod(fd, (mode_t)mode), 0);
+	close(fd);
+	free(bytes);
+	return strdup(to);
+}
+
+/* What count.go becomes. */
+static char *
+build_go(struct world *w)
+{
+	char *program = strdup(world_path(w, "count-go")), *out = NULL;
+	char cache[300], *argv[] = {"/usr/bin/env", cache, "GO111MODULE=off",
+		"/usr/bin/go", "build", "-o", program,
+		(char *)world_child("count.go"), NULL};
+
+	snprintf(cache, sizeof(cache), "GOCACHE=%s/cache", w->dir);
+	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
+	free(out);
+	cr_assert_eq(chmod(program, 0755), 0);
+	return program;
+}
+
+/* address	"name" in the folder, "@", or "127.0.0.1:", "[::1]:", which a
+ *		number follows */
+static void
+stage_open(struct stage *s, const char *address)
+{
+	const char *why = "";
+	char text[400];
+
+	*s = (struct stage){.world = world_open(), .fd = -1};
+	if (address[0] == '@')
+		snprintf(s->address, sizeof(s->address), "@fcgipm-test-%d",
+			(int)getpid());
+	else if (strchr(address, ':'))
+		snprintf(s->address, sizeof(s->address), "%s%d", address,
+			s->world->port);
+	else
+		snprintf(s->address, sizeof(s->address), "%s", address);
+	snprintf(text, sizeof(text), "%s",
+		address[0] == '@' || strchr(address, ':') ?
+			s->address : world_path(s->world, s->address));
+	cr_assert_eq(addr_parse(text, &s->addr, &why), 0, "%s: %s", text, why);
+	s->fd = socket(s->addr.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(s->fd, 0);
+	cr_assert_eq(bind(s->fd, (struct sockaddr *)&s->addr.sa, s->addr.len),
+		0, "%s: %s", text, strerror(errno));
+	cr_assert_eq(listen(s->fd, 64), 0);
+	cr_assert_eq(sockdiag_open(&s->diag), 0, "%s", strerror(errno));
+	cr_assert_eq(observe_init(&s->observe, &s->diag, &s->fd, 1,
+			     geteuid() ? geteuid() : NOBODY,
+			     geteuid() ? getegid() : NOBODY), 0);
+}
+
+static void
+stage_start(struct stage *s, char *const *argv)
+{
+	gid_t group = NOBODY;
+
+	s->pid = fork();
+	cr_assert_geq(s->pid, 0);
+	if (s->pid == 0) {
+		/* From here on nothing may be said: not to fail is all. */
+		if (setsid() < 0 || dup2(s->fd, 0) < 0)
+			_exit(126);
+		if (geteuid() == 0 && (setgroups(1, &group) < 0 ||
+			    setresgid(group, group, group) < 0 ||
+			    setresuid(NOBODY, NOBODY, NOBODY) < 0))
+			_exit(126);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	observe_worker_init(&s->worker, s->pid);
+}
+
+static void
+stage_end_worker(struct stage *s)
+{
+	int status;
+
+	observe_worker_fini(&s->worker);
+	kill(-s->pid, SIGKILL);
+	kill(s->pid, SIGKILL);
+	cr_assert_eq(waitpid(s->pid, &status, 0), s->pid);
+}
+
+static void
+stage_close(struct stage *s)
+{
+	stage_end_worker(s);
+	observe_fini(&s->observe);
+	sockdiag_close(&s->diag);
+	close(s->fd);
+	if (addr_is_path(&s->addr))
+		unlink(addr_path(&s->addr));
+	world_close(&s->world);
+}
+
+static const struct observe_seen *
+look(struct stage *s)
+{
+	return observe_look_closely(&s->observe, &s->worker, world_now_ms());
+}
+
+/* How it looks, for a test that fails. */
+static const char *
+tell(const struct stage *s)
+{
+	static char text[400];
+	const struct observe_seen *n = &s->worker.seen;
+
+	snprintf(text, sizeof(text),
+		"state %d (%s, %s): connections %d, may hold %d, tasks %u, "
+		"accepting %u, processes %u, looker %d",
+		(int)n->state, n->reason, strerror(n->err), n->connections,
+		n->may_hold, n->tasks, n->accepting, n->processes,
+		n->by_looker);
+	return text;
+}
+
+static bool
+is_idle(void *arg)
+{
+	const struct observe_seen *n = look(arg);
+
+	return n->state == OBSERVE_IDLE && !n->may_hold && n->connections == 0;
+}
+
+static bool
+is_busy(void *arg)
+{
+	const struct observe_seen *n = look(arg);
+
+	return n->state == OBSERVE_BUSY && n->may_hold && n->connections == 1;
+}
+
+static bool
+is_unknown(void *arg)
+{
+	return look(arg)->state == OBSERVE_UNKNOWN;
+}
+
+static bool
+holds_two(void *arg)
+{
+	return look(arg)->connections == 2;
+}
+
+static void
+until(struct stage *s, bool (*check)(void *), const char *what)
+{
+	int64_t end = world_now_ms() + 20000;
+	struct timespec ts = {0, 1000000};
+
+	while (!check(s)) {
+		cr_assert_lt(world_now_ms(), end, "%s in vain; %s", what,
+			tell(s));
+		cr_assert_neq(waitpid(s->pid, NULL, WNOHANG), s->pid,
+			"the worker ended");
+		nanosleep(&ts, NULL);
+	}
+}
+
+/* A request whose body is not whole yet. */
+static int
+begin(struct stage *s, int flags)
+{
+	char script[400];
+	const char *params[] = {"REQUEST_METHOD=POST", "CONTENT_LENGTH=5",
+		"CONTENT_TYPE=text/plain", "SCRIPT_NAME=/count",
+		"SERVER_PROTOCOL=HTTP/1.1", "REQUEST_URI=/count", script, NULL};
+	int c = client_connect(s->world, s->address);
+
+	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s/count.php",
+		s->world->dir);
+	client_begin(c, 1, flags, params);
+	client_record(c, STDIN, 1, "123", 3, 0);
+	return c;
+}
+
+static void
+finish(int c)
+{
+	struct answer a;
+
+	client_record(c, STDIN, 1, "45", 2, 0);
+	client_record(c, STDIN, 1, NULL, 0, 0);
+	a = client_read(c);
+	answer_expect(&a, "bytes: 5\n");
+	answer_free(&a);
+}
+
+/* -- the story of every program ------------------------------------------- */
+
+/* How it waits. */
+enum way { ACCEPTS, POLLS };
+
+static void
+kept_connection_is_seen(struct stage *s, int c, enum way way)
+{
+	ino_t oldest = s->worker.seen.oldest;
+	int64_t since = s->worker.seen.oldest_since_ms;
+	int i;
+
+	finish(c);
+	for (i = 0; i < 20; i++) {
+		const struct observe_seen *n = look(s);
+
+		cr_assert(n->may_hold, "%s", tell(s));
+		cr_assert_eq(n->connections, 1, "%s", tell(s));
+		cr_assert_eq(n->state, OBSERVE_BUSY, "%s", tell(s));
+		cr_assert_eq(n->oldest, oldest);
+		cr_assert_eq(n->oldest_since_ms, since);
+		n = observe_look(&s->observe, &s->worker, world_now_ms());
+		cr_assert(n->may_hold, "%s", tell(s));
+	}
+	if (way == ACCEPTS) {
+		int64_t end = world_now_ms() + 20000;
+
+		while (!look(s)->reading)
+			cr_assert_lt(world_now_ms(), end, "%s", tell(s));
+	}
+}
+
+static void
+tell_story(struct stage *s, enum way way, bool keeps)
+{
+	const struct observe_seen *n;
+	ino_t first;
+	int64_t since;
+	int c;
+
+	until(s, is_idle, "idle at first");
+	cr_expect_eq(s->worker.seen.oldest, 0);
+	cr_expect_geq(s->worker.seen.tasks, 1);
+	cr_expect_eq(s->worker.seen.processes, 1, "%s", tell(s));
+	if (way == ACCEPTS)
+		cr_expect_geq(s->worker.seen.accepting, 1, "%s", tell(s));
+	n = observe_look(&s->observe, &s->worker, world_now_ms());
+	cr_expect_eq(n->state, OBSERVE_IDLE, "%s", tell(s));
+
+	c = begin(s, keeps ? KEEP_CONN : 0);
+	until(s, is_busy, "busy");
+	first = s->worker.seen.oldest;
+	since = s->worker.seen.oldest_since_ms;
+	cr_expect_neq(first, 0);
+	n = observe_look_closely(&s->observe, &s->worker, since + 5000);
+	cr_expect_eq(n->oldest, first);
+	cr_expect_eq(n->oldest_since_ms, since);
+	n = observe_look(&s->observe, &s->worker, world_now_ms());
+	cr_expect_eq(n->state, OBSERVE_BUSY, "%s", tell(s));
+	cr_expect(n->may_hold);
+	if (keeps)
+		kept_connection_is_seen(s, c, way);
+	else
+		finish(c);
+	close(c);
+	until(s, is_idle, "idle again");
+	c = begin(s, 0);
+	until(s, is_busy, "busy again");
+	cr_expect_neq(s->worker.seen.oldest, first);
+	finish(c);
+	close(c);
+	until(s, is_idle, "idle at last");
+}
+
+static void
+give_up_ptrace(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	cr_assert_eq(syscall(SYS_capget, &head, data), 0);
+	data[0].effective &= ~(1U << CAP_SYS_PTRACE);
+	data[0].permitted &= ~(1U << CAP_SYS_PTRACE);
+	cr_assert_eq(syscall(SYS_capset, &head, data), 0);
+}
+
+static void
+run(const char *const *words, enum way way, bool keeps, const char *address)
+{
+	char *argv[4] = {NULL};
+	struct stage s;
+	size_t i;
+
+	stage_open(&s, address);
+	if (words[0][0] == '/')
+		argv[0] = strdup(words[0]);
+	else if (strcmp(words[0], "count.go") == 0)
+		argv[0] = build_go(s.world);
+	else
+		argv[0] = copy_child(s.world, words[0], 0755);
+	for (i = 1; words[i]; i++)
+		argv[i] = strdup(words[i]);
+	free(copy_child(s.world, "count.php", 0644));
+	free(copy_child(s.world, "fcgi_records.py", 0644));
+	stage_start(&s, argv);
+	tell_story(&s, way, keeps);
+	if (geteuid() == 0) {
+		stage_end_worker(&s);
+		give_up_ptrace();
+		stage_start(&s, argv);
+		tell_story(&s, way, keeps);
+		cr_expect(s.worker.seen.by_looker, "%s", tell(&s));
+	}
+	stage_close(&s);
+	for (i = 0; argv[i]; i++)
+		free(argv[i]);
+}
+
+static void
+need_file(const char *path, const char *package)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), "no %s (Debian: %s)", path, package);
+	if (access(path, R_OK) < 0)
+		cr_skip_test("%s", text);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+TestSuite(observe, .timeout = 60);
+
+Test(observe, c_on_a_unix_socket)
+{
+	run(WORDS("count"), ACCEPTS, true, "sock");
+}
+
+Test(observe, c_on_an_abstract_socket)
+{
+	run(WORDS("count"), ACCEPTS, true, "@");
+}
+
+Test(observe, c_on_tcp)
+{
+	run(WORDS("count"), ACCEPTS, true, "127.0.0.1:");
+}
+
+Test(observe, c_on_tcp_version_6)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&in6, sizeof(in6)) < 0)
+		cr_skip_test("no IPv6 here");
+	close(fd);
+	run(WORDS("count"), ACCEPTS, true, "[::1]:");
+}
+
+Test(observe, c_without_shared_libraries)
+{
+	run(WORDS("count_static"), ACCEPTS, true, "sock");
+}
+
+Test(observe, c_with_threads)
+{
+	run(WORDS("count", "3"), ACCEPTS, true, "sock");
+}
+
+Test(observe, c_with_threads_on_tcp)
+{
+	run(WORDS("count", "3"), ACCEPTS, true, "127.0.0.1:");
+}
+
+Test(observe, perl)
+{
+	need_file("/usr/bin/perl", "perl");
+	run(WORDS("count.pl"), ACCEPTS, true, "sock");
+}
+
+Test(observe, php)
+{
+	need_file("/usr/bin/php-cgi", "php-cgi");
+	run(WORDS("/usr/bin/php-cgi"), ACCEPTS, true, "sock");
+}
+
+Test(observe, php_on_tcp)
+{
+	need_file("/usr/bin/php-cgi", "php-cgi");
+	run(WORDS("/usr/bin/php-cgi"), ACCEPTS, true, "127.0.0.1:");
+}
+
+Test(observe, python)
+{
+	need_file("/usr/bin/python3", "python3");
+	run(WORDS("count.py"), ACCEPTS, true, "sock");
+}
+
+Test(observe, python_asyncio)
+{
+	need_file("/usr/bin/python3", "python3");
+	run(WORDS("count_async.py"), POLLS, true, "sock");
+}
+
+Test(observe, python_asyncio_on_tcp)
+{
+	need_file("/usr/bin/python3", "python3");
+	run(WORDS("count_async.py"), POLLS, true, "127.0.0.1:");
+}
+
+Test(observe, node)
+{
+	need_file("/usr/bin/node", "nodejs");
+	run(WORDS("count.js"), POLLS, true, "sock");
+}
+
+/* It forgets its kept connections itself. */
+Test(observe, ruby)
+{
+	need_file("/usr/bin/ruby", "ruby");
+	need_file("/usr/lib/ruby/vendor_ruby/fcgi.rb", "ruby-fcgi");
+	run(WORDS("count.rb"), POLLS, false, "sock");
+}
+
+Test(observe, go)
+{
+	need_file("/usr/bin/go", "golang-go");
+	run(WORDS("count.go"), POLLS, true, "sock");
+}
+
+Test(observe, go_on_tcp)
+{
+	need_file("/usr/bin/go", "golang-go");
+	run(WORDS("count.go"), POLLS, true, "127.0.0.1:");
+}
+
+/* -- what is not so plain ------------------------------------------------- */
+
+static void
+start_child(struct stage *s, const char *name, const char *arg1,
+	const char *arg2)
+{
+	char *argv[] = {copy_child(s->world, name, 0755), (char *)arg1,
+		(char *)arg2, NULL};
+
+	free(copy_child(s->world, "fcgi_records.py", 0644));
+	stage_start(s, argv);
+	free(argv[0]);
+}
+
+Test(observe, each_thread_and_each_connection_counts)
+{
+	struct stage s;
+	int a, b;
+	ino_t oldest;
+
+	stage_open(&s, "sock");
+	start_child(&s, "count", "3", NULL);
+	until(&s, is_idle, "idle");
+	while (look(&s)->accepting != 3)
+		cr_assert_leq(s.worker.seen.accepting, 3);
+	cr_expect_eq(s.worker.seen.tasks, 3);
+	a = begin(&s, 0);
+	until(&s, is_busy, "busy");
+	oldest = s.worker.seen.oldest;
+	b = begin(&s, 0);
+	until(&s, holds_two, "two connections");
+	cr_expect_eq(s.worker.seen.oldest, oldest);
+	while (look(&s)->accepting != 1)
+		cr_assert_eq(s.worker.seen.connections, 2);
+	finish(a);
+	close(a);
+	until(&s, is_busy, "one connection");
+	cr_expect_neq(s.worker.seen.oldest, oldest);
+	finish(b);
+	close(b);
+	until(&s, is_idle, "idle again");
+	stage_close(&s);
+}
+
+/* 200 connections to a server, 200 pairs, 200 datagram sockets. */
+static void
+foreign_sockets_are_no_clients(const char *address)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(in);
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), c;
+	struct stage s;
+	char port[16];
+
+	need_file("/usr/bin/python3", "python3");
+	cr_assert_eq(bind(server, (struct sockaddr *)&in, sizeof(in)), 0);
+	cr_assert_eq(listen(server, 256), 0);
+	cr_assert_eq(getsockname(server, (struct sockaddr *)&in, &len), 0);
+	snprintf(port, sizeof(port), "%d", ntohs(in.sin_port));
+	stage_open(&s, address);
+	start_child(&s, "count.py", port, "200");
+	until(&s, is_idle, "idle");
+	cr_expect_geq(s.worker.nknown, 800);
+	cr_expect_eq(s.worker.seen.oldest, 0);
+	c = begin(&s, KEEP_CONN);
+	until(&s, is_busy, "busy");
+	finish(c);
+	cr_expect_eq(look(&s)->connections, 1);
+	cr_expect(look(&s)->may_hold);
+	close(c);
+	until(&s, is_idle, "idle again");
+	stage_close(&s);
+	close(server);
+}
+
+Test(observe, foreign_sockets_are_no_clients)
+{
+	foreign_sockets_are_no_clients("sock");
+}
+
+Test(observe, foreign_sockets_are_no_clients_on_tcp)
+{
+	foreign_sockets_are_no_clients("127.0.0.1:");
+}
+
+static void
+start_wrapper(struct stage *s)
+{
+	char *argv[] = {NULL, NULL};
+
+	free(copy_child(s->world, "count", 0755));
+	argv[0] = (char *)world_script(s->world, "wrapper",
+		"#!/bin/sh\n@DIR@/count\nexit $?\n");
+	stage_start(s, argv);
+}
+
+Test(observe, what_a_worker_has_started_belongs_to_it)
+{
+	struct stage s;
+	int c;
+
+	stage_open(&s, "sock");
+	start_wrapper(&s);
+	until(&s, is_idle, "idle");
+	cr_expect_eq(s.worker.seen.processes, 2, "%s", tell(&s));
+	c = begin(&s, 0);
+	until(&s, is_busy, "busy");
+	finish(c);
+	close(c);
+	until(&s, is_idle, "idle again");
+	stage_close(&s);
+}
+
+static bool
+is_stopped(void *arg)
+{
+	struct stage *s = arg;
+
+	return world_proc_status(s->pid, "State")[0] == 'T';
+}
+
+Test(observe, a_stopped_worker_shows_what_it_did)
+{
+	const struct observe_seen *n;
+	struct stage s;
+	int c;
+
+	stage_open(&s, "sock");
+	start_child(&s, "count", NULL, NULL);
+	until(&s, is_idle, "idle");
+	cr_assert_eq(kill(s.pid, SIGSTOP), 0);
+	until(&s, is_stopped, "stopped");
+	n = look(&s);
+	cr_expect_eq(n->state, OBSERVE_IDLE, "%s", tell(&s));
+	cr_expect_eq(n->accepting, 1, "%s", tell(&s));
+	cr_expect_not(n->may_hold, "%s", tell(&s));
+	c = begin(&s, 0);
+	n = look(&s);
+	cr_expect_eq(n->accepting, 1, "%s", tell(&s));
+	cr_expect_not(n->may_hold, "a connection it has not taken");
+	cr_assert_eq(kill(s.pid, SIGCONT), 0);
+	until(&s, is_busy, "busy");
+	cr_assert_eq(kill(s.pid, SIGSTOP), 0);
+	until(&s, is_stopped, "stopped again");
+	n = look(&s);
+	cr_expect_eq(n->state, OBSERVE_BUSY, "%s", tell(&s));
+	cr_expect(n->may_hold, "%s", tell(&s));
+	cr_assert_eq(kill(s.pid, SIGCONT), 0);
+	finish(c);
+	close(c);
+	until(&s, is_idle, "idle again");
+	stage_close(&s);
+}
+
+/* The kernel forgets whose a reset connection was; the request goes on. */
+Test(observe, a_client_that_reset_is_not_excluded)
+{
+	struct linger reset = {1, 0};
+	const struct observe_seen *n;
+	struct stage s;
+	int c, i;
+
+	stage_open(&s, "127.0.0.1:");
+	start_child(&s, "count", NULL, NULL);
+	until(&s, is_idle, "idle");
+	c = begin(&s, 0);
+	until(&s, is_busy, "busy");
+	cr_assert_eq(kill(s.pid, SIGSTOP), 0);
+	until(&s, is_stopped, "stopped");
+	cr_assert_eq(setsockopt(c, SOL_SOCKET, SO_LINGER, &reset,
+			     sizeof(reset)), 0);
+	close(c);
+	cr_expect_eq(look(&s)->connections, 1, "known from before");
+	/* And for one that looks for the first time. */
+	observe_worker_fini(&s.worker);
+	observe_worker_init(&s.worker, s.pid);
+	sockdiag_set_fini(&s.observe.sets[0]);
+	for (i = 0; i < 50; i++) {
+		n = look(&s);
+		cr_expect(n->may_hold, "%s", tell(&s));
+		cr_expect_neq(n->state, OBSERVE_IDLE, "%s", tell(&s));
+	}
+	cr_assert_eq(kill(s.pid, SIGCONT), 0);
+	until(&s, is_idle, "idle again");
+	stage_close(&s);
+}
+
+/* A program that its own user may not read may not be looked at. */
+Test(observe, what_nobody_may_see_is_unknown)
+{
+	const struct observe_seen *n;
+	struct timespec ts = {0, 1000000};
+	char *argv[] = {NULL, NULL};
+	struct stage s;
+	int c, i;
+
+	stage_open(&s, "sock");
+	if (geteuid() == 0)
+		give_up_ptrace();
+	argv[0] = copy_child(s.world, "count", 0111);
+	stage_start(&s, argv);
+	free(argv[0]);
+	/* It serves, so it is past its exec. */
+	c = begin(&s, 0);
+	finish(c);
+	close(c);
+	for (i = 0; i < 20; i++) {
+		n = look(&s);
+		cr_expect_eq(n->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+		cr_expect(n->may_hold);
+		cr_expect(n->err == EACCES || n->err == EPERM, "%s", tell(&s));
+		cr_expect_not_null(n->reason);
+		n = observe_look(&s.observe, &s.worker, world_now_ms());
+		cr_expect_eq(n->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+		cr_expect(n->may_hold);
+		nanosleep(&ts, NULL);
+	}
+	stage_close(&s);
+}
+
+Test(observe, without_netlink_a_connection_is_not_excluded)
+{
+	struct stage s;
+	int c, fd;
+
+	stage_open(&s, "sock");
+	fd = s.diag.fd;
+	s.diag.fd = -1;
+	start_child(&s, "count", NULL, NULL);
+	until(&s, is_idle, "idle, without a socket");
+	c = begin(&s, 0);
+	until(&s, is_unknown, "in doubt");
+	cr_expect_eq(s.worker.seen.state, OBSERVE_UNKNOWN, "%s", tell(&s));
+	cr_expect(s.worker.seen.may_hold);
+	finish(c);
+	close(c);
+	until(&s, is_idle, "idle again");
+	s.diag.fd = fd;
+	stage_close(&s);
+}
+
+/* -- the looker ----------------------------------------------------------- */
+
+Test(observe, a_looker_that_does_not_answer_is_given_up)
+{
+	struct stage s;
+	pid_t looker;
+	int64_t start;
+
+	world_need_root();
+	stage_open(&s, "sock");
+	give_up_ptrace();
+	start_child(&s, "count", NULL, NULL);
+	until(&s, is_idle, "idle");
+	looker = s.observe.looker.pid;
+	cr_assert_gt(looker, 0);
+	cr_expect_str_eq(world_proc_status(looker, "Name"), "fcgipm-looker");
+	cr_expect_eq(atoi(world_proc_status(looker, "Uid")), NOBODY);
+	cr_assert_eq(kill(looker, SIGSTOP), 0);
+	start = world_now_ms();
+	cr_expect_eq(look(&s)->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+	cr_expect(s.worker.seen.may_hold);
+	cr_expect_eq(look(&s)->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+	/* Once 100 ms, not for every question. */
+	cr_expect_lt(world_now_ms() - start, 5000);
+	cr_expect_eq(s.observe.looker.pid, 0);
+	world_until_gone(looker);
+	/* Its time has come again. */
+	s.observe.looker.not_before_ms = 0;
+	until(&s, is_idle, "idle, seen by another one");
+	cr_expect_neq(s.observe.looker.pid, looker);
+	stage_close(&s);
+}
+
+Test(observe, a_looker_ends_with_its_supervisor)
+{
+	struct stage s;
+	pid_t supervisor, looker = 0;
+	int fds[2];
+
+	world_need_root();
+	stage_open(&s, "sock");
+	give_up_ptrace();
+	start_child(&s, "count", NULL, NULL);
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	supervisor = fork();
+	cr_assert_geq(supervisor, 0);
+	if (supervisor == 0) {
+		/* Until it is nobody's it needs no looker. */
+		while (s.observe.looker.pid == 0)
+			(void)look(&s);
+		(void)!write(fds[1], &s.observe.looker.pid, sizeof(pid_t));
+		for (;;)
+			pause();
+	}
+	cr_assert_eq(read(fds[0], &looker, sizeof(looker)),
+		(ssize_t)sizeof(looker));
+	cr_assert_gt(looker, 0);
+	cr_assert(world_alive(looker));
+	cr_assert_eq(kill(supervisor, SIGKILL), 0);
+	cr_assert_eq(waitpid(supervisor, NULL, 0), supervisor);
+	world_until_gone(looker);
+	close(fds[0]);
+	close(fds[1]);
+	stage_close(&s);
+}
+
+/* -- queues --------------------------------------------------------------- */
+
+Test(observe, the_queue_and_its_head)
+{
+	struct sockdiag_queue q;
+	struct stage s;
+	ino_t head = 0, again = 0;
+	int a, b;
+
+	stage_open(&s, "sock");
+	start_child(&s, "count", NULL, NULL);
+	until(&s, is_idle, "idle");
+	cr_assert_eq(observe_queue(&s.observe, &q), 0);
+	cr_expect_eq(q.waiting, 0);
+	cr_expect_eq(q.limit, 64);
+	cr_expect_eq(observe_queue_head(&s.observe, &head), 0);
+	a = begin(&s, 0);
+	until(&s, is_busy, "busy");
+	b = begin(&s, 0);
+	cr_assert_eq(observe_queue(&s.observe, &q), 0);
+	cr_expect_eq(q.waiting, 1);
+	cr_expect_eq(observe_queue_head(&s.observe, &head), 1);
+	cr_expect_eq(observe_queue_head(&s.observe, &again), 1);
+	cr_expect_eq(head, again);
+	finish(a);
+	close(a);
+	finish(b);
+	close(b);
+	until(&s, is_idle, "idle again");
+	stage_close(&s);
+}
