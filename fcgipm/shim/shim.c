@@ -20,7 +20,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -590,18 +590,20 @@ feed_vector(int fd, struct conn *c, bool in, const struct iovec *iov,
 /* -- the board ----------------------------------------------------------- */
 
 /* Before the first accept of a process: its slot.  Threads that come together
- * wait for the few instructions of the first one. */
+ * let the first one go on; should it be stopped meanwhile, they go without. */
 static void
 attach(void)
 {
 	uint32_t state = ATTACH_NO;
-	unsigned patience = 1000000;
+	unsigned patience = 1000;
 
 	if (!__atomic_compare_exchange_n(&local->attach, &state, ATTACH_NOW,
 		    false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		while (state == ATTACH_NOW && patience-- > 0)
+		while (state == ATTACH_NOW && patience-- > 0) {
+			sched_yield();
 			state = __atomic_load_n(&local->attach,
 				__ATOMIC_ACQUIRE);
+		}
 		return;
 	}
 	fcgipm_view_hide_(&view);
@@ -661,30 +663,35 @@ must_leave(int fd)
 	return true;
 }
 
-/* false: it was refused, errno says so. */
-static bool
+enum entry {
+	ENTRY_REFUSED,		/* errno says so */
+	ENTRY_UNSEEN,		/* not our listener, or no slot */
+	ENTRY_COUNTED
+};
+
+static enum entry
 before_accept(int fd)
-{
-	int err = errno;
-
-	if (!local || !is_listener(fd) || !is_attached())
-		return true;
-	if (must_leave(fd))
-		return false;
-	(void)FCGIPM_ADD(local->slot->accepting, 1);
-	errno = err;
-	return true;
-}
-
-static int
-after_accept(int fd, int conn)
 {
 	int err = errno;
 
 	if (!local || !is_listener(fd) || !is_attached()) {
 		errno = err;
-		return conn;
+		return ENTRY_UNSEEN;
 	}
+	if (must_leave(fd))
+		return ENTRY_REFUSED;
+	(void)FCGIPM_ADD(local->slot->accepting, 1);
+	errno = err;
+	return ENTRY_COUNTED;
+}
+
+static int
+after_accept(int fd, enum entry entry, int conn)
+{
+	int err = errno;
+
+	if (entry == ENTRY_UNSEEN)
+		return conn;
 	(void)FCGIPM_ADD(local->slot->accepting, -1);
 	if (conn >= 0)
 		conn_begin(conn);
@@ -774,17 +781,21 @@ end(void)
 OURS int
 accept(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len)
 {
-	if (!before_accept(fd))
+	enum entry entry = before_accept(fd);
+
+	if (entry == ENTRY_REFUSED)
 		return -1;
-	return after_accept(fd, NEXT(accept)(fd, addr, len));
+	return after_accept(fd, entry, NEXT(accept)(fd, addr, len));
 }
 
 OURS int
 accept4(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len, int flags)
 {
-	if (!before_accept(fd))
+	enum entry entry = before_accept(fd);
+
+	if (entry == ENTRY_REFUSED)
 		return -1;
-	return after_accept(fd, NEXT(accept4)(fd, addr, len, flags));
+	return after_accept(fd, entry, NEXT(accept4)(fd, addr, len, flags));
 }
 
 /* A peek is no passing by. */
