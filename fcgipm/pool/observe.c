@@ -168,22 +168,34 @@ add_sockets(struct observe *o, struct view *v, struct procfs_watch *watch)
 	return 0;
 }
 
-/* Tasks and sockets of one process, and its children into the list. */
-static void
-look_process(struct observe *o, struct view *v, struct procfs_watch *watch)
+/*
+ * Tasks and sockets of one process, and its children into the list.
+ *
+ * ret_sockets_err	why its sockets or children are not all there; 0
+ * returns	the same for its tasks
+ */
+static int
+look_process(struct observe *o, struct view *v, struct procfs_watch *watch,
+	int *ret_sockets_err)
 {
 	struct procfs_tasks t = {.reading_fd = -1};
-	size_t n = 0;
+	size_t n = 0, nfound = v->nfound;
+	int err, turn;
 
-	if (look_tasks(o, watch, &v->by_looker, &t) < 0)
-		v->tasks_err = errno;
+	for (turn = 0; turn < 2; turn++) {
+		v->nfound = nfound;
+		err = look_tasks(o, watch, &v->by_looker, &t) < 0 ? errno : 0;
+		*ret_sockets_err = add_sockets(o, v, watch) < 0 ? errno : 0;
+		/* It may have become the pool's user in between. */
+		if (!denied(err) || *ret_sockets_err)
+			break;
+	}
 	add_tasks(v, &t, watch->pid);
-	if (add_sockets(o, v, watch) < 0)
-		v->sockets_err = errno;
 	if (procfs_watch_children(watch, v->pids + v->npids,
 		    PROCESSES_MAX - v->npids, &n) < 0)
-		v->sockets_err = errno;
+		*ret_sockets_err = errno;
 	v->npids += n;
+	return err;
 }
 
 /* The worker and all that it has started, parents first. */
@@ -191,19 +203,22 @@ static void
 look_processes(struct observe *o, struct observe_worker *w, struct view *v)
 {
 	struct procfs_watch watch;
+	int err, sockets_err;
 	size_t i;
 
 	v->pids[v->npids++] = w->pid;
-	look_process(o, v, &w->watch);
+	v->tasks_err = look_process(o, v, &w->watch, &v->sockets_err);
 	for (i = 1; i < v->npids; i++) {
-		if (procfs_watch_open(&watch, v->pids[i]) < 0) {
-			/* One that has ended meanwhile holds nothing. */
-			if (errno != ESRCH)
-				v->sockets_err = errno;
-			continue;
-		}
-		look_process(o, v, &watch);
+		err = sockets_err = procfs_watch_open(&watch, v->pids[i]) < 0 ?
+			errno : 0;
+		if (!err)
+			err = look_process(o, v, &watch, &sockets_err);
 		procfs_watch_close(&watch);
+		/* One that has ended meanwhile holds nothing. */
+		if (err && err != ESRCH)
+			v->tasks_err = err;
+		if (sockets_err && sockets_err != ESRCH)
+			v->sockets_err = sockets_err;
 	}
 }
 

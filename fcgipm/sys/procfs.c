@@ -243,14 +243,40 @@ each_number(struct procfs_watch *w, int fd, number_fn fn, void *arg)
 	return rc;
 }
 
-/* A folder that vanishes is a process that is gone; one that we may not see
- * vanishes too (hidepid). */
+/* Has it ended, and is only not yet waited for? */
+static bool
+is_zombie(pid_t pid)
+{
+	char path[64], *text, *end;
+	bool zombie = false;
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (fd_read_file(path, 4096, &text, &len) < 0)
+		return false;
+	end = strrchr(text, ')');
+	if (end && end[1] == ' ')
+		zombie = end[2] == 'Z' || end[2] == 'X';
+	free(text);
+	return zombie;
+}
+
+/*
+ * A folder that vanishes is a process that is gone; one that we may not see
+ * vanishes too (hidepid).  That of a zombie is root's, and empty.
+ */
 static int
 gone(const struct procfs_watch *w)
 {
-	if (errno == ENOENT || errno == ESRCH)
-		errno = kill(w->pid, 0) == 0 || errno == EPERM ?
-				EACCES : ESRCH;
+	int err = errno;
+
+	if (err != ENOENT && err != ESRCH && err != EACCES && err != EPERM)
+		return -1;
+	if (is_zombie(w->pid))
+		err = ESRCH;
+	else if (err == ENOENT || err == ESRCH)
+		err = kill(w->pid, 0) == 0 || errno == EPERM ? EACCES : ESRCH;
+	errno = err;
 	return -1;
 }
 

@@ -31,8 +31,12 @@
 #define KEEP_CONN 1
 #define STDIN 5
 
+/* How it waits. */
+enum way { ACCEPTS, POLLS };
+
 struct stage {
 	struct world *world;
+	enum way way;
 	struct addr addr;
 	char address[64];		/* for the client */
 	int fd;				/* the listener */
@@ -186,9 +190,11 @@ tell(const struct stage *s)
 static bool
 is_idle(void *arg)
 {
+	const struct stage *s = arg;
 	const struct observe_seen *n = look(arg);
 
-	return n->state == OBSERVE_IDLE && !n->may_hold && n->connections == 0;
+	return n->state == OBSERVE_IDLE && !n->may_hold &&
+		n->connections == 0 && (s->way == POLLS || n->accepting > 0);
 }
 
 static bool
@@ -257,11 +263,8 @@ finish(int c)
 
 /* -- the story of every program ------------------------------------------- */
 
-/* How it waits. */
-enum way { ACCEPTS, POLLS };
-
 static void
-kept_connection_is_seen(struct stage *s, int c, enum way way)
+kept_connection_is_seen(struct stage *s, int c)
 {
 	ino_t oldest = s->worker.seen.oldest;
 	int64_t since = s->worker.seen.oldest_since_ms;
@@ -279,7 +282,7 @@ kept_connection_is_seen(struct stage *s, int c, enum way way)
 		n = observe_look(&s->observe, &s->worker, world_now_ms());
 		cr_assert(n->may_hold, "%s", tell(s));
 	}
-	if (way == ACCEPTS) {
+	if (s->way == ACCEPTS) {
 		int64_t end = world_now_ms() + 20000;
 
 		while (!look(s)->reading)
@@ -288,7 +291,7 @@ kept_connection_is_seen(struct stage *s, int c, enum way way)
 }
 
 static void
-tell_story(struct stage *s, enum way way, bool keeps)
+tell_story(struct stage *s, bool keeps)
 {
 	const struct observe_seen *n;
 	ino_t first;
@@ -299,7 +302,7 @@ tell_story(struct stage *s, enum way way, bool keeps)
 	cr_expect_eq(s->worker.seen.oldest, 0);
 	cr_expect_geq(s->worker.seen.tasks, 1);
 	cr_expect_eq(s->worker.seen.processes, 1, "%s", tell(s));
-	if (way == ACCEPTS)
+	if (s->way == ACCEPTS)
 		cr_expect_geq(s->worker.seen.accepting, 1, "%s", tell(s));
 	n = observe_look(&s->observe, &s->worker, world_now_ms());
 	cr_expect_eq(n->state, OBSERVE_IDLE, "%s", tell(s));
@@ -316,7 +319,7 @@ tell_story(struct stage *s, enum way way, bool keeps)
 	cr_expect_eq(n->state, OBSERVE_BUSY, "%s", tell(s));
 	cr_expect(n->may_hold);
 	if (keeps)
-		kept_connection_is_seen(s, c, way);
+		kept_connection_is_seen(s, c);
 	else
 		finish(c);
 	close(c);
@@ -350,6 +353,7 @@ run(const char *const *words, enum way way, bool keeps, const char *address)
 	size_t i;
 
 	stage_open(&s, address);
+	s.way = way;
 	if (words[0][0] == '/')
 		argv[0] = strdup(words[0]);
 	else if (strcmp(words[0], "count.go") == 0)
@@ -361,12 +365,12 @@ run(const char *const *words, enum way way, bool keeps, const char *address)
 	free(copy_child(s.world, "count.php", 0644));
 	free(copy_child(s.world, "fcgi_records.py", 0644));
 	stage_start(&s, argv);
-	tell_story(&s, way, keeps);
+	tell_story(&s, keeps);
 	if (geteuid() == 0) {
 		stage_end_worker(&s);
 		give_up_ptrace();
 		stage_start(&s, argv);
-		tell_story(&s, way, keeps);
+		tell_story(&s, keeps);
 		cr_expect(s.worker.seen.by_looker, "%s", tell(&s));
 	}
 	stage_close(&s);
@@ -603,6 +607,26 @@ Test(observe, what_a_worker_has_started_belongs_to_it)
 	finish(c);
 	close(c);
 	until(&s, is_idle, "idle again");
+	stage_close(&s);
+}
+
+/* Its parent waits for no child, as many programs. */
+Test(observe, a_zombie_holds_nothing)
+{
+	char *argv[] = {NULL, NULL};
+	struct stage s;
+
+	stage_open(&s, "sock");
+	free(copy_child(s.world, "count", 0755));
+	argv[0] = (char *)world_script(s.world, "wrapper",
+		"#!/bin/sh\n/bin/true &\nexec @DIR@/count\n");
+	stage_start(&s, argv);
+	until(&s, is_idle, "idle");
+	cr_expect_eq(s.worker.seen.processes, 2, "%s", tell(&s));
+	if (geteuid() == 0) {
+		give_up_ptrace();
+		until(&s, is_idle, "idle for a looker");
+	}
 	stage_close(&s);
 }
 
