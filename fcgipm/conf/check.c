@@ -435,29 +435,6 @@ check_pool(struct conf_pool *p, struct conf_problems *ps)
 		check_pm(p, ps);
 }
 
-/* NOT WIRED YET: goes, name by name, as pool/pool acts on these keys. */
-static void
-check_unwired(const struct conf *c, struct conf_problems *ps)
-{
-	static const char *const keys[] = {"pm.max_requests", "pm.max_age",
-		"pm.max_memory"};
-	size_t i, j;
-
-	for (i = 0; i < c->npools; i++) {
-		const struct conf_pool *p = &c->pools[i];
-
-		if (p->pm != CONF_PM_STATIC)
-			ERROR(p, "pm", "not in this release; write static");
-		for (j = 0; j < ARRAY_SIZE(keys); j++)
-			if (is_set(p, keys[j]))
-				ERROR(p, keys[j], "not in this release; "
-					"remove it");
-	}
-	if (c->process_max > 0)
-		problem_error(ps, "[fcgipm] process.max: not in this release; "
-			"remove it");
-}
-
 int
 conf_check(struct conf *c, struct conf_problems *ps)
 {
@@ -469,7 +446,6 @@ conf_check(struct conf *c, struct conf_problems *ps)
 	}
 	check_addresses(c, ps);
 	check_process_max(c, ps);
-	check_unwired(c, ps);	/* NOT WIRED YET */
 	return ps->nerrors ? -1 : 0;
 }
 

@@ -18,6 +18,7 @@
 
 enum conf_mode { CONF_MODE_PREFORK, CONF_MODE_CGI };
 enum conf_pm { CONF_PM_STATIC, CONF_PM_DYNAMIC, CONF_PM_ONDEMAND };
+enum conf_observe { CONF_OBSERVE_AUTO, CONF_OBSERVE_KERNEL };
 enum conf_on_abort { CONF_ABORT_KILL, CONF_ABORT_FINISH };
 enum conf_nph { CONF_NPH_NO, CONF_NPH_NAME, CONF_NPH_YES };
 
@@ -90,6 +91,7 @@ struct conf_pool {
 	int64_t max_age_ms;		/* of a worker; 0 = any */
 	uint64_t max_memory_bytes;	/* of a worker; 0 = any */
 	unsigned max_retiring;		/* worn workers going at once */
+	unsigned observe;		/* enum conf_observe */
 	unsigned threads;		/* of each worker */
 	int64_t queue_timeout_ms;	/* 0 = for ever */
 	int64_t request_terminate_timeout_ms;	/* 0 = never */

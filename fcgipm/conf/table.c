@@ -15,6 +15,7 @@
 static const char *const mode_words[] = {"prefork", "cgi", NULL};
 static const char *const pm_words[] = {"static", "dynamic", "ondemand",
 	NULL};
+static const char *const observe_words[] = {"auto", "kernel", NULL};
 static const char *const abort_words[] = {"kill", "finish", NULL};
 static const char *const nph_words[] = {"no", "name", "yes", NULL};
 static const char *const level_words[] = {"error", "warning", "notice",
@@ -140,6 +141,10 @@ static const struct table_row pool_rows[] = {
 		 "workers being replaced at once, at most"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(max_retiring), .min = 1, .max = 100000},
+	{ROW("observe", "auto | kernel", "auto",
+		 "how workers are known: by a preloaded library, or not"),
+		.type = TABLE_WORD, .scope = TABLE_PREFORK, POOL(observe),
+		.words = observe_words},
 	{ROW("threads", "number", "1", "threads of each worker"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK, POOL(threads),
 		.min = 1, .max = 1024},

@@ -28,6 +28,7 @@ static struct super {
 	const struct conf *conf;
 	struct loop *loop;
 	struct loop_signals signals;
+	struct sockdiag diag;	/* for looks at the pools' sockets */
 	struct pool *pools;
 	size_t npools;		/* opened */
 	size_t nready;
@@ -132,7 +133,22 @@ on_stopped(struct pool *p)
 		loop_quit(super.loop);
 }
 
+/* What process.max leaves. */
+static unsigned
+room(void)
+{
+	unsigned alive = 0;
+	size_t i;
+
+	if (super.conf->process_max == 0)
+		return POLICY_NO_LIMIT;
+	for (i = 0; i < super.npools; i++)
+		alive += super.pools[i].alive;
+	return super.conf->process_max - MIN(alive, super.conf->process_max);
+}
+
 static const struct pool_ops pool_ops = {
+	.room = room,
 	.on_ready = on_ready,
 	.on_bad_start = on_bad_start,
 	.on_stopped = on_stopped,
@@ -178,7 +194,7 @@ open_pools(const struct super_opts *opts)
 		const struct conf_pool *conf = &super.conf->pools[i];
 
 		if (pool_open(&super.pools[i], super.loop, conf, opts->nofile,
-			    &pool_ops, why, sizeof(why)) < 0) {
+			    &super.diag, &pool_ops, why, sizeof(why)) < 0) {
 			log_error("pool %s: %s", conf->name, why);
 			return -1;
 		}
@@ -197,6 +213,7 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 		.conf = conf,
 		.tellfd = opts->tellfd,
 		.exit_code = EXIT_SYSTEM,
+		.diag = {.fd = -1},
 		.signals = {.io = {.fd = -1}, .on_signal = on_signal},
 	};
 	sigemptyset(&set);
@@ -208,6 +225,9 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 		log_error("cannot watch for events: %m");
 		goto out;
 	}
+	if (sockdiag_open(&super.diag) < 0)
+		log_debug("sock_diag: %m; some workers will not be known to "
+			"be idle");
 	if (open_pools(opts) < 0)
 		goto out;
 	for (i = 0; i < super.npools; i++)
@@ -222,6 +242,7 @@ out:
 	for (i = 0; i < super.npools; i++)
 		pool_close(&super.pools[i]);
 	free(super.pools);
+	sockdiag_close(&super.diag);
 	if (super.loop)
 		loop_signals_del(super.loop, &super.signals);
 	loop_free(&super.loop);

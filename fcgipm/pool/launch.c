@@ -20,6 +20,7 @@
 #include "base/util.h"
 #include "base/vec.h"
 #include "conf/conf.h"
+#include "pool/board.h"
 #include "pool/launch.h"
 #include "sys/listen.h"
 #include "sys/spawn.h"
@@ -27,6 +28,10 @@
 #ifndef BINDIR
 #define BINDIR "/usr/local/bin"
 #endif
+
+/* Of the board in a worker, whose pool has one socket; its eventfd is the
+ * next. */
+#define BOARD_FD 3
 
 struct launch {
 	struct spawn_spec spec;
@@ -110,8 +115,31 @@ is_configured(const struct conf_pool *conf, const char *var)
 	return false;
 }
 
+/* The administrator's own LD_PRELOAD; NULL = none. */
+static const char *
+preload_of(const struct conf_pool *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->env.n; i++)
+		if (strcmp(conf->env.v[i].name, "LD_PRELOAD") == 0)
+			return conf->env.v[i].value;
+	return conf->clear_env ? NULL : getenv("LD_PRELOAD");
+}
+
+/* Where the board is, and the library that writes it.  There is no such
+ * library in a chroot: the loader would complain. */
 static void
-build_env(struct launch *l, const struct conf_pool *conf)
+add_board(struct vec *env, const struct conf_pool *conf)
+{
+	char *shim = conf->chroot ? NULL : board_find_shim();
+
+	board_env(env, BOARD_FD, shim, preload_of(conf));
+	free(shim);
+}
+
+static void
+build_env(struct launch *l, const struct conf_pool *conf, bool board)
 {
 	struct vec *env = &l->envp;
 	char **var;
@@ -121,13 +149,18 @@ build_env(struct launch *l, const struct conf_pool *conf)
 	vec_add(env, SLOT_VAR SLOT_ROOM);
 	vec_addf(env, "FCGIPM_POOL=%s", conf->name);
 	vec_addf(env, "FCGIPM_THREADS=%u", conf->threads);
+	if (board)
+		add_board(env, conf);
 	for (i = 0; i < conf->env.n; i++)
-		vec_addf(env, "%s=%s", conf->env.v[i].name,
-			conf->env.v[i].value);
+		if (!board || strcmp(conf->env.v[i].name, "LD_PRELOAD") != 0)
+			vec_addf(env, "%s=%s", conf->env.v[i].name,
+				conf->env.v[i].value);
 	if (!conf->clear_env) {
 		for (var = environ; *var; var++)
 			if (!is_configured(conf, *var) &&
-				strncmp(*var, "FCGIPM_", 7) != 0)
+				strncmp(*var, "FCGIPM_", 7) != 0 &&
+				!(board && strncmp(*var, "LD_PRELOAD=",
+						   11) == 0))
 				vec_add(env, *var);
 		return;
 	}
@@ -213,25 +246,32 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 	l->privs.set_ids = false;
 }
 
-/* fd 0 is the first socket, 1 and 2 are the worker's log, then the rest. */
+/* fd 0 is the first socket, 1 and 2 are the worker's log; then a gateway's
+ * other sockets, or a handler's board. */
 static void
 build_fds(struct launch *l, const struct listen_socket *sockets,
-	size_t nsockets)
+	size_t nsockets, const struct board *board)
 {
+	int n = 3;
 	size_t i;
 
-	l->fds = mem_calloc(nsockets + 2, sizeof(int));
+	l->fds = mem_calloc(nsockets + 4, sizeof(int));
 	l->fds[0] = sockets[0].fd;
 	l->fds[1] = l->fds[2] = -1;
 	for (i = 1; i < nsockets; i++)
-		l->fds[i + 2] = sockets[i].fd;
+		l->fds[n++] = sockets[i].fd;
+	if (board) {
+		l->fds[n++] = board_fd(board);
+		l->fds[n++] = board_eventfd(board);
+	}
 	l->spec.fds = l->fds;
-	l->spec.nfds = (int)nsockets + 2;
+	l->spec.nfds = n;
 }
 
 struct launch *
 launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
-	size_t nsockets, unsigned long nofile, char *ret_why, size_t why_size)
+	size_t nsockets, const struct board *board, unsigned long nofile,
+	char *ret_why, size_t why_size)
 {
 	struct launch *l = mem_calloc(1, sizeof(*l));
 	const char *why = NULL;
@@ -241,7 +281,7 @@ launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
 		free(l);
 		return NULL;
 	}
-	build_env(l, conf);
+	build_env(l, conf, board);
 	if (conf->mode == CONF_MODE_CGI) {
 		build_gateway(l, conf, nsockets);
 		restore_nofile(&l->privs, nofile);
@@ -251,7 +291,7 @@ launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
 	}
 	l->privs.parent_death_signal = SIGKILL;
 	l->privs.parent = getpid();
-	build_fds(l, sockets, nsockets);
+	build_fds(l, sockets, nsockets, board);
 	l->spec.path = l->path;
 	l->spec.cwd = l->cwd;
 	l->spec.cwdfd = -1;
@@ -282,6 +322,14 @@ launch_free(struct launch **l)
 	free((*l)->fds);
 	free(*l);
 	*l = NULL;
+}
+
+void
+launch_ids(const struct launch *l, uid_t *ret_uid, gid_t *ret_gid)
+{
+	/* A gateway's spec has no ids to set: it takes them itself. */
+	*ret_uid = l->privs.set_ids ? l->privs.uid : geteuid();
+	*ret_gid = l->privs.set_ids ? l->privs.gid : getegid();
 }
 
 const struct spawn_spec *

@@ -9,7 +9,9 @@
 #define FCGIPM_POOL_LAUNCH_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
+struct board;
 struct conf_pool;
 struct launch;
 struct listen_socket;
@@ -19,16 +21,20 @@ struct spawn_spec;
 /*
  * launch_new - prepare from a checked configuration
  *
+ * board	what the workers write what they do into; NULL = none
  * nofile	soft RLIMIT_NOFILE for children without rlimit_files
  * returns	NULL with why in ret_why
  */
 struct launch *launch_new(const struct conf_pool *conf,
 	const struct listen_socket *sockets, size_t nsockets,
-	unsigned long nofile, char *ret_why, size_t why_size);
+	const struct board *board, unsigned long nofile, char *ret_why, size_t why_size);
 void launch_free(struct launch **l);
 
 /* The description for the worker in this slot; valid until the next call. */
 const struct spawn_spec *launch_spec(struct launch *l, unsigned slot);
+
+/* Whom the workers run as. */
+void launch_ids(const struct launch *l, uid_t *ret_uid, gid_t *ret_gid);
 
 /* The rlimit_* keys, and the soft nofile that was ours before it was raised;
  * the gateway sets them on its programs. */

@@ -14,50 +14,227 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "pool/board.h"
+#include "pool/census.h"
 #include "pool/launch.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
+
+/* Between two messages of a board. */
+#define DEAF_MS 10
+/* Places on a board for what a worker forks. */
+#define SPARE_SLOTS 4
+
+static void pool_adjust(struct pool *p);
+
+static struct policy_limits
+limits_of(const struct pool *p)
+{
+	const struct conf_pool *c = p->conf;
+
+	/* In cgi mode max_children counts programs, and one gateway runs
+	 * them all. */
+	if (c->mode == CONF_MODE_CGI)
+		return (struct policy_limits){
+			.pm = POLICY_STATIC, .max_children = 1};
+	return (struct policy_limits){
+		.pm = (enum policy_pm)c->pm,
+		.max_children = c->max_children,
+		.start_servers = c->start_servers,
+		.min_spare = c->min_spare_servers,
+		.max_spare = c->max_spare_servers,
+		.max_spawn_rate = c->max_spawn_rate,
+		.max_retiring = c->max_retiring,
+		.threads = c->threads,
+	};
+}
+
+/* One more; -1 with errno when not even a process could be made. */
+static int
+start_one(struct pool *p, struct pool_member *m)
+{
+	struct worker *w = &m->worker;
+
+	if (p->board)
+		board_reset(p->board, w->slot, p->conf->max_requests);
+	if (worker_start(w, launch_spec(p->launch, w->slot)) < 0)
+		return -1;
+	if (p->board)
+		board_started(p->board, w->slot, w->pid);
+	observe_worker_init(&m->eye, w->pid);
+	m->idle = m->worn = false;
+	m->weigh_ms = 0;
+	p->starting++;
+	p->alive++;
+	return 0;
+}
+
+static void
+start_some(struct pool *p, const struct policy_view *v,
+	struct policy_decision *d)
+{
+	struct pool_member *m = p->members;
+	int64_t pause;
+
+	for (; d->start > 0; d->start--, m++) {
+		while (m < p->members + p->nmembers &&
+			worker_alive(&m->worker))
+			m++;
+		if (m == p->members + p->nmembers)
+			BUG("the policy starts more workers than there may be");
+		if (start_one(p, m) == 0)
+			continue;
+		pause = policy_note_bad_start(&p->memory, v->now_ms);
+		log_error("pool %s: cannot start a worker: %s; next try in "
+			"%.1f s", p->conf->name, strerror(errno),
+			(double)pause / 1000);
+		d->again_ms = v->now_ms + pause;
+		return;
+	}
+}
+
+static void
+retire(struct pool *p, struct pool_member *m, enum retire_cause cause)
+{
+	log_debug("pool %s: worker %d is to leave: %s", p->conf->name,
+		(int)m->worker.pid, retire_cause_name(cause));
+	p->up--;
+	p->retiring++;
+	p->retiring_worn += cause != RETIRE_IDLE;
+	/* Whoever is about to accept leaves by himself. */
+	if (p->board)
+		board_ask_stop(p->board, m->worker.slot);
+	retire_begin(&m->retire, cause);
+}
+
+static void
+retire_some(struct pool *p, const struct policy_decision *d)
+{
+	struct pool_member *m;
+	unsigned i;
+
+	for (i = 0; i < d->retire_worn; i++) {
+		m = census_pick_worn(p);
+		if (m)
+			retire(p, m, m->cause);
+	}
+	for (i = 0; i < d->retire; i++) {
+		m = census_pick_idle(p);
+		if (m)
+			retire(p, m, RETIRE_IDLE);
+	}
+}
+
+/*
+ * Workers tell that few are idle, or that one has served enough.  A child may
+ * write as fast as it likes: for a moment nobody listens.
+ */
+static void
+on_hear(struct loop_io *io, uint32_t events)
+{
+	struct pool *p = container_of(io, struct pool, hear);
+	(void)events;
+
+	loop_del(p->loop, &p->hear);
+	loop_timer_set(p->loop, &p->hear_timer,
+		loop_now(p->loop) + DEAF_MS);
+	if (board_hear(p->board))
+		pool_adjust(p);
+}
+
+static void
+on_hear_timer(struct loop_timer *t)
+{
+	struct pool *p = container_of(t, struct pool, hear_timer);
+
+	if (loop_add(p->loop, &p->hear, board_eventfd(p->board), LOOP_READ) <
+		0)
+		log_error("pool %s: epoll_ctl: %s", p->conf->name,
+			strerror(errno));
+}
+
+/* Somebody knocks, and nobody is there to open. */
+static void
+on_knock(struct loop_io *io, uint32_t events)
+{
+	struct pool *p = container_of(io, struct pool, knock);
+	(void)events;
+
+	loop_del(p->loop, &p->knock);
+	pool_adjust(p);
+}
+
+static void
+listen_for_knocks(struct pool *p)
+{
+	if (p->conf->pm != CONF_PM_ONDEMAND || p->alive > 0 ||
+		p->adjust_timer.place || p->knock.fd >= 0)
+		return;
+	if (loop_add(p->loop, &p->knock, p->sockets[0].fd, LOOP_READ) < 0)
+		log_error("pool %s: epoll_ctl: %s; nobody is started for its "
+			"clients", p->conf->name, strerror(errno));
+}
+
+/* Told once, until it was not so. */
+static void
+tell_max(struct pool *p, const struct policy_decision *d)
+{
+	if (d->at_max && !p->told_max)
+		log_warning("pool %s: all of pm.max_children = %u are busy; "
+			"requests wait", p->conf->name,
+			p->conf->max_children);
+	p->told_max = d->at_max;
+}
 
 static void
 pool_adjust(struct pool *p)
 {
 	struct policy_view v = {
 		.now_ms = now_ms(),
-		.limits = {.pm = POLICY_STATIC, .max_children = p->nworkers},
+		.limits = limits_of(p),
 		.starting = p->starting,
 		.up = p->up,
+		.retiring = p->retiring,
+		.retiring_worn = p->retiring_worn,
 		.idle = POLICY_IDLE_UNKNOWN,
-		.room = POLICY_NO_LIMIT,
+		.room = p->ops->room(),
 	};
 	struct policy_decision d;
-	struct worker *w = p->workers;
-	int64_t pause;
+	int64_t look_ms = 0;
 
 	if (p->stopping)
 		return;
+	if (census_is_needed(p))
+		look_ms = census_take(p, &v);
 	d = policy_decide(&p->memory, &v);
-	for (; d.start > 0; d.start--, w++) {
-		while (worker_alive(w))
-			w++;
-		if (worker_start(w, launch_spec(p->launch, w->slot)) < 0) {
-			pause = policy_note_bad_start(&p->memory, v.now_ms);
-			log_error("pool %s: cannot start a worker: %s; next "
-				  "try in %.1f s", p->conf->name,
-				strerror(errno), (double)pause / 1000);
-			d.again_ms = v.now_ms + pause;
-			break;
-		}
-		p->starting++;
-		p->alive++;
-	}
+	start_some(p, &v, &d);
+	retire_some(p, &d);
+	if (v.limits.pm != POLICY_STATIC)
+		tell_max(p, &d);
+	if (look_ms > 0 && (d.again_ms == 0 || look_ms < d.again_ms))
+		d.again_ms = look_ms;
 	if (d.again_ms > 0)
 		loop_timer_set(p->loop, &p->adjust_timer, d.again_ms);
+	else
+		loop_timer_stop(p->loop, &p->adjust_timer);
+	listen_for_knocks(p);
 }
 
 static void
 pool_on_timer(struct loop_timer *t)
 {
 	pool_adjust(container_of(t, struct pool, adjust_timer));
+}
+
+static void
+check_ready(struct pool *p)
+{
+	const struct policy_limits l = limits_of(p);
+
+	if (p->ready || p->up < policy_fill(&l))
+		return;
+	p->ready = true;
+	p->ops->on_ready(p);
 }
 
 static void
@@ -69,11 +246,8 @@ worker_on_up(struct worker *w)
 	p->up++;
 	policy_note_up(&p->memory);
 	log_debug("pool %s: worker %d up, %u of %u", p->conf->name,
-		(int)w->pid, p->up, p->nworkers);
-	if (!p->ready && p->up == p->nworkers) {
-		p->ready = true;
-		p->ops->on_ready(p);
-	}
+		(int)w->pid, p->up, limits_of(p).max_children);
+	check_ready(p);
 	/* After a back-off the rest follows the first that came up. */
 	pool_adjust(p);
 }
@@ -105,12 +279,24 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 	bool failed)
 {
 	struct pool *p = w->owner;
+	struct pool_member *m = container_of(w, struct pool_member, worker);
+	bool retired = m->retire.step != RETIRE_NOT;
+	enum retire_cause cause = m->retire.cause;
 
 	/* The slot may be taken again before its end is told. */
 	pid_t pid = w->pid;
 	int64_t lived_ms = now_ms() - w->start_ms;
 
 	p->alive--;
+	observe_worker_fini(&m->eye);
+	if (p->board)
+		(void)board_count_idle(p->board);
+	retire_end(&m->retire);
+	if (retired) {
+		p->retiring--;
+		p->retiring_worn -= cause != RETIRE_IDLE;
+		p->ended[cause]++;
+	}
 	if (before == WORKER_STARTING)
 		p->starting--;
 	if (before == WORKER_UP)
@@ -126,7 +312,11 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 		return;
 	}
 	pool_adjust(p);
-	if (failed)
+	if (retired)
+		log_debug("pool %s: worker %d left: %s, after %.1f s",
+			p->conf->name, (int)pid, retire_cause_name(cause),
+			(double)lived_ms / 1000);
+	else if (failed)
 		log_warning("pool %s: worker %d died: %s, after %.1f s; "
 			    "replaced", p->conf->name, (int)pid, story,
 			(double)lived_ms / 1000);
@@ -135,7 +325,18 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 			p->conf->name, (int)pid, story);
 }
 
+/* A busy pool's new worker is seldom seen waiting. */
+static bool
+worker_is_up(const struct worker *w)
+{
+	const struct pool *p = w->owner;
+	struct board_seen slot;
+
+	return p->board && board_read(p->board, w->slot, &slot) && slot.ours;
+}
+
 static const struct worker_ops worker_ops = {
+	.is_up = worker_is_up,
 	.on_up = worker_on_up,
 	.on_dead = worker_on_dead,
 };
@@ -192,12 +393,45 @@ open_sockets(struct pool *p, char *why, size_t why_size)
 	return 0;
 }
 
+static int
+init_observe(struct pool *p, struct sockdiag *diag)
+{
+	int *fds = mem_calloc(p->nsockets, sizeof(*fds)), rc;
+	uid_t uid;
+	gid_t gid;
+	size_t i;
+
+	for (i = 0; i < p->nsockets; i++)
+		fds[i] = p->sockets[i].fd;
+	launch_ids(p->launch, &uid, &gid);
+	rc = observe_init(&p->observe, diag, fds, p->nsockets, uid, gid);
+	free(fds);
+	return rc;
+}
+
+static int
+open_board(struct pool *p, char *why, size_t why_size)
+{
+	const struct conf_pool *c = p->conf;
+
+	if (c->mode == CONF_MODE_CGI || c->observe == CONF_OBSERVE_KERNEL)
+		return 0;
+	p->board = board_new(p->nmembers, p->nmembers * SPARE_SLOTS,
+		c->threads);
+	if (p->board)
+		return 0;
+	snprintf(why, why_size, "the board of its workers: %s; observe = "
+		"kernel does without", strerror(errno));
+	return -1;
+}
+
 int
 pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
-	unsigned long nofile, const struct pool_ops *ops, char *ret_why,
-	size_t why_size)
+	unsigned long nofile, struct sockdiag *diag, const struct pool_ops *ops,
+	char *ret_why, size_t why_size)
 {
 	bool cgi = conf->mode == CONF_MODE_CGI;
+	struct policy_limits l;
 	unsigned i;
 
 	*p = (struct pool){
@@ -205,6 +439,9 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		.ops = ops,
 		.loop = loop,
 		.adjust_timer = {.on_timer = pool_on_timer},
+		.knock = {.on_event = on_knock, .fd = -1},
+		.hear = {.on_event = on_hear, .fd = -1},
+		.hear_timer = {.on_timer = on_hear_timer},
 	};
 	if (geteuid() == 0 && !conf->user)
 		log_warning("pool %s: its programs run as root; write user = "
@@ -212,17 +449,28 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 			conf->name);
 	if (open_sockets(p, ret_why, why_size) < 0)
 		goto fail;
-	p->launch = launch_new(conf, p->sockets, p->nsockets, nofile, ret_why,
-		why_size);
+	l = limits_of(p);
+	p->nmembers = l.max_children + l.max_retiring;
+	if (open_board(p, ret_why, why_size) < 0)
+		goto fail;
+	p->launch = launch_new(conf, p->sockets, p->nsockets, p->board, nofile,
+		ret_why, why_size);
 	if (!p->launch)
 		goto fail;
-	/* In cgi mode max_children counts programs, and one gateway runs
-	 * them all. */
-	p->nworkers = cgi ? 1 : conf->max_children;
-	p->workers = mem_calloc(p->nworkers, sizeof(*p->workers));
-	for (i = 0; i < p->nworkers; i++)
-		worker_init(&p->workers[i], loop, conf->name, i, cgi,
-			&worker_ops, p);
+	if (init_observe(p, diag) < 0) {
+		snprintf(ret_why, why_size, "listening sockets: %s",
+			strerror(errno));
+		goto fail;
+	}
+	p->members = mem_calloc(p->nmembers, sizeof(*p->members));
+	for (i = 0; i < p->nmembers; i++) {
+		struct pool_member *m = &p->members[i];
+
+		worker_init(&m->worker, loop, conf->name, i, cgi, &worker_ops,
+			p);
+		retire_init(&m->retire, loop, conf, &m->worker, &p->observe,
+			&m->eye);
+	}
 	return 0;
 fail:
 	pool_close(p);
@@ -232,6 +480,10 @@ fail:
 void
 pool_start(struct pool *p)
 {
+	check_ready(p);
+	if (p->board && (p->conf->pm != CONF_PM_STATIC ||
+				p->conf->max_requests > 0))
+		on_hear_timer(&p->hear_timer);
 	pool_adjust(p);
 }
 
@@ -242,10 +494,17 @@ pool_close(struct pool *p)
 
 	for (i = 0; i < p->nsockets; i++)
 		listen_close(&p->sockets[i]);
-	if (p->loop)
+	if (p->loop) {
 		loop_timer_stop(p->loop, &p->adjust_timer);
+		loop_timer_stop(p->loop, &p->hear_timer);
+		loop_del(p->loop, &p->knock);
+		loop_del(p->loop, &p->hear);
+	}
+	if (p->members)
+		observe_fini(&p->observe);
 	free(p->sockets);
-	free(p->workers);
+	free(p->members);
+	board_free(&p->board);
 	launch_free(&p->launch);
 	*p = (struct pool){0};
 }

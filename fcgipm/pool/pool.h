@@ -8,10 +8,13 @@
 #include <stddef.h>
 
 #include "base/loop.h"
+#include "pool/observe.h"
 #include "pool/policy.h"
+#include "pool/retire.h"
 #include "pool/worker.h"
 #include "sys/listen.h"
 
+struct board;
 struct conf_pool;
 struct launch;
 struct pool;
@@ -24,6 +27,19 @@ struct pool_ops {
 		int64_t pause_ms);
 	/* Stopping, and the last worker is gone. */
 	void (*on_stopped)(struct pool *p);
+	/* How many processes all pools together may still start. */
+	unsigned (*room)(void);
+};
+
+/* A place for a worker, and what is known of the one that has it. */
+struct pool_member {
+	struct worker worker;
+	struct retire retire;
+	struct observe_worker eye;
+	bool idle;		/* when it was last looked at */
+	bool worn;		/* due for replacement, because of cause */
+	enum retire_cause cause;
+	int64_t weigh_ms;	/* when its memory is looked at */
 };
 
 struct pool {
@@ -33,12 +49,22 @@ struct pool {
 	struct launch *launch;		/* how a worker is started */
 	struct listen_socket *sockets;
 	size_t nsockets;
-	struct worker *workers;		/* conf->max_children, or 1 gateway */
-	unsigned nworkers;
+	struct pool_member *members;
+	unsigned nmembers;	/* as many as may ever be at once */
+	struct observe observe;
+	struct board *board;		/* NULL = the kernel tells all */
+	struct loop_io hear;		/* its eventfd */
+	struct loop_timer hear_timer;	/* when it is watched again */
 	unsigned starting, up;		/* workers in these states */
+	unsigned retiring;		/* told to leave, */
+	unsigned retiring_worn;		/* of them to be replaced */
 	unsigned alive;			/* workers in any state but DEAD */
 	struct policy_memory memory;
 	struct loop_timer adjust_timer;	/* ask the policy again */
+	struct loop_io knock;	/* ondemand: the listener, watched while
+				 * there is no worker */
+	uint64_t ended[RETIRE_CAUSES];	/* workers, by cause */
+	bool told_max;		/* that pm.max_children is met */
 	bool ready;			/* on_ready was told */
 	bool stopping;
 	struct loop_timer stop_timer;	/* next step of the stop */
@@ -52,11 +78,12 @@ struct pool {
  * pool_open - resolve, open the listening sockets, start nothing yet
  *
  * nofile	soft RLIMIT_NOFILE for the children
+ * diag		borrowed, as long as the pool; may be closed
  * returns	0; -1 with why, nothing left behind
  */
 int pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
-	unsigned long nofile, const struct pool_ops *ops, char *ret_why,
-	size_t why_size);
+	unsigned long nofile, struct sockdiag *diag, const struct pool_ops *ops,
+	char *ret_why, size_t why_size);
 
 /* Starts the workers; from here on the pool keeps them at their number. */
 void pool_start(struct pool *p);

@@ -60,9 +60,9 @@ signal_all(struct pool *p, int signo)
 {
 	unsigned i;
 
-	for (i = 0; i < p->nworkers; i++)
-		if (worker_alive(&p->workers[i]))
-			worker_retire(&p->workers[i], signo);
+	for (i = 0; i < p->nmembers; i++)
+		if (worker_alive(&p->members[i].worker))
+			worker_retire(&p->members[i].worker, signo);
 }
 
 /*
@@ -99,8 +99,8 @@ signal_idle(struct pool *p)
 
 	if (fstat(p->sockets[0].fd, &st) < 0)
 		return;
-	for (i = 0; i < p->nworkers; i++) {
-		struct worker *w = &p->workers[i];
+	for (i = 0; i < p->nmembers; i++) {
+		struct worker *w = &p->members[i].worker;
 
 		/* Unreadable counts as busy. */
 		if (worker_alive(w) &&
@@ -114,8 +114,8 @@ kill_all(struct pool *p)
 {
 	unsigned i;
 
-	for (i = 0; i < p->nworkers; i++)
-		worker_kill(&p->workers[i]);
+	for (i = 0; i < p->nmembers; i++)
+		worker_kill(&p->members[i].worker);
 }
 
 static void
@@ -203,8 +203,14 @@ pool_stop(struct pool *p)
 	}
 	for (i = 0; i < p->nsockets; i++)
 		listen_unlink(&p->sockets[i]);
-	for (i = 0; i < p->nworkers; i++)
-		worker_expect_exit(&p->workers[i]);
+	loop_del(p->loop, &p->knock);
+	loop_del(p->loop, &p->hear);
+	loop_timer_stop(p->loop, &p->hear_timer);
+	for (i = 0; i < p->nmembers; i++) {
+		worker_expect_exit(&p->members[i].worker);
+		/* Whoever was on his way out goes by the same door. */
+		retire_end(&p->members[i].retire);
+	}
 	p->stop_timer.on_timer = stop_on_timer;
 	p->stop_since_ms = loop_now(p->loop);
 	p->stop_pause_ms = FIRST_LOOK_MS;

@@ -61,7 +61,7 @@ worker_look(struct worker *w)
 	if (w->exec.fd < 0)
 		seen = procfs_look(w->pid);
 	if (seen == PROCFS_ACCEPTING ||
-		(w->polls && seen == PROCFS_POLLING) ||
+		(w->polls && seen == PROCFS_POLLING) || w->ops->is_up(w) ||
 		now - w->start_ms >= UP_MS) {
 		set_state(w, WORKER_UP);
 		w->ops->on_up(w);

@@ -27,6 +27,9 @@ enum worker_state {
 struct worker;
 
 struct worker_ops {
+	/* Has it said itself that it accepts?  Asked while it is starting,
+	 * beside what the kernel shows. */
+	bool (*is_up)(const struct worker *w);
 	void (*on_up)(struct worker *w);
 	/*
 	 * The process is gone and reaped; state is WORKER_DEAD.

@@ -640,12 +640,14 @@ is_listener(int fd)
 /*
  * The supervisor wants this worker to leave.  It is told what a listener says
  * that was shut down, EINVAL, by which programs leave at every stop; nothing
- * was accepted, so nothing is lost.  A program that polls would ask for ever:
- * it accepts, and leaves by a signal when it holds no connection.
+ * was accepted, so nothing is lost.  That waits for the connections of other
+ * threads.  A program that polls would ask for ever: it accepts, and leaves by
+ * a signal when it holds no connection.
  */
 static bool
 must_leave(int fd)
 {
+	const struct timespec moment = {0, 1000000};
 	const struct timespec pause = {0, 50000000};
 	struct fcgipm_slot *worker = fcgipm_slot_at_(&view, worker_index);
 	int flags;
@@ -656,6 +658,10 @@ must_leave(int fd)
 	if (flags < 0 || (flags & O_NONBLOCK) ||
 		!fcgipm_is_still_(fd, listener_dev, listener_ino))
 		return false;
+	/* It may be main() who asks, and by returning would end the threads
+	 * that are in the middle of a request. */
+	while (FCGIPM_GET(local->slot->open) > 0)
+		nanosleep(&moment, NULL);
 	/* One that does not leave shall not keep a core busy with asking. */
 	if (FCGIPM_ADD(local->refused, 1) > 100)
 		nanosleep(&pause, NULL);

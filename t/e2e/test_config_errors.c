@@ -41,7 +41,7 @@ static const struct {
 		"fcgipm.ini:4: [www] slowlog"},
 	{"[global]", "[global]\npid = x\n[www]\n" LISTEN HANDLER,
 		"fcgipm.ini:1: [global]"},
-	{"later feature", "[www]\n" LISTEN HANDLER "pm = dynamic\n",
+	{"no such pm", "[www]\n" LISTEN HANDLER "pm = adaptive\n",
 		"fcgipm.ini:4: [www] pm"},
 	{"wrong type", "[www]\n" LISTEN HANDLER "pm.max_children = many\n",
 		"fcgipm.ini:4: [www] pm.max_children: write a whole number"},

@@ -233,8 +233,6 @@ static const struct {
 		"pm.max_children?", ANY},
 	{"near, prefix left out", HEAD "linger = 1s\n",
 		":4: [www] linger: no such key; did you mean cgi.linger?", ANY},
-	{"later release", HEAD "observe = auto\n",
-		":4: [www] observe: no such key", ANY},
 	{"of cgi pools", HEAD "queue_timeout = 1s\n",
 		":4: [www] queue_timeout: ", ANY},
 	{"a key of [fcgipm]", HEAD "pid = x\n",
@@ -292,17 +290,6 @@ static const struct {
 	{"no way of PHP-FPM's", HEAD "pm = adaptive\n",
 		":4: [www] pm: write static | dynamic | ondemand, not "
 		"\"adaptive\"", ANY},
-	/* NOT WIRED YET: these five go with check_unwired(). */
-	{"pm not wired", HEAD "pm = dynamic\n",
-		":4: [www] pm: not in this release; write static", ANY},
-	{"requests not wired", HEAD "pm.max_requests = 1\n",
-		":4: [www] pm.max_requests: not in this release", ANY},
-	{"age not wired", HEAD "pm.max_age = 1\n",
-		":4: [www] pm.max_age: not in this release", ANY},
-	{"memory not wired", HEAD "pm.max_memory = 1M\n",
-		":4: [www] pm.max_memory: not in this release", ANY},
-	{"process.max not wired", "[fcgipm]\nprocess.max = 9\n" HEAD,
-		"[fcgipm] process.max: not in this release", ANY},
 	{"spares the wrong way round", DYNAMIC "pm.min_spare_servers = 4\n"
 		"pm.max_spare_servers = 3\n",
 		":6: [www] pm.min_spare_servers: 4 is more than "
@@ -528,7 +515,7 @@ Test(conf, spares_that_are_not_written_follow_from_the_others)
 			20},
 		{"pm.max_children = 20\npm.start_servers = 3\n", 1, 3, 10},
 	};
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct conf_problems ps = {0};
@@ -538,11 +525,8 @@ Test(conf, spares_that_are_not_written_follow_from_the_others)
 
 		snprintf(text, sizeof(text), HEAD "pm = dynamic\n%s",
 			rows[i].text);
-		/* NOT WIRED YET: expect success */
-		(void)conf_load(write_file("a.ini", text), &c, &ps);
-		for (j = 0; j < ps.n; j++)
-			cr_expect(strstr(ps.v[j].text, "not in this release"),
-				"%s", ps.v[j].text);
+		cr_expect_eq(conf_load(write_file("a.ini", text), &c, &ps), 0);
+		cr_expect_eq(ps.n, 0, "%s", text);
 		p = &c.pools[0];
 		cr_expect_eq(p->pm, CONF_PM_DYNAMIC);
 		cr_expect_eq(p->min_spare_servers, rows[i].min, "%s", text);
@@ -591,25 +575,18 @@ Test(conf, keys_without_effect_are_warned_of)
 		{"[fcgipm]\nprocess.max = 5\n" HEAD "pm.max_age = 1h\n",
 			NULL},
 	};
-	size_t i, j, n;
+	size_t i, j;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct conf_problems ps = {0};
 		struct conf c;
 
-		/* NOT WIRED YET: expect success */
-		(void)conf_load(write_file("a.ini", rows[i].text), &c, &ps);
-		for (n = 0, j = 0; j < ps.n; j++) {
-			if (!ps.v[j].warning) {
-				cr_expect(strstr(ps.v[j].text, "not in this "
-					"release"), "%s", ps.v[j].text);
-				continue;
-			}
-			n++;
+		cr_expect_eq(conf_load(write_file("a.ini", rows[i].text), &c,
+				     &ps), 0);
+		for (j = 0; j < ps.n; j++)
 			cr_expect(rows[i].want && strstr(ps.v[j].text,
 				rows[i].want), "%s", ps.v[j].text);
-		}
-		cr_expect_eq(n, rows[i].want != NULL, "%s", rows[i].text);
+		cr_expect_eq(ps.n, rows[i].want != NULL, "%s", rows[i].text);
 		conf_problems_free(&ps);
 		conf_free(&c);
 	}

@@ -1,0 +1,174 @@
+/*
+ * census.c - what the workers of a pool do; see census.h
+ *
+ * Called by pool/pool before it asks the policy.  Looking costs a few
+ * microseconds a worker, so pools that do not depend on it are never looked
+ * at.
+ */
+#include "base/util.h"
+#include "conf/conf.h"
+#include "pool/board.h"
+#include "pool/census.h"
+#include "pool/pool.h"
+#include "sys/procfs.h"
+
+/* Nothing tells when a worker of a foreign program becomes busy. */
+#define LOOK_MS 1000
+/* To count the pages of a process costs far more than a look at it. */
+#define WEIGH_MS 10000
+
+static bool
+scales(const struct pool *p)
+{
+	return p->conf->mode == CONF_MODE_PREFORK &&
+		p->conf->pm != CONF_PM_STATIC;
+}
+
+static bool
+recycles(const struct pool *p)
+{
+	return p->conf->mode == CONF_MODE_PREFORK &&
+		(p->conf->max_requests > 0 || p->conf->max_age_ms > 0 ||
+			p->conf->max_memory_bytes > 0);
+}
+
+bool
+census_is_needed(const struct pool *p)
+{
+	return scales(p) || recycles(p);
+}
+
+static bool
+wear_out(struct pool_member *m, enum retire_cause cause)
+{
+	m->worn = true;
+	m->cause = cause;
+	return true;
+}
+
+/* Is it due to be replaced, and why? */
+static bool
+is_worn(struct pool *p, struct pool_member *m, const struct board_seen *slot,
+	int64_t now, int64_t *again_ms)
+{
+	const struct conf_pool *conf = p->conf;
+	int64_t due = m->worker.start_ms + conf->max_age_ms;
+	uint64_t bytes;
+
+	if (m->worn)
+		return true;
+	if (conf->max_requests > 0 && slot->requests >= conf->max_requests)
+		return wear_out(m, RETIRE_REQUESTS);
+	if (conf->max_age_ms > 0 && now >= due)
+		return wear_out(m, RETIRE_AGE);
+	if (conf->max_age_ms > 0)
+		*again_ms = MIN(*again_ms, due);
+	if (conf->max_memory_bytes == 0)
+		return false;
+	if (now >= m->weigh_ms) {
+		m->weigh_ms = now + WEIGH_MS;
+		if (procfs_memory(m->worker.pid, &bytes) !=
+				PROCFS_MEMORY_UNKNOWN &&
+			bytes > conf->max_memory_bytes)
+			return wear_out(m, RETIRE_MEMORY);
+	}
+	*again_ms = MIN(*again_ms, m->weigh_ms);
+	return false;
+}
+
+/* Idle since when?  0 = it is not, -1 = nobody knows. */
+static int64_t
+idle_since(struct pool *p, struct pool_member *m,
+	const struct board_seen *slot, int64_t now)
+{
+	const struct observe_seen *seen;
+
+	if (slot->attached && slot->ours && !slot->blind)
+		return slot->open == 0 && slot->accepting > 0 ?
+			MAX(slot->since_ms, (int64_t)1) : 0;
+	seen = observe_look(&p->observe, &m->eye, now);
+	if (seen->state == OBSERVE_UNKNOWN)
+		return -1;
+	return seen->state == OBSERVE_IDLE ? seen->since_ms : 0;
+}
+
+static void
+count_idle(struct pool *p, struct pool_member *m,
+	const struct board_seen *slot, struct policy_view *view)
+{
+	int64_t since = idle_since(p, m, slot, view->now_ms);
+	int64_t due = since + p->conf->process_idle_timeout_ms;
+
+	m->idle = since > 0;
+	if (since < 0)
+		view->idle = POLICY_IDLE_UNKNOWN;
+	if (since <= 0)
+		return;
+	if (view->idle != POLICY_IDLE_UNKNOWN)
+		view->idle++;
+	if (view->now_ms >= due)
+		view->idle_long++;
+	else if (view->idle_due_ms == 0 || due < view->idle_due_ms)
+		view->idle_due_ms = due;
+}
+
+int64_t
+census_take(struct pool *p, struct policy_view *view)
+{
+	int64_t now = view->now_ms, again_ms = INT64_MAX;
+	struct sockdiag_queue queue;
+	unsigned i;
+
+	view->idle = scales(p) ? 0 : POLICY_IDLE_UNKNOWN;
+	for (i = 0; i < p->nmembers; i++) {
+		struct pool_member *m = &p->members[i];
+		struct board_seen slot = {0};
+
+		if (m->worker.state != WORKER_UP)
+			continue;
+		if (p->board)
+			(void)board_read(p->board, m->worker.slot, &slot);
+		if (recycles(p) && is_worn(p, m, &slot, now, &again_ms))
+			view->worn++;
+		if (scales(p))
+			count_idle(p, m, &slot, view);
+	}
+	if (scales(p)) {
+		if (observe_queue(&p->observe, &queue) == 0)
+			view->queue = queue.waiting;
+		if (p->alive > 0)
+			again_ms = MIN(again_ms, now + LOOK_MS);
+	}
+	return again_ms == INT64_MAX ? 0 : again_ms;
+}
+
+static bool
+is_older(const struct pool_member *a, const struct pool_member *b)
+{
+	return !b || a->worker.start_ms < b->worker.start_ms;
+}
+
+struct pool_member *
+census_pick_idle(struct pool *p)
+{
+	struct pool_member *best = NULL, *m;
+
+	for (m = p->members; m < p->members + p->nmembers; m++)
+		if (m->worker.state == WORKER_UP && m->idle &&
+			is_older(m, best))
+			best = m;
+	return best;
+}
+
+struct pool_member *
+census_pick_worn(struct pool *p)
+{
+	struct pool_member *best = NULL, *m;
+
+	for (m = p->members; m < p->members + p->nmembers; m++)
+		if (m->worker.state == WORKER_UP && m->worn &&
+			(!best || m->idle > best->idle ||
+				(m->idle == best->idle && is_older(m, best))))
+			best = m;
+	return best;
+}

@@ -1,0 +1,196 @@
+/*
+ * retire.c - take one worker out of its pool; see retire.h
+ *
+ * Called by pool/pool for a worker that is too many, worn out or old.  The
+ * steps are those of no process manager but necessary: a look without
+ * stopping, SIGSTOP, a look that cannot be overtaken, the signal, SIGCONT.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "pool/observe.h"
+#include "pool/retire.h"
+#include "pool/worker.h"
+
+#define FIRST_PAUSE_MS 3
+#define LAST_PAUSE_MS 100
+/* Until one that was told to go is looked at again. */
+#define LEAVE_MS 1000
+/* SIGSTOP takes some 60 us; in one piece no more than this is waited. */
+#define STOP_TRIES 20
+#define STOP_TRY_NS 20000
+
+static void
+send_signal(const struct retire *r, int signo)
+{
+	/* Fails only for one that is dead already. */
+	(void)syscall(SYS_pidfd_send_signal, r->w->pidfd, signo, NULL, 0);
+}
+
+static void
+come_back(struct retire *r, int64_t ms)
+{
+	loop_timer_set(r->loop, &r->timer, loop_now(r->loop) + ms);
+}
+
+/* It has something to do: the next look is later. */
+static void
+leave_alone(struct retire *r)
+{
+	int64_t late_ms = loop_now(r->loop) - r->since_ms;
+
+	if (r->step == RETIRE_STOPPING)
+		send_signal(r, SIGCONT);
+	r->step = RETIRE_LOOKING;
+	come_back(r, r->pause_ms);
+	r->pause_ms = MIN(r->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
+	if (late_ms < r->conf->stop_timeout_ms || r->told_late)
+		return;
+	r->told_late = true;
+	log_warning("pool %s: worker %d is to leave (%s) and was not seen "
+		"without a connection for %lld s; it goes on serving",
+		r->conf->name, (int)r->w->pid, retire_cause_name(r->cause),
+		(long long)late_ms / 1000);
+}
+
+
+/* SIGSTOP took effect; an end is told by the pidfd, as ever. */
+static bool
+is_stopped(const struct retire *r)
+{
+	siginfo_t si = {0};
+
+	return waitid(P_PIDFD, (id_t)r->w->pidfd, &si, WSTOPPED | WNOHANG) ==
+			0 && si.si_pid != 0;
+}
+
+static bool
+wait_stopped(const struct retire *r)
+{
+	const struct timespec pause = {.tv_nsec = STOP_TRY_NS};
+	int i;
+
+	for (i = 0; i < STOP_TRIES; i++) {
+		if (is_stopped(r))
+			return true;
+		(void)nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+/* It can accept nothing now, so what this look says stays true. */
+static void
+decide(struct retire *r)
+{
+	const struct observe_seen *seen = observe_look_closely(r->observe,
+		r->eye, loop_now(r->loop));
+
+	/* Without a connection, and yet at work: what a program does behind
+	 * its answer is not for us to cut off. */
+	if (seen->may_hold || seen->state != OBSERVE_IDLE) {
+		leave_alone(r);
+		return;
+	}
+	if (seen->tasks == seen->accepting || seen->processes > 1) {
+		/* It wakes up with the signal: accept(2) hands out nothing
+		 * before that is delivered.  Whoever has processes of its own
+		 * must send them away itself. */
+		send_signal(r, (int)r->conf->stop_signal);
+		send_signal(r, SIGCONT);
+	} else {
+		/* It polls, or has threads: what it would do with a signal is
+		 * not known, but it holds nobody's request. */
+		send_signal(r, SIGKILL);
+	}
+	/* A program that goes on all the same is tried again. */
+	r->step = RETIRE_LEAVING;
+	come_back(r, LEAVE_MS);
+}
+
+static void
+look_and_stop(struct retire *r)
+{
+	const struct observe_seen *seen = observe_look(r->observe, r->eye,
+		loop_now(r->loop));
+
+	if (seen->state != OBSERVE_IDLE && seen->may_hold) {
+		leave_alone(r);
+		return;
+	}
+	r->step = RETIRE_STOPPING;
+	send_signal(r, SIGSTOP);
+	if (wait_stopped(r))
+		decide(r);
+	else
+		come_back(r, FIRST_PAUSE_MS);
+}
+
+static void
+on_timer(struct loop_timer *timer)
+{
+	struct retire *r = container_of(timer, struct retire, timer);
+
+	if (r->step != RETIRE_STOPPING)
+		look_and_stop(r);
+	else if (is_stopped(r))
+		decide(r);
+	else
+		leave_alone(r);
+}
+
+void
+retire_init(struct retire *r, struct loop *loop, const struct conf_pool *conf,
+	struct worker *w, struct observe *observe, struct observe_worker *eye)
+{
+	*r = (struct retire){
+		.w = w,
+		.observe = observe,
+		.eye = eye,
+		.conf = conf,
+		.loop = loop,
+		.timer = {.on_timer = on_timer},
+	};
+}
+
+void
+retire_begin(struct retire *r, enum retire_cause cause)
+{
+	if (r->step != RETIRE_NOT)
+		return;
+	worker_expect_exit(r->w);
+	r->step = RETIRE_LOOKING;
+	r->told_late = false;
+	r->cause = cause;
+	r->since_ms = loop_now(r->loop);
+	r->pause_ms = FIRST_PAUSE_MS;
+	look_and_stop(r);
+}
+
+void
+retire_end(struct retire *r)
+{
+	if (r->step == RETIRE_STOPPING && worker_alive(r->w))
+		send_signal(r, SIGCONT);
+	r->step = RETIRE_NOT;
+	loop_timer_stop(r->loop, &r->timer);
+}
+
+const char *
+retire_cause_name(enum retire_cause cause)
+{
+	static const char *const names[RETIRE_CAUSES] = {
+		[RETIRE_IDLE] = "idle",
+		[RETIRE_REQUESTS] = "requests",
+		[RETIRE_AGE] = "age",
+		[RETIRE_MEMORY] = "memory",
+	};
+
+	return names[cause];
+}

@@ -1,0 +1,66 @@
+/*
+ * retire.h - take one worker out of its pool without losing a request
+ *
+ * No signal is sent to a program that may hold a connection: most die of it,
+ * in the middle of a request.  The worker is looked at until it seems idle,
+ * stopped, and looked at again: while it is stopped it can accept nothing, so
+ * what that look says stays true.  What was queued goes to the others.  However
+ * long that takes, it is not killed meanwhile: it goes on serving.
+ */
+#ifndef FCGIPM_POOL_RETIRE_H
+#define FCGIPM_POOL_RETIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+
+struct conf_pool;
+struct observe;
+struct observe_worker;
+struct worker;
+
+/* Why a worker leaves; its end is counted by it. */
+enum retire_cause {
+	RETIRE_IDLE,		/* more are idle than needed */
+	RETIRE_REQUESTS,	/* pm.max_requests */
+	RETIRE_AGE,		/* pm.max_age */
+	RETIRE_MEMORY,		/* pm.max_memory */
+	RETIRE_CAUSES
+};
+
+enum retire_step {
+	RETIRE_NOT,		/* not at it */
+	RETIRE_LOOKING,		/* it may hold a connection */
+	RETIRE_STOPPING,	/* SIGSTOP is sent */
+	RETIRE_LEAVING		/* told to go while it held none */
+};
+
+struct retire {
+	struct worker *w;
+	struct observe *observe;	/* borrowed, as the next two */
+	struct observe_worker *eye;
+	const struct conf_pool *conf;
+	struct loop *loop;
+	struct loop_timer timer;	/* the next step */
+	enum retire_step step;
+	enum retire_cause cause;
+	int64_t since_ms, pause_ms;
+	bool told_late;		/* that it takes longer than stop_timeout */
+};
+
+void retire_init(struct retire *r, struct loop *loop,
+	const struct conf_pool *conf, struct worker *w,
+	struct observe *observe, struct observe_worker *eye);
+
+/* From now on it is let go at the first moment; its owner's on_dead() tells
+ * the end.  A worker that is starting or up. */
+void retire_begin(struct retire *r, enum retire_cause cause);
+
+/* It is dead, or somebody else ends it: lets it run if it is stopped. */
+void retire_end(struct retire *r);
+
+/* "idle", "requests", ... */
+const char *retire_cause_name(enum retire_cause cause);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * test_scale.c - how many workers a pool has, seen from outside
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define ENOUGH 64
+
+struct crowd {
+	struct world *w;
+	size_t least, most;
+};
+
+static bool
+has_workers(void *arg)
+{
+	const struct crowd *c = arg;
+	pid_t pids[ENOUGH];
+	size_t n = world_children(c->w->pid, pids, ENOUGH);
+
+	return n >= c->least && n <= c->most;
+}
+
+static void
+expect_workers(struct world *w, size_t least, size_t most, const char *what)
+{
+	struct crowd c = {w, least, most};
+
+	world_until(has_workers, &c, what);
+}
+
+static long
+ask_pid(struct world *w)
+{
+	struct answer a = client_script(w, "www.sock", NULL, NULL);
+	long pid = answer_number(&a, "pid");
+
+	answer_free(&a);
+	return pid;
+}
+
+/* The kernel's tier and the preload one lead to the same. */
+static const char *const tiers[] = {"", "observe = kernel\n"};
+
+Test(scale, nobody_at_rest_on_demand, .timeout = 60)
+{
+	char ini[500];
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct world *w = world_open();
+		long pid;
+
+		snprintf(ini, sizeof(ini), "[www]\n"
+			"listen = @DIR@/www.sock\n"
+			"handler = @BIN@/handlers/whoami\n"
+			"pm = ondemand\n"
+			"pm.max_children = 3\n"
+			"pm.process_idle_timeout = 1500ms\n%s", tiers[i]);
+		world_start(w, ini);
+		expect_workers(w, 0, 0, "no worker at rest");
+		pid = ask_pid(w);
+		cr_expect_eq(ask_pid(w), pid, "the same worker again");
+		expect_workers(w, 0, 0, "it left when nobody came");
+		cr_expect_neq(ask_pid(w), pid, "and another one comes");
+		world_close(&w);
+	}
+}
+
+/* Connections that are being served until their client goes. */
+static void
+occupy(struct world *w, int *fds, size_t n)
+{
+	static const char *const params[] = {"QUERY_STRING=seconds=100", NULL};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		fds[i] = client_connect(w, "www.sock");
+		client_begin(fds[i], 1, 0, params);
+	}
+}
+
+static void
+leave(int *fds, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+Test(scale, spare_ones_follow_the_load, .timeout = 120)
+{
+	char ini[500];
+	int fds[6];
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct world *w = world_open();
+
+		snprintf(ini, sizeof(ini), "[www]\n"
+			"listen = @DIR@/www.sock\n"
+			"handler = @BIN@/handlers/upload\n"
+			"pm = dynamic\n"
+			"pm.max_children = 8\n"
+			"pm.start_servers = 2\n"
+			"pm.min_spare_servers = 2\n"
+			"pm.max_spare_servers = 3\n%s", tiers[i]);
+		world_start(w, ini);
+		expect_workers(w, 2, 2, "start_servers");
+		occupy(w, fds, 4);
+		expect_workers(w, 6, 7, "four busy ones and two to spare");
+		occupy(w, fds + 4, 2);
+		expect_workers(w, 8, 8, "no more than max_children");
+		leave(fds, 6);
+		expect_workers(w, 2, 3, "the spare ones left");
+		cr_expect(!world_log_has(w, "died"));
+		w->fds = 0;	/* more workers, or fewer, than at first */
+		world_close(&w);
+	}
+}
+
+struct change {
+	struct world *w;
+	long pid;
+	unsigned requests;
+};
+
+static bool
+is_another(void *arg)
+{
+	struct change *c = arg;
+
+	c->requests++;
+	return ask_pid(c->w) != c->pid;
+}
+
+Test(scale, a_worker_is_replaced_after_its_requests, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct change c = {.w = w};
+
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/whoami\n"
+		"pm.max_children = 1\n"
+		"pm.max_requests = 3\n");
+	c.pid = ask_pid(w);
+	world_until(is_another, &c, "another worker answers");
+	cr_expect_geq(c.requests, 3, "not before the third: %u", c.requests);
+	expect_workers(w, 1, 1, "one again");
+	cr_expect(!world_log_has(w, "died"));
+	world_close(&w);
+}
+
+Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fds[4];
+
+	world_start(w, "[fcgipm]\n"
+		"process.max = 3\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/upload\n"
+		"pm = ondemand\n"
+		"pm.max_children = 8\n"
+		"[other]\n"
+		"listen = @DIR@/other.sock\n"
+		"handler = @BIN@/handlers/whoami\n"
+		"pm.max_children = 1\n");
+	occupy(w, fds, 4);
+	expect_workers(w, 3, 3, "one of the one pool, two of the other");
+	/* A look or two later it is still so. */
+	sleep(2);
+	expect_workers(w, 3, 3, "and no more");
+	leave(fds, 4);
+	w->fds = 0;
+	world_close(&w);
+}
