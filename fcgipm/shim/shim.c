@@ -590,7 +590,8 @@ feed_vector(int fd, struct conn *c, bool in, const struct iovec *iov,
 /* -- the board ----------------------------------------------------------- */
 
 /* Before the first accept of a process: its slot.  Threads that come together
- * let the first one go on; should it be stopped meanwhile, they go without. */
+ * let the first one go on; should it be stopped meanwhile, they go without
+ * until they have accepted. */
 static void
 attach(void)
 {
@@ -671,7 +672,8 @@ must_leave(int fd)
 
 enum entry {
 	ENTRY_REFUSED,		/* errno says so */
-	ENTRY_UNSEEN,		/* not our listener, or no slot */
+	ENTRY_UNSEEN,		/* not our listener */
+	ENTRY_EARLY,		/* no slot, or not yet */
 	ENTRY_COUNTED
 };
 
@@ -680,9 +682,13 @@ before_accept(int fd)
 {
 	int err = errno;
 
-	if (!local || !is_listener(fd) || !is_attached()) {
+	if (!local || !is_listener(fd)) {
 		errno = err;
 		return ENTRY_UNSEEN;
+	}
+	if (!is_attached()) {
+		errno = err;
+		return ENTRY_EARLY;
 	}
 	if (must_leave(fd))
 		return ENTRY_REFUSED;
@@ -696,9 +702,12 @@ after_accept(int fd, enum entry entry, int conn)
 {
 	int err = errno;
 
-	if (entry == ENTRY_UNSEEN)
+	if (entry == ENTRY_UNSEEN || (entry == ENTRY_EARLY && !is_attached())) {
+		errno = err;
 		return conn;
-	(void)FCGIPM_ADD(local->slot->accepting, -1);
+	}
+	if (entry == ENTRY_COUNTED)
+		(void)FCGIPM_ADD(local->slot->accepting, -1);
 	if (conn >= 0)
 		conn_begin(conn);
 	else if (err == EINTR && must_leave(fd))
