@@ -81,7 +81,7 @@ start_some(struct pool *p, const struct policy_view *v,
 			worker_alive(&m->worker))
 			m++;
 		if (m == p->members + p->nmembers)
-			BUG("the policy starts more workers than there may be");
+			return;		/* one that is killed keeps its place */
 		if (start_one(p, m) == 0)
 			continue;
 		pause = policy_note_bad_start(&p->memory, v->now_ms);
