@@ -495,6 +495,21 @@ keep(struct observe_worker *w, struct observe_seen *s, int64_t now)
 	w->seen = *s;
 }
 
+/* What has ended does nothing either. */
+static bool
+are_stopped(const struct view *v)
+{
+	char state;
+	size_t i;
+
+	for (i = 0; i < v->npids; i++) {
+		state = procfs_state(v->pids[i]);
+		if (state && !strchr("TtZX", state))
+			return false;
+	}
+	return true;
+}
+
 const struct observe_seen *
 observe_look_closely(struct observe *o, struct observe_worker *w, int64_t now)
 {
@@ -509,11 +524,12 @@ observe_look_closely(struct observe *o, struct observe_worker *w, int64_t now)
 	v.by_looker = false;
 	if (w->watch.pid == 0 && procfs_watch_open(&w->watch, w->pid) < 0) {
 		v.sockets_err = v.tasks_err = errno;
-		v.npids = 1;
+		v.pids[v.npids++] = w->pid;
 	} else {
 		look_processes(o, w, &v);
 	}
 	s.processes = (unsigned)v.npids;
+	s.stopped = are_stopped(&v);
 	s.tasks = v.tasks.total;
 	s.accepting = v.tasks.accepting;
 	s.by_looker = v.by_looker;

@@ -49,6 +49,7 @@ struct observe_seen {
 	int64_t oldest_since_ms;	/* first look that saw it */
 	bool reading;		/* a task waits for bytes from a connection */
 	unsigned processes;	/* the worker and those it has started */
+	bool stopped;		/* all of these, by a signal; looked closely */
 	unsigned tasks;		/* of them all */
 	unsigned accepting;	/* tasks that sleep in accept on a listener */
 	bool by_looker;		/* seen by the child of the pool's uid */

@@ -22,6 +22,8 @@
 
 /* Between two messages of a board. */
 #define DEAF_MS 10
+/* A worker that has not accepted by then may have a child that does. */
+#define CHILDREN_AFTER_MS 30
 /* Places on a board for what a worker forks. */
 #define SPARE_SLOTS 4
 
@@ -331,8 +333,20 @@ worker_is_up(const struct worker *w)
 {
 	const struct pool *p = w->owner;
 	struct board_seen slot;
+	unsigned i;
 
-	return p->board && board_read(p->board, w->slot, &slot) && slot.ours;
+	if (!p->board)
+		return false;
+	if (board_read(p->board, w->slot, &slot))
+		return slot.ours;
+	/* It may be one of its children who accepts. */
+	if (loop_now(p->loop) - w->start_ms < CHILDREN_AFTER_MS)
+		return false;
+	for (i = p->nmembers; i < board_slots(p->board); i++)
+		if (board_read(p->board, i, &slot) &&
+			slot.owner == (int)w->slot)
+			return true;
+	return false;
 }
 
 static const struct worker_ops worker_ops = {

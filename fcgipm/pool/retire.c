@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,11 +26,13 @@
 #define STOP_TRIES 20
 #define STOP_TRY_NS 20000
 
+/* To the worker and to what it has started: a shell that waits for a handler,
+ * a program that forks its own.  It leads a group, since it is up. */
 static void
 send_signal(const struct retire *r, int signo)
 {
-	/* Fails only for one that is dead already. */
-	(void)syscall(SYS_pidfd_send_signal, r->w->pidfd, signo, NULL, 0);
+	/* Not reaped, so the number is still its own. */
+	(void)kill(-r->w->pid, signo);
 }
 
 static void
@@ -94,14 +95,13 @@ decide(struct retire *r)
 
 	/* Without a connection, and yet at work: what a program does behind
 	 * its answer is not for us to cut off. */
-	if (seen->may_hold || seen->state != OBSERVE_IDLE) {
+	if (seen->may_hold || seen->state != OBSERVE_IDLE || !seen->stopped) {
 		leave_alone(r);
 		return;
 	}
 	if (seen->tasks == seen->accepting || seen->processes > 1) {
 		/* It wakes up with the signal: accept(2) hands out nothing
-		 * before that is delivered.  Whoever has processes of its own
-		 * must send them away itself. */
+		 * before that is delivered. */
 		send_signal(r, (int)r->conf->stop_signal);
 		send_signal(r, SIGCONT);
 	} else {

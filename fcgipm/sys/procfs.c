@@ -243,22 +243,29 @@ each_number(struct procfs_watch *w, int fd, number_fn fn, void *arg)
 	return rc;
 }
 
-/* Has it ended, and is only not yet waited for? */
-static bool
-is_zombie(pid_t pid)
+char
+procfs_state(pid_t pid)
 {
-	char path[64], *text, *end;
-	bool zombie = false;
+	char path[64], *text, *end, state = 0;
 	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (fd_read_file(path, 4096, &text, &len) < 0)
-		return false;
+		return 0;
 	end = strrchr(text, ')');
 	if (end && end[1] == ' ')
-		zombie = end[2] == 'Z' || end[2] == 'X';
+		state = end[2];
 	free(text);
-	return zombie;
+	return state;
+}
+
+/* Has it ended, and is only not yet waited for? */
+static bool
+is_zombie(pid_t pid)
+{
+	char state = procfs_state(pid);
+
+	return state == 'Z' || state == 'X';
 }
 
 /*

@@ -30,6 +30,9 @@ int procfs_holds_connection(pid_t pid, ino_t listen_ino);
 /* The process that has this socket open, 0 when none is seen. */
 pid_t procfs_find_socket(ino_t ino);
 
+/* The letter of proc_pid_stat(5): 'R', 'S', 'T' when stopped; 0 when gone. */
+char procfs_state(pid_t pid);
+
 /* "nginx" of pid, "?" when unknown. */
 void procfs_name(pid_t pid, char *buf, size_t size);
 

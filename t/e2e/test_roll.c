@@ -30,6 +30,7 @@ struct roll {
 	atomic_long served, lost, cut, stuck;
 	atomic_bool over;
 	pthread_mutex_t lock;
+	size_t wanted;
 	int pids[PIDS];		/* of workers that answered */
 	size_t npids;
 };
@@ -177,12 +178,6 @@ hammer(void *arg)
 	return NULL;
 }
 
-static size_t
-replacements(void)
-{
-	return hostile_size(30, 300);
-}
-
 static bool
 is_replaced(void *arg)
 {
@@ -190,7 +185,7 @@ is_replaced(void *arg)
 	bool done;
 
 	pthread_mutex_lock(&r->lock);
-	done = r->npids >= replacements() + WORKERS;
+	done = r->npids >= r->wanted;
 	pthread_mutex_unlock(&r->lock);
 	return done || atomic_load(&r->lost) + atomic_load(&r->cut) +
 			atomic_load(&r->stuck) > 0;
@@ -212,6 +207,7 @@ struct kind {
 	const char *script;	/* NULL = the handler itself */
 	bool tcp;
 	bool kernel;		/* nothing is preloaded, or can be */
+	size_t replacements;
 };
 
 /*
@@ -229,6 +225,7 @@ roll(const struct kind *k)
 
 	memset(&r, 0, sizeof(r));
 	r.w = w;
+	r.wanted = k->replacements + WORKERS;
 	pthread_mutex_init(&r.lock, NULL);
 	make_requests(&r, k->script ? k->script : k->handler);
 	snprintf(address, sizeof(address), "%s", "roll.sock");
@@ -256,6 +253,9 @@ roll(const struct kind *k)
 	cr_expect_eq(atomic_load(&r.lost), 0);
 	cr_expect_eq(atomic_load(&r.cut), 0);
 	cr_expect_eq(atomic_load(&r.stuck), 0);
+	/* One is always being replaced, and looked at. */
+	cr_expect_lt(world_fd_count(w->pid), w->fds + 16);
+	w->fds = 0;
 	world_close(&w);
 }
 
@@ -263,7 +263,8 @@ roll(const struct kind *k)
 static void
 roll_all(const char *handler, const char *args, const char *script)
 {
-	struct kind k = {.handler = handler, .args = args, .script = script};
+	struct kind k = {.handler = handler, .args = args, .script = script,
+		.replacements = hostile_size(30, 300)};
 	int i;
 
 	for (i = 0; i < 4; i++) {
@@ -281,7 +282,7 @@ Test(roll, c, .timeout = 240)
 Test(roll, c_static, .timeout = 240)
 {
 	struct kind k = {.handler = world_child("echo_static"), .args = "",
-		.kernel = true};
+		.kernel = true, .replacements = hostile_size(30, 300)};
 
 	roll(&k);
 	k.tcp = true;
@@ -306,4 +307,27 @@ Test(roll, php, .timeout = 240)
 Test(roll, python, .timeout = 240)
 {
 	roll_all(world_child("echo.py"), "", NULL);
+}
+
+/* Not the worker accepts, but what it has started. */
+static void
+roll_family(const char *handler, const char *args, const char *script)
+{
+	struct kind k = {.handler = handler, .args = args, .script = script,
+		.replacements = hostile_size(10, 100)};
+
+	roll(&k);
+	k.kernel = true;
+	roll(&k);
+}
+
+Test(roll, below_a_shell, .timeout = 240)
+{
+	roll_family(world_child("echo.sh"), "", NULL);
+}
+
+Test(roll, php_children, .timeout = 240)
+{
+	roll_family("/usr/bin/php-cgi", "env[PHP_FCGI_CHILDREN] = 2\n",
+		world_child("echo.php"));
 }
