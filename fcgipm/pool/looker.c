@@ -263,7 +263,7 @@ looker_tasks(struct looker *l, pid_t pid, const ino_t *listeners, size_t n,
 {
 	struct question q = {.op = OP_TASKS, .pid = pid,
 		.nlisteners = MIN(n, (size_t)LISTENERS_MAX)};
-	struct reply r;
+	struct reply r = {0};
 
 	memcpy(q.listeners, listeners, q.nlisteners * sizeof(*listeners));
 	if (ask(l, &q, &r, NULL) < 0)
@@ -278,7 +278,7 @@ looker_sockets(struct looker *l, pid_t pid, struct procfs_socket *ret,
 {
 	struct question q = {.op = OP_SOCKETS, .pid = pid};
 	struct procfs_socket sockets[SOCKETS_MAX];
-	struct reply r;
+	struct reply r = {0};
 
 	if (ask(l, &q, &r, sockets) < 0)
 		return -1;
@@ -295,7 +295,7 @@ enum procfs_kind
 looker_kind(struct looker *l, pid_t pid, const struct procfs_socket *s)
 {
 	struct question q = {.op = OP_KIND, .pid = pid, .socket = *s};
-	struct reply r;
+	struct reply r = {0};
 
 	return ask(l, &q, &r, NULL) < 0 ? PROCFS_KIND_GONE : r.kind;
 }
