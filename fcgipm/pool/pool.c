@@ -428,7 +428,8 @@ open_board(struct pool *p, char *why, size_t why_size)
 {
 	const struct conf_pool *c = p->conf;
 
-	if (c->mode == CONF_MODE_CGI || c->observe == CONF_OBSERVE_KERNEL)
+	/* To load a library costs a start a fifth of a millisecond. */
+	if (c->observe == CONF_OBSERVE_KERNEL || !census_is_needed(p))
 		return 0;
 	p->board = board_new(p->nmembers, p->nmembers * SPARE_SLOTS,
 		c->threads);
