@@ -570,6 +570,7 @@ conn_open(struct server *srv, int fd, bool tcp)
 		c->next->prev = &c->next;
 	srv->conns = c;
 	srv->nconns++;
+	srv->peak_conns = MAX(srv->peak_conns, srv->nconns);
 	/* Web servers write the request right behind connect(2). */
 	read_input(c);
 	if (c->io.fd < 0)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -28,6 +29,8 @@
 #include "gateway/server.h"
 
 #define RETRY_MS 100
+/* When it has left, its memory goes back to the system. */
+#define CROWD 64
 #define BIG_PIPES 32
 #define BIG_PIPE_BYTES (1024 * 1024)
 /* Descriptors of a running program beside its connection; of one that ended,
@@ -324,9 +327,20 @@ server_lost_leftover(struct server *srv)
 	server_something_ended(srv);
 }
 
+/* What a crowd was buffered in lies in pieces that free(3) keeps. */
+static void
+give_back_memory(struct server *srv)
+{
+	if (srv->peak_conns < CROWD || srv->nconns > srv->peak_conns / 4)
+		return;
+	srv->peak_conns = srv->nconns;
+	(void)malloc_trim(0);
+}
+
 void
 server_something_ended(struct server *srv)
 {
+	give_back_memory(srv);
 	if (srv->wait_first)
 		loop_defer(srv->loop, &srv->place_task);
 	if (srv->draining) {

@@ -33,6 +33,7 @@ struct server {
 	size_t nlisteners;
 	struct conn *conns;	/* all of them, newest first */
 	unsigned nconns;	/* their number */
+	unsigned peak_conns;	/* the highest since memory was given back */
 	unsigned max_conns;	/* no more are accepted above, for want of
 				 * descriptors */
 	struct request *programs[SERVER_BUCKETS];	/* by pid, until reaped */

@@ -98,6 +98,81 @@ upload(struct target *t, const char *query, size_t length, size_t len,
 
 /* What is too much is dropped, in the middle of a record too; what is too
  * little ends where it ends. */
+/* The records of a body, one behind the other; their length. */
+static size_t
+put_body(uint8_t *to, const uint8_t *body, size_t len)
+{
+	const size_t most = 65528;
+	size_t at = 0, n = 0, part;
+
+	do {
+		part = len - at < most ? len - at : most;
+		memcpy(to + n, (const uint8_t[8]){1, STDIN, 0, 1,
+			(uint8_t)(part >> 8), (uint8_t)part}, 8);
+		memcpy(to + n + 8, body + at, part);
+		n += 8 + part;
+		at += part;
+	} while (part > 0);
+	return n;
+}
+
+/* As many bytes of wire as the connection takes now. */
+static void
+send_some(int fd, const uint8_t *wire, size_t len, size_t *at)
+{
+	ssize_t n;
+
+	while (*at < len && (n = send(fd, wire + *at, len - *at,
+				     MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+		*at += (size_t)n;
+	cr_assert(*at == len || errno == EAGAIN, "%s", strerror(errno));
+}
+
+/*
+ * Large pipes are 32, and count against a limit of the user's: the others are
+ * copied, and nobody waits for somebody else's end.
+ */
+Test(stream_uploads, more_at_once_than_there_are_large_pipes, .timeout = 100)
+{
+	const size_t n = hostile_size(80, 200);
+	struct target t = stream_start("pm.max_children = 200\n");
+	uint8_t *body = stream_pattern(STREAM_MIB);
+	uint8_t *wire = malloc(STREAM_MIB + 4096);
+	struct pollfd fds[200];
+	size_t at[200] = {0}, len, left, i;
+	char gate[201] = {0};
+	struct answer a;
+
+	cr_assert_not_null(wire);
+	len = put_body(wire, body, STREAM_MIB);
+	for (i = 0; i < n; i++) {
+		fds[i].fd = stream_begin(&t, "www.sock", 0, "gated",
+			STREAM_MIB);
+		fds[i].events = POLLOUT;
+		send_some(fds[i].fd, wire, len, &at[i]);
+		gate[i] = '.';
+	}
+	stream_settle(&t);
+	stream_open_gate(&t, gate);
+	do {
+		cr_assert_gt(poll(fds, n, 20000), 0, "nothing moves");
+		for (i = 0, left = 0; i < n; i++) {
+			send_some(fds[i].fd, wire, len, &at[i]);
+			fds[i].events = at[i] < len ? POLLOUT : 0;
+			left += len - at[i];
+		}
+	} while (left > 0);
+	for (i = 0; i < n; i++) {
+		a = client_read(fds[i].fd);
+		answer_expect(&a, "\r\n\r\nread: 1048576\nwrong: 0\n");
+		answer_free(&a);
+		close(fds[i].fd);
+	}
+	free(wire);
+	free(body);
+	hostile_end(&t, "uploads at once");
+}
+
 Test(stream_uploads, a_content_length_that_lies, .timeout = 100)
 {
 	static const size_t lengths[][2] = {{1000000, 3000000},
