@@ -140,8 +140,8 @@ long() {
 	unit
 	fuzz
 	web
-	for ((round = 1; round <= ${ROUNDS-3}; round++)); do
-		echo "round $round of ${ROUNDS-3}"
+	for ((round = 1; round <= ${ROUNDS-2}; round++)); do
+		echo "round $round of ${ROUNDS-2}"
 		e2e
 		# Once as large as they get is enough.
 		unset FCGIPM_LONG
