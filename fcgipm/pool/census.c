@@ -5,6 +5,8 @@
  * microseconds a worker, so pools that do not depend on it are never looked
  * at.
  */
+#include <poll.h>
+
 #include "base/util.h"
 #include "conf/conf.h"
 #include "pool/board.h"
@@ -112,11 +114,23 @@ count_idle(struct pool *p, struct pool_member *m,
 		view->idle_due_ms = due;
 }
 
+/* Connections that nobody accepted yet. */
+static unsigned
+waiting(struct pool *p)
+{
+	struct pollfd listener = {.fd = p->sockets[0].fd, .events = POLLIN};
+	struct sockdiag_queue queue;
+
+	if (observe_queue(&p->observe, &queue) == 0)
+		return queue.waiting;
+	/* Without netlink it is known whether there is one. */
+	return poll(&listener, 1, 0) > 0;
+}
+
 int64_t
 census_take(struct pool *p, struct policy_view *view)
 {
 	int64_t now = view->now_ms, again_ms = INT64_MAX;
-	struct sockdiag_queue queue;
 	unsigned i;
 
 	view->idle = scales(p) ? 0 : POLICY_IDLE_UNKNOWN;
@@ -134,8 +148,7 @@ census_take(struct pool *p, struct policy_view *view)
 			count_idle(p, m, &slot, view);
 	}
 	if (scales(p)) {
-		if (observe_queue(&p->observe, &queue) == 0)
-			view->queue = queue.waiting;
+		view->queue = waiting(p);
 		if (p->alive > 0)
 			again_ms = MIN(again_ms, now + LOOK_MS);
 	}

@@ -177,15 +177,19 @@ listen_for_knocks(struct pool *p)
 			"clients", p->conf->name, strerror(errno));
 }
 
-/* Told once, until it was not so. */
+/* Each told once, until it was not so. */
 static void
-tell_max(struct pool *p, const struct policy_decision *d)
+tell_limits(struct pool *p, const struct policy_decision *d)
 {
 	if (d->at_max && !p->told_max)
 		log_warning("pool %s: all of pm.max_children = %u are busy; "
 			"requests wait", p->conf->name,
 			p->conf->max_children);
 	p->told_max = d->at_max;
+	if (d->at_room && !p->told_room)
+		log_warning("pool %s: process.max is met by all pools "
+			"together; no worker is added", p->conf->name);
+	p->told_room = d->at_room;
 }
 
 static void
@@ -211,8 +215,7 @@ pool_adjust(struct pool *p)
 	d = policy_decide(&p->memory, &v);
 	start_some(p, &v, &d);
 	retire_some(p, &d);
-	if (v.limits.pm != POLICY_STATIC)
-		tell_max(p, &d);
+	tell_limits(p, &d);
 	if (look_ms > 0 && (d.again_ms == 0 || look_ms < d.again_ms))
 		d.again_ms = look_ms;
 	if (d.again_ms > 0)
@@ -276,33 +279,44 @@ note_bad_start(struct pool *p, struct worker *w, const char *story)
 	p->ops->on_bad_start(p, story, pause);
 }
 
+/* The figures without it; true when it left as it was told to. */
+static bool
+count_out(struct pool *p, struct pool_member *m, enum worker_state before,
+	bool failed)
+{
+	const struct retire *r = &m->retire;
+	bool told = r->step != RETIRE_NOT;
+	/* One that falls while it is still at work falls by itself. */
+	bool left = told && (!failed || r->step == RETIRE_LEAVING);
+
+	p->alive--;
+	p->starting -= before == WORKER_STARTING;
+	p->up -= before == WORKER_UP;
+	p->retiring -= told;
+	p->retiring_worn -= told && r->cause != RETIRE_IDLE;
+	p->ended[r->cause] += left;
+	retire_end(&m->retire);
+	observe_worker_fini(&m->eye);
+	if (p->board) {
+		board_sweep(p->board);
+		(void)board_count_idle(p->board);
+	}
+	return left;
+}
+
 static void
 worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 	bool failed)
 {
 	struct pool *p = w->owner;
 	struct pool_member *m = container_of(w, struct pool_member, worker);
-	bool retired = m->retire.step != RETIRE_NOT;
+	bool retired = count_out(p, m, before, failed);
 	enum retire_cause cause = m->retire.cause;
 
 	/* The slot may be taken again before its end is told. */
 	pid_t pid = w->pid;
-	int64_t lived_ms = now_ms() - w->start_ms;
+	double lived = (double)(now_ms() - w->start_ms) / 1000;
 
-	p->alive--;
-	observe_worker_fini(&m->eye);
-	if (p->board)
-		(void)board_count_idle(p->board);
-	retire_end(&m->retire);
-	if (retired) {
-		p->retiring--;
-		p->retiring_worn -= cause != RETIRE_IDLE;
-		p->ended[cause]++;
-	}
-	if (before == WORKER_STARTING)
-		p->starting--;
-	if (before == WORKER_UP)
-		p->up--;
 	if (p->stopping) {
 		stop_on_dead(p);
 		return;
@@ -317,11 +331,10 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 	if (retired)
 		log_debug("pool %s: worker %d left: %s, after %.1f s",
 			p->conf->name, (int)pid, retire_cause_name(cause),
-			(double)lived_ms / 1000);
+			lived);
 	else if (failed)
 		log_warning("pool %s: worker %d died: %s, after %.1f s; "
-			    "replaced", p->conf->name, (int)pid, story,
-			(double)lived_ms / 1000);
+			    "replaced", p->conf->name, (int)pid, story, lived);
 	else
 		log_debug("pool %s: worker %d left: %s; replaced",
 			p->conf->name, (int)pid, story);
@@ -342,6 +355,7 @@ worker_is_up(const struct worker *w)
 	/* It may be one of its children who accepts. */
 	if (loop_now(p->loop) - w->start_ms < CHILDREN_AFTER_MS)
 		return false;
+	board_sweep(p->board);
 	for (i = p->nmembers; i < board_slots(p->board); i++)
 		if (board_read(p->board, i, &slot) &&
 			slot.owner == (int)w->slot)

@@ -65,6 +65,7 @@ struct pool {
 				 * there is no worker */
 	uint64_t ended[RETIRE_CAUSES];	/* workers, by cause */
 	bool told_max;		/* that pm.max_children is met */
+	bool told_room;		/* that process.max is */
 	bool ready;			/* on_ready was told */
 	bool stopping;
 	struct loop_timer stop_timer;	/* next step of the stop */

@@ -5,11 +5,9 @@
  * steps are those of no process manager but necessary: a look without
  * stopping, SIGSTOP, a look that cannot be overtaken, the signal, SIGCONT.
  */
-#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -60,7 +58,6 @@ leave_alone(struct retire *r)
 		r->conf->name, (int)r->w->pid, retire_cause_name(r->cause),
 		(long long)late_ms / 1000);
 }
-
 
 /* SIGSTOP took effect; an end is told by the pidfd, as ever. */
 static bool

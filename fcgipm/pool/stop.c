@@ -197,15 +197,15 @@ pool_stop(struct pool *p)
 	}
 	p->stopping = true;
 	loop_timer_stop(p->loop, &p->adjust_timer);
+	loop_timer_stop(p->loop, &p->hear_timer);
+	loop_del(p->loop, &p->knock);
+	loop_del(p->loop, &p->hear);
 	if (p->alive == 0) {
 		p->ops->on_stopped(p);
 		return;
 	}
 	for (i = 0; i < p->nsockets; i++)
 		listen_unlink(&p->sockets[i]);
-	loop_del(p->loop, &p->knock);
-	loop_del(p->loop, &p->hear);
-	loop_timer_stop(p->loop, &p->hear_timer);
 	for (i = 0; i < p->nmembers; i++) {
 		worker_expect_exit(&p->members[i].worker);
 		/* Whoever was on his way out goes by the same door. */

@@ -224,25 +224,17 @@ check_without_openat2(const char *how)
 		{"inside", "Status: 403 "}, {"folderlink/a", "Status: 403 "},
 	};
 	struct world *w = world_open();
-	char text[300], longest[300], *script;
-	char *argv[2] = {NULL};
+	char longest[300];
 	size_t i;
 
 	world_shell(w, "mkdir -p www/folder outside");
 	world_shell(w, old_kernel);
-	world_write(w, "fcgipm.ini",
+	world_start_without(w, "openat2", how,
 		"[www]\n"
 		"mode = cgi\n"
 		"listen = @DIR@/www.sock\n" DOCROOT
 		"cgi.split_path = yes\n"
 		"cgi.index = index.cgi\n");
-	snprintf(text, sizeof(text), "#!/bin/sh\n"
-		"exec @T@/children/no_openat2 %s @BIN@/fcgipm "
-		"-c @DIR@/fcgipm.ini\n", how);
-	script = strdup(world_script(w, "start", text));
-	argv[0] = script;
-	world_launch_argv(w, argv);
-	world_expect_log(w, "ready: ");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect(w, rows[i].path, rows[i].want);
 	/* A name that no folder can have, behind one that was opened. */
@@ -253,7 +245,6 @@ check_without_openat2(const char *how)
 		"followed");
 	world_expect_log(w, "www/folderlink/a: 403: a symbolic link that is "
 		"not followed");
-	free(script);
 	world_close(&w);
 }
 

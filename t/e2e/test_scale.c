@@ -47,29 +47,50 @@ ask_pid(struct world *w)
 /* The kernel's tier and the preload one lead to the same. */
 static const char *const tiers[] = {"", "observe = kernel\n"};
 
+#define ON_DEMAND                                                             \
+	"[www]\n"                                                             \
+	"listen = @DIR@/www.sock\n"                                           \
+	"handler = @BIN@/handlers/whoami\n"                                   \
+	"pm = ondemand\n"                                                     \
+	"pm.max_children = 3\n"                                               \
+	"pm.process_idle_timeout = 1500ms\n"
+
+static void
+check_on_demand(struct world *w)
+{
+	long pid;
+
+	expect_workers(w, 0, 0, "no worker at rest");
+	pid = ask_pid(w);
+	cr_expect_eq(ask_pid(w), pid, "the same worker again");
+	expect_workers(w, 0, 0, "it left when nobody came");
+	cr_expect_neq(ask_pid(w), pid, "and another one comes");
+	world_close(&w);
+}
+
 Test(scale, nobody_at_rest_on_demand, .timeout = 60)
 {
-	char ini[500];
-	size_t i;
+	struct world *w = world_open();
 
-	for (i = 0; i < 2; i++) {
-		struct world *w = world_open();
-		long pid;
+	world_start(w, ON_DEMAND);
+	check_on_demand(w);
+}
 
-		snprintf(ini, sizeof(ini), "[www]\n"
-			"listen = @DIR@/www.sock\n"
-			"handler = @BIN@/handlers/whoami\n"
-			"pm = ondemand\n"
-			"pm.max_children = 3\n"
-			"pm.process_idle_timeout = 1500ms\n%s", tiers[i]);
-		world_start(w, ini);
-		expect_workers(w, 0, 0, "no worker at rest");
-		pid = ask_pid(w);
-		cr_expect_eq(ask_pid(w), pid, "the same worker again");
-		expect_workers(w, 0, 0, "it left when nobody came");
-		cr_expect_neq(ask_pid(w), pid, "and another one comes");
-		world_close(&w);
-	}
+Test(scale, nobody_at_rest_by_the_kernel, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_start(w, ON_DEMAND "observe = kernel\n");
+	check_on_demand(w);
+}
+
+/* As in a sandbox that allows only the usual families of sockets. */
+Test(scale, nobody_at_rest_without_netlink, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_start_without(w, "netlink", "EAFNOSUPPORT", ON_DEMAND);
+	check_on_demand(w);
 }
 
 /* Connections that are being served until their client goes. */
@@ -176,8 +197,8 @@ Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
 		"pm.max_children = 1\n");
 	occupy(w, fds, 4);
 	expect_workers(w, 3, 3, "one of the one pool, two of the other");
-	/* A look or two later it is still so. */
-	sleep(2);
+	/* The next look finds it still so. */
+	world_expect_log(w, "pool www: process.max is met by all pools");
 	expect_workers(w, 3, 3, "and no more");
 	leave(fds, 4);
 	w->fds = 0;

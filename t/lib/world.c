@@ -397,6 +397,24 @@ world_start(struct world *w, const char *ini)
 	w->fds = world_fd_count(w->pid);
 }
 
+void
+world_start_without(struct world *w, const char *call, const char *err,
+	const char *ini)
+{
+	char *argv[] = {strdup(world_child("deny")), strdup(call), strdup(err),
+		strdup(world_handler("../fcgipm")), "-c",
+		strdup(world_write(w, "fcgipm.ini", ini)), NULL};
+
+	world_launch_argv(w, argv);
+	world_expect_log(w, "ready: ");
+	w->fds = world_fd_count(w->pid);
+	free(argv[0]);
+	free(argv[1]);
+	free(argv[2]);
+	free(argv[3]);
+	free(argv[5]);
+}
+
 static int
 decode(int status)
 {

@@ -70,6 +70,9 @@ void world_start(struct world *w, const char *ini);
 void world_launch(struct world *w, const char *ini);
 /* The same for a command line of one's own, argv[0] a program's name. */
 void world_launch_argv(struct world *w, char *const *argv);
+/* The same where a system call fails, see t/children/deny.c. */
+void world_start_without(struct world *w, const char *call, const char *err,
+	const char *ini);
 /* Starts it on this text and waits for its end; exit status. */
 int world_refused(struct world *w, const char *ini);
 /* Waits for a line in the log; fails the test after 10 s. */
