@@ -381,6 +381,15 @@ check_pm(struct conf_pool *p, struct conf_problems *ps)
 		WARNING(p, "pm.max_retiring", "it has no effect without "
 			"pm.max_requests, pm.max_age or pm.max_memory; write "
 			"one of them or remove it");
+	if (p->max_requests > 0 && p->observe == CONF_OBSERVE_KERNEL)
+		WARNING(p, "pm.max_requests", "it has no effect with observe "
+			"= kernel, which counts no requests; write pm.max_age "
+			"or pm.max_memory, or observe = auto");
+	else if (p->max_requests > 0 && p->chroot)
+		WARNING(p, "pm.max_requests", "in a chroot it has an effect "
+			"on handlers only that use fcgipm-handler.h, see "
+			"fcgipm-handler(7); else write pm.max_age or "
+			"pm.max_memory");
 }
 
 /* How many workers a pool cannot do without. */

@@ -324,25 +324,29 @@ response_read_err(struct request *r)
 	return !r->err_ended;
 }
 
+/* One that cannot be watched is not at its end: what it holds is read when the
+ * program has ended, and idle_timeout is the limit. */
+static void
+watch(struct request *r, struct loop_io *io, int fd)
+{
+	if (io->fd < 0 && loop_add(r->srv->loop, io, fd, LOOP_READ) < 0)
+		log_error("script %s: epoll_ctl: %s; its output is read when "
+			"it has ended", r->path, strerror(errno));
+}
+
 void
 response_watch_out(struct request *r)
 {
-	if (!r->out_ended && r->script.out_io.fd < 0 &&
-		loop_add(r->srv->loop, &r->script.out_io, r->script.outfd,
-			LOOP_READ) < 0)
-		end_out(r);
+	if (!r->out_ended)
+		watch(r, &r->script.out_io, r->script.outfd);
 }
 
 void
 response_resume(struct request *r)
 {
-	struct loop *loop = r->srv->loop;
-
 	response_watch_out(r);
-	if (!r->err_ended && r->script.err_io.fd < 0 &&
-		loop_add(loop, &r->script.err_io, r->script.errfd,
-			LOOP_READ) < 0)
-		end_err(r);
+	if (!r->err_ended)
+		watch(r, &r->script.err_io, r->script.errfd);
 }
 
 size_t

@@ -62,7 +62,7 @@ Test(serve, a_worker_has_its_socket_and_its_log_and_nothing_else,
 		snprintf(ini, sizeof(ini), "[pre]\n"
 			"listen = @DIR@/pre.sock\n"
 			"handler = @BIN@/handlers/whoami\n"
-			"pm.max_requests = 1000\n"
+			"pm.max_age = 1h\n"
 			"observe = %s\n", rows[i]);
 		world_start(w, ini);
 		a = client_script(w, "pre.sock", NULL, NULL);

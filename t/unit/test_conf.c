@@ -566,6 +566,9 @@ Test(conf, keys_without_effect_are_warned_of)
 		{HEAD "pm = ondemand\npm.start_servers = 2\n",
 			":5: [www] pm.start_servers: it has no effect with pm "
 			"= ondemand"},
+		{HEAD "pm.max_requests = 2\nobserve = kernel\n",
+			":4: [www] pm.max_requests: it has no effect with "
+			"observe = kernel"},
 		{HEAD "pm.max_retiring = 2\n",
 			":4: [www] pm.max_retiring: it has no effect without "
 			"pm.max_requests"},
