@@ -88,6 +88,7 @@ idle_since(struct pool *p, struct pool_member *m,
 	if (slot->attached && slot->ours && !slot->blind)
 		return slot->open == 0 && slot->accepting > 0 ?
 			MAX(slot->since_ms, (int64_t)1) : 0;
+	p->told = false;
 	seen = observe_look(&p->observe, &m->eye, now);
 	if (seen->state == OBSERVE_UNKNOWN)
 		return -1;
@@ -127,6 +128,19 @@ waiting(struct pool *p)
 	return poll(&listener, 1, 0) > 0;
 }
 
+/* What will not be told before that is looked at then. */
+static int64_t
+next_look(const struct pool *p, int64_t now)
+{
+	if (p->alive == 0)
+		return INT64_MAX;
+	if (!p->told)
+		return now + LOOK_MS;
+	/* Who is busy now is not idle for too long before that. */
+	return p->conf->pm == CONF_PM_ONDEMAND ?
+		now + p->conf->process_idle_timeout_ms : INT64_MAX;
+}
+
 int64_t
 census_take(struct pool *p, struct policy_view *view)
 {
@@ -134,6 +148,7 @@ census_take(struct pool *p, struct policy_view *view)
 	unsigned i;
 
 	view->idle = scales(p) ? 0 : POLICY_IDLE_UNKNOWN;
+	p->told = p->board != NULL;
 	for (i = 0; i < p->nmembers; i++) {
 		struct pool_member *m = &p->members[i];
 		struct board_seen slot = {0};
@@ -149,8 +164,7 @@ census_take(struct pool *p, struct policy_view *view)
 	}
 	if (scales(p)) {
 		view->queue = waiting(p);
-		if (p->alive > 0)
-			again_ms = MIN(again_ms, now + LOOK_MS);
+		again_ms = MIN(again_ms, next_look(p, now));
 	}
 	return again_ms == INT64_MAX ? 0 : again_ms;
 }

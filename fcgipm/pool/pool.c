@@ -20,14 +20,12 @@
 #include "pool/pool.h"
 #include "pool/stop.h"
 
-/* Between two messages of a board. */
-#define DEAF_MS 10
 /* A worker that has not accepted by then may have a child that does. */
 #define CHILDREN_AFTER_MS 30
 /* Places on a board for what a worker forks. */
 #define SPARE_SLOTS 4
 
-static void pool_adjust(struct pool *p);
+static bool pool_adjust(struct pool *p);
 
 static struct policy_limits
 limits_of(const struct pool *p)
@@ -127,64 +125,16 @@ retire_some(struct pool *p, const struct policy_decision *d)
 	}
 }
 
-/*
- * Workers tell that few are idle, or that one has served enough.  A child may
- * write as fast as it likes: for a moment nobody listens.
- */
-static void
-on_hear(struct loop_io *io, uint32_t events)
-{
-	struct pool *p = container_of(io, struct pool, hear);
-	(void)events;
-
-	loop_del(p->loop, &p->hear);
-	loop_timer_set(p->loop, &p->hear_timer,
-		loop_now(p->loop) + DEAF_MS);
-	if (board_hear(p->board))
-		pool_adjust(p);
-}
-
-static void
-on_hear_timer(struct loop_timer *t)
-{
-	struct pool *p = container_of(t, struct pool, hear_timer);
-
-	if (loop_add(p->loop, &p->hear, board_eventfd(p->board), LOOP_READ) <
-		0)
-		log_error("pool %s: epoll_ctl: %s", p->conf->name,
-			strerror(errno));
-}
-
-/* Somebody knocks, and nobody is there to open. */
-static void
-on_knock(struct loop_io *io, uint32_t events)
-{
-	struct pool *p = container_of(io, struct pool, knock);
-	(void)events;
-
-	loop_del(p->loop, &p->knock);
-	pool_adjust(p);
-}
-
-static void
-listen_for_knocks(struct pool *p)
-{
-	if (p->conf->pm != CONF_PM_ONDEMAND || p->alive > 0 ||
-		p->adjust_timer.place || p->knock.fd >= 0)
-		return;
-	if (loop_add(p->loop, &p->knock, p->sockets[0].fd, LOOP_READ) < 0)
-		log_error("pool %s: epoll_ctl: %s; nobody is started for its "
-			"clients", p->conf->name, strerror(errno));
-}
-
 /* Each told once, until it was not so. */
 static void
-tell_limits(struct pool *p, const struct policy_decision *d)
+tell_limits(struct pool *p, const struct policy_view *v,
+	const struct policy_decision *d)
 {
 	if (d->at_max && !p->told_max)
-		log_warning("pool %s: all of pm.max_children = %u are busy; "
-			"requests wait", p->conf->name,
-			p->conf->max_children);
+		log_warning("pool %s: pm.max_children = %u is reached, %u "
+			"connection%s wait%s", p->conf->name,
+			p->conf->max_children, v->queue,
+			v->queue == 1 ? "" : "s", v->queue == 1 ? "s" : "");
 	p->told_max = d->at_max;
 	if (d->at_room && !p->told_room)
 		log_warning("pool %s: process.max is met by all pools "
@@ -192,7 +142,29 @@ tell_limits(struct pool *p, const struct policy_decision *d)
 	p->told_room = d->at_room;
 }
 
+/* What is to be known before the next timer. */
 static void
+wait_for_calls(struct pool *p, const struct policy_view *v)
+{
+	const struct policy_limits *l = &v->limits;
+	struct wake_for w = {
+		.idle_at = WAKE_NEVER,
+		.requests = p->conf->max_requests > 0,
+	};
+	int spare = l->pm == POLICY_DYNAMIC ? (int)l->min_spare : 1;
+
+	/* With fewer the next step is in the policy's hands already. */
+	if (l->pm != POLICY_STATIC && p->told && v->idle >= spare)
+		w.idle_at = spare * (int)l->threads - 1;
+	/* With a queue too, or there may be no more. */
+	if (l->pm == POLICY_ONDEMAND && v->idle <= 0 && v->queue == 0)
+		w.knock = p->starting + p->up < l->max_children &&
+			p->starting == 0;
+	wake_on(&p->wake, &w);
+}
+
+/* true: workers start or leave */
+static bool
 pool_adjust(struct pool *p)
 {
 	struct policy_view v = {
@@ -209,26 +181,34 @@ pool_adjust(struct pool *p)
 	int64_t look_ms = 0;
 
 	if (p->stopping)
-		return;
+		return false;
 	if (census_is_needed(p))
 		look_ms = census_take(p, &v);
 	d = policy_decide(&p->memory, &v);
 	start_some(p, &v, &d);
 	retire_some(p, &d);
-	tell_limits(p, &d);
+	tell_limits(p, &v, &d);
 	if (look_ms > 0 && (d.again_ms == 0 || look_ms < d.again_ms))
 		d.again_ms = look_ms;
 	if (d.again_ms > 0)
 		loop_timer_set(p->loop, &p->adjust_timer, d.again_ms);
 	else
 		loop_timer_stop(p->loop, &p->adjust_timer);
-	listen_for_knocks(p);
+	if (census_is_needed(p))
+		wait_for_calls(p, &v);
+	return d.start + d.retire + d.retire_worn > 0;
+}
+
+static bool
+pool_on_wake(struct wake *w)
+{
+	return pool_adjust(container_of(w, struct pool, wake));
 }
 
 static void
 pool_on_timer(struct loop_timer *t)
 {
-	pool_adjust(container_of(t, struct pool, adjust_timer));
+	(void)pool_adjust(container_of(t, struct pool, adjust_timer));
 }
 
 static void
@@ -254,7 +234,7 @@ worker_on_up(struct worker *w)
 		(int)w->pid, p->up, limits_of(p).max_children);
 	check_ready(p);
 	/* After a back-off the rest follows the first that came up. */
-	pool_adjust(p);
+	(void)pool_adjust(p);
 }
 
 /* What an administrator may have mixed up, when a first start fails. */
@@ -324,10 +304,10 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 	if (before == WORKER_STARTING &&
 		(failed || !p->ready || !policy_note_short_life(&p->memory))) {
 		note_bad_start(p, w, story);
-		pool_adjust(p);
+		(void)pool_adjust(p);
 		return;
 	}
-	pool_adjust(p);
+	(void)pool_adjust(p);
 	if (retired)
 		log_debug("pool %s: worker %d left: %s, after %.1f s",
 			p->conf->name, (int)pid, retire_cause_name(cause),
@@ -468,9 +448,6 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		.ops = ops,
 		.loop = loop,
 		.adjust_timer = {.on_timer = pool_on_timer},
-		.knock = {.on_event = on_knock, .fd = -1},
-		.hear = {.on_event = on_hear, .fd = -1},
-		.hear_timer = {.on_timer = on_hear_timer},
 	};
 	if (geteuid() == 0 && !conf->user)
 		log_warning("pool %s: its programs run as root; write user = "
@@ -491,6 +468,8 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 			strerror(errno));
 		goto fail;
 	}
+	wake_init(&p->wake, loop, conf->name, p->board, p->sockets[0].fd,
+		pool_on_wake);
 	p->members = mem_calloc(p->nmembers, sizeof(*p->members));
 	for (i = 0; i < p->nmembers; i++) {
 		struct pool_member *m = &p->members[i];
@@ -510,10 +489,7 @@ void
 pool_start(struct pool *p)
 {
 	check_ready(p);
-	if (p->board && (p->conf->pm != CONF_PM_STATIC ||
-				p->conf->max_requests > 0))
-		on_hear_timer(&p->hear_timer);
-	pool_adjust(p);
+	(void)pool_adjust(p);
 }
 
 void
@@ -523,12 +499,9 @@ pool_close(struct pool *p)
 
 	for (i = 0; i < p->nsockets; i++)
 		listen_close(&p->sockets[i]);
-	if (p->loop) {
+	if (p->loop)
 		loop_timer_stop(p->loop, &p->adjust_timer);
-		loop_timer_stop(p->loop, &p->hear_timer);
-		loop_del(p->loop, &p->knock);
-		loop_del(p->loop, &p->hear);
-	}
+	wake_stop(&p->wake);
 	if (p->members)
 		observe_fini(&p->observe);
 	free(p->sockets);

@@ -11,6 +11,7 @@
 #include "pool/observe.h"
 #include "pool/policy.h"
 #include "pool/retire.h"
+#include "pool/wake.h"
 #include "pool/worker.h"
 #include "sys/listen.h"
 
@@ -53,16 +54,14 @@ struct pool {
 	unsigned nmembers;	/* as many as may ever be at once */
 	struct observe observe;
 	struct board *board;		/* NULL = the kernel tells all */
-	struct loop_io hear;		/* its eventfd */
-	struct loop_timer hear_timer;	/* when it is watched again */
+	bool told;			/* it tells of all that are up */
+	struct wake wake;		/* by it, and by clients */
 	unsigned starting, up;		/* workers in these states */
 	unsigned retiring;		/* told to leave, */
 	unsigned retiring_worn;		/* of them to be replaced */
 	unsigned alive;			/* workers in any state but DEAD */
 	struct policy_memory memory;
 	struct loop_timer adjust_timer;	/* ask the policy again */
-	struct loop_io knock;	/* ondemand: the listener, watched while
-				 * there is no worker */
 	uint64_t ended[RETIRE_CAUSES];	/* workers, by cause */
 	bool told_max;		/* that pm.max_children is met */
 	bool told_room;		/* that process.max is */

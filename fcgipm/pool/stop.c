@@ -197,9 +197,7 @@ pool_stop(struct pool *p)
 	}
 	p->stopping = true;
 	loop_timer_stop(p->loop, &p->adjust_timer);
-	loop_timer_stop(p->loop, &p->hear_timer);
-	loop_del(p->loop, &p->knock);
-	loop_del(p->loop, &p->hear);
+	wake_stop(&p->wake);
 	if (p->alive == 0) {
 		p->ops->on_stopped(p);
 		return;

@@ -223,13 +223,6 @@ Test(alone, a_socket_that_does_not_listen_is_refused, .timeout = 60)
 	world_close(&w);
 }
 
-static long
-sleeps_of(pid_t pid)
-{
-	return strtol(world_proc_status(pid, "voluntary_ctxt_switches"), NULL,
-		10);
-}
-
 /* The whole point is that this second goes by. */
 Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
 {
@@ -242,12 +235,12 @@ Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
 	expect_served(w, "s");
 	/* Its last turn ends in epoll_wait(2): another request is one more. */
 	do {
-		before = sleeps_of(w->pid);
+		before = world_sleeps(w->pid);
 		cr_assert_eq(nanosleep(&(struct timespec){0, 50000000}, NULL),
 			0);
-	} while (sleeps_of(w->pid) != before);
+	} while (world_sleeps(w->pid) != before);
 	cr_assert_eq(nanosleep(&second, NULL), 0);
-	cr_expect_eq(sleeps_of(w->pid), before);
+	cr_expect_eq(world_sleeps(w->pid), before);
 	world_stop(w);
 	forget(w, fd, "s");
 	world_close(&w);
@@ -445,12 +438,6 @@ Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
 }
 
 static bool
-exists(void *arg)
-{
-	return access(arg, F_OK) == 0;
-}
-
-static bool
 has_gone(void *arg)
 {
 	return access(arg, F_OK) != 0;
@@ -478,7 +465,7 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 		client_begin(fds[i], 1, 0, none);
 		client_record(fds[i], 5, 1, NULL, 0, 0);
 	}
-	world_until(exists, begun, "the first one runs");
+	world_until(world_exists, begun, "the first one runs");
 	world_signal(w, SIGTERM);
 	cr_expect(world_alive(w->pid));
 	world_write(w, "go", "");

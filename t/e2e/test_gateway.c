@@ -31,23 +31,6 @@ start_children(const char *keys)
 	return w;
 }
 
-/* One script of our own as handler of every request. */
-static struct world *
-start_script(const char *script, const char *keys)
-{
-	struct world *w = world_open();
-	char ini[800];
-
-	world_script(w, "script", script);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/script\n%s", keys);
-	world_start(w, ini);
-	return w;
-}
-
 static struct answer
 misbehave(struct world *w, const char *how)
 {
@@ -123,7 +106,7 @@ Test(gateway, a_program_may_write_before_it_reads, .timeout = 60)
 
 Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
 {
-	struct world *w = start_script("#!/bin/sh\n"
+	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
 		"echo \"<$(cat)>\"\n", "");
 	static const struct {
@@ -152,7 +135,7 @@ Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
 
 Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
 {
-	struct world *w = start_script("#!/bin/sh\n"
+	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\nfirst\\n'\n"
 		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
 		"echo second\n", "");
@@ -266,15 +249,9 @@ Test(gateway, a_disconnect_kills_the_program, .timeout = 60)
 	world_close(&w);
 }
 
-static bool
-exists(void *arg)
-{
-	return access(arg, F_OK) == 0;
-}
-
 Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
 {
-	struct world *w = start_script("#!/bin/sh\n"
+	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
 		"echo >@DIR@/begun\n"
 		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
@@ -285,16 +262,16 @@ Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
 
 	client_begin(fd, 1, 0, none);
 	client_record(fd, 5, 1, NULL, 0, 0);
-	world_until(exists, (void *)world_path(w, "begun"), "it begins");
+	world_until(world_exists, (void *)world_path(w, "begun"), "it begins");
 	close(fd);
 	world_write(w, "go", "");
-	world_until(exists, (void *)world_path(w, "done"), "it finishes");
+	world_until(world_exists, (void *)world_path(w, "done"), "it finishes");
 	world_close(&w);
 }
 
 Test(gateway, at_most_max_children_programs_run, .timeout = 60)
 {
-	struct world *w = start_script("#!/bin/sh\n"
+	struct world *w = world_start_script("#!/bin/sh\n"
 		"mkdir @DIR@/run.$$\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
 		"set -- @DIR@/run.*; echo \"running: $#\"\n"
@@ -393,14 +370,10 @@ Test(gateway, a_silent_program_is_ended_with_504, .timeout = 60)
 	world_close(&w);
 }
 
-/* TERM first, KILL two seconds later. */
-Test(gateway, a_stubborn_program_is_killed_after_its_504, .timeout = 60)
+/* Whoever wrote his number to "pid" is deaf to TERM, and gone in the end. */
+static void
+check_504(struct world *w)
 {
-	struct world *w = start_script("#!/bin/sh\n"
-		"trap '' TERM\n"
-		"echo $$ >@DIR@/pid.new && mv @DIR@/pid.new @DIR@/pid\n"
-		"while :; do sleep 0.1; done\n",
-		"cgi.idle_timeout = 200ms\n");
 	const char *none[] = {NULL};
 	int fd = client_connect(w, "www.sock");
 	struct answer a;
@@ -418,30 +391,30 @@ Test(gateway, a_stubborn_program_is_killed_after_its_504, .timeout = 60)
 	world_close(&w);
 }
 
+/* TERM first, KILL two seconds later. */
+Test(gateway, a_stubborn_program_is_killed_after_its_504, .timeout = 60)
+{
+	struct world *w = world_start_script("#!/bin/sh\n"
+		"trap '' TERM\n"
+		"echo $$ >@DIR@/pid.new && mv @DIR@/pid.new @DIR@/pid\n"
+		"while :; do sleep 0.1; done\n",
+		"cgi.idle_timeout = 200ms\n");
+
+	check_504(w);
+}
+
 /* Its group is one program: who is deaf to TERM in there does not outlive the
  * one that is not. */
 Test(gateway, a_timeout_ends_the_whole_group, .timeout = 60)
 {
-	struct world *w = start_script("#!/bin/sh\n"
+	struct world *w = world_start_script("#!/bin/sh\n"
 		"sh -c 'trap \"\" TERM\n"
 		"echo $$ >@DIR@/pid.new && mv @DIR@/pid.new @DIR@/pid\n"
 		"while :; do sleep 0.1; done' >/dev/null 2>&1 &\n"
 		"wait\n",
 		"cgi.idle_timeout = 200ms\n");
-	const char *none[] = {NULL};
-	int fd = client_connect(w, "www.sock");
-	struct answer a;
-	pid_t pid;
 
-	client_begin(fd, 1, 0, none);
-	client_record(fd, 5, 1, NULL, 0, 0);
-	pid = world_read_pid(world_path(w, "pid"));
-	a = client_read(fd);
-	answer_expect(&a, "Status: 504");
-	world_until_gone(pid);
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
+	check_504(w);
 }
 
 Test(gateway, a_client_that_stops_sending_is_dropped, .timeout = 60)
@@ -509,7 +482,7 @@ Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
 		"RUBYOPT=-rx", "ONE=client", NULL};
 	static const char *const bad[] = {"evil", "/tmp", "IFS", "BAD",
 		"fake", "RUBYOPT", "CONTENT_LENGTH", "ONE=client"};
-	struct world *w = start_script("#!/bin/sh\n"
+	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
 		"env | grep -v '^PWD='\n",
 		"env[ONE] = ours\n"

@@ -11,16 +11,6 @@
 
 #define WATCHED_S 3
 
-/* How often a process went to sleep, which is how often it was woken. */
-static long
-sleeps_of(pid_t pid)
-{
-	const char *text = world_proc_status(pid, "voluntary_ctxt_switches");
-
-	cr_assert_neq(*text, '\0', "process %d is gone", (int)pid);
-	return strtol(text, NULL, 10);
-}
-
 /* The whole point is that this much time goes by. */
 static void
 watch_rest(struct world *w, const char *when)
@@ -32,14 +22,14 @@ watch_rest(struct world *w, const char *when)
 
 	n = world_children(w->pid, children, 16);
 	cr_assert_gt(n, 0);
-	supervisor = sleeps_of(w->pid);
+	supervisor = world_sleeps(w->pid);
 	for (i = 0; i < n; i++)
-		before[i] = sleeps_of(children[i]);
+		before[i] = world_sleeps(children[i]);
 	cr_assert_eq(nanosleep(&rest, NULL), 0);
-	cr_expect_eq(sleeps_of(w->pid), supervisor,
+	cr_expect_eq(world_sleeps(w->pid), supervisor,
 		"%s: the supervisor woke up", when);
 	for (i = 0; i < n; i++)
-		cr_expect_eq(sleeps_of(children[i]), before[i],
+		cr_expect_eq(world_sleeps(children[i]), before[i],
 			"%s: worker %zu woke up", when, i);
 }
 
@@ -54,7 +44,7 @@ static bool
 is_settled(void *arg)
 {
 	struct settled *s = arg;
-	long now = sleeps_of(s->pid);
+	long now = world_sleeps(s->pid);
 
 	if (now != s->sleeps) {
 		s->sleeps = now;
@@ -113,6 +103,44 @@ Test(idle, a_gateway_and_its_supervisor_sleep, .timeout = 60)
 		"docroot = /\n", world_handler("hello"));
 }
 
+#define DYNAMIC                                                               \
+	"[www]\n"                                                             \
+	"listen = @DIR@/www.sock\n"                                           \
+	"handler = @BIN@/handlers/hello\n"                                    \
+	"pm = dynamic\n"                                                      \
+	"pm.max_children = 8\n"                                               \
+	"pm.start_servers = 2\n"                                              \
+	"pm.min_spare_servers = 2\n"                                          \
+	"pm.max_spare_servers = 4\n"
+
+/* Nobody looks whether there is more to do: the workers would tell. */
+Test(idle, a_dynamic_pool_that_tells_sleeps, .timeout = 60)
+{
+	check_idle(DYNAMIC, NULL);
+}
+
+/* Each request leaves fewer idle than there should be, for a moment. */
+Test(idle, a_dynamic_pool_is_not_called_for_each_request, .timeout = 120)
+{
+	struct world *w = world_open();
+	long before, calls;
+	struct answer a;
+	int i;
+
+	world_start(w, DYNAMIC);
+	settle(w);
+	before = world_sleeps(w->pid);
+	for (i = 0; i < 2000; i++) {
+		a = client_script(w, "www.sock", NULL, NULL);
+		answer_expect(&a, "Hello");
+		answer_free(&a);
+	}
+	calls = world_sleeps(w->pid) - before;
+	cr_expect_lt(calls, 200, "%ld", calls);
+	w->fds = 0;
+	world_close(&w);
+}
+
 /* 0 system calls of the supervisor per request: it never wakes up. */
 Test(idle, requests_do_not_wake_the_supervisor, .timeout = 60)
 {
@@ -129,13 +157,13 @@ Test(idle, requests_do_not_wake_the_supervisor, .timeout = 60)
 		"listen = @DIR@/cgi.sock\n"
 		"handler = @BIN@/handlers/hello\n");
 	settle(w);
-	before = sleeps_of(w->pid);
+	before = world_sleeps(w->pid);
 	for (i = 0; i < 200; i++) {
 		a = client_script(w, i % 4 ? "www.sock" : "cgi.sock", NULL,
 			NULL);
 		answer_expect(&a, "Hello");
 		answer_free(&a);
 	}
-	cr_expect_eq(sleeps_of(w->pid), before);
+	cr_expect_eq(world_sleeps(w->pid), before);
 	world_close(&w);
 }

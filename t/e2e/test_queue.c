@@ -21,22 +21,6 @@ static const char waiter[] =
 	"done\n"
 	"echo served\n";
 
-static struct world *
-start(const char *script, const char *keys)
-{
-	struct world *w = world_open();
-	char ini[800];
-
-	world_script(w, "script", script);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/script\n%s", keys);
-	world_start(w, ini);
-	return w;
-}
-
 static int
 begin(struct world *w, const char *query, int flags)
 {
@@ -98,7 +82,7 @@ expect_503(int fd, const char *retry_after)
 
 Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 {
-	struct world *w = start(waiter,
+	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 1500ms\n");
 	int first = begin(w, "go", 0), late[20];
 	size_t i;
@@ -120,7 +104,7 @@ Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 
 Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
 {
-	struct world *w = start(waiter,
+	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 20s\n");
 	int first = begin(w, "go", 0), later[5];
 	size_t i;
@@ -137,7 +121,7 @@ Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
 
 Test(queue, without_a_limit_it_waits, .timeout = 30)
 {
-	struct world *w = start(waiter, "pm.max_children = 1\n");
+	struct world *w = world_start_script(waiter, "pm.max_children = 1\n");
 	int first = begin(w, "go", 0), second;
 
 	world_until(one_started, w, "the first program");
@@ -150,7 +134,7 @@ Test(queue, without_a_limit_it_waits, .timeout = 30)
 
 Test(queue, who_leaves_the_queue_frees_it, .timeout = 30)
 {
-	struct world *w = start(waiter,
+	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 20s\n");
 	int first = begin(w, "go", 0), gone, last;
 
@@ -180,7 +164,7 @@ static const char busy[] =
 static void
 expect_ended(const char *query, bool answered)
 {
-	struct world *w = start(busy, "request_terminate_timeout = 500ms\n");
+	struct world *w = world_start_script(busy, "request_terminate_timeout = 500ms\n");
 	int fd = begin(w, query, 0);
 	pid_t pid = world_read_pid(world_path(w, "pid"));
 

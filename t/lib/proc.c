@@ -55,10 +55,10 @@ world_until_gone(pid_t pid)
 	world_until(is_gone, &pid, what);
 }
 
-static bool
-exists(void *arg)
+bool
+world_exists(void *path)
 {
-	return access(arg, R_OK) == 0;
+	return access(path, F_OK) == 0;
 }
 
 pid_t
@@ -67,7 +67,7 @@ world_read_pid(const char *path)
 	char text[32] = "";
 	FILE *f;
 
-	world_until(exists, (void *)path, path);
+	world_until(world_exists, (void *)path, path);
 	f = fopen(path, "re");
 	cr_assert_not_null(f);
 	cr_assert_not_null(fgets(text, sizeof(text), f));
@@ -135,4 +135,13 @@ world_children(pid_t parent, pid_t *ret, size_t max)
 	}
 	closedir(dir);
 	return n;
+}
+
+long
+world_sleeps(pid_t pid)
+{
+	const char *text = world_proc_status(pid, "voluntary_ctxt_switches");
+
+	cr_assert_neq(*text, '\0', "process %d is gone", (int)pid);
+	return strtol(text, NULL, 10);
 }

@@ -415,6 +415,22 @@ world_start_without(struct world *w, const char *call, const char *err,
 	free(argv[5]);
 }
 
+struct world *
+world_start_script(const char *script, const char *keys)
+{
+	struct world *w = world_open();
+	char ini[800];
+
+	world_script(w, "script", script);
+	snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/script\n%s", keys);
+	world_start(w, ini);
+	return w;
+}
+
 static int
 decode(int status)
 {

@@ -73,6 +73,9 @@ void world_launch_argv(struct world *w, char *const *argv);
 /* The same where a system call fails, see t/children/deny.c. */
 void world_start_without(struct world *w, const char *call, const char *err,
 	const char *ini);
+/* A world of its own in which pool www, in cgi mode at www.sock, runs this
+ * script for every request; keys are the pool's further ones. */
+struct world *world_start_script(const char *script, const char *keys);
 /* Starts it on this text and waits for its end; exit status. */
 int world_refused(struct world *w, const char *ini);
 /* Waits for a line in the log; fails the test after 10 s. */
@@ -111,6 +114,8 @@ void world_until(bool (*check)(void *), void *arg, const char *what);
 /* Waits until no process of this number lives (zombies count as gone). */
 void world_until_gone(pid_t pid);
 bool world_alive(pid_t pid);
+/* Is there such a file?  For world_until(). */
+bool world_exists(void *path);
 /* The number in a file, waiting for the file. */
 pid_t world_read_pid(const char *path);
 /* Children of a process: how many, and the first max of them. */
@@ -121,6 +126,8 @@ size_t world_fd_count(pid_t pid);
 /* The value of a line of /proc/PID/status, valid until the next call; ""
  * when there is none. */
 const char *world_proc_status(pid_t pid, const char *key);
+/* How often a process went to sleep, which is how often it was woken. */
+long world_sleeps(pid_t pid);
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t world_now_ms(void);
 

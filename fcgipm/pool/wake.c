@@ -1,0 +1,126 @@
+/*
+ * wake.c - what calls a pool that rests; see wake.h
+ *
+ * Called by pool/pool after every decision of the policy.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "pool/board.h"
+#include "pool/wake.h"
+
+#define FIRST_PAUSE_MS 10
+#define LAST_PAUSE_MS 1000
+
+static void
+watch(struct wake *w, struct loop_io *io, int fd, bool wanted)
+{
+	if (!wanted)
+		loop_del(w->loop, io);
+	else if (io->fd < 0 && loop_add(w->loop, io, fd, LOOP_READ) < 0)
+		log_error("pool %s: epoll_ctl: %s; it is not called by its "
+			"workers or clients", w->pool, strerror(errno));
+}
+
+static bool
+board_is_wanted(const struct wake *w)
+{
+	return w->board && (w->wanted.idle_at != WAKE_NEVER ||
+		w->wanted.requests);
+}
+
+static void
+listen_again(struct wake *w)
+{
+	w->since_ms = loop_now(w->loop);
+	watch(w, &w->knock, w->listener, w->wanted.knock);
+	watch(w, &w->hear, w->board ? board_eventfd(w->board) : -1,
+		board_is_wanted(w));
+	if (!w->board || w->wanted.idle_at == WAKE_NEVER)
+		return;
+	board_arm(w->board, FCGIPM_WAKE_IDLE, (unsigned)w->wanted.idle_at);
+	/* It came down to that before it was armed. */
+	if (board_idle(w->board) <= (unsigned)w->wanted.idle_at)
+		loop_timer_set(w->loop, &w->timer, w->since_ms + w->pause_ms);
+}
+
+static void
+be_deaf(struct wake *w)
+{
+	int64_t now = loop_now(w->loop);
+
+	watch(w, &w->hear, -1, false);
+	watch(w, &w->knock, -1, false);
+	if (now - w->since_ms > LAST_PAUSE_MS)
+		w->pause_ms = FIRST_PAUSE_MS;
+	loop_timer_set(w->loop, &w->timer, now + w->pause_ms);
+}
+
+/* What is over in a moment needs no worker more. */
+static void
+on_hear(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	be_deaf(container_of(io, struct wake, hear));
+}
+
+/* Somebody knocks, and nobody is there to open. */
+static void
+on_knock(struct loop_io *io, uint32_t events)
+{
+	struct wake *w = container_of(io, struct wake, knock);
+	(void)events;
+
+	be_deaf(w);
+	(void)w->on_wake(w);
+}
+
+static void
+on_timer(struct loop_timer *t)
+{
+	struct wake *w = container_of(t, struct wake, timer);
+
+	if (w->board)
+		(void)board_hear(w->board);
+	if (w->on_wake(w))
+		w->pause_ms = FIRST_PAUSE_MS;
+	else
+		w->pause_ms = MIN(w->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
+}
+
+void
+wake_init(struct wake *w, struct loop *loop, const char *pool,
+	struct board *board, int listener, bool (*on_wake)(struct wake *w))
+{
+	*w = (struct wake){
+		.on_wake = on_wake,
+		.pool = pool,
+		.board = board,
+		.listener = listener,
+		.loop = loop,
+		.hear = {.on_event = on_hear, .fd = -1},
+		.knock = {.on_event = on_knock, .fd = -1},
+		.timer = {.on_timer = on_timer},
+		.pause_ms = FIRST_PAUSE_MS,
+	};
+}
+
+void
+wake_on(struct wake *w, const struct wake_for *wanted)
+{
+	w->wanted = *wanted;
+	if (!w->timer.place)
+		listen_again(w);
+}
+
+void
+wake_stop(struct wake *w)
+{
+	if (!w->loop)
+		return;
+	watch(w, &w->hear, -1, false);
+	watch(w, &w->knock, -1, false);
+	loop_timer_stop(w->loop, &w->timer);
+}
