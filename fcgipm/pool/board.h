@@ -89,6 +89,14 @@ struct board_seen {
 	char uri[FCGIPM_URI_BYTES];
 };
 
+/* Does the slot alone say whether its worker is idle?  Else the kernel is
+ * asked. */
+static inline bool
+board_knows(const struct board_seen *s)
+{
+	return s->attached && s->ours && !s->blind;
+}
+
 /*
  * board_new - a board and its eventfd, both close-on-exec
  *

@@ -85,7 +85,7 @@ idle_since(struct pool *p, struct pool_member *m,
 {
 	const struct observe_seen *seen;
 
-	if (slot->attached && slot->ours && !slot->blind)
+	if (board_knows(slot))
 		return slot->open == 0 && slot->accepting > 0 ?
 			MAX(slot->since_ms, (int64_t)1) : 0;
 	p->told = false;
@@ -164,6 +164,9 @@ census_take(struct pool *p, struct policy_view *view)
 	}
 	if (scales(p)) {
 		view->queue = waiting(p);
+		stats_note_look(&p->stats, view->idle < 0 ? 0 :
+				p->up - MIN(p->up, (unsigned)view->idle),
+			view->queue);
 		again_ms = MIN(again_ms, next_look(p, now));
 	}
 	return again_ms == INT64_MAX ? 0 : again_ms;

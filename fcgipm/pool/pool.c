@@ -85,6 +85,7 @@ start_some(struct pool *p, const struct policy_view *v,
 		if (start_one(p, m) == 0)
 			continue;
 		pause = policy_note_bad_start(&p->memory, v->now_ms);
+		stats_note_failure(&p->stats, strerror(errno));
 		log_error("pool %s: cannot start a worker: %s; next try in "
 			"%.1f s", p->conf->name, strerror(errno),
 			(double)pause / 1000);
@@ -135,6 +136,7 @@ tell_limits(struct pool *p, const struct policy_view *v,
 			"connection%s wait%s", p->conf->name,
 			p->conf->max_children, v->queue,
 			v->queue == 1 ? "" : "s", v->queue == 1 ? "s" : "");
+	p->stats.max_reached += d->at_max && !p->told_max;
 	p->told_max = d->at_max;
 	if (d->at_room && !p->told_room)
 		log_warning("pool %s: process.max is met by all pools "
@@ -252,6 +254,7 @@ note_bad_start(struct pool *p, struct worker *w, const char *story)
 {
 	int64_t pause = policy_note_bad_start(&p->memory, now_ms());
 
+	stats_note_failure(&p->stats, story);
 	log_error("pool %s: worker %d (%s): %s before it was ready%s; next "
 		  "start in %.1f s", p->conf->name, (int)w->pid,
 		p->conf->handler ? p->conf->handler : "gateway", story,
@@ -274,10 +277,12 @@ count_out(struct pool *p, struct pool_member *m, enum worker_state before,
 	p->up -= before == WORKER_UP;
 	p->retiring -= told;
 	p->retiring_worn -= told && r->cause != RETIRE_IDLE;
-	p->ended[r->cause] += left;
+	stats_note_end(&p->stats, left ? r->cause :
+			failed ? RETIRE_CRASH : RETIRE_EXIT);
 	retire_end(&m->retire);
 	observe_worker_fini(&m->eye);
 	if (p->board) {
+		stats_note_slot(&p->stats, p->board, m->worker.slot);
 		board_sweep(p->board);
 		(void)board_count_idle(p->board);
 	}
@@ -447,6 +452,7 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		.conf = conf,
 		.ops = ops,
 		.loop = loop,
+		.stats = {.since_ms = now_ms()},
 		.adjust_timer = {.on_timer = pool_on_timer},
 	};
 	if (geteuid() == 0 && !conf->user)

@@ -11,6 +11,7 @@
 #include "pool/observe.h"
 #include "pool/policy.h"
 #include "pool/retire.h"
+#include "pool/stats.h"
 #include "pool/wake.h"
 #include "pool/worker.h"
 #include "sys/listen.h"
@@ -62,7 +63,7 @@ struct pool {
 	unsigned alive;			/* workers in any state but DEAD */
 	struct policy_memory memory;
 	struct loop_timer adjust_timer;	/* ask the policy again */
-	uint64_t ended[RETIRE_CAUSES];	/* workers, by cause */
+	struct stats stats;
 	bool told_max;		/* that pm.max_children is met */
 	bool told_room;		/* that process.max is */
 	bool ready;			/* on_ready was told */

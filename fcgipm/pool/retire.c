@@ -187,6 +187,11 @@ retire_cause_name(enum retire_cause cause)
 		[RETIRE_REQUESTS] = "requests",
 		[RETIRE_AGE] = "age",
 		[RETIRE_MEMORY] = "memory",
+		[RETIRE_TIMEOUT] = "timeout",
+		[RETIRE_RELOAD] = "reload",
+		[RETIRE_OPERATOR] = "operator",
+		[RETIRE_EXIT] = "exit",
+		[RETIRE_CRASH] = "crash",
 	};
 
 	return names[cause];

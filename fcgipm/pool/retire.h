@@ -26,6 +26,12 @@ enum retire_cause {
 	RETIRE_REQUESTS,	/* pm.max_requests */
 	RETIRE_AGE,		/* pm.max_age */
 	RETIRE_MEMORY,		/* pm.max_memory */
+	RETIRE_TIMEOUT,		/* request_terminate_timeout */
+	RETIRE_RELOAD,		/* the configuration changed */
+	RETIRE_OPERATOR,	/* somebody said so */
+	/* These are not told to anybody: */
+	RETIRE_EXIT,		/* it left by itself, with status 0 */
+	RETIRE_CRASH,		/* it died by itself */
 	RETIRE_CAUSES
 };
 

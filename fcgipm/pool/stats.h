@@ -1,0 +1,34 @@
+/*
+ * stats.h - what a pool has come by since its start, for its status
+ */
+#ifndef FCGIPM_POOL_STATS_H
+#define FCGIPM_POOL_STATS_H
+
+#include <stdint.h>
+
+#include "pool/retire.h"
+
+struct board;
+
+struct stats {
+	int64_t since_ms;		/* the pool was opened */
+	uint64_t ended[RETIRE_CAUSES];	/* workers, by cause */
+	/* Of workers that are gone, as they counted themselves. */
+	uint64_t accepted, requests;
+	unsigned most_active, most_waiting;	/* at any look */
+	unsigned max_reached;		/* times that pm.max_children was */
+	char failure[160];		/* of the last bad start; "" = none */
+};
+
+/* A worker is gone. */
+void stats_note_end(struct stats *s, enum retire_cause cause);
+/* The same; its slot of the board, which goes to another one now. */
+void stats_note_slot(struct stats *s, const struct board *b, unsigned slot);
+
+/* So many workers do not wait, and so many connections do. */
+void stats_note_look(struct stats *s, unsigned active, unsigned waiting);
+
+/* A worker could not be started, or ended before it was ready. */
+void stats_note_failure(struct stats *s, const char *story);
+
+#endif
