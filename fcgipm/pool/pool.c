@@ -105,7 +105,7 @@ retire(struct pool *p, struct pool_member *m, enum retire_cause cause)
 	/* Whoever is about to accept leaves by himself. */
 	if (p->board)
 		board_ask_stop(p->board, m->worker.slot);
-	retire_begin(&m->retire, cause);
+	retire_begin(&m->retire, cause, false);
 }
 
 static void

@@ -50,7 +50,7 @@ leave_alone(struct retire *r)
 	r->step = RETIRE_LOOKING;
 	come_back(r, r->pause_ms);
 	r->pause_ms = MIN(r->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
-	if (late_ms < r->conf->stop_timeout_ms || r->told_late)
+	if (late_ms < r->conf->stop_timeout_ms || r->told_late || r->shut)
 		return;
 	r->told_late = true;
 	log_warning("pool %s: worker %d is to leave (%s) and was not seen "
@@ -96,7 +96,7 @@ decide(struct retire *r)
 		leave_alone(r);
 		return;
 	}
-	if (seen->tasks == seen->accepting || seen->processes > 1) {
+	if (r->shut || seen->tasks == seen->accepting || seen->processes > 1) {
 		/* It wakes up with the signal: accept(2) hands out nothing
 		 * before that is delivered. */
 		send_signal(r, (int)r->conf->stop_signal);
@@ -157,7 +157,7 @@ retire_init(struct retire *r, struct loop *loop, const struct conf_pool *conf,
 }
 
 void
-retire_begin(struct retire *r, enum retire_cause cause)
+retire_begin(struct retire *r, enum retire_cause cause, bool shut)
 {
 	if (r->step != RETIRE_NOT)
 		return;
@@ -165,6 +165,7 @@ retire_begin(struct retire *r, enum retire_cause cause)
 	r->step = RETIRE_LOOKING;
 	r->told_late = false;
 	r->cause = cause;
+	r->shut = shut;
 	r->since_ms = loop_now(r->loop);
 	r->pause_ms = FIRST_PAUSE_MS;
 	look_and_stop(r);

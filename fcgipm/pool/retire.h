@@ -52,6 +52,7 @@ struct retire {
 	enum retire_step step;
 	enum retire_cause cause;
 	int64_t since_ms, pause_ms;
+	bool shut;
 	bool told_late;		/* that it takes longer than stop_timeout */
 };
 
@@ -59,9 +60,15 @@ void retire_init(struct retire *r, struct loop *loop,
 	const struct conf_pool *conf, struct worker *w,
 	struct observe *observe, struct observe_worker *eye);
 
-/* From now on it is let go at the first moment; its owner's on_dead() tells
- * the end.  A worker that is starting or up. */
-void retire_begin(struct retire *r, enum retire_cause cause);
+/*
+ * retire_begin - from now on it is let go at the first moment
+ *
+ * Its owner's on_dead() tells the end.  Begun once, it goes on.
+ * shut		the listener hands out nothing any more: a signal is enough
+ *		for any worker without a connection, and nothing is said of
+ *		one that takes its time
+ */
+void retire_begin(struct retire *r, enum retire_cause cause, bool shut);
 
 /* It is dead, or somebody else ends it: lets it run if it is stopped. */
 void retire_end(struct retire *r);

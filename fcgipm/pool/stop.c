@@ -4,9 +4,9 @@
  * A signal is no way to ask a FastCGI program to leave: most die of it in the
  * middle of a request.  Closing the door is.  The listener is shut down, what
  * is queued is still served, then accept(2) fails in every worker and each
- * leaves by its own way out.  A worker that does not, and holds no
- * connection, gets stop_signal; at stop_timeout the rest gets TERM, and two
- * seconds later KILL.  The gateway is ours and knows what TERM means.
+ * leaves by its own way out.  A worker that does not is retired when it holds
+ * no connection; at stop_timeout the rest gets TERM, and two seconds later
+ * KILL.  The gateway is ours and knows what TERM means.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -22,7 +21,6 @@
 #include "pool/pool.h"
 #include "pool/stop.h"
 #include "sys/clients.h"
-#include "sys/procfs.h"
 
 #define FIRST_LOOK_MS 10
 /* A TCP client that has its SYN-ACK believes he is connected; his ACK may
@@ -91,22 +89,37 @@ close_door(struct pool *p, int64_t now)
 			s->addr.text, strerror(errno));
 }
 
-static void
-signal_idle(struct pool *p)
+/* Nobody is left in the queue of a listener that nobody can reach. */
+static bool
+queue_is_empty(struct pool *p)
 {
-	struct stat st;
+	struct sockdiag_queue queue;
+
+	/* A TCP listener was shut when it was. */
+	return addr_is_tcp(&p->sockets[0].addr) ||
+		observe_queue(&p->observe, &queue) < 0 || queue.waiting == 0;
+}
+
+/* Those that did not leave by the shut door: at the first moment at which they
+ * hold no connection. */
+static void
+retire_all(struct pool *p)
+{
 	unsigned i;
 
-	if (fstat(p->sockets[0].fd, &st) < 0)
-		return;
-	for (i = 0; i < p->nmembers; i++) {
-		struct worker *w = &p->members[i].worker;
+	for (i = 0; i < p->nmembers; i++)
+		if (worker_alive(&p->members[i].worker))
+			retire_begin(&p->members[i].retire, RETIRE_OPERATOR,
+				true);
+}
 
-		/* Unreadable counts as busy. */
-		if (worker_alive(w) &&
-			procfs_holds_connection(w->pid, st.st_ino) == 0)
-			worker_retire(w, p->conf->stop_signal);
-	}
+static void
+retire_none(struct pool *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->nmembers; i++)
+		retire_end(&p->members[i].retire);
 }
 
 static void
@@ -137,14 +150,15 @@ stop_step(struct pool *p)
 				    "stop_timeout", p->conf->name, p->alive,
 				p->alive == 1 ? "" : "s");
 		p->termed = true;
+		retire_none(p);
 		signal_all(p, SIGTERM);
 		loop_timer_set(p->loop, &p->stop_timer, end + KILL_AFTER_MS);
 		return;
 	}
 	if (!p->door_closed)
 		close_door(p, now);
-	else if (!cgi)
-		signal_idle(p);
+	else if (!cgi && queue_is_empty(p))
+		retire_all(p);
 	if (cgi && p->door_closed) {
 		loop_timer_set(p->loop, &p->stop_timer, end);
 		return;
@@ -204,11 +218,10 @@ pool_stop(struct pool *p)
 	}
 	for (i = 0; i < p->nsockets; i++)
 		listen_unlink(&p->sockets[i]);
-	for (i = 0; i < p->nmembers; i++) {
+	for (i = 0; i < p->nmembers; i++)
 		worker_expect_exit(&p->members[i].worker);
-		/* Whoever was on his way out goes by the same door. */
-		retire_end(&p->members[i].retire);
-	}
+	/* Whoever was on his way out goes by the same door. */
+	retire_none(p);
 	p->stop_timer.on_timer = stop_on_timer;
 	p->stop_since_ms = loop_now(p->loop);
 	p->stop_pause_ms = FIRST_LOOK_MS;

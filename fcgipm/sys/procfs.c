@@ -126,50 +126,28 @@ procfs_look(pid_t pid)
 	return best;
 }
 
-/* Calls for each socket of the folder of descriptors; see the two below. */
-static int
-each_socket(const char *path, bool (*stop)(ino_t ino, ino_t wanted),
-	ino_t wanted)
+/* Has a folder of descriptors this socket? */
+static bool
+has_socket(const char *path, ino_t ino)
 {
+	char link[64], wanted[64];
 	struct dirent *e;
-	char link[64];
-	int found = 0;
+	bool found = false;
 	ssize_t n;
 	DIR *dir = opendir(path);
 
 	if (!dir)
-		return -1;
+		return false;
+	snprintf(wanted, sizeof(wanted), "socket:[%lu]", (unsigned long)ino);
 	while (!found && (e = readdir(dir)) != NULL) {
 		n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
 		if (n <= 0)
 			continue;
 		link[n] = '\0';
-		if (strncmp(link, "socket:[", 8) == 0)
-			found = stop(strtoul(link + 8, NULL, 10), wanted);
+		found = strcmp(link, wanted) == 0;
 	}
 	closedir(dir);
 	return found;
-}
-
-static bool
-is_other(ino_t ino, ino_t wanted)
-{
-	return ino != wanted;
-}
-
-static bool
-is_same(ino_t ino, ino_t wanted)
-{
-	return ino == wanted;
-}
-
-int
-procfs_holds_connection(pid_t pid, ino_t listen_ino)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	return each_socket(path, is_other, listen_ino);
 }
 
 pid_t
@@ -186,7 +164,7 @@ procfs_find_socket(ino_t ino)
 		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/fd", e->d_name);
-		if (each_socket(path, is_same, ino) == 1)
+		if (has_socket(path, ino))
 			pid = (pid_t)strtol(e->d_name, NULL, 10);
 	}
 	closedir(dir);

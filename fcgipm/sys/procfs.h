@@ -19,14 +19,6 @@ enum procfs_look {
 /* Looks at every task of pid; accept wins over polling. */
 enum procfs_look procfs_look(pid_t pid);
 
-/*
- * procfs_holds_connection - has pid a socket beside its listener?
- *
- * listen_ino	the listener's inode
- * returns	1 yes, 0 no, -1 when /proc/PID/fd may not be read
- */
-int procfs_holds_connection(pid_t pid, ino_t listen_ino);
-
 /* The process that has this socket open, 0 when none is seen. */
 pid_t procfs_find_socket(ino_t ino);
 

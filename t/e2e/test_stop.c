@@ -203,6 +203,23 @@ Test(stop, an_idle_kept_connection_does_not_hold_the_gateway, .timeout = 60)
 	world_close(&w);
 }
 
+/* It polls, and has sockets that no client knows of. */
+Test(stop, a_worker_with_sockets_of_its_own_is_no_hindrance, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @T@/children/count_async.py\n"
+		"stop_timeout = 60s\n");
+	a = client_script(w, "www.sock", NULL, NULL);
+	cr_expect(a.ended);
+	answer_free(&a);
+	world_stop(w);
+	world_close(&w);
+}
+
 /* Whoever is stopped before it ever served leaves just as well. */
 Test(stop, a_pool_that_backs_off_is_no_hindrance, .timeout = 60)
 {
