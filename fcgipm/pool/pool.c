@@ -20,6 +20,8 @@
 #include "pool/pool.h"
 #include "pool/stop.h"
 
+/* A thousand workers come up at once: nobody is asked after each of them. */
+#define SOON_MS 5
 /* A worker that has not accepted by then may have a child that does. */
 #define CHILDREN_AFTER_MS 30
 /* Places on a board for what a worker forks. */
@@ -201,6 +203,18 @@ pool_adjust(struct pool *p)
 	return d.start + d.retire + d.retire_worn > 0;
 }
 
+/* To look at the workers takes a while where there are many. */
+static void
+pool_adjust_soon(struct pool *p)
+{
+	int64_t at_ms = loop_now(p->loop) + SOON_MS;
+
+	if (!census_is_needed(p) || p->up == 0)
+		(void)pool_adjust(p);
+	else if (!p->adjust_timer.place || p->adjust_timer.at_ms > at_ms)
+		loop_timer_set(p->loop, &p->adjust_timer, at_ms);
+}
+
 static bool
 pool_on_wake(struct wake *w)
 {
@@ -236,7 +250,7 @@ worker_on_up(struct worker *w)
 		(int)w->pid, p->up, limits_of(p).max_children);
 	check_ready(p);
 	/* After a back-off the rest follows the first that came up. */
-	(void)pool_adjust(p);
+	pool_adjust_soon(p);
 }
 
 /* What an administrator may have mixed up, when a first start fails. */
@@ -312,7 +326,7 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 		(void)pool_adjust(p);
 		return;
 	}
-	(void)pool_adjust(p);
+	pool_adjust_soon(p);
 	if (retired)
 		log_debug("pool %s: worker %d left: %s, after %.1f s",
 			p->conf->name, (int)pid, retire_cause_name(cause),
