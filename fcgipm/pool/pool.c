@@ -289,8 +289,11 @@ count_out(struct pool *p, struct pool_member *m, enum worker_state before,
 	p->alive--;
 	p->starting -= before == WORKER_STARTING;
 	p->up -= before == WORKER_UP;
-	p->retiring -= told;
-	p->retiring_worn -= told && r->cause != RETIRE_IDLE;
+	/* At a stop all are, and nobody counts on it. */
+	if (told && !p->stopping) {
+		p->retiring--;
+		p->retiring_worn -= r->cause != RETIRE_IDLE;
+	}
 	stats_note_end(&p->stats, left ? r->cause :
 			failed ? RETIRE_CRASH : RETIRE_EXIT);
 	retire_end(&m->retire);

@@ -222,6 +222,7 @@ pool_stop(struct pool *p)
 		worker_expect_exit(&p->members[i].worker);
 	/* Whoever was on his way out goes by the same door. */
 	retire_none(p);
+	p->retiring = p->retiring_worn = 0;
 	p->stop_timer.on_timer = stop_on_timer;
 	p->stop_since_ms = loop_now(p->loop);
 	p->stop_pause_ms = FIRST_LOOK_MS;
