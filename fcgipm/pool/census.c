@@ -172,6 +172,25 @@ census_take(struct pool *p, struct policy_view *view)
 	return again_ms == INT64_MAX ? 0 : again_ms;
 }
 
+void
+census_settled(const struct pool *p, struct policy_view *view)
+{
+	int64_t at;
+	unsigned i;
+
+	for (i = 0; i < p->nmembers; i++) {
+		const struct worker *w = &p->members[i].worker;
+
+		if (w->state != WORKER_UP)
+			continue;
+		at = w->start_ms + POLICY_LIFE_MS;
+		if (at <= view->now_ms)
+			view->settled_ms = MAX(view->settled_ms, at);
+		else if (view->settles_ms == 0 || at < view->settles_ms)
+			view->settles_ms = at;
+	}
+}
+
 static bool
 is_older(const struct pool_member *a, const struct pool_member *b)
 {

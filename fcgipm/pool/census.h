@@ -22,6 +22,9 @@ bool census_is_needed(const struct pool *p);
  */
 int64_t census_take(struct pool *p, struct policy_view *view);
 
+/* Fills in settled_ms and settles_ms of a view whose now_ms is set. */
+void census_settled(const struct pool *p, struct policy_view *view);
+
 /* The idle worker, and the worn one, that has lived longest; NULL for none.
  * Of worn ones an idle one goes first. */
 struct pool_member *census_pick_idle(struct pool *p);

@@ -202,6 +202,8 @@ decide_start(struct policy_memory *m, const struct policy_view *v,
 		start(m, v, w, UINT_MAX, d);
 	else if (v->starting > 0)
 		return;
+	else if (m->on_trial && v->settles_ms > v->now_ms)
+		ask_again(d, v->settles_ms);
 	else if (v->now_ms < m->not_before_ms)
 		ask_again(d, m->not_before_ms);
 	else
@@ -288,6 +290,19 @@ sane(const struct policy_view *view)
 	return v;
 }
 
+/* The program works.  What was started in vain was not for its sake, unless
+ * it was tried for that. */
+static void
+forget_short_lives(struct policy_memory *m)
+{
+	if (m->on_trial) {
+		m->bad_starts = 0;
+		m->not_before_ms = 0;
+	}
+	m->on_trial = false;
+	m->short_lives = 0;
+}
+
 struct policy_decision
 policy_decide(struct policy_memory *m, const struct policy_view *view)
 {
@@ -298,6 +313,9 @@ policy_decide(struct policy_memory *m, const struct policy_view *view)
 
 	if (v->up >= policy_fill(&v->limits))
 		m->begun = true;
+	/* One that was there before says nothing of those that start. */
+	if (m->short_lives > 0 && v->settled_ms > m->short_ms)
+		forget_short_lives(m);
 	w = wants(m, v);
 	decide_start(m, v, &w, &d);
 	decide_worn(m, v, &w, &d);
@@ -313,32 +331,51 @@ policy_decide(struct policy_memory *m, const struct policy_view *view)
 void
 policy_note_up(struct policy_memory *m)
 {
-	m->short_lives = 0;
+	if (m->on_trial)
+		return;
 	m->bad_starts = 0;
 	m->not_before_ms = 0;
 }
 
-int64_t
-policy_note_bad_start(struct policy_memory *m, int64_t now_ms)
+static int64_t
+back_off(struct policy_memory *m, int64_t now_ms, int64_t max_ms)
 {
 	int64_t pause = POLICY_BACKOFF_MIN_MS;
 	unsigned i;
 
 	if (m->bad_starts > 0 && now_ms < m->not_before_ms)
 		return m->not_before_ms - now_ms;
-	for (i = 0; i < m->bad_starts && pause < POLICY_BACKOFF_MAX_MS; i++)
+	for (i = 0; i < m->bad_starts && pause < max_ms; i++)
 		pause *= 2;
-	pause = MIN(pause, POLICY_BACKOFF_MAX_MS);
+	pause = MIN(pause, max_ms);
 	m->bad_starts++;
 	m->not_before_ms = now_ms + pause;
 	return pause;
 }
 
-bool
-policy_note_short_life(struct policy_memory *m)
+int64_t
+policy_note_bad_start(struct policy_memory *m, int64_t now_ms)
 {
-	if (m->short_lives == POLICY_SHORT_LIVES || m->bad_starts > 0)
-		return false;
-	m->short_lives++;
-	return true;
+	return back_off(m, now_ms, POLICY_BACKOFF_MAX_MS);
+}
+
+int64_t
+policy_note_end(struct policy_memory *m, int64_t now_ms,
+	const struct policy_end *end)
+{
+	if (end->served || end->lived_ms >= POLICY_LIFE_MS ||
+		(end->was_up && !end->failed)) {
+		forget_short_lives(m);
+		return 0;
+	}
+	if (m->short_lives++ == 0)
+		m->short_ms = now_ms;
+	if (m->short_lives > POLICY_SHORT_LIVES)
+		m->on_trial = true;
+	if (end->was_up)
+		return m->on_trial ?
+			back_off(m, now_ms, POLICY_CRASH_MAX_MS) : 0;
+	if (!m->on_trial && !end->failed && m->begun && m->bad_starts == 0)
+		return 0;
+	return policy_note_bad_start(m, now_ms);
 }

@@ -47,13 +47,27 @@ struct policy_view {
 	unsigned queue;		/* connections nobody accepted yet */
 	unsigned room;		/* processes the supervisor may add;
 				 * POLICY_NO_LIMIT */
+	int64_t settled_ms;	/* when the youngest of up that has lived for
+				 * POLICY_LIFE_MS had done so; 0 = none has */
+	int64_t settles_ms;	/* when the next of up will have; 0 = none.
+				 * Both are read while short_lives > 0 only */
+};
+
+/* The end of a worker that nobody had told to leave. */
+struct policy_end {
+	int64_t lived_ms;
+	bool was_up;		/* it had been seen ready */
+	bool failed;		/* not by itself with status 0 */
+	bool served;		/* it is known to have ended a request */
 };
 
 /* What is remembered between two decisions; zeroed at the pool's start. */
 struct policy_memory {
 	unsigned filled;	/* workers of the first fill already started */
 	bool begun;		/* the first fill was up once */
-	unsigned short_lives;	/* tolerated in a row, see below */
+	unsigned short_lives;	/* in a row, see policy_note_end() */
+	int64_t short_ms;	/* the first of them ended then */
+	bool on_trial;		/* too many: to be up is not enough */
 	unsigned bad_starts;	/* back-offs in a row, 0 after a good start */
 	int64_t not_before_ms;	/* end of the back-off, 0 = none */
 	int64_t window_ms;	/* begin of the second that replaced counts */
@@ -77,18 +91,24 @@ struct policy_decision {
 };
 
 #define POLICY_BACKOFF_MIN_MS 100
-#define POLICY_BACKOFF_MAX_MS 10000
+#define POLICY_BACKOFF_MAX_MS 8000
+/* The same for workers that come up before they die: somebody's request may
+ * be what they die of, and others are served meanwhile. */
+#define POLICY_CRASH_MAX_MS 3000
+/* Who lived for so long was no failure. */
+#define POLICY_LIFE_MS 1000
 /* Starts a second, or one for each worker of a larger pool. */
 #define POLICY_REPLACE_RATE 10
+/* So many in a row may be bad luck. */
 #define POLICY_SHORT_LIVES 10
 
 /*
  * policy_decide - how many to start and to retire now
  *
  * The first fill starts at once.  After a bad start one worker is tried at a
- * time, when the back-off is over, until one comes up.  Deaths after useful
- * work are replaced at once, up to the rate.  Counts what it tells to start
- * in m.
+ * time, when the back-off is over, until one comes up; where workers came up
+ * and died, until one has lived for POLICY_LIFE_MS.  Deaths after useful work
+ * are replaced at once, up to the rate.  Counts what it tells to start in m.
  *
  * dynamic	idle and starting ones below min_spare and one for each
  *		connection that waits: the missing ones are started, in this
@@ -116,23 +136,29 @@ unsigned policy_fill(const struct policy_limits *l);
 void policy_note_up(struct policy_memory *m);
 
 /*
- * policy_note_bad_start - a worker ended before it was ready
+ * policy_note_bad_start - there could be no worker
  *
- * Deaths during a back-off belong to the same failure and do not lengthen it.
+ * Failures during a back-off are the same one and do not lengthen it.
  * returns	milliseconds until the next try
  */
 int64_t policy_note_bad_start(struct policy_memory *m, int64_t now_ms);
 
 /*
- * policy_note_short_life - a worker left with status 0 before it was seen
- * ready
+ * policy_note_end - a worker ended untold: was that a failure of the program?
  *
- * In a pool that has served it may have worked and left between two looks, as
- * programs do that serve a fixed number of requests.  Ten in a row without
- * one that stayed are no such luck.
- * returns	true when it is to be replaced at once, false when it counts
- *		as a bad start
+ * Not after a life of POLICY_LIFE_MS, nor when it served, nor with status 0
+ * once it was up: that is recycling.  Every other life was short.  It is a bad
+ * start when the worker was not ready yet; yet with status 0, in a pool that
+ * has served, it may have worked and left between two looks.  Short lives of
+ * any kind are bad starts when there were more than POLICY_SHORT_LIVES of them
+ * in a row, without one between them, or beside them since the first, that was
+ * not: a request that kills whoever takes it does not keep a pool from the
+ * others, as long as some of them live on.
+ *
+ * returns	0 when it is to be replaced at once, else the milliseconds
+ *		until the next try
  */
-bool policy_note_short_life(struct policy_memory *m);
+int64_t policy_note_end(struct policy_memory *m, int64_t now_ms,
+	const struct policy_end *end);
 
 #endif

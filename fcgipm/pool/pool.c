@@ -188,6 +188,8 @@ pool_adjust(struct pool *p)
 		return false;
 	if (census_is_needed(p))
 		look_ms = census_take(p, &v);
+	if (p->memory.short_lives > 0)
+		census_settled(p, &v);
 	d = policy_decide(&p->memory, &v);
 	start_some(p, &v, &d);
 	retire_some(p, &d);
@@ -264,16 +266,34 @@ hint(const struct pool *p, const struct worker *w)
 }
 
 static void
-note_bad_start(struct pool *p, struct worker *w, const char *story)
+tell_bad_start(struct pool *p, const struct worker *w, const char *story,
+	const struct policy_end *end, int64_t pause_ms)
 {
-	int64_t pause = policy_note_bad_start(&p->memory, now_ms());
+	const char *program = p->conf->handler ? p->conf->handler : "gateway";
+	double pause = (double)pause_ms / 1000;
 
 	stats_note_failure(&p->stats, story);
-	log_error("pool %s: worker %d (%s): %s before it was ready%s; next "
-		  "start in %.1f s", p->conf->name, (int)w->pid,
-		p->conf->handler ? p->conf->handler : "gateway", story,
-		hint(p, w), (double)pause / 1000);
-	p->ops->on_bad_start(p, story, pause);
+	if (end->was_up)
+		log_error("pool %s: worker %d (%s): %s after %.1f s; the last "
+			"%u lived no second; next start in %.1f s",
+			p->conf->name, (int)w->pid, program, story,
+			(double)end->lived_ms / 1000, p->memory.short_lives,
+			pause);
+	else
+		log_error("pool %s: worker %d (%s): %s before it was ready%s; "
+			"next start in %.1f s", p->conf->name, (int)w->pid,
+			program, story, hint(p, w), pause);
+	p->ops->on_bad_start(p, story, pause_ms);
+}
+
+/* By its own account, where it gave one. */
+static bool
+has_served(const struct pool *p, const struct worker *w)
+{
+	struct board_seen slot;
+
+	return p->board && board_read(p->board, w->slot, &slot) &&
+		slot.ours && slot.requests > 0;
 }
 
 /* The figures without it; true when it left as it was told to. */
@@ -307,39 +327,50 @@ count_out(struct pool *p, struct pool_member *m, enum worker_state before,
 }
 
 static void
+tell_end(const struct pool *p, const struct pool_member *m, bool retired,
+	const char *story, const struct policy_end *end)
+{
+	int pid = (int)m->worker.pid;
+	double lived = (double)end->lived_ms / 1000;
+
+	if (retired)
+		log_debug("pool %s: worker %d left: %s, after %.1f s",
+			p->conf->name, pid, retire_cause_name(m->retire.cause),
+			lived);
+	else if (end->failed)
+		log_warning("pool %s: worker %d died: %s, after %.1f s; "
+			    "replaced", p->conf->name, pid, story, lived);
+	else
+		log_debug("pool %s: worker %d left: %s; replaced",
+			p->conf->name, pid, story);
+}
+
+static void
 worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 	bool failed)
 {
 	struct pool *p = w->owner;
 	struct pool_member *m = container_of(w, struct pool_member, worker);
+	struct policy_end end = {
+		.lived_ms = now_ms() - w->start_ms,
+		.was_up = before == WORKER_UP,
+		.failed = failed,
+		.served = has_served(p, w),
+	};
 	bool retired = count_out(p, m, before, failed);
-	enum retire_cause cause = m->retire.cause;
-
-	/* The slot may be taken again before its end is told. */
-	pid_t pid = w->pid;
-	double lived = (double)(now_ms() - w->start_ms) / 1000;
+	int64_t pause_ms = 0;
 
 	if (p->stopping) {
 		stop_on_dead(p);
 		return;
 	}
-	if (before == WORKER_STARTING &&
-		(failed || !p->ready || !policy_note_short_life(&p->memory))) {
-		note_bad_start(p, w, story);
-		(void)pool_adjust(p);
-		return;
-	}
-	pool_adjust_soon(p);
-	if (retired)
-		log_debug("pool %s: worker %d left: %s, after %.1f s",
-			p->conf->name, (int)pid, retire_cause_name(cause),
-			lived);
-	else if (failed)
-		log_warning("pool %s: worker %d died: %s, after %.1f s; "
-			    "replaced", p->conf->name, (int)pid, story, lived);
+	if (before == WORKER_STARTING || before == WORKER_UP)
+		pause_ms = policy_note_end(&p->memory, now_ms(), &end);
+	if (pause_ms > 0)
+		tell_bad_start(p, w, story, &end, pause_ms);
 	else
-		log_debug("pool %s: worker %d left: %s; replaced",
-			p->conf->name, (int)pid, story);
+		tell_end(p, m, retired, story, &end);
+	pool_adjust_soon(p);
 }
 
 /* A busy pool's new worker is seldom seen waiting. */

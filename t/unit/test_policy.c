@@ -78,10 +78,10 @@ Test(policy, a_larger_pool_may_replace_all_its_workers_in_a_second)
 	cr_expect_eq(decide(&m, view(5001, 64, 0, 63)).start, 0);
 }
 
-Test(policy, backs_off_doubling_up_to_ten_seconds)
+Test(policy, backs_off_doubling_up_to_eight_seconds)
 {
 	static const int64_t want[] = {100, 200, 400, 800, 1600, 3200, 6400,
-		10000, 10000, 10000};
+		8000, 8000, 8000};
 	struct policy_memory m = {0};
 	int64_t now = 1000;
 	size_t i;
@@ -132,16 +132,112 @@ Test(policy, a_good_start_forgets_the_bad_ones)
 	cr_expect_eq(policy_note_bad_start(&m, 1000), 100);
 }
 
+static int64_t
+end(struct policy_memory *m, int64_t now_ms, bool was_up, bool failed,
+	int64_t lived_ms)
+{
+	return policy_note_end(m, now_ms, &(struct policy_end){
+		.was_up = was_up, .failed = failed, .lived_ms = lived_ms});
+}
+
+Test(policy, ends_are_judged_by_how_and_after_what)
+{
+	static const struct {
+		struct policy_end end;
+		bool begun;
+		int64_t pause;
+		unsigned row;
+		const char *why;
+	} rows[] = {
+		{{5, false, true, false}, true, 100, 1, "no program"},
+		{{5, false, false, false}, false, 100, 1, "a CGI program"},
+		{{5, false, false, false}, true, 0, 1, "it may have served"},
+		{{5, true, false, false}, true, 0, 0, "recycling"},
+		{{5, true, true, false}, true, 0, 1, "a crash of one"},
+		{{5, true, true, true}, true, 0, 0, "a crash after work"},
+		{{999, true, true, false}, true, 0, 1, "nearly a life"},
+		{{1000, true, true, false}, true, 0, 0, "a life"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy_memory m = {.begun = rows[i].begun};
+
+		cr_expect_eq(policy_note_end(&m, 10, &rows[i].end),
+			rows[i].pause, "%s", rows[i].why);
+		cr_expect_eq(m.short_lives, rows[i].row, "%s", rows[i].why);
+	}
+}
+
 Test(policy, short_lives_are_tolerated_ten_times_in_a_row)
 {
-	struct policy_memory m = {0};
+	struct policy_memory m = {.begun = true};
 	int i;
 
 	for (i = 0; i < 10; i++)
-		cr_expect(policy_note_short_life(&m), "life %d", i);
-	cr_expect_not(policy_note_short_life(&m));
+		cr_expect_eq(end(&m, i, i % 2, i % 2, 5), 0, "life %d", i);
+	cr_expect_eq(end(&m, 10, true, true, 5), 100);
+	cr_expect_eq(end(&m, 110, true, true, 1000), 0, "one that lived");
+	for (i = 0; i < 10; i++)
+		cr_expect_eq(end(&m, i, true, true, 5), 0, "life %d", i);
+	cr_expect_eq(end(&m, 10, true, true, 5), 100);
+}
+
+Test(policy, workers_that_come_up_and_die_back_off_to_three_seconds)
+{
+	static const int64_t want[] = {100, 200, 400, 800, 1600, 3000, 3000};
+	struct policy_memory m = {.begun = true, .short_lives = 10};
+	int64_t now = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		cr_expect_eq(end(&m, now, true, true, 5), want[i], "%zu", i);
+		now += want[i];
+		policy_note_up(&m);
+	}
+	cr_expect_eq(end(&m, now, false, true, 5), 8000,
+		"nobody is served by who never comes up");
+}
+
+Test(policy, on_trial_one_has_to_live_before_the_rest_follows)
+{
+	struct policy_memory m = {0};
+	struct policy_view v = view(0, 8, 0, 0);
+	struct policy_decision d;
+	int i;
+
+	decide(&m, v);
+	for (i = 0; i < 11; i++)
+		end(&m, 10 + i, true, true, 5);
+	v = view(120, 8, 0, 0);
+	cr_expect_eq(decide(&m, v).start, 1);
 	policy_note_up(&m);
-	cr_expect(policy_note_short_life(&m), "one that stayed is luck again");
+	v = view(125, 8, 0, 1);
+	v.settles_ms = 1120;
+	d = decide(&m, v);
+	cr_expect_eq(d.start, 0, "to be up is not enough");
+	cr_expect_eq(d.again_ms, 1120);
+	v = view(1120, 8, 0, 1);
+	v.settled_ms = 1120;
+	cr_expect_eq(decide(&m, v).start, 7);
+}
+
+Test(policy, who_lived_before_says_nothing_of_those_that_start)
+{
+	struct policy_memory m = {.begun = true};
+	struct policy_view v = view(5000, 8, 0, 7);
+	int i;
+
+	v.settled_ms = 1000;
+	for (i = 0; i < 10; i++) {
+		cr_expect_eq(end(&m, 5000 + i, true, true, 5), 0);
+		decide(&m, v);
+	}
+	cr_expect_eq(end(&m, 5010, true, true, 5), 100);
+	v.settled_ms = 5001;
+	v.now_ms = 5011;
+	cr_expect_eq(decide(&m, v).start, 1, "one of them lives after all");
+	cr_expect_eq(m.bad_starts, 0);
 }
 
 /* Of dynamic and ondemand pools. */

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "pool/policy.h"
@@ -31,6 +32,9 @@ struct sim {
 	bool known;		/* is idle told? */
 	bool begun;
 	int64_t free_ms;	/* end of the back-off; INT64_MIN = none */
+	unsigned row;		/* short lives in a row */
+	int64_t row_ms;		/* end of the first of them */
+	bool trial;		/* a back-off because of them */
 	struct {
 		int64_t at_ms;
 		unsigned n;
@@ -179,6 +183,7 @@ check_least(const struct sim *p, const struct policy_view *v,
 			"no try after a bad start");
 		HOLDS(p, v->starting + d->start > 0 ||
 				v->now_ms < p->free_ms || v->room == 0 ||
+				(p->trial && v->settles_ms > v->now_ms) ||
 				recent(p) >= MAX(l->max_children,
 						POLICY_REPLACE_RATE),
 			"back-off too long");
@@ -223,6 +228,16 @@ carry_out(struct sim *p, const struct policy_decision *d)
 	v->idle_long = MIN(v->idle_long, (unsigned)v->idle);
 }
 
+/* A worker has lived for a second, or ended in honour. */
+static void
+be_proven(struct sim *p)
+{
+	if (p->trial)
+		p->free_ms = INT64_MIN;
+	p->trial = false;
+	p->row = 0;
+}
+
 /* One question to the policy, and everything that holds for its answer. */
 static struct policy_decision
 ask(struct sim *p)
@@ -235,6 +250,8 @@ ask(struct sim *p)
 		seen.idle_long = 0;
 	}
 	p->begun = p->begun || seen.up >= policy_fill(&seen.limits);
+	if (seen.settled_ms > p->row_ms)
+		be_proven(p);
 	d = policy_decide(&p->m, &seen);
 	p->starts[p->nstarts].at_ms = seen.now_ms;
 	p->starts[p->nstarts++].n = d.start - (p->m.filled - p->filled);
@@ -254,27 +271,58 @@ come_up(struct sim *p)
 	p->v.up++;
 	p->v.idle++;
 	policy_note_up(&p->m);
-	p->free_ms = INT64_MIN;
+	if (!p->trial)
+		p->free_ms = INT64_MIN;
+}
+
+/* A worker has ended: what the page says of it, in other words. */
+static void
+note_end(struct sim *p, const struct policy_end *e)
+{
+	int64_t pause = policy_note_end(&p->m, p->v.now_ms, e);
+	bool was_short = e->lived_ms < 1000 && !e->served &&
+		(!e->was_up || e->failed);
+	bool lucky = !e->failed && p->begun && p->free_ms == INT64_MIN;
+
+	if (!was_short) {
+		be_proven(p);
+		HOLDS(p, pause == 0, "a good end of %u is punished",
+			(unsigned)e->lived_ms);
+		return;
+	}
+	if (p->row++ == 0)
+		p->row_ms = p->v.now_ms;
+	p->trial = p->row > 10;
+	HOLDS(p, (pause == 0) == (!p->trial && (e->was_up || lucky)),
+		"short life %u, pause %ld", p->row, (long)pause);
+	if (pause > 0)
+		p->free_ms = p->v.now_ms + pause;
 }
 
 static void
 fail_to_start(struct sim *p, bool status0)
 {
 	p->v.starting--;
-	if (status0 && policy_note_short_life(&p->m))
-		return;
-	p->free_ms = p->v.now_ms +
-		policy_note_bad_start(&p->m, p->v.now_ms);
+	note_end(p, &(struct policy_end){.failed = !status0});
 }
 
 static void
-die(struct sim *p)
+die_after(struct sim *p, int64_t lived_ms)
 {
 	if (p->v.idle > 0 && dice(p, 2))
 		p->v.idle--;
 	p->v.up--;
 	p->v.idle = MIN(p->v.idle, (int)p->v.up);
 	p->v.worn = MIN(p->v.worn, p->v.up);
+	note_end(p, &(struct policy_end){.was_up = true,
+		.lived_ms = lived_ms, .failed = dice(p, 4),
+		.served = dice(p, 9) == 0});
+}
+
+static void
+die(struct sim *p)
+{
+	die_after(p, dice(p, 9) ? dice(p, 999) : 1000);
 }
 
 static void
@@ -340,6 +388,10 @@ event(struct sim *p)
 		v->queue -= taken;
 	}
 	v->idle_long = dice(p, (unsigned)v->idle + 1);
+	v->settled_ms = v->up > 0 && dice(p, 3) == 0 ?
+		v->now_ms - dice(p, 2000) : 0;
+	v->settles_ms = v->up > 0 && dice(p, 2) ?
+		v->now_ms + 1 + dice(p, 999) : 0;
 }
 
 static void
@@ -466,9 +518,12 @@ Test(policy_random, replaces_the_worn_without_an_empty_place)
 	for_each_seed(3000, wearing_history);
 }
 
+enum breakage { STATUS_1, STATUS_0, CRASH_ONCE_UP, BREAKAGES };
+
 /* Every worker is gone 5 ms after its start; how many starts in 60 s? */
 static unsigned
-starts_of_a_broken_program(enum policy_pm pm, bool status0, unsigned *burst)
+starts_of_a_broken_program(enum policy_pm pm, enum breakage how,
+	unsigned *burst)
 {
 	struct sim p = pool(1);
 	struct policy_decision d;
@@ -493,8 +548,15 @@ starts_of_a_broken_program(enum policy_pm pm, bool status0, unsigned *burst)
 			cr_assert_fail("it gave up at %ld ms",
 				(long)p.v.now_ms);
 		p.v.now_ms = p.v.starting ? p.v.now_ms + 5 : d.again_ms;
-		while (p.v.starting > 0)
-			fail_to_start(&p, status0);
+		while (p.v.starting > 0 && how != CRASH_ONCE_UP)
+			fail_to_start(&p, how == STATUS_0);
+		while (p.v.starting > 0) {
+			come_up(&p);
+			p.v.up--;
+			p.v.idle--;
+			note_end(&p, &(struct policy_end){.was_up = true,
+				.failed = true, .lived_ms = 5});
+		}
 	}
 	return total;
 }
@@ -503,17 +565,86 @@ Test(policy_random, a_broken_program_is_started_forty_times_a_minute_at_most)
 {
 	enum policy_pm pm;
 	unsigned burst, all;
-	int status0;
+	int how;
 
 	for (pm = POLICY_STATIC; pm <= POLICY_ONDEMAND; pm++)
-		for (status0 = 0; status0 < 2; status0++) {
-			all = starts_of_a_broken_program(pm, status0, &burst);
-			cr_expect_leq(all - burst, 40, "pm %d: %u", (int)pm,
-				all);
-			cr_expect_leq(burst, 8 + 20, "pm %d: %u", (int)pm,
-				burst);
+		for (how = 0; how < BREAKAGES; how++) {
+			all = starts_of_a_broken_program(pm,
+				(enum breakage)how, &burst);
+			cr_expect_leq(all - burst, 40, "pm %d, %d: %u",
+				(int)pm, how, all);
+			cr_expect_leq(burst, 8 + 20, "pm %d, %d: %u", (int)pm,
+				how, burst);
 			cr_expect_geq(all - burst, 5, "it tries on");
 		}
+}
+
+/* A pool of eight with births, for a program that one request kills. */
+struct victims {
+	struct sim p;
+	int64_t born_ms[8];	/* of those up, the oldest first */
+};
+
+static void
+see_lives(struct victims *s)
+{
+	struct policy_view *v = &s->p.v;
+	unsigned i;
+
+	v->settled_ms = v->settles_ms = 0;
+	for (i = 0; i < v->up; i++)
+		if (s->born_ms[i] + 1000 <= v->now_ms)
+			v->settled_ms = s->born_ms[i] + 1000;
+		else if (v->settles_ms == 0)
+			v->settles_ms = s->born_ms[i] + 1000;
+}
+
+/* Kills one of them, any; its life in milliseconds. */
+static void
+poison(struct victims *s)
+{
+	struct policy_view *v = &s->p.v;
+	unsigned who = dice(&s->p, v->up);
+	int64_t lived_ms = v->now_ms - s->born_ms[who];
+
+	memmove(&s->born_ms[who], &s->born_ms[who + 1],
+		(v->up - who - 1) * sizeof(s->born_ms[0]));
+	v->up--;
+	note_end(&s->p, &(struct policy_end){.was_up = true, .failed = true,
+		.lived_ms = lived_ms});
+}
+
+/* Some live for a second, so all are replaced at once. */
+static void
+poisoned_history(unsigned long seed)
+{
+	struct victims s = {.p = pool(seed)};
+	struct policy_view *v = &s.p.v;
+	int i;
+
+	v->limits.pm = POLICY_STATIC;
+	v->limits.max_children = 8;
+	v->now_ms = 0;
+	ask(&s.p);
+	for (i = 0; i < 200; i++) {
+		while (v->starting > 0) {
+			s.born_ms[v->up] = v->now_ms;
+			come_up(&s.p);
+		}
+		v->idle = (int)v->up;
+		HOLDS(&s.p, v->up == 8, "%u up", v->up);
+		v->now_ms += 200 + dice(&s.p, 100);
+		poison(&s);
+		v->idle = (int)v->up;
+		see_lives(&s);
+		s.p.nstarts = 0;
+		ask(&s.p);
+	}
+}
+
+Test(policy_random, one_request_that_kills_does_not_stop_the_others)
+{
+	for_each_seed(3000, poisoned_history);
 }
 
 /* Three pools of one supervisor, none above process.max together. */

@@ -1,0 +1,263 @@
+/*
+ * test_backoff.c - programs that are broken: started again and again, seldom
+ * enough to hurt nobody, and soon enough when they are mended
+ *
+ * Three seconds of it; a minute where FCGIPM_LONG is set.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hostile.h"
+#include "world.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+#define WORKERS 8
+/* At most: the first fill, ten short lives, and the back-off's first second. */
+#define BURST (WORKERS + 10 + 5)
+#define A_MINUTE 40
+#define LINES 200
+#define CLIENTS 4
+
+static const char *const pms[] = {"static", "dynamic", "ondemand"};
+static const char *const ways[] = {"exec", "1", "0", "segv", "accept"};
+
+#define POOLS (LENGTH(pms) * LENGTH(ways))
+
+struct broken {
+	struct world *w;
+	char name[32], address[64];
+	bool no_exec;
+	int clients[CLIENTS];	/* who come again when they are let down */
+	size_t before;		/* starts when the watch began */
+};
+
+static void
+name_pool(struct broken *b, struct world *w, size_t i)
+{
+	const char *way = ways[i % LENGTH(ways)];
+	size_t k;
+
+	b->w = w;
+	b->no_exec = strcmp(way, "exec") == 0;
+	snprintf(b->name, sizeof(b->name), "%s-%s", pms[i / LENGTH(ways)],
+		way);
+	snprintf(b->address, sizeof(b->address), "%s.sock", b->name);
+	for (k = 0; k < CLIENTS; k++)
+		b->clients[k] = -1;
+}
+
+static void
+add_pool(const struct broken *b, char *ini, size_t size)
+{
+	size_t len = strlen(ini);
+
+	snprintf(ini + len, size - len,
+		"[%s]\n"
+		"listen = @DIR@/%s\n"
+		"handler = %s\n"
+		"handler_args = %s @DIR@/%s @DIR@/mended\n"
+		"rlimit_core = 0\n"
+		"pm = %.*s\n"
+		"pm.max_children = %d\n"
+		"pm.start_servers = %d\n",
+		b->name, b->address, b->no_exec ? "@DIR@/broken" :
+			"@T@/children/crash", strchr(b->name, '-') + 1,
+		b->name, (int)strcspn(b->name, "-"), b->name, WORKERS,
+		WORKERS / 2);
+}
+
+/* How often it was started: a byte each, or a line in the log each. */
+static size_t
+starts_of(const struct broken *b)
+{
+	char text[100];
+	struct stat st;
+
+	if (b->no_exec) {
+		snprintf(text, sizeof(text), "pool %s: worker ", b->name);
+		return world_log_count(b->w, text);
+	}
+	return stat(world_path(b->w, b->name), &st) == 0 ?
+		(size_t)st.st_size : 0;
+}
+
+static void
+begin_request(int fd)
+{
+	static const char *const none[] = {NULL};
+	uint8_t wire[256];
+	size_t len = client_put_request(wire, sizeof(wire), 0, none, NULL, 0);
+
+	/* Who is let down at once does not say it. */
+	(void)send(fd, wire, len, MSG_NOSIGNAL);
+}
+
+static void
+come_again(struct broken *b)
+{
+	struct pollfd p = {.events = POLLIN};
+	size_t k;
+
+	for (k = 0; k < CLIENTS; k++) {
+		p.fd = b->clients[k];
+		if (p.fd >= 0 && poll(&p, 1, 0) == 0)
+			continue;
+		if (p.fd >= 0)
+			close(p.fd);
+		b->clients[k] = client_try(b->w, b->address);
+		if (b->clients[k] >= 0)
+			begin_request(b->clients[k]);
+	}
+}
+
+static void
+go_away(struct broken *b)
+{
+	size_t k;
+
+	for (k = 0; k < CLIENTS; k++)
+		if (b->clients[k] >= 0)
+			close(b->clients[k]);
+}
+
+static int64_t
+cpu_ms(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	cr_assert_eq(clock_getcpuclockid(pid, &clock), 0);
+	cr_assert_eq(clock_gettime(clock, &ts), 0);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Clients come for so long, and are let down. */
+static void
+watch(struct broken *b, int64_t ms)
+{
+	int64_t end = world_now_ms() + ms;
+	size_t i;
+
+	while (world_now_ms() < end) {
+		for (i = 0; i < POOLS; i++)
+			come_again(&b[i]);
+		hostile_pause(20);
+	}
+	for (i = 0; i < POOLS; i++)
+		go_away(&b[i]);
+}
+
+static bool
+says_when(void *arg)
+{
+	const struct broken *b = arg;
+	char text[64], *log = world_read_log(b->w), *at = log, *end;
+	bool found = false;
+
+	snprintf(text, sizeof(text), "pool %s: ", b->name);
+	while (!found && (at = strstr(at, text)) != NULL) {
+		end = at + strcspn(at, "\n");
+		at = strstr(at, "next start in ");
+		found = at && at < end;
+		at = end;
+	}
+	free(log);
+	return found;
+}
+
+static void
+expect_calm(struct broken *b, int64_t ms)
+{
+	size_t most = BURST + A_MINUTE * (size_t)ms / 60000, n;
+	char text[64];
+
+	n = starts_of(b);
+	cr_expect_leq(n, most, "pool %s: %zu starts", b->name, n);
+	cr_expect_geq(n, 2, "pool %s gave up", b->name);
+	snprintf(text, sizeof(text), "pool %s: ", b->name);
+	n = world_log_count(b->w, text);
+	cr_expect_leq(n, LINES, "pool %s: %zu lines", b->name, n);
+	world_until(says_when, b, b->name);
+	hostile_figure("back-off %s: %zu starts, %zu lines in %ld s", b->name,
+		starts_of(b), n, (long)ms / 1000);
+}
+
+static long
+good_pid(struct world *w)
+{
+	struct answer a = client_script(w, "good.sock", NULL, NULL);
+	long pid = answer_number(&a, "pid");
+
+	answer_free(&a);
+	return pid;
+}
+
+static void
+mend(struct world *w)
+{
+	world_write(w, "mended", "");
+	/* Another file in its place: who runs the old one is done with it. */
+	world_shell(w, "printf '#!/bin/sh\\nexec @T@/children/crash \"$@\"\\n'"
+		" > new; chmod 755 new; mv new broken");
+}
+
+static void
+expect_served(const struct broken *b, int64_t mended_ms)
+{
+	struct answer a = client_script(b->w, b->address, NULL, NULL);
+	int64_t took = world_now_ms() - mended_ms;
+
+	answer_expect(&a, "mended");
+	answer_free(&a);
+	cr_expect_leq(took, 10000, "pool %s: %ld ms", b->name, (long)took);
+}
+
+Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
+	.timeout = 240)
+{
+	int64_t ms = (int64_t)hostile_size(3000, 60000), begin, cpu, mended;
+	struct broken b[POOLS];
+	struct world *w = world_open();
+	char ini[8192] = "[good]\n"
+		"listen = @DIR@/good.sock\n"
+		"handler = @BIN@/handlers/whoami\n"
+		"pm.max_children = 1\n";
+	long pid;
+	size_t i;
+
+	world_write(w, "broken", "#!/no/such/interpreter\n");
+	world_shell(w, "chmod 755 broken");
+	for (i = 0; i < POOLS; i++) {
+		name_pool(&b[i], w, i);
+		add_pool(&b[i], ini, sizeof(ini));
+	}
+	world_launch(w, ini);
+	world_expect_log(w, "pool good: serves");
+	begin = world_now_ms();
+	cpu = cpu_ms(w->pid);
+	pid = good_pid(w);
+	watch(b, ms);
+	cr_expect_eq(good_pid(w), pid, "another pool's worker was touched");
+	ms = world_now_ms() - begin;
+	cpu = cpu_ms(w->pid) - cpu;
+	hostile_figure("back-off: %zu broken pools take %.1f %% CPU", POOLS,
+		100.0 * (double)cpu / (double)ms);
+	if (hostile_size(0, 1))
+		cr_expect_lt(cpu * 20, ms, "%ld ms of CPU", (long)cpu);
+	for (i = 0; i < POOLS; i++)
+		expect_calm(&b[i], ms);
+	mend(w);
+	mended = world_now_ms();
+	for (i = 0; i < POOLS; i++)
+		expect_served(&b[i], mended);
+	w->fds = 0;
+	world_close(&w);
+}
