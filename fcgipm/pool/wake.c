@@ -34,7 +34,10 @@ board_is_wanted(const struct wake *w)
 static void
 listen_again(struct wake *w)
 {
-	w->since_ms = loop_now(w->loop);
+	int64_t now = loop_now(w->loop);
+
+	if (w->hear.fd < 0 && w->knock.fd < 0)
+		w->since_ms = now;
 	watch(w, &w->knock, w->listener, w->wanted.knock);
 	watch(w, &w->hear, w->board ? board_eventfd(w->board) : -1,
 		board_is_wanted(w));
@@ -43,7 +46,7 @@ listen_again(struct wake *w)
 	board_arm(w->board, FCGIPM_WAKE_IDLE, (unsigned)w->wanted.idle_at);
 	/* It came down to that before it was armed. */
 	if (board_idle(w->board) <= (unsigned)w->wanted.idle_at)
-		loop_timer_set(w->loop, &w->timer, w->since_ms + w->pause_ms);
+		loop_timer_set(w->loop, &w->timer, now + w->pause_ms);
 }
 
 static void

@@ -36,7 +36,7 @@ struct wake {
 	struct loop_io hear, knock;
 	struct loop_timer timer;	/* the end of the moment */
 	struct wake_for wanted;
-	int64_t pause_ms, since_ms;	/* listening since; 0 = never */
+	int64_t pause_ms, since_ms;	/* listening since then */
 };
 
 void wake_init(struct wake *w, struct loop *loop, const char *pool,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -144,6 +145,101 @@ Test(scale, spare_ones_follow_the_load, .timeout = 120)
 		w->fds = 0;	/* more workers, or fewer, than at first */
 		world_close(&w);
 	}
+}
+
+struct event {
+	double at;		/* seconds since 1970 */
+	long pid;
+};
+
+static double
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	/* The log has milliseconds. */
+	return (double)ts.tv_sec + (double)(ts.tv_nsec / 1000000) / 1000;
+}
+
+/* When a line of the log was written. */
+static double
+time_of(const char *line)
+{
+	struct tm tm = {0};
+	int ms = 0, zone = 0;
+	const char *rest = strptime(line, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	cr_assert(rest && sscanf(rest, ".%3d%5d", &ms, &zone) == 2, "%s",
+		line);
+	return (double)timegm(&tm) + (double)ms / 1000 -
+		(zone / 100 * 3600 + zone % 100 * 60);
+}
+
+/* The log's lines about workers that end in text, up to max of them. */
+static size_t
+read_events(struct world *w, const char *text, struct event *ret, size_t max)
+{
+	char *log = world_read_log(w), *line = log, *end;
+	size_t n = 0;
+
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		*end = '\0';
+		if (!strstr(line, text) || n == max)
+			continue;
+		ret[n].at = time_of(line);
+		cr_assert_eq(sscanf(strstr(line, "worker "), "worker %ld",
+			&ret[n].pid), 1, "%s", line);
+		n++;
+	}
+	free(log);
+	return n;
+}
+
+/* php-fpm's way: 1, 2, 4 ... in a second when there are too few; the oldest
+ * leaves each second when there are too many. */
+Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
+{
+	struct world *w = world_open();
+	struct event up[ENOUGH], left[ENOUGH];
+	static const size_t most[] = {1, 3, 7};
+	size_t ups, lefts, i, second;
+	double came, went;
+	int fds[7];
+
+	world_start(w, "[fcgipm]\n"
+		"log_level = debug\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/upload\n"
+		"pm = dynamic\n"
+		"pm.max_children = 10\n"
+		"pm.start_servers = 1\n"
+		"pm.max_spare_servers = 5\n");
+	came = now();
+	occupy(w, fds, 7);
+	expect_workers(w, 8, 8, "seven busy ones and one to spare");
+	went = now();
+	leave(fds, 7);
+	expect_workers(w, 5, 5, "the spare ones left");
+	ups = read_events(w, " up, ", up, ENOUGH);
+	cr_assert_eq(ups, 8);
+	for (i = 1; i < ups; i++) {
+		second = (size_t)(up[i].at - came);
+		cr_expect(second > 2 || i <= most[second],
+			"%zu in second %zu", i, second);
+	}
+	lefts = read_events(w, " left: idle", left, ENOUGH);
+	cr_assert_eq(lefts, 3);
+	for (i = 0; i < lefts; i++) {
+		/* The third and the fourth began together. */
+		cr_expect(left[i].pid == up[i].pid ||
+				(i == 2 && left[i].pid == up[3].pid),
+			"the oldest first");
+		cr_expect_geq(left[i].at - went, (double)(i + 1));
+	}
+	w->fds = 0;
+	world_close(&w);
 }
 
 struct change {
