@@ -373,27 +373,39 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 	pool_adjust_soon(p);
 }
 
-/* A busy pool's new worker is seldom seen waiting. */
+/* Has one of those that it forked taken a place? */
 static bool
-worker_is_up(const struct worker *w)
+has_family(struct pool *p, unsigned slot)
 {
-	const struct pool *p = w->owner;
-	struct board_seen slot;
+	struct board_seen seen;
 	unsigned i;
 
+	board_sweep(p->board);
+	for (i = p->nmembers; i < board_slots(p->board); i++)
+		if (board_read(p->board, i, &seen) && seen.owner == (int)slot)
+			return true;
+	return false;
+}
+
+/* A busy pool's new worker is seldom seen waiting, but its slot tells; and who
+ * may not be looked at by us may be by his own user. */
+static bool
+worker_is_up(struct worker *w, bool unseen)
+{
+	struct pool *p = w->owner;
+	struct pool_member *m = container_of(w, struct pool_member, worker);
+	int64_t now = loop_now(p->loop);
+	struct board_seen slot;
+
+	if (unseen && p->conf->mode == CONF_MODE_PREFORK &&
+		observe_look(&p->observe, &m->eye, now)->accepting > 0)
+		return true;
 	if (!p->board)
 		return false;
 	if (board_read(p->board, w->slot, &slot))
 		return slot.ours;
 	/* It may be one of its children who accepts. */
-	if (loop_now(p->loop) - w->start_ms < CHILDREN_AFTER_MS)
-		return false;
-	board_sweep(p->board);
-	for (i = p->nmembers; i < board_slots(p->board); i++)
-		if (board_read(p->board, i, &slot) &&
-			slot.owner == (int)w->slot)
-			return true;
-	return false;
+	return now - w->start_ms >= CHILDREN_AFTER_MS && has_family(p, w->slot);
 }
 
 static const struct worker_ops worker_ops = {
@@ -551,11 +563,11 @@ pool_close(struct pool *p)
 {
 	size_t i;
 
-	for (i = 0; i < p->nsockets; i++)
-		listen_close(&p->sockets[i]);
 	if (p->loop)
 		loop_timer_stop(p->loop, &p->adjust_timer);
 	wake_stop(&p->wake);
+	for (i = 0; i < p->nsockets; i++)
+		listen_close(&p->sockets[i]);
 	if (p->members)
 		observe_fini(&p->observe);
 	free(p->sockets);

@@ -39,24 +39,29 @@ come_back(struct retire *r, int64_t ms)
 	loop_timer_set(r->loop, &r->timer, loop_now(r->loop) + ms);
 }
 
+static bool
+is_late(const struct retire *r)
+{
+	return !r->shut &&
+		loop_now(r->loop) - r->since_ms >= r->conf->stop_timeout_ms;
+}
+
 /* It has something to do: the next look is later. */
 static void
 leave_alone(struct retire *r)
 {
-	int64_t late_ms = loop_now(r->loop) - r->since_ms;
-
 	if (r->step == RETIRE_STOPPING)
 		send_signal(r, SIGCONT);
 	r->step = RETIRE_LOOKING;
 	come_back(r, r->pause_ms);
 	r->pause_ms = MIN(r->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
-	if (late_ms < r->conf->stop_timeout_ms || r->told_late || r->shut)
+	if (r->told_late || !is_late(r))
 		return;
 	r->told_late = true;
 	log_warning("pool %s: worker %d is to leave (%s) and was not seen "
 		"without a connection for %lld s; it goes on serving",
 		r->conf->name, (int)r->w->pid, retire_cause_name(r->cause),
-		(long long)late_ms / 1000);
+		(long long)r->conf->stop_timeout_ms / 1000);
 }
 
 /* SIGSTOP took effect; an end is told by the pidfd, as ever. */
@@ -91,8 +96,9 @@ decide(struct retire *r)
 		r->eye, loop_now(r->loop));
 
 	/* Without a connection, and yet at work: what a program does behind
-	 * its answer is not for us to cut off. */
-	if (seen->may_hold || seen->state != OBSERVE_IDLE || !seen->stopped) {
+	 * its answer is not cut off, unless it never comes to an end. */
+	if (seen->may_hold || !seen->stopped ||
+		(seen->state != OBSERVE_IDLE && !is_late(r))) {
 		leave_alone(r);
 		return;
 	}

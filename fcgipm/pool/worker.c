@@ -55,13 +55,14 @@ static void
 worker_look(struct worker *w)
 {
 	int64_t now = loop_now(w->loop);
-	enum procfs_look seen = PROCFS_UNKNOWN;
+	enum procfs_look seen = PROCFS_ELSEWHERE;
 
 	/* Before the exec it is still our own code, in whatever call. */
 	if (w->exec.fd < 0)
 		seen = procfs_look(w->pid);
 	if (seen == PROCFS_ACCEPTING ||
-		(w->polls && seen == PROCFS_POLLING) || w->ops->is_up(w) ||
+		(w->polls && seen == PROCFS_POLLING) ||
+		w->ops->is_up(w, seen == PROCFS_UNKNOWN) ||
 		now - w->start_ms >= UP_MS) {
 		set_state(w, WORKER_UP);
 		w->ops->on_up(w);

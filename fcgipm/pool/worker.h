@@ -27,9 +27,10 @@ enum worker_state {
 struct worker;
 
 struct worker_ops {
-	/* Has it said itself that it accepts?  Asked while it is starting,
-	 * beside what the kernel shows. */
-	bool (*is_up)(const struct worker *w);
+	/* Does it accept, by its own word or another's?  Asked while it is
+	 * starting, beside what the kernel shows us; unseen: that is nothing.
+	 */
+	bool (*is_up)(struct worker *w, bool unseen);
 	void (*on_up)(struct worker *w);
 	/*
 	 * The process is gone and reaped; state is WORKER_DEAD.
