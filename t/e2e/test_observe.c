@@ -72,22 +72,6 @@ copy_child(struct world *w, const char *name, int mode)
 	return strdup(to);
 }
 
-/* What count.go becomes. */
-static char *
-build_go(struct world *w)
-{
-	char *program = strdup(world_path(w, "count-go")), *out = NULL;
-	char cache[300], *argv[] = {"/usr/bin/env", cache, "GO111MODULE=off",
-		"/usr/bin/go", "build", "-o", program,
-		(char *)world_child("count.go"), NULL};
-
-	snprintf(cache, sizeof(cache), "GOCACHE=%s/cache", w->dir);
-	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
-	free(out);
-	cr_assert_eq(chmod(program, 0755), 0);
-	return program;
-}
-
 /* address	"name" in the folder, "@", or "127.0.0.1:", "[::1]:", which a
  *		number follows */
 static void
@@ -357,7 +341,7 @@ run(const char *const *words, enum way way, bool keeps, const char *address)
 	if (words[0][0] == '/')
 		argv[0] = strdup(words[0]);
 	else if (strcmp(words[0], "count.go") == 0)
-		argv[0] = build_go(s.world);
+		argv[0] = strdup(world_go(s.world, "count.go"));
 	else
 		argv[0] = copy_child(s.world, words[0], 0755);
 	for (i = 1; words[i]; i++)
@@ -486,13 +470,11 @@ Test(observe, ruby)
 
 Test(observe, go)
 {
-	need_file("/usr/bin/go", "golang-go");
 	run(WORDS("count.go"), POLLS, true, "sock");
 }
 
 Test(observe, go_on_tcp)
 {
-	need_file("/usr/bin/go", "golang-go");
 	run(WORDS("count.go"), POLLS, true, "127.0.0.1:");
 }
 

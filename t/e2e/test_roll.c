@@ -20,9 +20,11 @@
 #define WORKERS 4
 #define BODY 3000
 #define PIDS 4096
+/* As fast as replacements come up. */
+#define AGE "pm.max_age = 60ms\n"
 
 struct roll {
-	const struct world *w;
+	struct world *w;
 	const char *address;
 	uint8_t wire[2][8192];	/* a GET and a POST, as they are sent */
 	size_t len[2];
@@ -30,6 +32,7 @@ struct roll {
 	atomic_long served, lost, cut, stuck;
 	atomic_bool over;
 	pthread_mutex_t lock;
+	time_t patience_s;
 	size_t wanted;
 	int pids[PIDS];		/* of workers that answered */
 	size_t npids;
@@ -83,6 +86,7 @@ make_requests(struct roll *r, const char *script)
 	char length[40], file[400];
 	const char *params[] = {file, length, NULL,
 		"GATEWAY_INTERFACE=CGI/1.1", "SCRIPT_NAME=/echo",
+		"REQUEST_URI=/echo", "SERVER_PROTOCOL=HTTP/1.1",
 		"REDIRECT_STATUS=200", "CONTENT_TYPE=text/plain", NULL};
 	size_t i;
 
@@ -118,9 +122,11 @@ is_right(struct roll *r, const char *out, size_t len, size_t want)
 /* Sends a request with a pause inside, reads the answer; its length, -1 with
  * errno.  The pause is in the parameters, or in the body. */
 static ssize_t
-talk(int fd, const uint8_t *wire, size_t len, uint8_t *back, size_t max)
+talk(int fd, const struct roll *r, unsigned kind, uint8_t *back, size_t max)
 {
-	const struct timeval patience = {.tv_sec = 10};
+	const struct timeval patience = {.tv_sec = r->patience_s};
+	const uint8_t *wire = r->wire[kind];
+	size_t len = r->len[kind];
 	size_t half = len / 2, have = 0;
 	ssize_t n = -1;
 
@@ -148,7 +154,7 @@ ask(struct roll *r, unsigned kind)
 
 	errno = 0;
 	if (fd >= 0)
-		n = talk(fd, r->wire[kind], r->len[kind], back, sizeof(back));
+		n = talk(fd, r, kind, back, sizeof(back));
 	if (fd >= 0)
 		close(fd);
 	if (n < 0 && errno == EAGAIN) {
@@ -203,10 +209,13 @@ wait_replaced(struct roll *r)
 }
 
 struct kind {
-	const char *handler, *args;
+	const char *handler, *keys;
 	const char *script;	/* NULL = the handler itself */
+	const char *go;		/* instead of a handler: a source in Go */
 	bool tcp;
-	bool kernel;		/* nothing is preloaded, or can be */
+	bool kernel;		/* observe = kernel */
+	bool alone;		/* nothing can be preloaded into it */
+	bool slow;		/* slow_accept.so is */
 	size_t replacements;
 };
 
@@ -214,56 +223,91 @@ struct kind {
  * Where the kernel alone tells what a worker does, there are fewer clients
  * than workers: one that never rests is never seen without a connection.
  */
-static void
-roll(const struct kind *k)
+static size_t
+count_clients(const struct kind *k)
 {
-	size_t clients = k->kernel ? WORKERS - 1 : 2 * WORKERS, i;
-	struct world *w = world_open();
-	char ini[1200], address[40];
-	pthread_t threads[2 * WORKERS];
-	static struct roll r;
+	if (k->kernel || k->alone)
+		return k->slow ? 1 : WORKERS - 1;
+	return 2 * WORKERS;
+}
 
-	memset(&r, 0, sizeof(r));
-	r.w = w;
-	r.wanted = k->replacements + WORKERS;
-	pthread_mutex_init(&r.lock, NULL);
-	make_requests(&r, k->script ? k->script : k->handler);
+/* The daemon with a pool of this kind, and what is asked of it. */
+static void
+roll_open(struct roll *r, const struct kind *k)
+{
+	struct world *w = world_open();
+	const char *handler = k->go ? world_go(w, k->go) : k->handler;
+	static char address[40];
+	char ini[1500];
+
+	memset(r, 0, sizeof(*r));
+	r->w = w;
+	r->patience_s = 10;
+	r->wanted = k->replacements + WORKERS;
+	pthread_mutex_init(&r->lock, NULL);
+	make_requests(r, k->script ? k->script : handler);
 	snprintf(address, sizeof(address), "%s", "roll.sock");
 	if (k->tcp)
 		snprintf(address, sizeof(address), "127.0.0.1:%d", w->port);
-	r.address = address;
+	r->address = address;
 	snprintf(ini, sizeof(ini),
-		"[roll]\nlisten = %s%s\nhandler = %s\n%s"
-		"pm.max_children = %d\npm.max_age = 60ms\n%s",
-		k->tcp ? "" : "@DIR@/", address, k->handler, k->args, WORKERS,
+		"[roll]\nlisten = %s%s\nhandler = %s\n"
+		"pm.max_children = %d\n%s%s",
+		k->tcp ? "" : "@DIR@/", address, handler, WORKERS, k->keys,
 		k->kernel ? "observe = kernel\n" : "");
 	world_start(w, ini);
-	for (i = 0; i < clients; i++)
-		cr_assert_eq(pthread_create(&threads[i], NULL, hammer, &r), 0);
-	wait_replaced(&r);
-	atomic_store(&r.over, true);
-	for (i = 0; i < clients; i++)
+}
+
+static void
+roll_tell(const struct roll *r, const struct kind *k, const char *how)
+{
+	printf("# figure: %s%s%s%s: %zu replacements, %ld answers, %ld lost, "
+	       "%ld truncated, %ld stuck\n",
+		k->go ? k->go : strrchr(k->handler, '/') + 1,
+		k->tcp ? ", TCP" : "", k->kernel ? ", kernel" : "", how,
+		r->npids > WORKERS ? r->npids - WORKERS : 0,
+		atomic_load(&r->served), atomic_load(&r->lost),
+		atomic_load(&r->cut), atomic_load(&r->stuck));
+}
+
+/* Clients ask until what is done meanwhile is done. */
+static void
+roll_under_load(struct roll *r, const struct kind *k,
+	void (*meanwhile)(struct roll *r))
+{
+	pthread_t threads[2 * WORKERS];
+	size_t n = count_clients(k), i;
+
+	for (i = 0; i < n; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, hammer, r), 0);
+	meanwhile(r);
+	atomic_store(&r->over, true);
+	for (i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
-	printf("# figure: %s%s%s: %zu replacements, %ld answers, %ld lost, %ld "
-	       "truncated, %ld stuck\n", strrchr(k->handler, '/') + 1,
-		k->tcp ? ", TCP" : "", k->kernel ? ", kernel" : "",
-		r.npids > WORKERS ? r.npids - WORKERS : 0,
-		atomic_load(&r.served), atomic_load(&r.lost),
-		atomic_load(&r.cut), atomic_load(&r.stuck));
+}
+
+static void
+roll(const struct kind *k)
+{
+	static struct roll r;
+
+	roll_open(&r, k);
+	roll_under_load(&r, k, wait_replaced);
+	roll_tell(&r, k, "");
 	cr_expect_eq(atomic_load(&r.lost), 0);
 	cr_expect_eq(atomic_load(&r.cut), 0);
 	cr_expect_eq(atomic_load(&r.stuck), 0);
 	/* One is always being replaced, and looked at. */
-	cr_expect_lt(world_fd_count(w->pid), w->fds + 16);
-	w->fds = 0;
-	world_close(&w);
+	cr_expect_lt(world_fd_count(r.w->pid), r.w->fds + 16);
+	r.w->fds = 0;
+	world_close(&r.w);
 }
 
 /* Both kinds of socket, both ways to know a worker. */
 static void
-roll_all(const char *handler, const char *args, const char *script)
+roll_all(const char *handler, const char *keys, const char *script)
 {
-	struct kind k = {.handler = handler, .args = args, .script = script,
+	struct kind k = {.handler = handler, .keys = keys, .script = script,
 		.replacements = hostile_size(30, 300)};
 	int i;
 
@@ -276,44 +320,70 @@ roll_all(const char *handler, const char *args, const char *script)
 
 Test(roll, c, .timeout = 240)
 {
-	roll_all(world_child("echo"), "", NULL);
+	roll_all(world_child("echo"), AGE, NULL);
 }
 
-Test(roll, c_static, .timeout = 240)
+/* The shim does not get in, and nobody had to say so. */
+static void
+roll_alone(struct kind k)
 {
-	struct kind k = {.handler = world_child("echo_static"), .args = "",
-		.kernel = true, .replacements = hostile_size(30, 300)};
-
+	k.keys = AGE;
+	k.alone = true;
+	k.replacements = hostile_size(30, 300);
 	roll(&k);
 	k.tcp = true;
 	roll(&k);
 }
 
+Test(roll, c_static, .timeout = 240)
+{
+	roll_alone((struct kind){.handler = world_child("echo_static")});
+}
+
+/* It polls: it is idle without being in accept, and up after a second. */
+static void
+roll_go(bool tcp)
+{
+	roll(&(struct kind){.go = "echo.go", .alone = true, .tcp = tcp,
+		.keys = AGE "pm.max_retiring = 4\n",
+		.replacements = hostile_size(30, 300)});
+}
+
+Test(roll, go, .timeout = 240)
+{
+	roll_go(false);
+}
+
+Test(roll, go_on_tcp, .timeout = 240)
+{
+	roll_go(true);
+}
+
 Test(roll, c_threads, .timeout = 240)
 {
-	roll_all(world_child("echo"), "handler_args = 2\nthreads = 2\n", NULL);
+	roll_all(world_child("echo"), AGE "handler_args = 2\nthreads = 2\n", NULL);
 }
 
 Test(roll, perl, .timeout = 240)
 {
-	roll_all(world_child("echo.pl"), "", NULL);
+	roll_all(world_child("echo.pl"), AGE, NULL);
 }
 
 Test(roll, php, .timeout = 240)
 {
-	roll_all("/usr/bin/php-cgi", "", world_child("echo.php"));
+	roll_all("/usr/bin/php-cgi", AGE, world_child("echo.php"));
 }
 
 Test(roll, python, .timeout = 240)
 {
-	roll_all(world_child("echo.py"), "", NULL);
+	roll_all(world_child("echo.py"), AGE, NULL);
 }
 
 /* Not the worker accepts, but what it has started. */
 static void
-roll_family(const char *handler, const char *args, const char *script)
+roll_family(const char *handler, const char *keys, const char *script)
 {
-	struct kind k = {.handler = handler, .args = args, .script = script,
+	struct kind k = {.handler = handler, .keys = keys, .script = script,
 		.replacements = hostile_size(10, 100)};
 
 	roll(&k);
@@ -323,11 +393,63 @@ roll_family(const char *handler, const char *args, const char *script)
 
 Test(roll, below_a_shell, .timeout = 240)
 {
-	roll_family(world_child("echo.sh"), "", NULL);
+	roll_family(world_child("echo.sh"), AGE, NULL);
 }
 
 Test(roll, php_children, .timeout = 240)
 {
-	roll_family("/usr/bin/php-cgi", "env[PHP_FCGI_CHILDREN] = 2\n",
+	roll_family("/usr/bin/php-cgi", AGE "env[PHP_FCGI_CHILDREN] = 2\n",
 		world_child("echo.php"));
+}
+
+/* A worker is stopped where nobody sees what it has, or is about to take. */
+Test(roll, between_two_accepts, .timeout = 240)
+{
+	struct kind k = {.handler = world_child("echo"), .slow = true,
+		.keys = AGE "env[LD_PRELOAD] = @T@/children/slow_accept.so\n",
+		.replacements = hostile_size(30, 300)};
+
+	roll(&k);
+	k.kernel = true;
+	roll(&k);
+}
+
+/* -- what others do --------------------------------------------------------- */
+
+/* At least 15 ms apart, and only to one of a full number. */
+static void
+send_terms(struct roll *r)
+{
+	size_t sent = 0, n = r->wanted - WORKERS;
+	int64_t end = world_now_ms() + 100000;
+	pid_t pids[WORKERS];
+
+	while (sent < n && world_now_ms() < end) {
+		if (world_workers(r->w, pids, WORKERS) == WORKERS)
+			(void)kill(pids[sent++ % WORKERS], SIGTERM);
+		pause_ms(15);
+	}
+}
+
+/* What this is all for.  Nothing is asked of these figures. */
+static void
+roll_by_term(struct kind k)
+{
+	static struct roll r;
+
+	k.keys = "stop_timeout = 1s\n";
+	k.replacements = hostile_size(10, 100);
+	roll_open(&r, &k);
+	r.patience_s = 2;
+	roll_under_load(&r, &k, send_terms);
+	roll_tell(&r, &k, " by a plain SIGTERM");
+	cr_expect_gt(atomic_load(&r.served), 0);
+	r.w->fds = 0;
+	world_close(&r.w);
+}
+
+Test(roll, plain_term_for_comparison, .timeout = 240)
+{
+	roll_by_term((struct kind){.handler = world_child("echo")});
+	roll_by_term((struct kind){.handler = world_child("echo.py")});
 }

@@ -21,8 +21,7 @@ static bool
 has_workers(void *arg)
 {
 	const struct crowd *c = arg;
-	pid_t pids[ENOUGH];
-	size_t n = world_children(c->w->pid, pids, ENOUGH);
+	size_t n = world_workers(c->w, NULL, 0);
 
 	return n >= c->least && n <= c->most;
 }

@@ -145,3 +145,27 @@ world_sleeps(pid_t pid)
 	cr_assert_neq(*text, '\0', "process %d is gone", (int)pid);
 	return strtol(text, NULL, 10);
 }
+
+/* The child that looks for the supervisor where it may not. */
+static bool
+is_looker(pid_t pid)
+{
+	return strcmp(world_proc_status(pid, "Name"), "fcgipm-looker") == 0;
+}
+
+size_t
+world_workers(const struct world *w, pid_t *ret, size_t max)
+{
+	pid_t pids[256];
+	size_t found = world_children(w->pid, pids, 256), n = 0, i;
+
+	cr_assert_leq(found, 256);
+	for (i = 0; i < found; i++) {
+		if (is_looker(pids[i]))
+			continue;
+		if (n < max)
+			ret[n] = pids[i];
+		n++;
+	}
+	return n;
+}

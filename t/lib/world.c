@@ -372,12 +372,43 @@ world_launch_argv(struct world *w, char *const *argv)
 	w->pid = spawn(w, argv, w->log);
 }
 
+/* The text with a key of its own behind the head of every pool; the caller's
+ * to free(). */
+static char *
+add_to_pools(const char *ini, const char *key)
+{
+	size_t len = 0;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &len);
+
+	cr_assert_not_null(f);
+	while (*ini) {
+		size_t line = strcspn(ini, "\n") + 1;
+
+		cr_assert_eq(ini[line - 1], '\n', "no end of a line");
+		fprintf(f, "%.*s", (int)line, ini);
+		if (*ini == '[' && strncmp(ini, "[fcgipm]", 8) != 0)
+			fputs(key, f);
+		ini += line;
+	}
+	cr_assert_eq(fclose(f), 0);
+	return text;
+}
+
 void
 world_launch(struct world *w, const char *ini)
 {
+	const char *user = getenv("FCGIPM_POOL_USER");
 	char *argv[] = {"fcgipm", "-c", NULL, NULL};
+	char key[100], *text;
 
-	argv[2] = strdup(world_write(w, "fcgipm.ini", ini));
+	if (user && *user)
+		snprintf(key, sizeof(key), "user = %s\n", user);
+	else
+		key[0] = '\0';
+	text = add_to_pools(ini, key);
+	argv[2] = strdup(world_write(w, "fcgipm.ini", text));
+	free(text);
 	world_launch_argv(w, argv);
 	free(argv[2]);
 }
@@ -486,6 +517,24 @@ world_shell(struct world *w, const char *text)
 	free(out);
 }
 
+const char *
+world_go(struct world *w, const char *source)
+{
+	const char *program = rotating("%s/%s.bin", w->dir, source);
+	char cache[300], *out = NULL;
+	char *argv[] = {"/usr/bin/env", cache, "GO111MODULE=off",
+		"/usr/bin/go", "build", "-o", (char *)program,
+		(char *)world_child(source), NULL};
+
+	if (access(argv[3], X_OK) < 0)
+		cr_skip_test("no /usr/bin/go (Debian: golang-go)");
+	snprintf(cache, sizeof(cache), "GOCACHE=%s/cache", w->dir);
+	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
+	free(out);
+	cr_assert_eq(chmod(program, 0755), 0);
+	return program;
+}
+
 void
 world_signal(struct world *w, int signo)
 {
@@ -497,8 +546,11 @@ static bool
 has_its_fds_only(void *arg)
 {
 	const struct world *w = arg;
+	size_t lookers = world_children(w->pid, NULL, 0) -
+		world_workers(w, NULL, 0);
 
-	return world_fd_count(w->pid) <= w->fds;
+	/* A looker stays, and a descriptor of the daemon leads to it. */
+	return world_fd_count(w->pid) <= w->fds + lookers;
 }
 
 void

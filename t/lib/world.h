@@ -54,6 +54,9 @@ const char *world_handler(const char *name);
 const char *world_child(const char *name);
 
 struct world *world_open(void);
+/* The program that a Go source of t/children becomes, valid like a path; skips
+ * the test where there is no Go. */
+const char *world_go(struct world *w, const char *source);
 /* A path in the world's folder, valid until the sixteenth call after. */
 const char *world_path(const struct world *w, const char *name);
 /* Writes a file into the folder; @DIR@, @BIN@, @T@, @PORT@ are replaced in
@@ -64,7 +67,8 @@ const char *world_write(const struct world *w, const char *name,
 const char *world_script(const struct world *w, const char *name,
 	const char *text);
 
-/* Starts fcgipm -c on this text and waits until it says ready. */
+/* Starts fcgipm -c on this text and waits until it says ready.  Where
+ * FCGIPM_POOL_USER is set, every pool runs as that user. */
 void world_start(struct world *w, const char *ini);
 /* The same without waiting. */
 void world_launch(struct world *w, const char *ini);
@@ -120,6 +124,8 @@ bool world_exists(void *path);
 pid_t world_read_pid(const char *path);
 /* Children of a process: how many, and the first max of them. */
 size_t world_children(pid_t parent, pid_t *ret, size_t max);
+/* The same of the daemon, less what only looks at workers. */
+size_t world_workers(const struct world *w, pid_t *ret, size_t max);
 
 /* How many descriptors a process has open. */
 size_t world_fd_count(pid_t pid);
