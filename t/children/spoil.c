@@ -1,0 +1,154 @@
+/*
+ * spoil.c - FastCGI: QUERY_STRING says what it does to its supervisor
+ *
+ *	random=N	overwrites the whole board N times with random bytes
+ *	supervisor	every number of the board is the supervisor's pid
+ *	size		truncates and extends the board
+ *	wake=MS		writes the eventfd as fast as it can
+ *	shout=N		N bytes on stderr without a line end
+ *
+ * Whatever it is, it reads the whole body first, and answers "pid: N".
+ */
+#include <fcgiapp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static int boardfd = -1, eventfd = -1;
+static uint64_t *board;
+static size_t words;
+
+static void
+find_board(void)
+{
+	const char *fds = getenv("FCGIPM_BOARD");
+	struct stat st;
+
+	if (!fds || sscanf(fds, "%d:%d", &boardfd, &eventfd) != 2 ||
+		fstat(boardfd, &st) < 0)
+		exit(1);
+	words = (size_t)st.st_size / sizeof(*board);
+	board = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+		MAP_SHARED, boardfd, 0);
+	if (board == MAP_FAILED)
+		exit(1);
+}
+
+static void
+wake(void)
+{
+	const uint64_t one = 1;
+
+	if (write(eventfd, &one, sizeof(one)) < 0)
+		return;		/* full: as awake as can be */
+}
+
+static void
+overwrite(unsigned long times)
+{
+	const struct timespec moment = {0, 500000};
+	static uint64_t x = 88172645463325252U;
+	size_t i;
+
+	for (; times > 0; times--) {
+		for (i = 0; i < words; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			board[i] = x;
+		}
+		/* So that it is looked at. */
+		wake();
+		nanosleep(&moment, NULL);
+	}
+}
+
+static void
+name_supervisor(void)
+{
+	uint64_t pid = (uint64_t)getppid();
+	size_t i;
+
+	for (i = 0; i < words; i++)
+		board[i] = pid << 32 | pid;
+	wake();
+}
+
+static void
+resize(void)
+{
+	if (ftruncate(boardfd, 0) < 0 && ftruncate(boardfd, 1) < 0 &&
+		ftruncate(boardfd, 1 << 30) < 0)
+		return;
+	/* It would kill whoever has mapped it. */
+	abort();
+}
+
+static void
+wake_for(long ms)
+{
+	struct timespec now, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += ms / 1000;
+	do {
+		wake();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec || now.tv_nsec < end.tv_nsec);
+}
+
+static void
+shout(long bytes)
+{
+	static char block[65536];
+	ssize_t n;
+
+	memset(block, 's', sizeof(block));
+	for (; bytes > 0; bytes -= n)
+		if ((n = write(2, block, sizeof(block))) <= 0)
+			return;
+}
+
+static void
+obey(const char *what, long n)
+{
+	if (strncmp(what, "random", 6) == 0)
+		overwrite((unsigned long)n);
+	else if (strcmp(what, "supervisor") == 0)
+		name_supervisor();
+	else if (strcmp(what, "size") == 0)
+		resize();
+	else if (strncmp(what, "wake", 4) == 0)
+		wake_for(n);
+	else if (strncmp(what, "shout", 5) == 0)
+		shout(n);
+}
+
+int
+main(void)
+{
+	const char *query, *eq;
+	FCGX_Request r;
+	char bytes[4096];
+
+	find_board();
+	if (FCGX_Init() != 0 || FCGX_InitRequest(&r, 0, 0) != 0)
+		return 1;
+	while (FCGX_Accept_r(&r) >= 0) {
+		query = FCGX_GetParam("QUERY_STRING", r.envp);
+		query = query ? query : "";
+		while (FCGX_GetStr(bytes, sizeof(bytes), r.in) > 0)
+			continue;
+		eq = strchr(query, '=');
+		obey(query, eq ? atol(eq + 1) : 0);
+		FCGX_FPrintF(r.out, "Content-Type: text/plain\r\n\r\npid: %d\n",
+			(int)getpid());
+		FCGX_Finish_r(&r);
+	}
+	return 0;
+}

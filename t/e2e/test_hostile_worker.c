@@ -1,0 +1,219 @@
+/*
+ * test_hostile_worker.c - a worker that spoils its board, its eventfd and its
+ * log harms nobody but its own pool, and that one no longer than it is there
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hostile.h"
+#include "world.h"
+
+/* Pools that have nothing to do with it: one that is seen by its own board,
+ * one that the supervisor never looks at. */
+#define INI \
+	"[bad]\n" \
+	"listen = @DIR@/bad.sock\n" \
+	"handler = @T@/children/spoil\n" \
+	"pm = dynamic\n" \
+	"pm.max_children = 6\n" \
+	"pm.start_servers = 2\n" \
+	"pm.min_spare_servers = 1\n" \
+	"pm.max_spare_servers = 2\n" \
+	"[scaling]\n" \
+	"listen = @DIR@/scaling.sock\n" \
+	"handler = @T@/children/echo\n" \
+	"pm = dynamic\n" \
+	"pm.max_children = 4\n" \
+	"pm.start_servers = 1\n" \
+	"pm.min_spare_servers = 1\n" \
+	"pm.max_spare_servers = 1\n" \
+	"[resting]\n" \
+	"listen = @DIR@/resting.sock\n" \
+	"handler = @T@/children/echo\n" \
+	"pm.max_children = 2\n"
+
+struct neighbour {
+	const struct world *w;
+	const char *address;
+	atomic_bool over;
+	atomic_long served, failed;
+	pthread_t thread;
+};
+
+/* What a client gets who asks the other pools meanwhile. */
+static void *
+ask_on(void *arg)
+{
+	/* BEGIN, an empty FCGI_PARAMS, an empty FCGI_STDIN. */
+	static const char request[] =
+		"\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"
+		"\1\4\0\1\0\0\0\0" "\1\5\0\1\0\0\0\0";
+	struct neighbour *n = arg;
+
+	while (!atomic_load(&n->over)) {
+		char back[4096];
+		size_t have = 0;
+		ssize_t got = -1;
+		int fd = client_try(n->w, n->address);
+
+		if (fd >= 0 && write(fd, request, sizeof(request) - 1) > 0)
+			while ((got = read(fd, back + have,
+					sizeof(back) - have)) > 0)
+				have += (size_t)got;
+		if (fd >= 0)
+			close(fd);
+		if (got == 0 && memmem(back, have, "pid: ", 5))
+			atomic_fetch_add(&n->served, 1);
+		else
+			atomic_fetch_add(&n->failed, 1);
+	}
+	return NULL;
+}
+
+static void
+start_neighbour(struct neighbour *n, const struct world *w,
+	const char *address)
+{
+	*n = (struct neighbour){.w = w, .address = address};
+	cr_assert_eq(pthread_create(&n->thread, NULL, ask_on, n), 0);
+}
+
+static void
+expect_unharmed(struct neighbour *n)
+{
+	atomic_store(&n->over, true);
+	pthread_join(n->thread, NULL);
+	cr_expect_eq(atomic_load(&n->failed), 0, "%s: %ld of %ld failed",
+		n->address, atomic_load(&n->failed), atomic_load(&n->served));
+	cr_expect_gt(atomic_load(&n->served), 0, "%s", n->address);
+}
+
+/* A request whose body is not there yet. */
+static int
+begin(const struct world *w, const char *query)
+{
+	char text[100];
+	const char *const params[] = {text, NULL};
+	int fd = client_connect(w, "bad.sock");
+
+	snprintf(text, sizeof(text), "QUERY_STRING=%s", query);
+	client_begin(fd, 1, 0, params);
+	return fd;
+}
+
+static long
+finish(int fd)
+{
+	struct answer a;
+	long pid;
+
+	client_record(fd, 5, 1, NULL, 0, 0);
+	a = client_read(fd);
+	cr_expect(a.ended);
+	pid = answer_number(&a, "pid");
+	answer_free(&a);
+	close(fd);
+	return pid;
+}
+
+/* Whoever was there while the board was spoiled is ended. */
+static void
+end_workers(struct world *w)
+{
+	pid_t pids[32];
+	size_t n = world_workers(w, pids, 32), i;
+	char path[64], program[300];
+	ssize_t len;
+
+	for (i = 0; i < n && i < 32; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pids[i]);
+		len = readlink(path, program, sizeof(program) - 1);
+		program[len > 0 ? len : 0] = '\0';
+		if (!strstr(program, "/spoil"))
+			continue;
+		cr_assert_eq(kill(pids[i], SIGKILL), 0);
+		world_until_gone(pids[i]);
+	}
+}
+
+struct crowd {
+	struct world *w;
+	size_t least, most;
+};
+
+static bool
+has_workers(void *arg)
+{
+	const struct crowd *c = arg;
+	size_t n = world_workers(c->w, NULL, 0);
+
+	return n >= c->least && n <= c->most;
+}
+
+/* It grows with the load, and those who are too many retire. */
+static void
+expect_scaling(struct world *w, const char *after)
+{
+	const size_t others = 3;
+	struct crowd many = {w, others + 6, others + 6},
+		     few = {w, others + 1, others + 2};
+	int fds[6];
+	size_t i;
+
+	for (i = 0; i < 6; i++)
+		fds[i] = begin(w, "");
+	world_until(has_workers, &many, after);
+	for (i = 0; i < 6; i++)
+		cr_expect_gt(finish(fds[i]), 0);
+	world_until(has_workers, &few, after);
+}
+
+/* These, one after the other, in one world. */
+static void
+attack(const char *const *queries, size_t n)
+{
+	struct world *w = world_open();
+	struct neighbour scaling, resting;
+	struct target daemon = {.w = w};
+	int64_t cpu, begun;
+	size_t i;
+
+	world_start(w, INI);
+	w->fds = 0;	/* more workers, or fewer, than at first */
+	daemon.gateway = w->pid;
+	start_neighbour(&scaling, w, "scaling.sock");
+	start_neighbour(&resting, w, "resting.sock");
+	for (i = 0; i < n; i++) {
+		cpu = hostile_cpu_ms(&daemon);
+		begun = world_now_ms();
+		cr_expect_gt(finish(begin(w, queries[i])), 0);
+		/* With the spoiled board, whoever is there serves. */
+		cr_expect_gt(finish(begin(w, "")), 0);
+		hostile_figure("%s: the supervisor used %lld ms of CPU in "
+			"%lld ms", queries[i],
+			(long long)(hostile_cpu_ms(&daemon) - cpu),
+			(long long)(world_now_ms() - begun));
+	}
+	end_workers(w);
+	expect_unharmed(&scaling);
+	expect_unharmed(&resting);
+	expect_scaling(w, queries[0]);
+	world_close(&w);
+}
+
+Test(hostile_worker, spoils_its_own_pool_only, .timeout = 120)
+{
+	static const char *const queries[] = {"random=1000", "size",
+		"wake=1000", "shout=5000000", "supervisor"};
+	const size_t n = sizeof(queries) / sizeof(queries[0]);
+	size_t i, step = hostile_size(n, 1);
+
+	for (i = 0; i < n; i += step)
+		attack(queries + i, step);
+}
