@@ -642,13 +642,3 @@ observe_queue(struct observe *o, struct sockdiag_queue *ret)
 	*ret = sum;
 	return 0;
 }
-
-int
-observe_queue_head(struct observe *o, ino_t *ret_ino)
-{
-	if (o->nlisteners == 0 || o->listeners[0].family != AF_UNIX) {
-		errno = EPROTONOSUPPORT;
-		return -1;
-	}
-	return sockdiag_unix_head(o->diag, o->inos[0], ret_ino);
-}

@@ -108,12 +108,4 @@ const struct observe_seen *observe_look_closely(struct observe *o,
 /* Connections that wait at all listeners; 0, or -1 with errno. */
 int observe_queue(struct observe *o, struct sockdiag_queue *ret);
 
-/*
- * observe_queue_head - who has waited longest at the first unix listener?
- *
- * Two answers with the same inode are the same client, who has waited since
- * the first.  Returns as sockdiag_unix_head(); EPROTONOSUPPORT for TCP.
- */
-int observe_queue_head(struct observe *o, ino_t *ret_ino);
-
 #endif

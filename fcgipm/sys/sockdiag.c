@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/util.h"
 #include "sys/sockdiag.h"
 
 /* As much as the kernel puts into one message of a list. */
@@ -155,8 +156,9 @@ struct unix_answer {
 	struct sockdiag_queue queue;
 	unsigned state;
 	bool same_name;
-	bool has_icons;
-	ino_t head;
+	uint32_t peer;
+	uint32_t *icons;		/* room for max_icons */
+	size_t nicons, max_icons;
 };
 
 static int
@@ -176,18 +178,19 @@ on_unix(const struct nlmsghdr *h, void *arg)
 		const void *p = RTA_DATA(attr);
 		size_t len = RTA_PAYLOAD(attr);
 		struct unix_diag_rqlen rqlen;
-		uint32_t icon;
 
 		if (attr->rta_type == UNIX_DIAG_RQLEN &&
 			len >= sizeof(rqlen)) {
 			memcpy(&rqlen, p, sizeof(rqlen));
 			a->queue.waiting = rqlen.udiag_rqueue;
 			a->queue.limit = rqlen.udiag_wqueue;
-		} else if (attr->rta_type == UNIX_DIAG_ICONS &&
-			len >= sizeof(icon)) {
-			memcpy(&icon, p, sizeof(icon));
-			a->has_icons = true;
-			a->head = icon;
+		} else if (attr->rta_type == UNIX_DIAG_ICONS) {
+			a->nicons = len / sizeof(*a->icons);
+			memcpy(a->icons, p, MIN(a->nicons, a->max_icons) *
+					sizeof(*a->icons));
+		} else if (attr->rta_type == UNIX_DIAG_PEER &&
+			len >= sizeof(a->peer)) {
+			memcpy(&a->peer, p, sizeof(a->peer));
 		} else if (attr->rta_type == UNIX_DIAG_NAME && a->listener) {
 			a->same_name = len == a->listener->name_len &&
 				memcmp(p, a->listener->name, len) == 0;
@@ -232,12 +235,13 @@ sockdiag_unix_queue(struct sockdiag *d, ino_t ino, struct sockdiag_queue *ret)
 }
 
 int
-sockdiag_unix_head(struct sockdiag *d, ino_t ino, ino_t *ret_ino)
+sockdiag_unix_waiting(struct sockdiag *d, ino_t ino, uint32_t *ret_inos,
+	size_t max)
 {
 	struct unix_diag_req all = {.sdiag_family = AF_UNIX,
 		.udiag_states = STATE(TCP_LISTEN),
 		.udiag_show = UDIAG_SHOW_ICONS};
-	struct unix_answer a = {0};
+	struct unix_answer a = {.icons = ret_inos, .max_icons = max};
 	int rc = ask_unix(d, ino, UDIAG_SHOW_ICONS, &a);
 
 	/* Asked about one socket the kernel fills a page at most; that is a
@@ -255,9 +259,18 @@ sockdiag_unix_head(struct sockdiag *d, ino_t ino, ino_t *ret_ino)
 		errno = EINVAL;
 		return -1;
 	}
-	if (a.has_icons)
-		*ret_ino = a.head;
-	return a.has_icons;
+	return (int)a.nicons;
+}
+
+int
+sockdiag_unix_peer(struct sockdiag *d, ino_t ino, uint32_t *ret_ino)
+{
+	struct unix_answer a = {0};
+
+	if (ask_unix(d, ino, UDIAG_SHOW_PEER, &a) < 0)
+		return -1;
+	*ret_ino = a.peer;
+	return 0;
 }
 
 int
@@ -290,6 +303,82 @@ sockdiag_tcp_queue(int fd, struct sockdiag_queue *ret)
 	return 0;
 }
 
+static bool
+is_from(const struct inet_diag_msg *m, const struct sockdiag_listener *l)
+{
+	return m->idiag_family == l->family &&
+		m->id.idiag_sport == l->port && m->idiag_state != TCP_LISTEN &&
+		(l->any ||
+			memcmp(m->id.idiag_src, l->addr,
+				l->family == AF_INET ? 4 : 16) == 0);
+}
+
+/* The kernel notes the end of a handshake as if data had been sent then. */
+static int64_t
+age_of(const struct tcp_info *info)
+{
+	return info->tcpi_last_data_sent;
+}
+
+struct waiting_answer {
+	const struct sockdiag_listener *listener;
+	int64_t age_ms;
+	struct sockdiag_waiting *ret;
+};
+
+static int
+on_waiting(const struct nlmsghdr *h, void *arg)
+{
+	const struct inet_diag_msg *m = NLMSG_DATA(h);
+	struct waiting_answer *a = arg;
+	const struct rtattr *attr;
+	struct tcp_info info;
+	unsigned left;
+
+	/* Of these two states only who was not accepted has no inode. */
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || m->idiag_inode != 0 ||
+		!is_from(m, a->listener))
+		return 0;
+	left = h->nlmsg_len - (unsigned)NLMSG_LENGTH(sizeof(*m));
+	a->ret->waiting++;
+	for (attr = (const struct rtattr *)(m + 1); RTA_OK(attr, left);
+		attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type != INET_DIAG_INFO ||
+			RTA_PAYLOAD(attr) < sizeof(info))
+			continue;
+		memcpy(&info, RTA_DATA(attr), sizeof(info));
+		a->ret->old += age_of(&info) >= a->age_ms;
+		a->ret->oldest_ms = MAX(a->ret->oldest_ms, age_of(&info));
+	}
+	return 0;
+}
+
+int
+sockdiag_tcp_waiting(struct sockdiag *d, const struct sockdiag_listener *l,
+	int64_t age_ms, struct sockdiag_waiting *ret)
+{
+	struct inet_diag_req_v2 req = {.sdiag_family = (uint8_t)l->family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_ext = 1 << (INET_DIAG_INFO - 1),
+		.idiag_states = STATE(TCP_ESTABLISHED) | STATE(TCP_CLOSE_WAIT),
+		.id = {.idiag_sport = l->port}};
+	struct waiting_answer a = {l, age_ms, ret};
+
+	*ret = (struct sockdiag_waiting){0};
+	return ask(d, NLM_F_DUMP, &req, sizeof(req), on_waiting, &a);
+}
+
+int64_t
+sockdiag_tcp_age_ms(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -1;
+	return age_of(&info);
+}
+
 struct tcp_answer {
 	const struct sockdiag_listener *listener;
 	struct sockdiag_set *set;
@@ -317,19 +406,12 @@ on_tcp(const struct nlmsghdr *h, void *arg)
 {
 	const struct inet_diag_msg *m = NLMSG_DATA(h);
 	struct tcp_answer *a = arg;
-	const struct sockdiag_listener *l = a->listener;
 	struct sockdiag_set *set = a->set;
-	bool ours;
 
 	/* No inode: not accepted yet, or closed and on its way out. */
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || m->idiag_inode == 0)
 		return 0;
-	ours = m->idiag_family == l->family &&
-		m->id.idiag_sport == l->port && m->idiag_state != TCP_LISTEN &&
-		(l->any ||
-			memcmp(m->id.idiag_src, l->addr,
-				l->family == AF_INET ? 4 : 16) == 0);
-	if (ours)
+	if (is_from(m, a->listener))
 		return add(&set->accepted, &set->naccepted,
 			&set->accepted_max, m->idiag_inode);
 	return a->with_others ? add(&set->others, &set->nothers,

@@ -56,15 +56,28 @@ int sockdiag_unix_queue(struct sockdiag *d, ino_t ino,
  * EINVAL when it does not listen. */
 int sockdiag_tcp_queue(int fd, struct sockdiag_queue *ret);
 
+/* The longest queue that can be listed; a message of the kernel holds so
+ * many. */
+#define SOCKDIAG_WAITING_MAX 8000
+
 /*
- * sockdiag_unix_head - whose turn is it?  (UDIAG_SHOW_ICONS)
+ * sockdiag_unix_waiting - who waits?  (UDIAG_SHOW_ICONS)
  *
- * returns	1 when a connection waits, 0 when none does, -1 with errno;
- *		EMSGSIZE for a queue of more than about 8000
- * ret_ino	written only with 1: inode of the client's socket that has
- *		waited longest, 0 when that client has left already
+ * ret_inos	room for max: the inodes of the clients' sockets, who has
+ *		waited longest first; 0 for a client that has left already
+ * returns	how many there are, which may be more than max; -1 with errno,
+ *		EMSGSIZE for more than about SOCKDIAG_WAITING_MAX
  */
-int sockdiag_unix_head(struct sockdiag *d, ino_t ino, ino_t *ret_ino);
+int sockdiag_unix_waiting(struct sockdiag *d, ino_t ino, uint32_t *ret_inos,
+	size_t max);
+
+/*
+ * sockdiag_unix_peer - whom is this socket connected to?  (UDIAG_SHOW_PEER)
+ *
+ * returns	0, or -1 with errno
+ * ret_ino	the other end's inode, 0 when that is closed
+ */
+int sockdiag_unix_peer(struct sockdiag *d, ino_t ino, uint32_t *ret_ino);
 
 /*
  * sockdiag_unix_accepted - was this socket accepted from l?
@@ -74,6 +87,28 @@ int sockdiag_unix_head(struct sockdiag *d, ino_t ino, ino_t *ret_ino);
  */
 int sockdiag_unix_accepted(struct sockdiag *d,
 	const struct sockdiag_listener *l, ino_t ino);
+
+/* Connections of a TCP listener that nobody has accepted yet. */
+struct sockdiag_waiting {
+	unsigned old;		/* as old as asked for, or older */
+	unsigned waiting;	/* all of them */
+	int64_t oldest_ms;	/* age; 0 = none waits */
+};
+
+/*
+ * sockdiag_tcp_waiting - how many have waited that long?
+ *
+ * The age counts from the handshake, in ticks of the kernel (4 to 10 ms).
+ *
+ * returns	0, or -1 with errno
+ */
+int sockdiag_tcp_waiting(struct sockdiag *d,
+	const struct sockdiag_listener *l, int64_t age_ms,
+	struct sockdiag_waiting *ret);
+
+/* The same age of one that was accepted and has been sent nothing; -1 with
+ * errno. */
+int64_t sockdiag_tcp_age_ms(int fd);
 
 /* The accepted connections of a TCP listener, and the other TCP sockets. */
 struct sockdiag_set {

@@ -207,40 +207,86 @@ Test(sockdiag, a_queue_needs_a_listener)
 	close(l);
 }
 
-Test(sockdiag, head_is_the_client_that_waits_longest)
+Test(sockdiag, who_waits_longest_comes_first)
 {
-	int l = listen_unix("a", 7), c[3], n;
-	ino_t head = 1;
+	int l = listen_unix("a", 7), c[3], n, a;
+	uint32_t inos[3] = {1, 1, 1}, peer;
 
-	cr_assert_eq(sockdiag_unix_head(&diag, inode(l), &head), 0);
-	cr_expect_eq(head, 1, "written without a reason");
+	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 3), 0);
+	cr_expect_eq(inos[0], 1, "written without a reason");
 	for (n = 0; n < 3; n++)
 		c[n] = connect_to(l);
-	cr_assert_eq(sockdiag_unix_head(&diag, inode(l), &head), 1);
-	cr_expect_eq(head, inode(c[0]));
-	cr_assert_eq(sockdiag_unix_head(&diag, inode(l), &head), 1);
-	cr_expect_eq(head, inode(c[0]));
-	close(accept_from(l));
-	cr_assert_eq(sockdiag_unix_head(&diag, inode(l), &head), 1);
-	cr_expect_eq(head, inode(c[1]));
+	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 3), 3);
+	for (n = 0; n < 3; n++)
+		cr_expect_eq(inos[n], inode(c[n]));
+	a = accept_from(l);
+	cr_assert_eq(sockdiag_unix_peer(&diag, inode(a), &peer), 0);
+	cr_expect_eq(peer, inode(c[0]));
+	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 1), 2,
+		"more than there is room for");
+	cr_expect_eq(inos[0], inode(c[1]));
+	cr_expect_eq(inos[1], inode(c[1]), "written behind the room");
 	close(c[1]);
-	cr_assert_eq(sockdiag_unix_head(&diag, inode(l), &head), 1);
-	cr_expect_eq(head, 0, "that client has left");
-	cr_assert_eq(sockdiag_unix_head(&diag, inode(c[0]), &head), -1);
+	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 3), 2);
+	cr_expect_eq(inos[0], 0, "that client has left");
+	cr_expect_eq(inos[1], inode(c[2]));
+	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(c[0]), inos, 3), -1);
 	cr_expect_eq(errno, EINVAL);
 	close(c[0]);
+	cr_assert_eq(sockdiag_unix_peer(&diag, inode(a), &peer), 0);
+	cr_expect_eq(peer, 0, "that one too");
+	close(a);
 	close(c[2]);
 	close(l);
 }
 
+Test(sockdiag, age_in_a_tcp_queue)
+{
+	int l = listen_tcp("one", 0, 7), other = listen_tcp("one", 0, 7);
+	int a, c[3], oc;
+	struct sockdiag_listener s;
+	struct sockdiag_waiting w;
+
+	cr_assert_eq(sockdiag_listener_init(&s, l), 0);
+	cr_assert_eq(sockdiag_tcp_waiting(&diag, &s, 0, &w), 0);
+	cr_expect(w.waiting == 0 && w.old == 0 && w.oldest_ms == 0);
+	c[0] = connect_to(l);
+	a = accept_from(l);
+	c[1] = connect_to(l);
+	oc = connect_to(other);
+	do {
+		cr_assert_eq(sockdiag_tcp_waiting(&diag, &s, 60, &w), 0);
+	} while (w.oldest_ms < 40);
+	c[2] = connect_to(l);
+	/* Who has left waits nonetheless. */
+	close(c[1]);
+	while (w.old == 0) {
+		cr_assert_eq(sockdiag_tcp_waiting(&diag, &s, 60, &w), 0);
+		cr_assert_eq(w.waiting, 2, "one is accepted already");
+	}
+	cr_expect(w.old == 1 || w.oldest_ms > 80);
+	cr_expect_geq(w.oldest_ms, 60);
+	cr_expect_geq(sockdiag_tcp_age_ms(a), w.oldest_ms - 10);
+	close(accept_from(l));
+	cr_assert_eq(sockdiag_tcp_waiting(&diag, &s, 0, &w), 0);
+	cr_expect_eq(w.waiting, 1);
+	cr_expect_eq(w.old, 1);
+	close(a);
+	close(c[0]);
+	close(c[2]);
+	close(oc);
+	close(other);
+	close(l);
+}
+
 /* More than the kernel tells of one socket that is asked for. */
-Test(sockdiag, head_of_a_long_queue)
+Test(sockdiag, a_long_queue)
 {
 	enum { MANY = 3000 };
 	int l = listen_unix("a", MANY), *c = calloc(MANY, sizeof(*c)), n;
 	struct sockdiag_queue q;
 	struct rlimit lim;
-	ino_t head = 0;
+	static uint32_t inos[MANY];
 
 	cr_assert_not_null(c);
 	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
@@ -252,9 +298,10 @@ Test(sockdiag, head_of_a_long_queue)
 	}
 	for (n = 0; n < MANY; n++)
 		c[n] = connect_to(l);
-	cr_assert_eq(sockdiag_unix_head(&diag, inode(l), &head), 1, "%s",
-		strerror(errno));
-	cr_expect_eq(head, inode(c[0]));
+	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, MANY), MANY,
+		"%s", strerror(errno));
+	cr_expect_eq(inos[0], inode(c[0]));
+	cr_expect_eq(inos[MANY - 1], inode(c[MANY - 1]));
 	cr_assert_eq(sockdiag_unix_queue(&diag, inode(l), &q), 0);
 	cr_expect_eq(q.waiting, MANY);
 	for (n = 0; n < MANY; n++)
@@ -475,14 +522,17 @@ Test(sockdiag, without_netlink_every_question_is_an_error)
 	struct sockdiag_set set = {0};
 	struct sockdiag_listener s;
 	struct sockdiag_queue q;
-	ino_t head;
+	struct sockdiag_waiting waiting;
+	uint32_t peer;
 
 	cr_assert_eq(sockdiag_listener_init(&s, l), 0);
 	cr_expect_eq(sockdiag_unix_queue(&none, inode(l), &q), -1);
 	cr_expect_eq(errno, EBADF);
-	cr_expect_eq(sockdiag_unix_head(&none, inode(l), &head), -1);
+	cr_expect_eq(sockdiag_unix_waiting(&none, inode(l), NULL, 0), -1);
+	cr_expect_eq(sockdiag_unix_peer(&none, inode(l), &peer), -1);
 	cr_expect_eq(sockdiag_unix_accepted(&none, &s, inode(l)), -1);
 	cr_assert_eq(sockdiag_listener_init(&s, t), 0);
+	cr_expect_eq(sockdiag_tcp_waiting(&none, &s, 0, &waiting), -1);
 	cr_expect_eq(sockdiag_tcp_accepted(&none, &s, true, &set), -1);
 	cr_expect_eq(errno, EBADF);
 	cr_expect_eq(sockdiag_tcp_queue(t, &q), 0);
