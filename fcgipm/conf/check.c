@@ -392,6 +392,19 @@ check_pm(struct conf_pool *p, struct conf_problems *ps)
 			"pm.max_memory");
 }
 
+/* The kernel lists no longer queue of a unix socket in one message. */
+#define QUEUE_MAX 8000
+
+static void
+check_queue(const struct conf_pool *p, struct conf_problems *ps)
+{
+	if (p->queue_timeout_ms > 0 && p->nlisten > 0 &&
+		!addr_is_tcp(&p->listen[0]) && p->listen_backlog > QUEUE_MAX)
+		WARNING(p, "queue_timeout", "a queue of more than %u clients "
+			"cannot be looked at, and nobody is refused then; "
+			"lower listen.backlog", QUEUE_MAX);
+}
+
 /* How many workers a pool cannot do without. */
 static unsigned
 needed(const struct conf_pool *p)
@@ -440,8 +453,10 @@ check_pool(struct conf_pool *p, struct conf_problems *ps)
 	check_privileges(p, ps);
 	if (p->max_children == 0)
 		p->max_children = p->mode == CONF_MODE_CGI ? 32 : 4;
-	if (p->mode == CONF_MODE_PREFORK)
+	if (p->mode == CONF_MODE_PREFORK) {
 		check_pm(p, ps);
+		check_queue(p, ps);
+	}
 }
 
 int

@@ -25,6 +25,7 @@
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
 #include "gateway/options.h"
+#include "gateway/refuser.h"
 #include "gateway/server.h"
 #include "pool/launch.h"
 #include "sys/privs.h"
@@ -299,13 +300,17 @@ main(int argc, char **argv)
 		return status;
 	if (o.supervised)
 		log_bare();
-	if (ps.nerrors || conf_check_gateway(&o.conf, &ps) < 0) {
+	/* The supervisor has checked a prefork pool's keys as such. */
+	if (ps.nerrors || (!o.refuse && conf_check_gateway(&o.conf, &ps) < 0)) {
 		conf_problems_print(&ps, stderr);
 		return EXIT_CONFIG;
 	}
 	if (!read_peers(&opts) || resolve_privileges(&o, parent, &us) < 0)
 		return EXIT_CONFIG;
 	nofile = fd_raise_limit();
+	if (o.refuse)
+		return drop_privileges(&us, &child) < 0 ? EXIT_SYSTEM :
+			refuser_run(o.keys, o.refuse);
 	status = listeners_open(&o, &us, &listeners);
 	gather_env(&o, &us, &opts);
 	opts.nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC);

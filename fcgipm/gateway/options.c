@@ -26,6 +26,8 @@ static const char usage_text[] =
 	"  -o KEY=VALUE  a key of fcgipm.ini(5), as cgi.idle_timeout=30s\n"
 	"  -s, -c, -f    as fcgiwrap has them: -l, -j, and what is so anyway\n"
 	"  -P POOL -L N  as the supervisor starts it: N listeners\n"
+	"  --refuse ADDR as the supervisor starts it: 503 for who waits at\n"
+	"                ADDR for longer than queue_timeout\n"
 	"  -V, -h        print the version, this help\n"
 	"  HANDLER       the program for every request\n"
 	"\n"
@@ -107,6 +109,9 @@ set_option(struct options *o, int opt, const char *arg,
 		return set_pair(o, arg, ps);
 	case 'L':
 		return set_inherited(o, arg);
+	case 'R':
+		o->refuse = arg;
+		return 0;
 	case 'V':
 		printf("fcgipm-cgi %s\n", FCGIPM_VERSION);
 		exit(0);
@@ -143,11 +148,14 @@ options_parse(int argc, char **argv, struct options *o,
 	struct conf_problems *ps)
 {
 	static const char letters[] = "+:l:s:d:j:c:p:fe:o:P:L:Vh";
+	static const struct option words[] = {
+		{"refuse", required_argument, NULL, 'R'}, {0}};
 	const char *pool = "cgi";
 	int opt, status = 0;
 
 	/* Two passes: the pool's name stands in what the second one says. */
-	while ((opt = getopt(argc, argv, letters)) != -1)
+	while ((opt = getopt_long(argc, argv, letters, words,
+			NULL)) != -1)
 		if (opt == 'P') {
 			o->supervised = true;
 			pool = optarg;
@@ -156,7 +164,8 @@ options_parse(int argc, char **argv, struct options *o,
 	o->keys = conf_add_pool(&o->conf, pool);
 	set_key(o, "mode", "cgi", ps);
 	optind = 1;
-	while (!status && (opt = getopt(argc, argv, letters)) != -1)
+	while (!status && (opt = getopt_long(argc, argv, letters, words,
+				   NULL)) != -1)
 		status = set_option(o, opt, optarg, ps);
 	if (status)
 		return status;

@@ -246,6 +246,34 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 	l->privs.set_ids = false;
 }
 
+/* Nothing of the pool's handler: whom it becomes, and where it is to send
+ * those who are not to be refused. */
+static void
+build_refuser(struct launch *l, const struct conf_pool *conf,
+	const struct listen_socket *socket)
+{
+	static const char *const keys[] = {"user", "group", "chroot",
+		"no_new_privs", "queue_timeout"};
+	const struct conf_key *key;
+	size_t i, k;
+
+	l->path = find_gateway();
+	vec_add(&l->argv, "fcgipm-cgi");
+	vec_add(&l->argv, "-P");
+	vec_add(&l->argv, conf->name);
+	vec_add(&l->argv, "--refuse");
+	vec_add(&l->argv, socket->addr.text);
+	for (i = 0; (key = conf_pool_key(i)) != NULL; i++)
+		for (k = 0; k < ARRAY_SIZE(keys); k++)
+			if (strcmp(key->name, keys[k]) == 0 &&
+				conf_pool_text(conf, i)) {
+				vec_add(&l->argv, "-o");
+				vec_addf(&l->argv, "%s=%s", key->name,
+					conf_pool_text(conf, i));
+			}
+	l->privs.set_ids = false;
+}
+
 /* fd 0 is the first socket, 1 and 2 are the worker's log; then a gateway's
  * other sockets, or a handler's board. */
 static void
@@ -268,30 +296,25 @@ build_fds(struct launch *l, const struct listen_socket *sockets,
 	l->spec.nfds = n;
 }
 
-struct launch *
-launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
-	size_t nsockets, const struct board *board, unsigned long nofile,
-	char *ret_why, size_t why_size)
+static struct launch *
+begin(const struct conf_pool *conf, char *ret_why, size_t why_size)
 {
 	struct launch *l = mem_calloc(1, sizeof(*l));
 	const char *why = NULL;
 
-	if (privs_resolve(conf->user, conf->group, &l->privs, &why) < 0) {
-		snprintf(ret_why, why_size, "user or group: %s", why);
-		free(l);
-		return NULL;
-	}
-	build_env(l, conf, board);
-	if (conf->mode == CONF_MODE_CGI) {
-		build_gateway(l, conf, nsockets);
-		restore_nofile(&l->privs, nofile);
-	} else {
-		build_prefork(l, conf);
-		launch_set_limits(&l->privs, conf, nofile);
-	}
+	if (privs_resolve(conf->user, conf->group, &l->privs, &why) == 0)
+		return l;
+	snprintf(ret_why, why_size, "user or group: %s", why);
+	free(l);
+	return NULL;
+}
+
+/* What all kinds have in common; takes l on failure. */
+static struct launch *
+finish(struct launch *l, char *ret_why, size_t why_size)
+{
 	l->privs.parent_death_signal = SIGKILL;
 	l->privs.parent = getpid();
-	build_fds(l, sockets, nsockets, board);
 	l->spec.path = l->path;
 	l->spec.cwd = l->cwd;
 	l->spec.cwdfd = -1;
@@ -307,6 +330,43 @@ launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
 	}
 	l->slot = l->spec.envp[0] + strlen(SLOT_VAR);
 	return l;
+}
+
+struct launch *
+launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
+	size_t nsockets, const struct board *board, unsigned long nofile,
+	char *ret_why, size_t why_size)
+{
+	struct launch *l = begin(conf, ret_why, why_size);
+
+	if (!l)
+		return NULL;
+	build_env(l, conf, board);
+	if (conf->mode == CONF_MODE_CGI) {
+		build_gateway(l, conf, nsockets);
+		restore_nofile(&l->privs, nofile);
+	} else {
+		build_prefork(l, conf);
+		launch_set_limits(&l->privs, conf, nofile);
+	}
+	build_fds(l, sockets, nsockets, board);
+	return finish(l, ret_why, why_size);
+}
+
+struct launch *
+launch_new_refuser(const struct conf_pool *conf,
+	const struct listen_socket *socket, unsigned long nofile,
+	char *ret_why, size_t why_size)
+{
+	struct launch *l = begin(conf, ret_why, why_size);
+
+	if (!l)
+		return NULL;
+	vec_add(&l->envp, SLOT_VAR SLOT_ROOM);
+	build_refuser(l, conf, socket);
+	restore_nofile(&l->privs, nofile);
+	build_fds(l, socket, 1, NULL);
+	return finish(l, ret_why, why_size);
 }
 
 void

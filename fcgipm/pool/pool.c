@@ -482,6 +482,34 @@ init_observe(struct pool *p, struct sockdiag *diag)
 	return rc;
 }
 
+static void
+on_queue(struct overload *o, unsigned waiting)
+{
+	(void)o;
+	(void)waiting;
+}
+
+static void
+on_gone(struct overload *o)
+{
+	stop_on_dead(container_of(o, struct pool, overload));
+}
+
+static const struct overload_ops overload_ops = {
+	.on_queue = on_queue,
+	.on_gone = on_gone,
+};
+
+/* A gateway minds its own. */
+static int
+mind_queue(struct pool *p, unsigned long nofile, char *why, size_t why_size)
+{
+	if (p->conf->mode == CONF_MODE_CGI || p->conf->queue_timeout_ms == 0)
+		return 0;
+	return overload_init(&p->overload, p->loop, p->conf, &p->sockets[0],
+		&p->observe, nofile, &overload_ops, why, why_size);
+}
+
 static int
 open_board(struct pool *p, char *why, size_t why_size)
 {
@@ -537,6 +565,8 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 	wake_init(&p->wake, loop, conf->name, p->board, p->sockets[0].fd,
 		pool_on_wake);
 	p->members = mem_calloc(p->nmembers, sizeof(*p->members));
+	if (mind_queue(p, nofile, ret_why, why_size) < 0)
+		goto fail;
 	for (i = 0; i < p->nmembers; i++) {
 		struct pool_member *m = &p->members[i];
 
@@ -555,6 +585,7 @@ void
 pool_start(struct pool *p)
 {
 	check_ready(p);
+	overload_start(&p->overload);
 	(void)pool_adjust(p);
 }
 
@@ -566,6 +597,7 @@ pool_close(struct pool *p)
 	if (p->loop)
 		loop_timer_stop(p->loop, &p->adjust_timer);
 	wake_stop(&p->wake);
+	overload_fini(&p->overload);
 	for (i = 0; i < p->nsockets; i++)
 		listen_close(&p->sockets[i]);
 	if (p->members)

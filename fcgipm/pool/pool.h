@@ -9,6 +9,7 @@
 
 #include "base/loop.h"
 #include "pool/observe.h"
+#include "pool/overload.h"
 #include "pool/policy.h"
 #include "pool/retire.h"
 #include "pool/stats.h"
@@ -54,6 +55,7 @@ struct pool {
 	struct pool_member *members;
 	unsigned nmembers;	/* as many as may ever be at once */
 	struct observe observe;
+	struct overload overload;	/* without queue_timeout all zero */
 	struct board *board;		/* NULL = the kernel tells all */
 	bool told;			/* it tells of all that are up */
 	struct wake wake;		/* by it, and by clients */

@@ -129,6 +129,7 @@ kill_all(struct pool *p)
 
 	for (i = 0; i < p->nmembers; i++)
 		worker_kill(&p->members[i].worker);
+	overload_kill(&p->overload);
 }
 
 static void
@@ -145,6 +146,7 @@ stop_step(struct pool *p)
 		return;
 	}
 	if (now >= end) {
+		overload_kill(&p->overload);
 		if (!p->termed)
 			log_warning("pool %s: %u worker%s still busy after "
 				    "stop_timeout", p->conf->name, p->alive,
@@ -177,7 +179,7 @@ stop_on_timer(struct loop_timer *t)
 void
 stop_on_dead(struct pool *p)
 {
-	if (p->alive > 0)
+	if (p->alive > 0 || overload_is_alive(&p->overload))
 		return;
 	loop_timer_stop(p->loop, &p->stop_timer);
 	p->ops->on_stopped(p);
@@ -212,7 +214,8 @@ pool_stop(struct pool *p)
 	p->stopping = true;
 	loop_timer_stop(p->loop, &p->adjust_timer);
 	wake_stop(&p->wake);
-	if (p->alive == 0) {
+	overload_stop(&p->overload);
+	if (p->alive == 0 && !overload_is_alive(&p->overload)) {
 		p->ops->on_stopped(p);
 		return;
 	}

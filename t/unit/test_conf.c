@@ -233,8 +233,8 @@ static const struct {
 		"pm.max_children?", ANY},
 	{"near, prefix left out", HEAD "linger = 1s\n",
 		":4: [www] linger: no such key; did you mean cgi.linger?", ANY},
-	{"of cgi pools", HEAD "queue_timeout = 1s\n",
-		":4: [www] queue_timeout: ", ANY},
+	{"of cgi pools", HEAD "cgi.linger = 1s\n",
+		":4: [www] cgi.linger: ", ANY},
 	{"a key of [fcgipm]", HEAD "pid = x\n",
 		":4: [www] pid: move it to [fcgipm]", ANY},
 	{"include in a pool", HEAD "include = x\n",
@@ -542,6 +542,10 @@ Test(conf, keys_without_effect_are_warned_of)
 	static const struct {
 		const char *text, *want;	/* NULL: no warning */
 	} rows[] = {
+		{HEAD "queue_timeout = 1s\n", NULL},
+		{HEAD "queue_timeout = 1s\nlisten.backlog = 9000\n",
+			"lower listen.backlog"},
+		{HEAD "listen.backlog = 9000\n", NULL},
 		{DYNAMIC "pm.start_servers = 2\npm.min_spare_servers = 2\n"
 			"pm.max_spare_servers = 2\npm.max_spawn_rate = 2\n",
 			NULL},

@@ -1,0 +1,277 @@
+/*
+ * refuser.c - 503 for clients who have waited too long; see refuser.h
+ *
+ * Called by gateway/main.  The supervisor orders: the first n of the queue are
+ * overdue (pool/refusal.h).  Meanwhile workers accept too, so whoever is handed
+ * out to us next may be somebody younger, and nothing can be put back.
+ * Therefore it is looked who came, before he is answered:
+ *
+ *	TCP: the kernel knows the age of the connection (TCP_INFO)
+ *	unix: the inode of the client's socket (sock_diag(7)) is among those
+ *	of the order, or not
+ *
+ * Whoever is not overdue has come behind all who were, so that nobody of the
+ * order is left: it ends.  He himself goes on to a worker by way of the pool's
+ * own address (relay).  That is one connection of an order at most.
+ *
+ * A client who has left has no inode any more.  He was overdue when somebody
+ * behind him is; if nobody tells, he goes the same way as the young one, as a
+ * request may have effects that nobody needs to wait for.
+ *
+ * The listener blocks, for the workers' sake.  When one of them was faster
+ * accept(2) would wait for the next client: a signal ends that.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "gateway/apology.h"
+#include "gateway/refuser.h"
+#include "gateway/relay.h"
+#include "pool/refusal.h"
+#include "proto/fcgi.h"
+#include "sys/sockdiag.h"
+
+/* An accept(2) that waits is ended after this, or twice as long. */
+#define ACCEPT_US 2000
+/* At the end, for connections that have not ended. */
+#define END_LOOK_MS 20
+/* The age of a TCP connection may be wrong by a tick of the kernel. */
+#define TICK_MS 10
+
+struct refuser {
+	struct loop *loop;
+	struct loop_io channel;
+	struct loop_timer leave_timer;
+	struct addr address;
+	struct sockdiag diag;
+	bool tcp;
+	int64_t timeout_ms;	/* queue_timeout */
+	struct apologies apologies;
+	struct relays relays;
+};
+
+/* An order under way. */
+struct work {
+	struct refusal_order order;
+	size_t at;		/* all inodes before are dealt with */
+	int gone[REFUSAL_MAX];	/* whose clients have left */
+	size_t ngone;
+	struct refusal_report report;
+};
+
+enum verdict { OVERDUE, YOUNG, GONE };
+
+static void
+on_alarm(int signo)
+{
+	(void)signo;
+}
+
+/* From now on a system call that waits fails with EINTR, again and again. */
+static void
+set_alarm(suseconds_t us)
+{
+	struct itimerval t = {{0, us}, {0, us}};
+
+	if (setitimer(ITIMER_REAL, &t, NULL) < 0)
+		BUG("setitimer");
+}
+
+/* The head of the queue; -1 when there is nobody. */
+static int
+take(void)
+{
+	struct pollfd p = {FCGI_LISTENSOCK_FILENO, POLLIN, 0};
+	int fd;
+
+	if (poll(&p, 1, 0) <= 0)
+		return -1;
+	do
+		fd = accept4(FCGI_LISTENSOCK_FILENO, NULL, NULL,
+			SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (fd < 0 && errno == ECONNABORTED);
+	return fd;
+}
+
+static enum verdict
+judge_unix(struct refuser *r, struct work *w, int fd)
+{
+	struct stat st;
+	uint32_t peer;
+	size_t i;
+
+	if (fstat(fd, &st) < 0 ||
+		sockdiag_unix_peer(&r->diag, st.st_ino, &peer) < 0)
+		return YOUNG;
+	if (peer == 0)
+		return GONE;
+	for (i = w->at; i < w->order.n; i++)
+		if (w->order.inos[i] == peer) {
+			w->at = i + 1;
+			return OVERDUE;
+		}
+	return YOUNG;
+}
+
+static enum verdict
+judge(struct refuser *r, struct work *w, int fd)
+{
+	if (!r->tcp)
+		return judge_unix(r, w, fd);
+	return sockdiag_tcp_age_ms(fd) >= r->timeout_ms + TICK_MS ? OVERDUE :
+								    YOUNG;
+}
+
+static void
+pass_on(struct refuser *r, struct work *w, int fd)
+{
+	int64_t age = r->tcp ? MAX(sockdiag_tcp_age_ms(fd), (int64_t)0) : 0;
+
+	w->report.passed++;
+	relay_begin(&r->relays, fd,
+		now_ms() + r->timeout_ms + (r->tcp ? TICK_MS : 0) - age);
+}
+
+/* Behind those who have left came one who is overdue: so were they. */
+static void
+drop_gone(struct work *w)
+{
+	w->report.refused += (uint32_t)w->ngone;
+	while (w->ngone > 0)
+		fd_close(&w->gone[--w->ngone]);
+}
+
+/* false: nobody of the order is left. */
+static bool
+refuse_one(struct refuser *r, struct work *w)
+{
+	int fd = take();
+
+	if (fd < 0)
+		return false;
+	switch (judge(r, w, fd)) {
+	case OVERDUE:
+		drop_gone(w);
+		w->report.refused++;
+		apology_make(&r->apologies, fd);
+		return true;
+	case GONE:
+		w->gone[w->ngone++] = fd;
+		return true;
+	case YOUNG:
+		pass_on(r, w, fd);
+		return false;
+	}
+	return false;
+}
+
+static void
+carry_out(struct refuser *r, struct work *w)
+{
+	size_t i;
+
+	set_alarm(ACCEPT_US);
+	for (i = 0; i < w->order.n && refuse_one(r, w); i++)
+		;
+	set_alarm(0);
+	for (i = 0; i < w->ngone; i++)
+		pass_on(r, w, w->gone[i]);
+}
+
+/* No order came for a while, or none will. */
+static void
+on_leave(struct loop_timer *t)
+{
+	struct refuser *r = container_of(t, struct refuser, leave_timer);
+
+	if (r->apologies.open + r->relays.open == 0)
+		loop_quit(r->loop);
+	else
+		loop_timer_set(r->loop, t, loop_now(r->loop) + END_LOOK_MS);
+}
+
+static void
+on_order(struct loop_io *io, uint32_t events)
+{
+	struct refuser *r = container_of(io, struct refuser, channel);
+	static struct work w;
+	ssize_t n;
+	(void)events;
+
+	w.at = w.ngone = 0;
+	w.report = (struct refusal_report){0};
+	n = recv(io->fd, &w.order, sizeof(w.order), 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n != (ssize_t)sizeof(w.order) || w.order.n > REFUSAL_MAX) {
+		loop_del(r->loop, io);
+		on_leave(&r->leave_timer);
+		return;
+	}
+	carry_out(r, &w);
+	/* Whoever does not hear it has closed the channel. */
+	(void)send(io->fd, &w.report, sizeof(w.report), MSG_NOSIGNAL);
+	loop_timer_set(r->loop, &r->leave_timer,
+		loop_now(r->loop) + REFUSAL_IDLE_MS);
+}
+
+static int
+open_all(struct refuser *r)
+{
+	const struct sigaction wake = {.sa_handler = on_alarm};
+
+	r->loop = loop_new();
+	if (!r->loop || sigaction(SIGALRM, &wake, NULL) < 0 ||
+		fcntl(REFUSAL_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	if (!r->tcp && sockdiag_open(&r->diag) < 0)
+		return -1;
+	r->apologies.loop = r->relays.loop = r->loop;
+	if (loop_add(r->loop, &r->channel, REFUSAL_FD, LOOP_READ) < 0)
+		return -1;
+	loop_timer_set(r->loop, &r->leave_timer, now_ms() + REFUSAL_IDLE_MS);
+	return 0;
+}
+
+int
+refuser_run(const struct conf_pool *keys, const char *address)
+{
+	static struct refuser r = {
+		.channel = {.on_event = on_order, .fd = -1},
+		.leave_timer = {.on_timer = on_leave},
+		.diag = {.fd = -1},
+	};
+	const char *why;
+	int status = 0;
+
+	if (addr_parse(address, &r.address, &why) < 0) {
+		log_error("--refuse %s: %s", address, why);
+		return EXIT_USAGE;
+	}
+	r.tcp = addr_is_tcp(&r.address);
+	r.timeout_ms = keys->queue_timeout_ms;
+	r.apologies.retry_after_s = 1 + r.timeout_ms / 1000;
+	r.relays.to = &r.address;
+	r.relays.apologies = &r.apologies;
+	if (open_all(&r) < 0 || loop_run(r.loop) < 0) {
+		log_error("--refuse: %s", strerror(errno));
+		status = EXIT_SYSTEM;
+	}
+	sockdiag_close(&r.diag);
+	loop_del(r.loop, &r.channel);
+	loop_free(&r.loop);
+	return status;
+}

@@ -1,0 +1,20 @@
+/*
+ * refuser.h - fcgipm-cgi --refuse: 503 for clients who have waited too long
+ */
+#ifndef FCGIPM_GATEWAY_REFUSER_H
+#define FCGIPM_GATEWAY_REFUSER_H
+
+struct conf_pool;
+
+/*
+ * refuser_run - refuse what the supervisor orders, until it is told to stop
+ *
+ * Descriptor 0 is the listener, REFUSAL_FD the channel; privileges are dropped.
+ *
+ * keys		queue_timeout
+ * address	of the listener, to connect to
+ * returns	0 or an exit code
+ */
+int refuser_run(const struct conf_pool *keys, const char *address);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * refusal.h - what the supervisor and fcgipm-cgi --refuse tell each other
+ *
+ * Over a socketpair of SOCK_SEQPACKET, one message each way: an order, then
+ * a report.  The refuser leaves when the channel is closed, or when it got no
+ * order for REFUSAL_IDLE_MS.
+ */
+#ifndef FCGIPM_POOL_REFUSAL_H
+#define FCGIPM_POOL_REFUSAL_H
+
+#include <stdint.h>
+
+#define REFUSAL_FD 3		/* the channel, in the refuser */
+#define REFUSAL_IDLE_MS 1000
+#define REFUSAL_MAX 500		/* connections of one order */
+
+/* The first n of the queue are overdue. */
+struct refusal_order {
+	uint32_t n;		/* 1 to REFUSAL_MAX */
+	/* Unix: their clients' sockets, who waited longest first; 0 = he has
+	 * left.  A TCP connection knows its age itself. */
+	uint32_t inos[REFUSAL_MAX];
+};
+
+struct refusal_report {
+	uint32_t refused;	/* got a 503, or had left */
+	uint32_t passed;	/* accepted by mistake, and sent to a worker */
+};
+
+#endif

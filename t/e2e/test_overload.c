@@ -1,0 +1,402 @@
+/*
+ * test_overload.c - queue_timeout of prefork pools: who has waited too long
+ * gets 503, and nobody else
+ */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hostile.h"
+#include "world.h"
+
+#define WORKERS 2
+
+/* A pool whose workers are busy for as long as their clients send. */
+static struct world *
+start_some(unsigned workers, bool tcp, const char *handler, const char *keys)
+{
+	struct world *w = world_open();
+	char ini[900];
+
+	snprintf(ini, sizeof(ini), "[fcgipm]\nlog_level = debug\n"
+		"[www]\n"
+		"listen = %s\n"
+		"handler = %s\n"
+		"pm.max_children = %u\n%s",
+		tcp ? "127.0.0.1:@PORT@" : "@DIR@/www.sock", handler,
+		workers, keys);
+	world_start(w, ini);
+	return w;
+}
+
+static struct world *
+start(bool tcp, const char *handler, const char *keys)
+{
+	return start_some(WORKERS, tcp, handler, keys);
+}
+
+static const char *
+address(const struct world *w, bool tcp)
+{
+	static char text[64];
+
+	if (!tcp)
+		return "www.sock";
+	snprintf(text, sizeof(text), "127.0.0.1:%d", w->port);
+	return text;
+}
+
+/* A request whose body is still to come. */
+static int
+begin(struct world *w, bool tcp)
+{
+	static const char *const params[] = {"REQUEST_METHOD=POST",
+		"CONTENT_LENGTH=4", NULL};
+	int fd = client_connect(w, address(w, tcp));
+
+	client_begin(fd, 1, 0, params);
+	return fd;
+}
+
+static void
+finish(int fd)
+{
+	client_record(fd, 5, 1, "body", 4, 0);
+	client_record(fd, 5, 1, NULL, 0, 0);
+}
+
+static int
+ask(struct world *w, bool tcp)
+{
+	int fd = begin(w, tcp);
+
+	finish(fd);
+	return fd;
+}
+
+static void
+expect_served(int fd)
+{
+	struct answer a = client_read(fd);
+
+	cr_expect(strncmp(a.out, "Status: 503", 11) != 0, "refused");
+	answer_expect(&a, "body");
+	cr_expect(a.ended);
+	answer_free(&a);
+	close(fd);
+}
+
+static void
+expect_503(int fd, const char *retry_after)
+{
+	struct answer a = client_read(fd);
+
+	answer_expect(&a, "Status: 503 Service Unavailable\r\n");
+	answer_expect(&a, retry_after);
+	cr_expect(a.ended);
+	cr_expect_eq(a.app_status, 0);
+	cr_expect_eq(a.protocol_status, 0);
+	answer_free(&a);
+	close(fd);
+}
+
+static pid_t
+find_refuser(const struct world *w)
+{
+	pid_t pids[8];
+	size_t n = world_children(w->pid, pids, 8), i;
+
+	for (i = 0; i < n && i < 8; i++)
+		if (strncmp(world_proc_status(pids[i], "Name"), "fcgipm-cgi",
+			    10) == 0)
+			return pids[i];
+	return 0;
+}
+
+static bool
+refuser_left(void *arg)
+{
+	return find_refuser(arg) == 0;
+}
+
+/* Of a pool with queue_timeout = 1s that serves two at once. */
+static void
+exactly_the_overdue(struct world *w, bool tcp)
+{
+	int busy[WORKERS], late[5], i;
+	int64_t since = world_now_ms();
+
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, tcp);
+	for (i = 0; i < 5; i++)
+		late[i] = ask(w, tcp);
+	for (i = 0; i < 5; i++)
+		expect_503(late[i], "Retry-After: 2\r\n");
+	cr_expect_geq(world_now_ms() - since, 1000);
+	world_expect_log(w, "have waited for 1000 ms (queue_timeout) and get "
+		"503; raise pm.max_children");
+	/* These are not overdue when the workers are done with theirs, who
+	 * have nothing to fear however long they take. */
+	for (i = 0; i < 5; i++)
+		late[i] = ask(w, tcp);
+	for (i = 0; i < WORKERS; i++)
+		finish(busy[i]);
+	for (i = 0; i < WORKERS; i++)
+		expect_served(busy[i]);
+	for (i = 0; i < 5; i++)
+		expect_served(late[i]);
+	world_expect_log(w, "no client waits for longer than queue_timeout "
+		"any more; 5 got 503");
+	world_until(refuser_left, w, "the refuser has left");
+	cr_expect_eq(world_log_count(w, "and get 503"), 1);
+	cr_expect(!world_log_has(w, "died"));
+	world_close(&w);
+}
+
+Test(overload, exactly_the_overdue, .timeout = 60)
+{
+	exactly_the_overdue(start(false, "@BIN@/handlers/upload",
+		"queue_timeout = 1s\n"), false);
+}
+
+Test(overload, exactly_the_overdue_by_tcp, .timeout = 60)
+{
+	exactly_the_overdue(start(true, "@T@/children/echo_static",
+		"queue_timeout = 1s\n"), true);
+}
+
+/* One worker, whose threads are as many as two workers of one; and more to do
+ * for the supervisor than to look at the queue. */
+Test(overload, exactly_the_overdue_of_threads, .timeout = 60)
+{
+	struct world *w = start_some(1, false, "@T@/children/echo",
+		"queue_timeout = 1s\nhandler_args = 2\nthreads = 2\n"
+		"pm = ondemand\n");
+
+	w->fds = 0;	/* of a worker that stays for a while */
+	exactly_the_overdue(w, false);
+}
+
+struct killed {
+	struct world *w;
+	pid_t pid;
+};
+
+static bool
+another_refuser(void *arg)
+{
+	struct killed *k = arg;
+	pid_t pid = find_refuser(k->w);
+
+	if (pid == 0 || pid == k->pid)
+		return false;
+	k->pid = pid;
+	return true;
+}
+
+Test(overload, a_killed_refuser_is_replaced, .timeout = 60)
+{
+	struct world *w = start(false, "@BIN@/handlers/upload",
+		"queue_timeout = 200ms\n");
+	struct killed k = {w, 0};
+	int busy[WORKERS], late, i;
+
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, false);
+	for (i = 0; i < 3; i++) {
+		late = ask(w, false);
+		world_until(another_refuser, &k, "a refuser");
+		expect_503(late, "Retry-After: 1\r\n");
+		cr_assert_eq(kill(k.pid, SIGKILL), 0);
+	}
+	world_until(refuser_left, w, "the last one is dead");
+	world_expect_log(w, "which refuses clients, died: signal 9 (Killed)");
+	for (i = 0; i < WORKERS; i++) {
+		finish(busy[i]);
+		expect_served(busy[i]);
+	}
+	world_close(&w);
+}
+
+/* It hangs, and with it who is overdue; not for ever. */
+Test(overload, a_stopped_refuser_is_replaced, .timeout = 60)
+{
+	struct killed k = {NULL, 0};
+	int busy[WORKERS], late, i;
+	struct world *w;
+
+	if (hostile_size(0, 1) == 0)
+		cr_skip_test("its five seconds are for the long run");
+	w = k.w = start(false, "@BIN@/handlers/upload",
+		"queue_timeout = 200ms\n");
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, false);
+	late = ask(w, false);
+	world_until(another_refuser, &k, "a refuser");
+	expect_503(late, "Retry-After: 1\r\n");
+	cr_assert_eq(kill(k.pid, SIGSTOP), 0);
+	late = ask(w, false);
+	expect_503(late, "Retry-After: 1\r\n");
+	cr_expect(world_log_has(w, "does not answer; killed"));
+	for (i = 0; i < WORKERS; i++) {
+		finish(busy[i]);
+		expect_served(busy[i]);
+	}
+	world_close(&w);
+}
+
+Test(overload, clients_that_have_left_harm_nobody, .timeout = 60)
+{
+	struct world *w = start(false, "@BIN@/handlers/upload",
+		"queue_timeout = 300ms\n");
+	int busy[WORKERS], late[6], i;
+
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, false);
+	for (i = 0; i < 6; i++)
+		late[i] = ask(w, false);
+	for (i = 0; i < 6; i += 2)
+		close(late[i]);
+	for (i = 1; i < 6; i += 2)
+		expect_503(late[i], "Retry-After: 1\r\n");
+	for (i = 0; i < WORKERS; i++) {
+		finish(busy[i]);
+		expect_served(busy[i]);
+	}
+	expect_served(ask(w, false));
+	world_close(&w);
+}
+
+/* Nobody ever serves there. */
+Test(overload, a_pool_without_workers_says_so, .timeout = 60)
+{
+	struct world *w = world_open();
+	int fd = -1;
+
+	world_launch(w, "[www]\nlisten = @DIR@/www.sock\n"
+		"handler = @T@/children/die_at_start\nqueue_timeout = 200ms\n"
+		"pm.max_children = 2\n");
+	world_expect_log(w, "before it was ready");
+	fd = ask(w, false);
+	expect_503(fd, "Retry-After: 1\r\n");
+	world_close(&w);
+}
+
+/* With clients in all of its hands. */
+Test(overload, a_stop_in_the_midst_of_it, .timeout = 60)
+{
+	struct world *w = start(false, "@BIN@/handlers/upload",
+		"queue_timeout = 200ms\n");
+	int busy[WORKERS], late[3], i;
+
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, false);
+	for (i = 0; i < 3; i++)
+		late[i] = ask(w, false);
+	expect_503(late[0], "Retry-After: 1\r\n");
+	world_signal(w, SIGTERM);
+	for (i = 0; i < WORKERS; i++) {
+		finish(busy[i]);
+		expect_served(busy[i]);
+	}
+	cr_expect_eq(world_wait(w), 0);
+	for (i = 1; i < 3; i++) {
+		client_drain(late[i]);
+		close(late[i]);
+	}
+	world_close(&w);
+}
+
+/* -- workers and the refuser at the same queue ----------------------------- */
+
+#define CROWD 60
+
+struct storm {
+	struct world *w;
+	bool tcp;
+	uint8_t wire[1024];
+	size_t len;
+	struct pollfd at[CROWD];
+	int64_t since_ms[CROWD];
+	size_t begun, want;
+	unsigned served, refused, early;
+};
+
+static void
+storm_begin(struct storm *s, size_t i)
+{
+	s->at[i] = (struct pollfd){.fd = -1};
+	if (s->begun == s->want)
+		return;
+	s->begun++;
+	s->since_ms[i] = world_now_ms();
+	s->at[i] = (struct pollfd){.events = POLLIN,
+		.fd = client_connect(s->w, address(s->w, s->tcp))};
+	client_send(s->at[i].fd, s->wire, s->len);
+}
+
+/* At least as long as the client has waited, by his own clock. */
+static void
+storm_end(struct storm *s, size_t i, int64_t now)
+{
+	struct answer a = client_read(s->at[i].fd);
+
+	cr_assert(a.ended, "cut off: %s", a.out);
+	if (strncmp(a.out, "Status: 503", 11) == 0) {
+		s->refused++;
+		/* Both clocks are cut to whole milliseconds. */
+		s->early += now - s->since_ms[i] < 40 - 1;
+	} else {
+		answer_expect(&a, "body");
+		s->served++;
+	}
+	answer_free(&a);
+	close(s->at[i].fd);
+}
+
+/*
+ * As many clients as make the queue about as old as queue_timeout: in most
+ * orders workers take some of those that the refuser is to take.
+ */
+static void
+storm(bool tcp, size_t want)
+{
+	static const char *const params[] = {"REQUEST_METHOD=POST",
+		"CONTENT_LENGTH=4", NULL};
+	struct storm s = {.tcp = tcp, .want = want,
+		.w = start(tcp, "@T@/children/echo", "queue_timeout = 40ms\n")};
+	size_t i;
+	int64_t now;
+
+	s.len = client_put_request(s.wire, sizeof(s.wire), 0, params, "body",
+		4);
+	for (i = 0; i < CROWD; i++)
+		storm_begin(&s, i);
+	while (s.served + s.refused < want) {
+		cr_assert_gt(poll(s.at, CROWD, 20000), 0, "nobody is served");
+		now = world_now_ms();
+		for (i = 0; i < CROWD; i++)
+			if (s.at[i].fd >= 0 && s.at[i].revents) {
+				storm_end(&s, i, now);
+				storm_begin(&s, i);
+			}
+	}
+	hostile_figure("%s: %u served, %u refused, %zu orders that met a "
+		"younger one", tcp ? "TCP" : "unix", s.served, s.refused,
+		world_log_count(s.w, "who came to it first"));
+	cr_expect_eq(s.early, 0);
+	cr_expect_gt(s.served, 0);
+	cr_expect_gt(s.refused, 0);
+	cr_expect(!world_log_has(s.w, "died"));
+	s.w->fds = 0;
+	world_close(&s.w);
+}
+
+Test(overload, nobody_is_refused_early, .timeout = 120)
+{
+	storm(false, hostile_size(1000, 20000));
+	storm(true, hostile_size(1000, 20000));
+}
