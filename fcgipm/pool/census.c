@@ -78,37 +78,65 @@ is_worn(struct pool *p, struct pool_member *m, const struct board_seen *slot,
 	return false;
 }
 
-/* Idle since when?  0 = it is not, -1 = nobody knows. */
-static int64_t
-idle_since(struct pool *p, struct pool_member *m,
-	const struct board_seen *slot, int64_t now)
-{
-	const struct observe_seen *seen;
+/* What is seen of a worker. */
+struct rest {
+	unsigned places;	/* threads that wait for a connection */
+	int64_t since_ms;	/* all of them do; 0 = they do not */
+	bool unknown;
+};
 
+static struct rest
+rest_by_board(const struct board_seen *slot, unsigned threads)
+{
+	struct rest r = {0};
+
+	/* With none in accept it works on behind its answer. */
+	if (slot->accepting > 0)
+		r.places = threads - MIN(slot->open, threads);
+	if (slot->accepting > 0 && slot->open == 0)
+		r.since_ms = MAX(slot->since_ms, (int64_t)1);
+	return r;
+}
+
+static struct rest
+rest_by_kernel(const struct observe_seen *seen, unsigned threads)
+{
+	struct rest r = {.unknown = seen->state == OBSERVE_UNKNOWN};
+	unsigned busy = (unsigned)MAX(seen->connections, 0);
+
+	if (seen->state == OBSERVE_IDLE)
+		r = (struct rest){threads, seen->since_ms, false};
+	/* Not all of its threads are at work. */
+	else if (!r.unknown && seen->accepting + seen->polling > 0)
+		r.places = threads - MIN(busy, threads);
+	return r;
+}
+
+static struct rest
+rest_of(struct pool *p, struct pool_member *m, const struct board_seen *slot,
+	int64_t now)
+{
 	if (board_knows(slot))
-		return slot->open == 0 && slot->accepting > 0 ?
-			MAX(slot->since_ms, (int64_t)1) : 0;
+		return rest_by_board(slot, p->conf->threads);
 	p->told = false;
-	seen = observe_look(&p->observe, &m->eye, now);
-	if (seen->state == OBSERVE_UNKNOWN)
-		return -1;
-	return seen->state == OBSERVE_IDLE ? seen->since_ms : 0;
+	return rest_by_kernel(observe_look(&p->observe, &m->eye, now),
+		p->conf->threads);
 }
 
 static void
 count_idle(struct pool *p, struct pool_member *m,
 	const struct board_seen *slot, struct policy_view *view)
 {
-	int64_t since = idle_since(p, m, slot, view->now_ms);
-	int64_t due = since + p->conf->process_idle_timeout_ms;
+	struct rest r = rest_of(p, m, slot, view->now_ms);
+	int64_t due = r.since_ms + p->conf->process_idle_timeout_ms;
 
-	m->idle = since > 0;
-	if (since < 0)
+	m->idle = r.since_ms > 0;
+	if (r.unknown)
 		view->idle = POLICY_IDLE_UNKNOWN;
-	if (since <= 0)
-		return;
 	if (view->idle != POLICY_IDLE_UNKNOWN)
-		view->idle++;
+		view->idle += (int)r.places;
+	if (!m->idle)
+		return;
 	if (view->now_ms >= due)
 		view->idle_long++;
 	else if (view->idle_due_ms == 0 || due < view->idle_due_ms)
@@ -145,7 +173,7 @@ int64_t
 census_take(struct pool *p, struct policy_view *view)
 {
 	int64_t now = view->now_ms, again_ms = INT64_MAX;
-	unsigned i;
+	unsigned idle = 0, i;
 
 	view->idle = scales(p) ? 0 : POLICY_IDLE_UNKNOWN;
 	p->told = p->board != NULL;
@@ -161,11 +189,11 @@ census_take(struct pool *p, struct policy_view *view)
 			view->worn++;
 		if (scales(p))
 			count_idle(p, m, &slot, view);
+		idle += m->idle;
 	}
 	if (scales(p)) {
 		view->queue = waiting(p);
-		stats_note_look(&p->stats, view->idle < 0 ? 0 :
-				p->up - MIN(p->up, (unsigned)view->idle),
+		stats_note_look(&p->stats, view->idle < 0 ? 0 : p->up - idle,
 			view->queue);
 		again_ms = MIN(again_ms, next_look(p, now));
 	}

@@ -532,6 +532,7 @@ observe_look_closely(struct observe *o, struct observe_worker *w, int64_t now)
 	s.stopped = are_stopped(&v);
 	s.tasks = v.tasks.total;
 	s.accepting = v.tasks.accepting;
+	s.polling = v.tasks.polling;
 	s.by_looker = v.by_looker;
 	if (v.sockets_err)
 		conclude_blind(&v, &s);

@@ -52,6 +52,7 @@ struct observe_seen {
 	bool stopped;		/* all of these, by a signal; looked closely */
 	unsigned tasks;		/* of them all */
 	unsigned accepting;	/* tasks that sleep in accept on a listener */
+	unsigned polling;	/* in epoll_wait, poll, select; looked closely */
 	bool by_looker;		/* seen by the child of the pool's uid */
 };
 

@@ -45,13 +45,10 @@ least(const struct policy_memory *m, const struct policy_limits *l)
 						     policy_fill(l);
 }
 
-/* Workers that the connections in the queue would keep busy. */
 static unsigned
-waiting(const struct policy_view *v)
+threads(const struct policy_view *v)
 {
-	unsigned threads = MAX(v->limits.threads, 1U);
-
-	return v->queue / threads + (v->queue % threads > 0);
+	return MAX(v->limits.threads, 1U);
 }
 
 /* Workers the load lacks; below 0: it has more than it must. */
@@ -59,13 +56,17 @@ static int64_t
 lack(const struct policy_view *v)
 {
 	const struct policy_limits *l = &v->limits;
-	int64_t spare = l->pm == POLICY_DYNAMIC ? l->min_spare : 0;
+	int64_t each = threads(v), places = (int64_t)v->queue;
 
 	if (l->pm == POLICY_STATIC)
 		return 0;
-	if (!is_known(v))
-		return (int64_t)waiting(v) - v->starting;
-	return spare + waiting(v) - v->idle - v->starting;
+	if (is_known(v))
+		places -= v->idle;
+	if (is_known(v) && l->pm == POLICY_DYNAMIC)
+		places += each * l->min_spare;
+	places -= each * v->starting;
+	/* A part of a worker is one that is lacked, and none to spare. */
+	return places > 0 ? (places + each - 1) / each : places / each;
 }
 
 /* How many worn workers may have their turn. */
@@ -263,8 +264,10 @@ decide_idle(struct policy_memory *m, const struct policy_view *v,
 	struct policy_decision *d)
 {
 	const struct policy_limits *l = &v->limits;
-	unsigned idle = is_known(v) ?
-		less((unsigned)v->idle, waiting(v) + d->retire_worn) : 0;
+	int64_t places = (int64_t)v->idle - v->queue -
+		(int64_t)d->retire_worn * threads(v);
+	unsigned idle = is_known(v) && places > 0 ?
+		(unsigned)(places / threads(v)) : 0;
 
 	if (!is_known(v))
 		m->is_long = false;
@@ -284,7 +287,7 @@ sane(const struct policy_view *view)
 {
 	struct policy_view v = *view;
 
-	v.idle = MIN(v.idle, (int)MIN(v.up, (unsigned)INT_MAX));
+	v.idle = (int)MIN(v.idle, MIN((int64_t)v.up * threads(&v), INT_MAX));
 	v.worn = MIN(v.worn, v.up);
 	v.retiring_worn = MIN(v.retiring_worn, v.retiring);
 	return v;

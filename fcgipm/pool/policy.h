@@ -38,10 +38,10 @@ struct policy_view {
 	unsigned retiring;	/* told to leave or killed, not gone yet */
 	unsigned retiring_worn;	/* of them by retire_worn */
 	unsigned worn;		/* of up: due for recycling */
-	int idle;		/* of up: waiting for a connection; with
-				 * threads, idle ones / threads;
+	int idle;		/* threads of up that wait for a connection;
 				 * POLICY_IDLE_UNKNOWN */
-	unsigned idle_long;	/* of idle: beyond the idle timeout */
+	unsigned idle_long;	/* of up: all threads are beyond the idle
+				 * timeout */
 	int64_t idle_due_ms;	/* the next one may be that then; 0 = the
 				 * pool looks without being told */
 	unsigned queue;		/* connections nobody accepted yet */
@@ -111,7 +111,9 @@ struct policy_decision {
  * are replaced at once, up to the rate.  Counts what it tells to start in m.
  *
  * dynamic	idle and starting ones below min_spare and one for each
- *		connection that waits: the missing ones are started, in this
+ *		connection that waits (or for as many as a worker has threads;
+ *		idle threads count the same way): the missing ones are started,
+ *		in this
  *		second 1, in the next 2, then 4, up to max_spawn_rate; a
  *		second without need begins at 1 again.  Above max_spare for a
  *		second: one leaves, each second.  Fewer than min_spare workers

@@ -134,9 +134,9 @@ tell_limits(struct pool *p, const struct policy_view *v,
 	const struct policy_decision *d)
 {
 	if (d->at_max && !p->told_max)
-		log_warning("pool %s: pm.max_children = %u is reached, %u "
-			"connection%s wait%s", p->conf->name,
-			p->conf->max_children, v->queue,
+		log_warning("pool %s: pm.max_children = %u (threads = %u) is "
+			"reached, %u connection%s wait%s", p->conf->name,
+			p->conf->max_children, p->conf->threads, v->queue,
 			v->queue == 1 ? "" : "s", v->queue == 1 ? "s" : "");
 	p->stats.max_reached += d->at_max && !p->told_max;
 	p->told_max = d->at_max;
@@ -155,11 +155,12 @@ wait_for_calls(struct pool *p, const struct policy_view *v)
 		.idle_at = WAKE_NEVER,
 		.requests = p->conf->max_requests > 0,
 	};
-	int spare = l->pm == POLICY_DYNAMIC ? (int)l->min_spare : 1;
+	int spare = l->pm == POLICY_DYNAMIC ?
+		(int)(l->min_spare * l->threads) : 1;
 
 	/* With fewer the next step is in the policy's hands already. */
 	if (l->pm != POLICY_STATIC && p->told && v->idle >= spare)
-		w.idle_at = spare * (int)l->threads - 1;
+		w.idle_at = spare - 1;
 	/* With a queue too, or there may be no more. */
 	if (l->pm == POLICY_ONDEMAND && v->idle <= 0 && v->queue == 0)
 		w.knock = p->starting + p->up < l->max_children &&

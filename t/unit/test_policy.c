@@ -368,15 +368,52 @@ Test(policy, dynamic_counts_who_waits)
 	cr_expect_eq(d.start, 1);
 }
 
-Test(policy, a_worker_of_four_threads_takes_four_that_wait)
+Test(policy, threads_are_places_and_workers_are_what_is_started)
+{
+	static const struct {
+		enum policy_pm pm;
+		unsigned up, starting, queue, want;
+		int idle;
+		const char *why;
+	} rows[] = {
+		{POLICY_DYNAMIC, 9, 0, 4, 0, 12, "two workers' worth is left"},
+		{POLICY_DYNAMIC, 9, 0, 5, 1, 12, "a place too few"},
+		{POLICY_DYNAMIC, 9, 0, 0, 1, 7, "of any of them"},
+		{POLICY_DYNAMIC, 9, 1, 0, 0, 4, "it brings four"},
+		{POLICY_ONDEMAND, 0, 0, 4, 1, 0, "four that wait are one"},
+		{POLICY_ONDEMAND, 1, 0, 3, 0, 3, "it has three to spare"},
+		{POLICY_ONDEMAND, 1, 0, 4, 1, 3, "it has not"},
+		{POLICY_ONDEMAND, 1, 1, 4, 0, 0, "one is coming"},
+		{POLICY_ONDEMAND, 1, 0, 4, 1, -1, "nobody knows"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
+		struct policy_view v = dynamic(0, rows[i].starting, rows[i].up,
+			rows[i].idle, rows[i].queue);
+
+		v.limits.pm = rows[i].pm;
+		v.limits.threads = 4;
+		cr_expect_eq(decide(&m, v).start, rows[i].want, "%s",
+			rows[i].why);
+	}
+}
+
+Test(policy, threads_of_several_workers_make_one_too_many)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
-	struct policy_view v = dynamic(0, 0, 9, 3, 4);
+	struct policy_view v = dynamic(0, 0, 12, 27, 0);
 
 	v.limits.threads = 4;
-	cr_expect_eq(decide(&m, v).start, 0);
-	v.queue = 5;
-	cr_expect_eq(decide(&m, v).start, 1);
+	decide(&m, v);
+	v.now_ms = 1000;
+	cr_expect_eq(decide(&m, v).retire, 0, "six, and three threads");
+	v.idle = 28;
+	v.now_ms = 2000;
+	decide(&m, v);
+	v.now_ms = 3000;
+	cr_expect_eq(decide(&m, v).retire, 1);
 }
 
 Test(policy, dynamic_stops_at_max_children_and_says_so)
@@ -514,6 +551,12 @@ Test(policy, ondemand_retires_who_was_idle_too_long)
 	cr_expect_eq(decide(&m, v).retire, 2, "two are needed now");
 	v.idle = POLICY_IDLE_UNKNOWN;
 	cr_expect_eq(decide(&m, v).retire, 0);
+	v.limits.threads = 4;
+	v.idle = 18;
+	v.queue = 5;
+	cr_expect_eq(decide(&m, v).retire, 3);
+	v.queue = 11;
+	cr_expect_eq(decide(&m, v).retire, 1, "seven threads are left");
 }
 
 Test(policy, process_max_is_a_limit_that_is_looked_at_again)

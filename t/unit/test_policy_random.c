@@ -95,6 +95,19 @@ for_each_seed(unsigned n, void (*history)(unsigned long seed))
 		history(i);
 }
 
+/* Connections that all workers up take at once. */
+static unsigned
+places(const struct policy_view *v)
+{
+	return v->up * v->limits.threads;
+}
+
+static unsigned
+workers_for(const struct policy_limits *l, unsigned requests)
+{
+	return (requests + l->threads - 1) / l->threads;
+}
+
 static unsigned
 least(const struct sim *p)
 {
@@ -151,7 +164,7 @@ check_retired(const struct sim *p, const struct policy_view *v,
 	const struct policy_limits *l = &v->limits;
 	unsigned gone = d->retire + d->retire_worn;
 	bool first = d->retire_worn == 1 && v->room == 0;
-	int waiting = (int)((v->queue + l->threads - 1) / l->threads);
+	int64_t left = v->idle - (int64_t)gone * l->threads - v->queue;
 
 	if (gone == 0 || first || v->up > l->max_children)
 		return;
@@ -159,9 +172,9 @@ check_retired(const struct sim *p, const struct policy_view *v,
 	HOLDS(p, v->idle >= 0 || d->retire == 0, "shrinks blindly");
 	if (v->idle < 0)
 		return;
-	HOLDS(p, v->idle - (int)gone >= waiting, "takes who is needed");
+	HOLDS(p, left >= 0, "takes who is needed");
 	if (l->pm == POLICY_DYNAMIC)
-		HOLDS(p, v->idle - (int)gone >= (int)l->min_spare + waiting,
+		HOLDS(p, left >= (int64_t)l->min_spare * l->threads,
 			"below min_spare");
 	HOLDS(p, l->pm != POLICY_DYNAMIC || d->retire <= 1, "not one by one");
 }
@@ -214,18 +227,18 @@ static void
 carry_out(struct sim *p, const struct policy_decision *d)
 {
 	struct policy_view *v = &p->v;
-	unsigned gone = d->retire + d->retire_worn, idle;
+	unsigned gone = d->retire + d->retire_worn;
 
 	v->starting += d->start;
 	if (v->room != POLICY_NO_LIMIT)
 		v->room -= d->start;
-	idle = MIN(gone, (unsigned)v->idle);
-	v->idle -= (int)idle;
 	v->up -= gone;
+	v->idle = MAX(v->idle - (int)(gone * v->limits.threads), 0);
 	v->retiring += gone;
 	v->retiring_worn += d->retire_worn;
 	v->worn = MIN(v->worn - d->retire_worn, v->up);
-	v->idle_long = MIN(v->idle_long, (unsigned)v->idle);
+	v->idle_long = MIN(v->idle_long,
+		(unsigned)v->idle / v->limits.threads);
 }
 
 /* A worker has lived for a second, or ended in honour. */
@@ -269,7 +282,7 @@ come_up(struct sim *p)
 {
 	p->v.starting--;
 	p->v.up++;
-	p->v.idle++;
+	p->v.idle += (int)p->v.limits.threads;
 	policy_note_up(&p->m);
 	if (!p->trial)
 		p->free_ms = INT64_MIN;
@@ -309,10 +322,11 @@ fail_to_start(struct sim *p, bool status0)
 static void
 die_after(struct sim *p, int64_t lived_ms)
 {
-	if (p->v.idle > 0 && dice(p, 2))
-		p->v.idle--;
+	unsigned threads = p->v.limits.threads, lost = dice(p, threads + 1);
+
+	p->v.idle = MAX(p->v.idle - (int)lost, 0);
 	p->v.up--;
-	p->v.idle = MIN(p->v.idle, (int)p->v.up);
+	p->v.idle = MIN(p->v.idle, (int)places(&p->v));
 	p->v.worn = MIN(p->v.worn, p->v.up);
 	note_end(p, &(struct policy_end){.was_up = true,
 		.lived_ms = lived_ms, .failed = dice(p, 4),
@@ -363,7 +377,7 @@ event(struct sim *p)
 		v->queue += dice(p, 9);
 		break;
 	case 7:
-		v->idle += (int)dice(p, v->up - (unsigned)v->idle + 1);
+		v->idle += (int)dice(p, places(v) - (unsigned)v->idle + 1);
 		break;
 	case 8:
 		v->worn += dice(p, v->up - v->worn + 1);
@@ -387,7 +401,7 @@ event(struct sim *p)
 		v->idle -= (int)taken;
 		v->queue -= taken;
 	}
-	v->idle_long = dice(p, (unsigned)v->idle + 1);
+	v->idle_long = dice(p, (unsigned)v->idle / v->limits.threads + 1);
 	v->settled_ms = v->up > 0 && dice(p, 3) == 0 ?
 		v->now_ms - dice(p, 2000) : 0;
 	v->settles_ms = v->up > 0 && dice(p, 2) ?
@@ -430,9 +444,9 @@ look(struct sim *p, unsigned busy, bool long_idle)
 	v->now_ms += 1000;
 	while (v->starting > 0 && dice(p, 4) > 0)
 		come_up(p);
-	v->queue = busy - MIN(busy, v->up);
-	v->idle = (int)(v->up - MIN(busy, v->up));
-	v->idle_long = long_idle ? (unsigned)v->idle : 0;
+	v->queue = busy - MIN(busy, places(v));
+	v->idle = (int)(places(v) - MIN(busy, places(v)));
+	v->idle_long = long_idle ? (unsigned)v->idle / v->limits.threads : 0;
 	p->nstarts = 0;
 	d = ask(p);
 	while (v->retiring > 0 && dice(p, 3) > 0)
@@ -446,12 +460,12 @@ steady_history(unsigned long seed)
 {
 	struct sim p = pool(seed);
 	struct policy_limits *l = &p.v.limits;
-	unsigned load = dice(&p, l->max_children + 5), change = 0;
+	unsigned load = dice(&p, l->max_children * l->threads + 5), change = 0;
 	int second;
 
-	l->threads = 1;
 	if (l->pm == POLICY_DYNAMIC)
-		change = dice(&p, l->max_spare - l->min_spare + 1);
+		change = dice(&p, (l->max_spare - l->min_spare) * l->threads +
+			1);
 	p.v.up = dice(&p, l->max_children + 1);
 	for (second = 0; second < 120; second++) {
 		/* Both ends for a while, then anything between. */
@@ -467,8 +481,8 @@ steady_history(unsigned long seed)
 			"%d", load, change, p.v.up, second);
 	}
 	if (l->pm == POLICY_ONDEMAND)
-		HOLDS(&p, p.v.up == MIN(load, l->max_children), "%u up for %u",
-			p.v.up, load);
+		HOLDS(&p, p.v.up == MIN(workers_for(l, load), l->max_children),
+			"%u up for %u", p.v.up, load);
 }
 
 Test(policy_random, rests_under_a_constant_load)
@@ -482,10 +496,10 @@ wearing_history(unsigned long seed)
 {
 	struct sim p = pool(seed);
 	struct policy_limits *l = &p.v.limits;
-	unsigned load = dice(&p, l->max_children + 5), promised = 0;
+	unsigned load = dice(&p, l->max_children * l->threads + 5);
+	unsigned promised = 0;
 	int second;
 
-	l->threads = 1;
 	p.known = dice(&p, 4) > 0;
 	for (second = 0; second < 300; second++) {
 		if (second >= 80 && second < 120)
@@ -497,7 +511,8 @@ wearing_history(unsigned long seed)
 		else if (second == 79 && !p.known)
 			promised = p.v.up;
 		else if (second == 79 && l->pm == POLICY_DYNAMIC)
-			promised = MIN(load + l->min_spare, l->max_children);
+			promised = MIN(workers_for(l, load) + l->min_spare,
+				l->max_children);
 		HOLDS(&p, p.v.up >= promised, "%u up of %u, second %d", p.v.up,
 			promised, second);
 		if (second < 80)
@@ -553,7 +568,7 @@ starts_of_a_broken_program(enum policy_pm pm, enum breakage how,
 		while (p.v.starting > 0) {
 			come_up(&p);
 			p.v.up--;
-			p.v.idle--;
+			p.v.idle = 0;
 			note_end(&p, &(struct policy_end){.was_up = true,
 				.failed = true, .lived_ms = 5});
 		}
@@ -631,11 +646,11 @@ poisoned_history(unsigned long seed)
 			s.born_ms[v->up] = v->now_ms;
 			come_up(&s.p);
 		}
-		v->idle = (int)v->up;
+		v->idle = (int)places(v);
 		HOLDS(&s.p, v->up == 8, "%u up", v->up);
 		v->now_ms += 200 + dice(&s.p, 100);
 		poison(&s);
-		v->idle = (int)v->up;
+		v->idle = (int)places(v);
 		see_lives(&s);
 		s.p.nstarts = 0;
 		ask(&s.p);

@@ -1,0 +1,219 @@
+/*
+ * test_threads.c - a pool takes as many requests at once as its workers have
+ * threads, and not one more
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hostile.h"
+#include "world.h"
+
+#define BURSTS 20
+#define MOST 8
+
+static const char *const no_params[] = {NULL};
+
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* A request that stays until it is let go. */
+static int
+come(const struct world *w)
+{
+	int fd = client_connect(w, "www.sock");
+
+	client_begin(fd, 1, 0, no_params);
+	return fd;
+}
+
+/* Waits until it is in a thread; since when. */
+static int64_t
+be_in(int fd)
+{
+	struct record r;
+	const char *in;
+
+	client_read_record(fd, &r);
+	in = strstr((const char *)r.content, "\nin: ");
+	cr_assert(in, "%s", (const char *)r.content);
+	return strtoll(in + 5, NULL, 10);
+}
+
+static void
+let_go(int fd)
+{
+	client_record(fd, 5, 1, NULL, 0, 0);
+}
+
+static void
+leave(int fd)
+{
+	struct answer a = client_read(fd);
+
+	cr_expect(a.ended);
+	answer_expect(&a, "out");
+	answer_free(&a);
+	close(fd);
+}
+
+/* All of them are in at once; who comes then is when the first has left. */
+static void
+burst(const struct world *w, size_t capacity)
+{
+	int fds[MOST], late;
+	int64_t left_us, in_us;
+	size_t i;
+
+	for (i = 0; i < capacity; i++)
+		fds[i] = come(w);
+	for (i = 0; i < capacity; i++)
+		(void)be_in(fds[i]);
+	late = come(w);
+	left_us = now_us();
+	let_go(fds[0]);
+	leave(fds[0]);
+	in_us = be_in(late);
+	cr_expect_geq(in_us, left_us, "taken while no thread was free");
+	let_go(late);
+	leave(late);
+	for (i = 1; i < capacity; i++)
+		let_go(fds[i]);
+	for (i = 1; i < capacity; i++)
+		leave(fds[i]);
+}
+
+static struct world *
+start(unsigned workers, unsigned threads, const char *keys)
+{
+	struct world *w = world_open();
+	char ini[1000];
+
+	snprintf(ini, sizeof(ini), "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @T@/children/hold\n"
+		"handler_args = %u\n"
+		"pm.max_children = %u\n"
+		"threads = %u\n%s", threads, workers, threads, keys);
+	world_start(w, ini);
+	return w;
+}
+
+Test(threads, bursts_of_the_capacity_are_in_at_once, .timeout = 120)
+{
+	static const unsigned shapes[][2] = {{2, 1}, {1, 2}, {2, 2}};
+	static const char *const keys[] = {
+		"",
+		"pm = dynamic\n",
+		"pm = dynamic\nobserve = kernel\n",
+		"pm = ondemand\n",
+		"pm = ondemand\nobserve = kernel\n",
+	};
+	struct world *w;
+	/* Pools that grow first take their time: one shape of them, or all. */
+	size_t scaling = hostile_size(2, 0), i, k, n;
+
+	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		for (k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			if (k > 0 && i < scaling)
+				break;
+			w = start(shapes[i][0], shapes[i][1], keys[k]);
+			for (n = 0; n < BURSTS; n++)
+				burst(w, (size_t)shapes[i][0] * shapes[i][1]);
+			w->fds = 0;
+			world_close(&w);
+		}
+}
+
+struct crowd {
+	const struct world *w;
+	size_t want;
+};
+
+static bool
+has_workers(void *arg)
+{
+	const struct crowd *c = arg;
+
+	return world_children(c->w->pid, NULL, 0) == c->want;
+}
+
+static void
+expect_workers(const struct world *w, size_t want, const char *what)
+{
+	struct crowd c = {w, want};
+
+	world_until(has_workers, &c, what);
+}
+
+/* The kernel's tier and the preload one lead to the same. */
+static const char *const tiers[] = {"", "observe = kernel\n"};
+
+Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
+	.timeout = 60)
+{
+	char keys[200];
+	int fds[6];
+	size_t i, k;
+
+	for (k = 0; k < 2; k++) {
+		struct world *w;
+
+		snprintf(keys, sizeof(keys), "pm = ondemand\n%s", tiers[k]);
+		w = start(8, 3, keys);
+		for (i = 0; i < 3; i++) {
+			fds[i] = come(w);
+			(void)be_in(fds[i]);
+			expect_workers(w, 1, "the one has threads left");
+		}
+		for (; i < 6; i++) {
+			fds[i] = come(w);
+			(void)be_in(fds[i]);
+			expect_workers(w, 2, "one more, and not another");
+		}
+		for (i = 0; i < 6; i++) {
+			let_go(fds[i]);
+			leave(fds[i]);
+		}
+		w->fds = 0;
+		world_close(&w);
+	}
+}
+
+Test(threads, spare_ones_are_counted_by_their_free_threads, .timeout = 60)
+{
+	char keys[200];
+	int fds[3];
+	size_t i, k;
+
+	for (k = 0; k < 2; k++) {
+		struct world *w;
+
+		snprintf(keys, sizeof(keys), "pm = dynamic\n"
+			"pm.start_servers = 1\n"
+			"pm.min_spare_servers = 1\n"
+			"pm.max_spare_servers = 1\n%s", tiers[k]);
+		w = start(8, 2, keys);
+		expect_workers(w, 1, "two threads are free");
+		for (i = 0; i < 3; i++) {
+			fds[i] = come(w);
+			(void)be_in(fds[i]);
+			expect_workers(w, 2 + i / 2, "two are free again");
+		}
+		for (i = 0; i < 3; i++) {
+			let_go(fds[i]);
+			leave(fds[i]);
+		}
+		w->fds = 0;
+		world_close(&w);
+	}
+}
