@@ -61,6 +61,14 @@ can_block(int fd)
 }
 
 int
+log_open_file(const char *path, mode_t mode)
+{
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
+			O_NOCTTY | O_NONBLOCK,
+		mode);
+}
+
+int
 log_open(const char *target, enum log_level level, enum log_format format)
 {
 	char *path = NULL;
@@ -74,9 +82,7 @@ log_open(const char *target, enum log_level level, enum log_format format)
 		path = strdup(target);
 		if (!path)
 			return -1;
-		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-				O_NOCTTY | O_NONBLOCK,
-			0640);
+		fd = log_open_file(path, 0640);
 		if (fd < 0) {
 			free(path);
 			return -1;
@@ -101,9 +107,7 @@ log_reopen(void)
 
 	if (!lg.path)
 		return 0;
-	fd = open(lg.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-			O_NOCTTY | O_NONBLOCK,
-		0640);
+	fd = log_open_file(lg.path, 0640);
 	if (fd < 0)
 		return -1;
 	log_flush();
@@ -164,6 +168,12 @@ escape(const char *text, bool json)
 	}
 	out[n] = '\0';
 	return out;
+}
+
+char *
+log_escape(const char *text)
+{
+	return escape(text, false);
 }
 
 /* Writes the line as far as its reader takes it within wait_ms; the bytes

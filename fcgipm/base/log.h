@@ -9,6 +9,7 @@
 #define FCGIPM_BASE_LOG_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE,
 	LOG_LEVEL_DEBUG };
@@ -21,6 +22,12 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
  * returns	0, or -1 with errno and the old target kept
  */
 int log_open(const char *target, enum log_level level, enum log_format format);
+/* A file as log_open() opens one, for lines of another kind; a descriptor, or -1
+ * with errno. */
+int log_open_file(const char *path, mode_t mode);
+/* Text as a line of a log may hold it; NULL when memory ran out, else the
+ * caller's to free(). */
+char *log_escape(const char *text);
 /* Opens the same path again, after it was renamed; 0, or -1 with errno. */
 int log_reopen(void);
 /* The program's name in front of lines on stderr, "" for none. */

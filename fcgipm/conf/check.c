@@ -405,6 +405,32 @@ check_queue(const struct conf_pool *p, struct conf_problems *ps)
 			"lower listen.backlog", QUEUE_MAX);
 }
 
+static void
+check_timeouts(const struct conf_pool *p, struct conf_problems *ps)
+{
+	const int64_t slow = p->request_slowlog_timeout_ms;
+	const int64_t late = p->request_terminate_timeout_ms;
+	char *folder;
+
+	if (slow > 0 && !p->slowlog && !is_set(p, "slowlog"))
+		ERROR(p, "request_slowlog_timeout", "write slowlog, the file "
+			"that slow requests are written to, too");
+	if (p->slowlog && slow == 0 && !is_set(p, "request_slowlog_timeout"))
+		WARNING(p, "slowlog", "it has no effect without "
+			"request_slowlog_timeout; write that, as 5s, or "
+			"remove it");
+	if (slow > 0 && late > 0 && slow >= late)
+		WARNING(p, "request_slowlog_timeout", "no request gets so "
+			"old: request_terminate_timeout is not above it; "
+			"lower it or raise that");
+	if (!p->slowlog)
+		return;
+	folder = mem_strndup(p->slowlog, (size_t)MAX(strrchr(p->slowlog,
+		'/') - p->slowlog, 1));
+	check_folder(p, "slowlog", folder, ps);
+	free(folder);
+}
+
 /* How many workers a pool cannot do without. */
 static unsigned
 needed(const struct conf_pool *p)
@@ -456,6 +482,7 @@ check_pool(struct conf_pool *p, struct conf_problems *ps)
 	if (p->mode == CONF_MODE_PREFORK) {
 		check_pm(p, ps);
 		check_queue(p, ps);
+		check_timeouts(p, ps);
 	}
 }
 

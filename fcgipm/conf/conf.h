@@ -95,6 +95,8 @@ struct conf_pool {
 	unsigned threads;		/* of each worker */
 	int64_t queue_timeout_ms;	/* 0 = for ever */
 	int64_t request_terminate_timeout_ms;	/* 0 = never */
+	int64_t request_slowlog_timeout_ms;	/* 0 = never */
+	char *slowlog;			/* absolute path; NULL = none */
 	int64_t stop_timeout_ms;
 	unsigned stop_signal;
 	uint64_t cgi_max_body_bytes;	/* 0 = no limit */

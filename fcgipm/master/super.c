@@ -18,6 +18,7 @@
 #include "master/notify.h"
 #include "master/pidfile.h"
 #include "master/super.h"
+#include "pool/patrol.h"
 #include "pool/pool.h"
 
 /* With -D a pool may fail this often before its first success. */
@@ -154,6 +155,24 @@ static const struct pool_ops pool_ops = {
 	.on_stopped = on_stopped,
 };
 
+/* logrotate(8) has renamed the files. */
+static void
+reopen_logs(void)
+{
+	size_t i;
+
+	if (log_reopen() < 0)
+		log_error("log cannot be opened again: %m; the old file is "
+			"kept");
+	else
+		log_notice("log opened again");
+	for (i = 0; i < super.npools; i++)
+		if (patrol_reopen(&super.pools[i]) < 0)
+			log_error("pool %s: slowlog cannot be opened again: "
+				"%m; the old file is kept",
+				super.pools[i].conf->name);
+}
+
 static void
 on_signal(struct loop_signals *s, int signo, pid_t sender)
 {
@@ -169,11 +188,7 @@ on_signal(struct loop_signals *s, int signo, pid_t sender)
 		stop_all(0);
 		break;
 	case SIGUSR1:
-		if (log_reopen() < 0)
-			log_error("log cannot be opened again: %m; the old "
-				  "file is kept");
-		else
-			log_notice("log opened again");
+		reopen_logs();
 		break;
 	case SIGPIPE:
 		break;

@@ -366,6 +366,39 @@ board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 	return true;
 }
 
+bool
+board_read_request(const struct board *b, unsigned slot, unsigned place,
+	struct board_request *ret)
+{
+	const struct fcgipm_slot *s = slot_of(b, slot);
+	const struct fcgipm_cell *cells = (const void *)(s + 1);
+	struct cell c;
+	bool whole;
+
+	if (place >= b->cells)
+		BUG("no such place");
+	memset(ret, 0, sizeof(*ret));
+	ret->pid = FCGIPM_GET(s->pid);
+	whole = read_cell(cells + place, &c);
+	if (ret->pid <= 0 || c.start == 0 ||
+		(c.state != FCGIPM_READING && c.state != FCGIPM_BUSY))
+		return false;
+	ret->id = c.start;
+	ret->start_ms = to_ms(c.start, now_ms());
+	ret->known = c.state == FCGIPM_BUSY;
+	if (!whole || !ret->known)
+		return true;
+	copy_text(ret->method, c.method, sizeof(ret->method));
+	copy_text(ret->uri, c.uri, sizeof(ret->uri));
+	return true;
+}
+
+unsigned
+board_places(const struct board *b)
+{
+	return b->cells;
+}
+
 unsigned
 board_slots(const struct board *b)
 {

@@ -140,6 +140,27 @@ void board_ask_stop(struct board *b, unsigned slot);
  * returns	ret->attached
  */
 bool board_read(const struct board *b, unsigned slot, struct board_seen *ret);
+/* A request that is being read or answered, as its process wrote it: hints. */
+struct board_request {
+	pid_t pid;		/* whose it is said to be */
+	uint64_t id;		/* no other one of its place has it */
+	int64_t start_ms;
+	bool known;		/* all its parameters have been read */
+	/* Raw bytes: escape them.  Empty when not known, or being written. */
+	char method[FCGIPM_METHOD_BYTES];
+	char uri[FCGIPM_URI_BYTES];
+};
+
+/*
+ * board_read_request - what runs in one of the places of a slot
+ *
+ * place	below board_places(), which are the threads of a process, as
+ *		far as they have a place
+ * returns	true when a request does
+ */
+bool board_read_request(const struct board *b, unsigned slot, unsigned place,
+	struct board_request *ret);
+unsigned board_places(const struct board *b);
 /* How many there are, spare ones included. */
 unsigned board_slots(const struct board *b);
 /* Frees the spare slots of processes that are gone. */

@@ -412,6 +412,7 @@ count_clients(struct observe *o, struct observe_worker *w,
 			(k->since_ms == s->oldest_since_ms &&
 				k->ino == w->seen.oldest)) {
 			s->oldest = k->ino;
+			s->oldest_pid = f->pid;
 			s->oldest_since_ms = k->since_ms;
 		}
 		if (v->tasks.reading > 0 && f->pid == v->reader &&
@@ -437,7 +438,7 @@ set(struct observe_seen *s, enum observe_state state, const char *reason,
 static void
 conclude_blind(const struct view *v, struct observe_seen *s)
 {
-	s->may_hold = true;
+	s->may_hold = s->waits = true;
 	if (v->sockets_err == ESRCH)
 		set(s, OBSERVE_UNKNOWN, "the process is gone", ESRCH);
 	else if (v->sockets_err == E2BIG)
@@ -460,6 +461,9 @@ conclude(const struct view *v, unsigned doubts, struct observe_seen *s)
 	const struct procfs_tasks *t = &v->tasks;
 
 	s->may_hold = s->connections > 0 || doubts > 0;
+	/* Of several that read, one is known by its descriptor. */
+	s->waits = v->tasks_err != 0 || t->polling > 0 || s->reading ||
+		t->reading > 1 || (t->reading > 0 && doubts > 0);
 	if (s->connections > 0)
 		set(s, OBSERVE_BUSY,
 			s->reading ? "waits for bytes of a connection" :

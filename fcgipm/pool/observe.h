@@ -47,7 +47,10 @@ struct observe_seen {
 	int connections;	/* accepted and open, -1 = not looked or unknown */
 	ino_t oldest;		/* of these, the one seen first; 0 = none */
 	int64_t oldest_since_ms;	/* first look that saw it */
+	pid_t oldest_pid;	/* of these processes, one that holds it */
 	bool reading;		/* a task waits for bytes from a connection */
+	bool waits;		/* one does, or may: it polls, or cannot be
+				 * seen */
 	unsigned processes;	/* the worker and those it has started */
 	bool stopped;		/* all of these, by a signal; looked closely */
 	unsigned tasks;		/* of them all */

@@ -17,6 +17,7 @@
 #include "pool/board.h"
 #include "pool/census.h"
 #include "pool/launch.h"
+#include "pool/patrol.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
 
@@ -103,11 +104,27 @@ retire(struct pool *p, struct pool_member *m, enum retire_cause cause)
 		(int)m->worker.pid, retire_cause_name(cause));
 	p->up--;
 	p->retiring++;
-	p->retiring_worn += cause != RETIRE_IDLE;
+	p->retiring_worn += retire_is_wear(cause);
 	/* Whoever is about to accept leaves by himself. */
 	if (p->board)
 		board_ask_stop(p->board, m->worker.slot);
 	retire_begin(&m->retire, cause, false);
+}
+
+void
+pool_end_worker(struct pool *p, struct pool_member *m,
+	enum retire_cause cause)
+{
+	struct retire *r = &m->retire;
+
+	if (r->step == RETIRE_NOT) {
+		p->up -= m->worker.state == WORKER_UP;
+		p->retiring++;
+	} else {
+		p->retiring_worn -= retire_is_wear(r->cause);
+	}
+	p->retiring_worn += retire_is_wear(cause);
+	retire_at_once(r, cause);
 }
 
 static void
@@ -249,6 +266,7 @@ worker_on_up(struct worker *w)
 	p->starting--;
 	p->up++;
 	policy_note_up(&p->memory);
+	patrol_begin(p);
 	log_debug("pool %s: worker %d up, %u of %u", p->conf->name,
 		(int)w->pid, p->up, limits_of(p).max_children);
 	check_ready(p);
@@ -313,7 +331,7 @@ count_out(struct pool *p, struct pool_member *m, enum worker_state before,
 	/* At a stop all are, and nobody counts on it. */
 	if (told && !p->stopping) {
 		p->retiring--;
-		p->retiring_worn -= r->cause != RETIRE_IDLE;
+		p->retiring_worn -= retire_is_wear(r->cause);
 	}
 	stats_note_end(&p->stats, left ? r->cause :
 			failed ? RETIRE_CRASH : RETIRE_EXIT);
@@ -517,7 +535,8 @@ open_board(struct pool *p, char *why, size_t why_size)
 	const struct conf_pool *c = p->conf;
 
 	/* To load a library costs a start a fifth of a millisecond. */
-	if (c->observe == CONF_OBSERVE_KERNEL || !census_is_needed(p))
+	if (c->observe == CONF_OBSERVE_KERNEL ||
+		(!census_is_needed(p) && !patrol_is_needed(c)))
 		return 0;
 	p->board = board_new(p->nmembers, p->nmembers * SPARE_SLOTS,
 		c->threads);
@@ -576,7 +595,8 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		retire_init(&m->retire, loop, conf, &m->worker, &p->observe,
 			&m->eye);
 	}
-	return 0;
+	if (patrol_open(p, ret_why, why_size) == 0)
+		return 0;
 fail:
 	pool_close(p);
 	return -1;
@@ -601,6 +621,7 @@ pool_close(struct pool *p)
 	overload_fini(&p->overload);
 	for (i = 0; i < p->nsockets; i++)
 		listen_close(&p->sockets[i]);
+	patrol_close(&p->patrol);
 	if (p->members)
 		observe_fini(&p->observe);
 	free(p->sockets);

@@ -20,6 +20,7 @@
 struct board;
 struct conf_pool;
 struct launch;
+struct patrol;
 struct pool;
 
 struct pool_ops {
@@ -66,6 +67,7 @@ struct pool {
 	struct policy_memory memory;
 	struct loop_timer adjust_timer;	/* ask the policy again */
 	struct stats stats;
+	struct patrol *patrol;	/* NULL = no request is timed */
 	bool told_max;		/* that pm.max_children is met */
 	bool told_room;		/* that process.max is */
 	bool ready;			/* on_ready was told */
@@ -90,6 +92,11 @@ int pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 
 /* Starts the workers; from here on the pool keeps them at their number. */
 void pool_start(struct pool *p);
+
+/* Ends a worker that is up, or told to leave, whatever it does; it is counted
+ * by the cause and replaced as the policy wants. */
+void pool_end_worker(struct pool *p, struct pool_member *m,
+	enum retire_cause cause);
 
 /*
  * pool_stop - serve what was accepted, then leave; on_stopped tells the end

@@ -178,6 +178,21 @@ retire_begin(struct retire *r, enum retire_cause cause, bool shut)
 }
 
 void
+retire_at_once(struct retire *r, enum retire_cause cause)
+{
+	loop_timer_stop(r->loop, &r->timer);
+	r->step = RETIRE_LEAVING;
+	r->cause = cause;
+	worker_kill(r->w);
+}
+
+bool
+retire_is_wear(enum retire_cause cause)
+{
+	return cause != RETIRE_IDLE && cause != RETIRE_TIMEOUT;
+}
+
+void
 retire_end(struct retire *r)
 {
 	if (r->step == RETIRE_STOPPING && worker_alive(r->w))

@@ -70,6 +70,13 @@ void retire_init(struct retire *r, struct loop *loop,
  */
 void retire_begin(struct retire *r, enum retire_cause cause, bool shut);
 
+/* It cannot be waited for: killed, whatever it holds.  One that is up, or told
+ * to leave. */
+void retire_at_once(struct retire *r, enum retire_cause cause);
+
+/* Does a worker that leaves for this have its replacement beside it? */
+bool retire_is_wear(enum retire_cause cause);
+
 /* It is dead, or somebody else ends it: lets it run if it is stopped. */
 void retire_end(struct retire *r);
 

@@ -16,6 +16,7 @@ struct stats {
 	/* Of workers that are gone, as they counted themselves. */
 	uint64_t accepted, requests;
 	unsigned most_active, most_waiting;	/* at any look */
+	uint64_t slow_requests;		/* beyond request_slowlog_timeout */
 	unsigned max_reached;		/* times that pm.max_children was */
 	char failure[160];		/* of the last bad start; "" = none */
 };

@@ -37,8 +37,8 @@ static const struct {
 	{"near miss", "[www]\n" LISTEN HANDLER "max_children = 3\n",
 		"fcgipm.ini:4: [www] max_children: no such key; did you mean "
 		"pm.max_children?"},
-	{"php-fpm habit", "[www]\n" LISTEN HANDLER "slowlog = x\n",
-		"fcgipm.ini:4: [www] slowlog"},
+	{"php-fpm habit", "[www]\n" LISTEN HANDLER "access.log = x\n",
+		"fcgipm.ini:4: [www] access.log"},
 	{"[global]", "[global]\npid = x\n[www]\n" LISTEN HANDLER,
 		"fcgipm.ini:1: [global]"},
 	{"no such pm", "[www]\n" LISTEN HANDLER "pm = adaptive\n",

@@ -248,9 +248,15 @@ static const struct {
 	{"habit: daemonize", "[fcgipm]\ndaemonize = no\n" HEAD,
 		":2: [fcgipm] daemonize: no such key; start fcgipm with -D",
 		ANY},
-	{"habit: slow log", HEAD "request_slowlog_timeout = 5\n",
-		":4: [www] request_slowlog_timeout: no such key; this release",
+	{"slow log without a file", HEAD "request_slowlog_timeout = 5\n",
+		":4: [www] request_slowlog_timeout: write slowlog, the file",
 		ANY},
+	{"slow log in no folder", HEAD "slowlog = /none/such/x\n"
+		"request_slowlog_timeout = 5\n",
+		":4: [www] slowlog: /none/such: No such file", ANY},
+	{"slow log in cgi", CGI_HEAD "request_slowlog_timeout = 5\n",
+		":5: [www] request_slowlog_timeout: it has no meaning with "
+		"mode = cgi", ANY},
 	{"habit: ini values", HEAD "php_admin_value[x] = y\n",
 		":4: [www] php_admin_value[x]: no such key; pass -d", ANY},
 	{"habit: acl", HEAD "listen.acl_users = x\n",
@@ -573,6 +579,15 @@ Test(conf, keys_without_effect_are_warned_of)
 		{HEAD "pm.max_requests = 2\nobserve = kernel\n",
 			":4: [www] pm.max_requests: it has no effect with "
 			"observe = kernel"},
+		{HEAD "slowlog = x.slow\n",
+			":4: [www] slowlog: it has no effect without "
+			"request_slowlog_timeout"},
+		{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 5\n"
+			"request_terminate_timeout = 5\n",
+			":5: [www] request_slowlog_timeout: no request gets so "
+			"old"},
+		{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 4\n"
+			"request_terminate_timeout = 5\n", NULL},
 		{HEAD "pm.max_retiring = 2\n",
 			":4: [www] pm.max_retiring: it has no effect without "
 			"pm.max_requests"},

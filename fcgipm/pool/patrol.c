@@ -1,0 +1,403 @@
+/*
+ * patrol.c - goes round the workers for requests that take too long; see
+ * patrol.h
+ *
+ * Called by pool/pool.  Asks pool/timeout what is due, and does it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "pool/board.h"
+#include "pool/launch.h"
+#include "pool/patrol.h"
+#include "pool/pool.h"
+#include "pool/slowlog.h"
+#include "pool/timeout.h"
+#include "sys/inspect.h"
+
+/* Of what a process has started, so many are ended with it. */
+#define FAMILY_MAX 64
+/* However many workers there are, they are looked at no more often. */
+#define PAUSE_MS 20
+/* Until a board that the kernel contradicts is looked at again. */
+#define DOUBT_MS 1000
+
+/* A worker that tells nothing, or the request of a place on the board. */
+struct watched {
+	pid_t pid;		/* it began with this one */
+	struct timeout_clock clock;
+};
+
+struct patrol {
+	struct pool *p;
+	struct loop_timer timer;
+	struct timeout_limits limits;
+	struct slowlog *slowlog;	/* NULL = none */
+	struct watched *watched;	/* by slot */
+	bool *tells;		/* by slot: the board says it all */
+	uint64_t *told;		/* by slot and place: the last slow request */
+};
+
+/* A request that something is to be done about. */
+struct found {
+	struct pool_member *m;
+	pid_t pid;		/* whose it is: a hint, or a descendant */
+	const char *method, *uri;
+	const char *doing;
+	int64_t ran_ms;
+};
+
+bool
+patrol_is_needed(const struct conf_pool *conf)
+{
+	return conf->mode == CONF_MODE_PREFORK &&
+		(conf->request_terminate_timeout_ms > 0 ||
+			conf->request_slowlog_timeout_ms > 0);
+}
+
+/* -- ending ---------------------------------------------------------------- */
+
+/* A session cannot be joined: who is in the worker's descends from it. */
+static bool
+is_of(const struct worker *w, pid_t pid)
+{
+	return pid > 0 && getsid(pid) == w->pid;
+}
+
+/* Ends a process of the worker's session; whoever took its number meanwhile
+ * is not meant by the descriptor. */
+static void
+end_one(const struct worker *w, pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd >= 0 && is_of(w, pid))
+		(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+	fd_close(&fd);
+}
+
+/* pid, which is not the worker, and what it has started: that may have its
+ * connection too. */
+static void
+end_branch(const struct worker *w, pid_t pid)
+{
+	struct procfs_watch watch;
+	pid_t pids[FAMILY_MAX] = {pid};
+	size_t n = 1, more, i;
+
+	for (i = 0; i < n; i++) {
+		more = 0;
+		if (procfs_watch_open(&watch, pids[i]) == 0)
+			(void)procfs_watch_children(&watch, pids + n,
+				FAMILY_MAX - n, &more);
+		procfs_watch_close(&watch);
+		n += more;
+		end_one(w, pids[i]);
+	}
+}
+
+/* It is dead, and its parent, which is not us, may never wait for it. */
+static bool
+has_ended(pid_t pid)
+{
+	char state = procfs_state(pid);
+
+	return state == 'Z' || state == 'X' || state == 0;
+}
+
+/* Without its query, which may hold secrets: the log is read by many. */
+static void
+name_request(const struct found *f, char *buf, size_t size)
+{
+	if (!*f->uri)
+		snprintf(buf, size, "a request");
+	else
+		snprintf(buf, size, "%s %.*s", *f->method ? f->method : "?",
+			(int)strcspn(f->uri, "?"), f->uri);
+}
+
+static void
+tell_end(struct pool *p, const struct found *f, bool whole)
+{
+	char request[FCGIPM_METHOD_BYTES + FCGIPM_URI_BYTES + 2], doing[256];
+	char child[32] = "";
+
+	name_request(f, request, sizeof(request));
+	inspect_brief(f->pid, doing, sizeof(doing));
+	if (f->pid != f->m->worker.pid)
+		snprintf(child, sizeof(child), ", child %d", (int)f->pid);
+	log_warning("pool %s: worker %d%s: %s has taken %.1f s "
+		"(request_terminate_timeout), %s, %s: %s is killed",
+		p->conf->name, (int)f->m->worker.pid, child, request,
+		(double)f->ran_ms / 1000, f->doing, doing,
+		whole ? "the worker" : "the child");
+}
+
+/*
+ * A worker that is one process, or a shell and what it waits for, goes as a
+ * whole.  One with more has others at work: only that branch goes, and its
+ * parent sees to the rest.
+ *
+ * returns	false when it certainly has no request, whatever the board says
+ */
+static bool
+end_request(struct pool *p, const struct found *f)
+{
+	const struct observe_seen *seen = observe_look_closely(&p->observe,
+		&f->m->eye, now_ms());
+	bool whole = f->pid == f->m->worker.pid || seen->processes <= 2;
+
+	if (!seen->may_hold || has_ended(f->pid))
+		return false;
+	tell_end(p, f, whole);
+	if (whole) {
+		pool_end_worker(p, f->m, RETIRE_TIMEOUT);
+	} else {
+		end_branch(&f->m->worker, f->pid);
+		stats_note_end(&p->stats, RETIRE_TIMEOUT);
+	}
+	return true;
+}
+
+static void
+tell_slow(struct patrol *r, const struct found *f)
+{
+	struct pool *p = r->p;
+	char request[FCGIPM_METHOD_BYTES + FCGIPM_URI_BYTES + 2];
+	const struct slowlog_entry e = {
+		.pool = p->conf->name,
+		.worker = f->m->worker.pid,
+		.pid = f->pid,
+		.method = f->method,
+		.uri = f->uri,
+		.doing = f->doing,
+		.ran_ms = f->ran_ms,
+	};
+
+	p->stats.slow_requests++;
+	name_request(f, request, sizeof(request));
+	log_warning("pool %s: worker %d: %s has taken %.1f s "
+		"(request_slowlog_timeout); see %s", p->conf->name,
+		(int)e.worker, request, (double)f->ran_ms / 1000,
+		p->conf->slowlog);
+	slowlog_tell(r->slowlog, &e);
+}
+
+/*
+ * Does what is due for a request that runs since since_ms.
+ *
+ * told		it has been found slow already
+ * returns	the same, now
+ */
+static bool
+judge(struct patrol *r, struct found *f, int64_t since_ms, bool told,
+	int64_t now, int64_t *next)
+{
+	f->ran_ms = now - since_ms;
+	switch (timeout_judge(&r->limits, since_ms, told, now, next)) {
+	case TIMEOUT_SLOW:
+		tell_slow(r, f);
+		return true;
+	case TIMEOUT_LATE:
+		if (!end_request(r->p, f))
+			*next = MIN(*next, now + DOUBT_MS);
+		break;
+	case TIMEOUT_FINE:
+		break;
+	}
+	return told;
+}
+
+/* Neither one that is about to come nor one that is killed already. */
+static bool
+is_judged(const struct pool_member *m)
+{
+	return m->worker.state == WORKER_UP ||
+		m->worker.state == WORKER_RETIRING;
+}
+
+/* -- by the board ---------------------------------------------------------- */
+
+static void
+judge_place(struct patrol *r, struct pool_member *m, unsigned slot,
+	unsigned place, int64_t now, int64_t *next)
+{
+	uint64_t *told = &r->told[slot * board_places(r->p->board) + place];
+	struct board_request q;
+	struct found f = {.m = m, .method = q.method, .uri = q.uri};
+
+	if (!is_judged(m) ||
+		!board_read_request(r->p->board, slot, place, &q))
+		return;
+	f.pid = q.pid;
+	f.doing = q.known ? "busy" : "still reading its parameters";
+	if (judge(r, &f, q.start_ms, *told == q.id, now, next))
+		*told = q.id;
+}
+
+/* The worker that a slot belongs to; NULL when its process is none of it. */
+static struct pool_member *
+member_of(struct pool *p, unsigned slot, const struct board_seen *seen)
+{
+	unsigned i = slot < p->nmembers ? slot : (unsigned)seen->owner;
+	struct pool_member *m;
+
+	if (i >= p->nmembers)
+		return NULL;
+	m = &p->members[i];
+	if (!worker_alive(&m->worker) || !is_of(&m->worker, seen->pid))
+		return NULL;
+	return m;
+}
+
+static void
+walk_board(struct patrol *r, int64_t now, int64_t *next)
+{
+	struct pool *p = r->p;
+	unsigned slot, place;
+
+	for (slot = 0; slot < board_slots(p->board); slot++) {
+		struct board_seen seen;
+		struct pool_member *m;
+
+		if (!board_read(p->board, slot, &seen))
+			continue;
+		m = member_of(p, slot, &seen);
+		if (!m)
+			continue;
+		r->tells[m->worker.slot] = !seen.blind && !seen.crowded;
+		for (place = 0; !seen.blind &&
+			place < board_places(p->board); place++)
+			judge_place(r, m, slot, place, now, next);
+	}
+}
+
+/* -- by the kernel --------------------------------------------------------- */
+
+static void
+judge_member(struct patrol *r, struct pool_member *m, int64_t now,
+	int64_t *next)
+{
+	struct watched *w = &r->watched[m->worker.slot];
+	const struct observe_seen *seen = observe_look(&r->p->observe,
+		&m->eye, now);
+	struct found f = {.m = m, .pid = seen->oldest_pid, .method = "",
+		.uri = "", .doing = "with a connection"};
+	struct timeout_sight s = {.connection = seen->oldest,
+		.waits = seen->waits};
+
+	if (w->pid != m->worker.pid)
+		*w = (struct watched){.pid = m->worker.pid};
+	if (s.connection != 0 && !s.waits)
+		s.counted = inspect_progress(f.pid, &s.reads, &s.sleeps) == 0;
+	timeout_follow(&w->clock, &s, now);
+	if (w->clock.since_ms == 0)
+		return;
+	w->clock.told = judge(r, &f, w->clock.since_ms, w->clock.told, now,
+		next);
+}
+
+/* -- the rounds ------------------------------------------------------------ */
+
+static void
+go_round(struct loop_timer *timer)
+{
+	struct patrol *r = container_of(timer, struct patrol, timer);
+	struct pool *p = r->p;
+	int64_t now = loop_now(p->loop), next = INT64_MAX;
+	bool exact = true;
+	unsigned i;
+
+	if (p->alive == 0)
+		return;
+	memset(r->tells, 0, p->nmembers * sizeof(*r->tells));
+	if (p->board)
+		walk_board(r, now, &next);
+	for (i = 0; i < p->nmembers; i++) {
+		struct pool_member *m = &p->members[i];
+
+		if (r->tells[i] || !is_judged(m))
+			continue;
+		exact = false;
+		judge_member(r, m, now, &next);
+	}
+	next = MIN(next, now + timeout_pause(&r->limits, exact));
+	loop_timer_set(p->loop, &r->timer, MAX(next, now + PAUSE_MS));
+}
+
+int
+patrol_open(struct pool *p, char *ret_why, size_t why_size)
+{
+	const struct conf_pool *c = p->conf;
+	struct patrol *r;
+	size_t places = p->board ?
+		(size_t)board_slots(p->board) * board_places(p->board) : 0;
+	uid_t uid;
+	gid_t gid;
+
+	if (!patrol_is_needed(c))
+		return 0;
+	launch_ids(p->launch, &uid, &gid);
+	r = mem_calloc(1, sizeof(*r));
+	*r = (struct patrol){
+		.p = p,
+		.timer = {.on_timer = go_round},
+		.limits = {c->request_slowlog_timeout_ms,
+			c->request_terminate_timeout_ms},
+	};
+	if (r->limits.slow_ms > 0) {
+		r->slowlog = slowlog_open(c->slowlog, p->loop, uid, gid);
+		if (!r->slowlog) {
+			snprintf(ret_why, why_size, "slowlog: %s: %s",
+				c->slowlog, strerror(errno));
+			free(r);
+			return -1;
+		}
+	}
+	r->watched = mem_calloc(p->nmembers, sizeof(*r->watched));
+	r->tells = mem_calloc(p->nmembers, sizeof(*r->tells));
+	r->told = mem_calloc(places, sizeof(*r->told));
+	p->patrol = r;
+	return 0;
+}
+
+void
+patrol_close(struct patrol **r)
+{
+	if (!*r)
+		return;
+	loop_timer_stop((*r)->p->loop, &(*r)->timer);
+	slowlog_close(&(*r)->slowlog);
+	free((*r)->watched);
+	free((*r)->tells);
+	free((*r)->told);
+	free(*r);
+	*r = NULL;
+}
+
+void
+patrol_begin(struct pool *p)
+{
+	struct patrol *r = p->patrol;
+
+	if (r && !r->timer.place)
+		loop_timer_set(p->loop, &r->timer, loop_now(p->loop) +
+			timeout_pause(&r->limits, p->board != NULL));
+}
+
+int
+patrol_reopen(struct pool *p)
+{
+	return p->patrol && p->patrol->slowlog ?
+		slowlog_reopen(p->patrol->slowlog) : 0;
+}

@@ -1,0 +1,33 @@
+/*
+ * patrol.h - goes round the workers for requests that take too long
+ *
+ * request_terminate_timeout and request_slowlog_timeout of prefork pools.  What
+ * workers tell on the board is a hint: before one is ended the kernel is
+ * asked whether it can have a request at all, and only processes of its own
+ * session are ended.
+ */
+#ifndef FCGIPM_POOL_PATROL_H
+#define FCGIPM_POOL_PATROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conf_pool;
+struct patrol;
+struct pool;
+
+/* Does this pool want one? */
+bool patrol_is_needed(const struct conf_pool *conf);
+
+/* p's workers and board are made; -1 with why, p->patrol being NULL then and
+ * where none is needed. */
+int patrol_open(struct pool *p, char *ret_why, size_t why_size);
+void patrol_close(struct patrol **r);
+
+/* A worker is up: it goes its rounds from now on, as long as there is one. */
+void patrol_begin(struct pool *p);
+
+/* Opens the slow log again; 0, or -1 with errno. */
+int patrol_reopen(struct pool *p);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * timeout.c - which request takes too long; see timeout.h
+ *
+ * Called by pool/patrol.  No descriptors, no clock.
+ */
+#include "base/util.h"
+#include "pool/timeout.h"
+
+/* Nothing tells when a worker of a foreign program takes a request. */
+#define LOOK_MS 1000
+
+enum timeout_verdict
+timeout_judge(const struct timeout_limits *l, int64_t since_ms, bool told,
+	int64_t now, int64_t *next_ms)
+{
+	int64_t ran = MAX(now - since_ms, (int64_t)0);
+
+	if (l->late_ms > 0 && ran >= l->late_ms)
+		return TIMEOUT_LATE;
+	if (l->late_ms > 0)
+		*next_ms = MIN(*next_ms, now + l->late_ms - ran);
+	if (l->slow_ms == 0 || told)
+		return TIMEOUT_FINE;
+	if (ran >= l->slow_ms)
+		return TIMEOUT_SLOW;
+	*next_ms = MIN(*next_ms, now + l->slow_ms - ran);
+	return TIMEOUT_FINE;
+}
+
+int64_t
+timeout_pause(const struct timeout_limits *l, bool exact)
+{
+	int64_t least = l->slow_ms == 0 || (l->late_ms > 0 &&
+					l->late_ms < l->slow_ms) ?
+		l->late_ms : l->slow_ms;
+
+	return exact ? least : MIN(least / 2, (int64_t)LOOK_MS);
+}
+
+/* Since the last look; what is not known may have been. */
+static bool
+may_have_read(const struct timeout_sight *was, const struct timeout_sight *is)
+{
+	return !was->counted || !is->counted ||
+		(was->reads != is->reads && was->sleeps != is->sleeps);
+}
+
+void
+timeout_follow(struct timeout_clock *c, const struct timeout_sight *s,
+	int64_t now)
+{
+	if (s->connection == 0 || s->waits) {
+		*c = (struct timeout_clock){0};
+		return;
+	}
+	if (c->since_ms == 0 || c->last.connection != s->connection ||
+		may_have_read(&c->last, s)) {
+		c->since_ms = now;
+		c->told = false;
+	}
+	c->last = *s;
+}

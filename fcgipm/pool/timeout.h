@@ -1,0 +1,70 @@
+/*
+ * timeout.h - which request takes too long, and when to look again
+ *
+ * Pure: times in, a verdict out; pool/patrol looks and acts.  Times are
+ * milliseconds of CLOCK_MONOTONIC.
+ */
+#ifndef FCGIPM_POOL_TIMEOUT_H
+#define FCGIPM_POOL_TIMEOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct timeout_limits {
+	int64_t slow_ms;	/* request_slowlog_timeout, 0 = never */
+	int64_t late_ms;	/* request_terminate_timeout, 0 = never */
+};
+
+enum timeout_verdict {
+	TIMEOUT_FINE,
+	TIMEOUT_SLOW,		/* to be told, once */
+	TIMEOUT_LATE		/* to be ended */
+};
+
+/*
+ * timeout_judge - a request that runs since since_ms
+ *
+ * told		it has been found slow already
+ * next_ms	lowered to when it is due for something
+ */
+enum timeout_verdict timeout_judge(const struct timeout_limits *l,
+	int64_t since_ms, bool told, int64_t now, int64_t *next_ms);
+
+/*
+ * timeout_pause - how long nothing of what begins now can be due
+ *
+ * exact	workers tell when a request began; else its clock begins at
+ *		the first look that sees it, which so should come soon
+ */
+int64_t timeout_pause(const struct timeout_limits *l, bool exact);
+
+/* What a look at a process shows that tells nothing by itself. */
+struct timeout_sight {
+	ino_t connection;	/* the one it holds for longest; 0 = none */
+	bool waits;		/* for bytes, perhaps of a client */
+	bool counted;		/* the next two are known */
+	uint64_t reads;		/* calls of read(2) it made */
+	uint64_t sleeps;	/* times it went to sleep */
+};
+
+/* The clock of what it does; zeroed when a process starts. */
+struct timeout_clock {
+	struct timeout_sight last;
+	int64_t since_ms;	/* 0 = it does not run */
+	bool told;		/* the request has been found slow */
+};
+
+/*
+ * timeout_follow - one more look
+ *
+ * A connection that is kept brings one request after the other, and a busy
+ * worker is at work whenever it is looked at.  So the clock runs while the
+ * worker waits for no bytes, and begins anew when it may have had the next
+ * request: for that it has to read, and, as a client sends it after the
+ * answer, to sleep.
+ */
+void timeout_follow(struct timeout_clock *c, const struct timeout_sight *s,
+	int64_t now);
+
+#endif

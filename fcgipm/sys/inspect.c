@@ -1,0 +1,264 @@
+/*
+ * inspect.c - what a process does right now, in words; see inspect.h
+ *
+ * Called by pool/patrol and pool/slowlog.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/util.h"
+#include "sys/inspect.h"
+
+#define TASKS_MAX 32
+#define FILE_MAX 8192
+
+const char *
+inspect_call_name(long nr)
+{
+	switch (nr) {
+#define CALL(name) case SYS_##name: return #name;
+#include "calls.inc"
+#undef CALL
+	default:
+		return NULL;
+	}
+}
+
+/* The text of /proc/PID/NAME, or with a task /proc/PID/task/TID/NAME; NULL with
+ * errno, else to be freed. */
+static char *
+read_entry(pid_t pid, pid_t tid, const char *name)
+{
+	char path[96], *text;
+	size_t len;
+
+	if (tid > 0)
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)pid,
+			(int)tid, name);
+	else
+		snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return fd_read_file(path, FILE_MAX, &text, &len) < 0 ? NULL : text;
+}
+
+static size_t
+list_tasks(pid_t pid, pid_t *ret, size_t max)
+{
+	struct dirent *e;
+	char path[64];
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while (n < max && (e = readdir(dir)) != NULL)
+		if (isdigit((unsigned char)e->d_name[0]))
+			ret[n++] = (pid_t)strtol(e->d_name, NULL, 10);
+	closedir(dir);
+	return n;
+}
+
+/* "KEY 17" */
+static bool
+find_number(const char *text, const char *key, uint64_t *ret)
+{
+	const char *at = strstr(text, key);
+
+	if (!at)
+		return false;
+	*ret = strtoull(at + strlen(key), NULL, 10);
+	return true;
+}
+
+/* proc_pid_stat(5) */
+static const char *
+state_word(char letter)
+{
+	switch (letter) {
+	case 'R':
+		return "running";
+	case 'S':
+		return "sleeping";
+	case 'D':
+		return "waiting for a device";
+	case 'T':
+		return "stopped";
+	case 't':
+		return "stopped by a debugger";
+	case 'Z':
+	case 'X':
+		return "ended";
+	default:
+		return "?";
+	}
+}
+
+static char
+state_of(pid_t pid, pid_t tid)
+{
+	char *text = read_entry(pid, tid, "stat"), *end, letter = 0;
+
+	end = text ? strrchr(text, ')') : NULL;
+	if (end && end[1] == ' ')
+		letter = end[2];
+	free(text);
+	return letter;
+}
+
+static void
+name_call(long nr, char *buf, size_t size)
+{
+	const char *name = inspect_call_name(nr);
+
+	if (name)
+		snprintf(buf, size, "%s", name);
+	else
+		snprintf(buf, size, "system call %ld", nr);
+}
+
+/* The call a task is in; "" when it runs, or when that cannot be seen. */
+static void
+call_of(pid_t pid, pid_t tid, char *buf, size_t size)
+{
+	char *text = read_entry(pid, tid, "syscall"), *end;
+	long nr;
+
+	buf[0] = '\0';
+	nr = text ? strtol(text, &end, 10) : -1;
+	if (text && end != text && nr >= 0)
+		name_call(nr, buf, size);
+	free(text);
+}
+
+void
+inspect_brief(pid_t pid, char *buf, size_t size)
+{
+	pid_t tids[TASKS_MAX];
+	size_t n = list_tasks(pid, tids, TASKS_MAX), i, len = 0;
+	char call[64], word[128];
+
+	snprintf(buf, size, "gone");
+	for (i = 0; i < n && len < size; i++) {
+		call_of(pid, tids[i], call, sizeof(call));
+		snprintf(word, sizeof(word), "%s%s%s",
+			state_word(state_of(pid, tids[i])),
+			call[0] ? " in " : "", call);
+		/* Threads that do the same are told once. */
+		if (len > 0 && strstr(buf, word))
+			continue;
+		len += (size_t)snprintf(buf + len, size - len, "%s%s",
+			len ? ", " : "", word);
+	}
+}
+
+/* "clock_nanosleep(0x0, 0x0, ...)" of "230 0x0 0x0 ... SP PC". */
+static void
+report_call(pid_t pid, pid_t tid, FILE *out)
+{
+	char *text = read_entry(pid, tid, "syscall"), *at, *end, name[64];
+	long nr;
+	int i;
+
+	if (!text) {
+		fprintf(out, "system call: %s\n", strerror(errno));
+		return;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	nr = strtol(text, &at, 10);
+	name_call(nr, name, sizeof(name));
+	if (at == text || nr < 0) {
+		fprintf(out, "system call: none (%s)\n", text);
+	} else {
+		fprintf(out, "system call: %s(", name);
+		for (i = 0; i < 6 && *at; i++) {
+			fprintf(out, "%s0x%llx", i ? ", " : "",
+				strtoull(at, &end, 16));
+			at = end;
+		}
+		fprintf(out, ")\n");
+	}
+	free(text);
+}
+
+/* "[<0>] hrtimer_nanosleep+0xb1/0x1a0" a line. */
+static void
+report_stack(pid_t pid, pid_t tid, FILE *out)
+{
+	char *text = read_entry(pid, tid, "stack"), *line, *rest;
+
+	if (!text) {
+		fprintf(out, "kernel stack: %s\n", strerror(errno));
+		return;
+	}
+	for (line = strtok_r(text, "\n", &rest); line;
+		line = strtok_r(NULL, "\n", &rest)) {
+		char *name = strchr(line, ']');
+
+		fprintf(out, "kernel stack: %s\n",
+			name ? name + strspn(name, "] ") : line);
+	}
+	free(text);
+}
+
+static void
+report_task(pid_t pid, pid_t tid, FILE *out)
+{
+	char *wchan = read_entry(pid, tid, "wchan");
+	char state = state_of(pid, tid);
+	bool waits = wchan && wchan[0] && strcmp(wchan, "0") != 0;
+
+	fprintf(out, "task %d: %c (%s)%s%s\n", (int)tid, state ? state : '?',
+		state_word(state), waits ? " in " : "", waits ? wchan : "");
+	free(wchan);
+	report_call(pid, tid, out);
+	report_stack(pid, tid, out);
+}
+
+void
+inspect_report(pid_t pid, FILE *out)
+{
+	pid_t tids[TASKS_MAX];
+	size_t n = list_tasks(pid, tids, TASKS_MAX), i;
+
+	if (n == 0)
+		fprintf(out, "it is gone\n");
+	for (i = 0; i < n; i++)
+		report_task(pid, tids[i], out);
+}
+
+int
+inspect_progress(pid_t pid, uint64_t *ret_reads, uint64_t *ret_sleeps)
+{
+	pid_t tids[TASKS_MAX];
+	uint64_t sum = 0, one = 0;
+	char *text = read_entry(pid, 0, "io");
+	size_t n, i;
+
+	if (!text)
+		return -1;
+	*ret_reads = 0;
+	(void)find_number(text, "syscr: ", ret_reads);
+	free(text);
+	n = list_tasks(pid, tids, TASKS_MAX);
+	if (n == TASKS_MAX) {
+		errno = E2BIG;
+		return -1;
+	}
+	for (i = 0; i < n; i++) {
+		text = read_entry(pid, tids[i], "status");
+		if (text && find_number(text, "\nvoluntary_ctxt_switches:",
+				    &one))
+			sum += one;
+		free(text);
+	}
+	*ret_sleeps = sum;
+	return 0;
+}

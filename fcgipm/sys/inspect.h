@@ -1,0 +1,36 @@
+/*
+ * inspect.h - what a process does right now, in words (proc(5))
+ *
+ * For people to read: nothing is decided by it.  Most of it takes the rights
+ * of ptrace(2), a kernel stack those of root; what cannot be read is named
+ * with the reason.
+ */
+#ifndef FCGIPM_SYS_INSPECT_H
+#define FCGIPM_SYS_INSPECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* "sleeping in clock_nanosleep", "stopped in read", "running"; of several
+ * tasks what each does. */
+void inspect_brief(pid_t pid, char *buf, size_t size);
+
+/* A line for each of state, place in the kernel, system call with its
+ * arguments, and of the kernel's stack; for every task, up to 32. */
+void inspect_report(pid_t pid, FILE *out);
+
+/* The name of a system call; NULL when it has none here. */
+const char *inspect_call_name(long nr);
+
+/*
+ * inspect_progress - counts that grow while it gets on
+ *
+ * ret_reads	calls of read(2) and its kin, not those of recv(2)
+ * ret_sleeps	times that a task went to sleep
+ * returns	0, or -1 with errno: E2BIG for 32 tasks and more
+ */
+int inspect_progress(pid_t pid, uint64_t *ret_reads, uint64_t *ret_sleeps);
+
+#endif

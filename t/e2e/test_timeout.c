@@ -1,0 +1,422 @@
+/*
+ * test_timeout.c - requests that take too long are told of and ended, and
+ * nobody else is harmed
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+enum { STDIN = 5, END_REQUEST = 3, KEEP = 1 };
+
+struct kind {
+	const char *handler, *keys;
+	const char *script;	/* NULL = the handler itself */
+	const char *const *ways;	/* not to end, NULL at the end */
+	bool kernel;		/* nothing is preloaded, or can be */
+	bool crowded;		/* a process has several requests */
+};
+
+struct story {
+	const struct kind *kind;
+	struct world *w;
+	int fd;			/* of the client whose request never ends */
+	bool cut;
+};
+
+/* A request for /WAY?token=secret; NULL is one that is answered. */
+static void
+begin(const struct kind *k, int fd, int flags, const char *way)
+{
+	char file[400], query[100], uri[100];
+	const char *const params[] = {file, query, uri, "REQUEST_METHOD=GET",
+		"GATEWAY_INTERFACE=CGI/1.1", "SCRIPT_NAME=/late",
+		"REDIRECT_STATUS=200", NULL};
+
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		k->script ? k->script : k->handler);
+	snprintf(query, sizeof(query), "QUERY_STRING=%s", way ? way : "");
+	snprintf(uri, sizeof(uri), "REQUEST_URI=/%s?token=secret",
+		way ? way : "");
+	client_begin(fd, 1, flags, params);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+}
+
+/* The pid in an answer over this connection. */
+static long
+read_pid(int fd)
+{
+	struct record r;
+	const char *at;
+	long pid = -1;
+
+	do {
+		client_read_record(fd, &r);
+		at = strstr((const char *)r.content, "pid: ");
+		if (r.type == 6 && at)
+			pid = strtol(at + 5, NULL, 10);
+	} while (r.type != END_REQUEST);
+	cr_expect_gt(pid, 0);
+	return pid;
+}
+
+static long
+ask(const struct kind *k, struct world *w)
+{
+	int fd = client_connect(w, "www.sock");
+	long pid;
+
+	begin(k, fd, 0, NULL);
+	pid = read_pid(fd);
+	close(fd);
+	return pid;
+}
+
+/* Others are served meanwhile. */
+static bool
+is_cut(void *arg)
+{
+	struct story *s = arg;
+	char block[65536];
+	ssize_t n;
+
+	if (!s->kind->crowded)
+		(void)ask(s->kind, s->w);
+	do
+		n = recv(s->fd, block, sizeof(block), MSG_DONTWAIT);
+	while (n > 0);
+	return n == 0 || errno == ECONNRESET;
+}
+
+static struct world *
+start(const struct kind *k, unsigned workers, const char *keys)
+{
+	struct world *w = world_open();
+	char ini[1500];
+
+	snprintf(ini, sizeof(ini), "[fcgipm]\nlog_level = debug\n"
+		"[www]\nlisten = @DIR@/www.sock\n"
+		"handler = %s\npm.max_children = %u\n%s%s%s", k->handler,
+		workers, k->kernel ? "observe = kernel\n" : "", k->keys, keys);
+	world_start(w, ini);
+	return w;
+}
+
+struct line {
+	struct world *w;
+	const char *text;
+	size_t times;
+};
+
+static bool
+has_lines(void *arg)
+{
+	const struct line *l = arg;
+
+	return world_log_count(l->w, l->text) == l->times;
+}
+
+static void
+expect_lines(struct world *w, const char *text, size_t times)
+{
+	struct line l = {w, text, times};
+
+	world_until(has_lines, &l, text);
+}
+
+/* One connection is kept all the time, for longer than any request may take,
+ * and one worker is left to serve others. */
+static void
+end_all(const struct kind *k)
+{
+	struct world *w = start(k, 3, "request_terminate_timeout = 500ms\n");
+	int kept = -1;
+	struct story s = {.kind = k, .w = w};
+	char line[100];
+	size_t i;
+	long pid = 0;
+
+	if (!k->crowded) {
+		kept = client_connect(w, "www.sock");
+		begin(k, kept, KEEP, NULL);
+		pid = read_pid(kept);
+	}
+	for (i = 0; k->ways[i]; i++) {
+		s.fd = client_connect(w, "www.sock");
+		begin(k, s.fd, 0, k->ways[i]);
+		world_until(is_cut, &s, k->ways[i]);
+		close(s.fd);
+		if (k->kernel)
+			snprintf(line, sizeof(line), ": a request has taken");
+		else
+			snprintf(line, sizeof(line), ": GET /%s has taken ",
+				k->ways[i]);
+		expect_lines(w, line, k->kernel ? i + 1 : 1);
+		expect_lines(w, " left: timeout", i + 1);
+	}
+	if (kept >= 0) {
+		begin(k, kept, KEEP, NULL);
+		cr_expect_eq(read_pid(kept), pid, "it kept its worker");
+		close(kept);
+	}
+	cr_expect_eq(world_log_count(w, "the worker is killed"), i);
+	cr_expect(!world_log_has(w, "died"));
+	cr_expect(!world_log_has(w, "secret"), "no query in the log");
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* Not for all workers is a stop without a hurry. */
+static void
+end_world(struct world **w)
+{
+	world_signal(*w, SIGTERM);
+	expect_lines(*w, ": stopping\n", 1);
+	world_signal(*w, SIGTERM);
+	cr_expect_eq(world_wait(*w), 0);
+	world_close(w);
+}
+
+static const char *const c_ways[] = {"sleep", "spin", "stop", "stream",
+	"child", NULL};
+static const char *const script_ways[] = {"sleep", "spin", "stop", "stream",
+	NULL};
+
+Test(timeout, c, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"), .keys = "",
+		.ways = c_ways};
+
+	end_all(&k);
+}
+
+Test(timeout, c_static, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late_static"),
+		.keys = "", .ways = c_ways, .kernel = true};
+
+	end_all(&k);
+}
+
+Test(timeout, c_threads, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"),
+		.keys = "handler_args = 2\nthreads = 2\n",
+		.ways = c_ways, .crowded = true};
+
+	end_all(&k);
+}
+
+Test(timeout, perl, .timeout = 60)
+{
+	struct kind k = {.handler = world_child("late.pl"), .keys = "",
+		.ways = script_ways};
+
+	end_all(&k);
+	k.kernel = true;
+	end_all(&k);
+}
+
+Test(timeout, php, .timeout = 60)
+{
+	struct kind k = {.handler = "/usr/bin/php-cgi", .keys = "",
+		.script = world_child("late.php"), .ways = script_ways};
+
+	end_all(&k);
+	k.kernel = true;
+	end_all(&k);
+}
+
+/* php-cgi with children of its own: one of them hangs, the other one and
+ * their parent stay. */
+Test(timeout, one_of_a_family, .timeout = 60)
+{
+	struct kind k = {.handler = "/usr/bin/php-cgi",
+		.keys = "env[PHP_FCGI_CHILDREN] = 2\n",
+		.script = world_child("late.php")};
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct world *w;
+		struct story s = {.kind = &k};
+		pid_t before[4], after[4];
+
+		k.kernel = i;
+		w = s.w = start(&k, 1, "request_terminate_timeout = 500ms\n");
+		cr_assert_eq(world_children(w->pid, before, 4), 1);
+		s.fd = client_connect(w, "www.sock");
+		begin(&k, s.fd, 0, "sleep");
+		world_until(is_cut, &s, "sleep");
+		close(s.fd);
+		expect_lines(w, ": the child is killed", 1);
+		(void)ask(&k, w);
+		cr_assert_eq(world_children(w->pid, after, 4), 1);
+		cr_expect_eq(before[0], after[0], "the parent stayed");
+		end_world(&w);
+	}
+}
+
+/* A shell that waits for its handler goes with it. */
+Test(timeout, below_a_shell, .timeout = 60)
+{
+	struct world *w = world_open();
+	const char *script = world_script(w, "late.sh",
+		"#!/bin/sh\n@T@/children/late\nexit $?\n");
+	const struct kind k = {.handler = script, .keys = ""};
+	struct story s = {.kind = &k, .w = w};
+	char ini[600];
+
+	snprintf(ini, sizeof(ini), "[fcgipm]\nlog_level = debug\n"
+		"[www]\nlisten = @DIR@/www.sock\nhandler = %s\n"
+		"pm.max_children = 2\nrequest_terminate_timeout = 500ms\n",
+		script);
+	world_start(w, ini);
+	s.fd = client_connect(w, "www.sock");
+	begin(&k, s.fd, 0, "sleep");
+	world_until(is_cut, &s, "sleep");
+	close(s.fd);
+	expect_lines(w, ": the worker is killed", 1);
+	expect_lines(w, " left: timeout", 1);
+	(void)ask(&k, w);
+	cr_expect(!world_log_has(w, "died"));
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* The clock runs while a body is awaited: its worker can do nothing else. */
+Test(timeout, a_client_that_stalls, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"), .keys = ""};
+	static const char *const params[] = {"REQUEST_METHOD=POST",
+		"REQUEST_URI=/stalls", "CONTENT_LENGTH=10", NULL};
+	struct world *w = start(&k, 2, "request_terminate_timeout = 500ms\n");
+	struct story s = {.kind = &k, .w = w};
+
+	s.fd = client_connect(w, "www.sock");
+	client_begin(s.fd, 1, 0, params);
+	world_until(is_cut, &s, "a body that never comes");
+	close(s.fd);
+	expect_lines(w, ": POST /stalls has taken ", 1);
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* -- the slow log ---------------------------------------------------------- */
+
+struct text {
+	const char *path, *want;
+	size_t times;
+};
+
+static char *
+read_text(const char *path)
+{
+	static char text[100000];
+	FILE *f = fopen(path, "re");
+
+	text[0] = '\0';
+	if (f) {
+		text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+		fclose(f);
+	}
+	return text;
+}
+
+static bool
+has_text(void *arg)
+{
+	const struct text *t = arg;
+	const char *at = read_text(t->path);
+	size_t n;
+
+	for (n = 0; (at = strstr(at, t->want)) != NULL; n++)
+		at++;
+	return n >= t->times;
+}
+
+static void
+expect_text(const char *path, const char *want, size_t times)
+{
+	struct text t = {path, want, times};
+
+	world_until(has_text, &t, want);
+}
+
+/* A request that hangs, until its entry is there. */
+static int
+be_slow(const struct kind *k, struct world *w, const char *path, size_t nth)
+{
+	int fd = client_connect(w, "www.sock");
+
+	begin(k, fd, 0, "sleep");
+	expect_text(path, "user stack: ", nth);
+	return fd;
+}
+
+/* The program has its symbols, and whoever may look at it may look at this. */
+static void
+expect_stack(const char *path)
+{
+	const char *text = read_text(path);
+
+	if (access("/usr/bin/eu-stack", X_OK) < 0 &&
+		access("/usr/bin/gdb", X_OK) < 0)
+		expect_text(path, "user stack: neither eu-stack nor gdb is "
+			"installed\n", 1);
+	else if (strstr(text, "ot permitted"))
+		printf("# no stack: %s", strstr(text, "user stack: "));
+	else
+		cr_expect(strstr(text, "sleeps_for_ever") != NULL, "%s",
+			text);
+}
+
+static void
+log_slow(const struct kind *k, const char *request)
+{
+	struct world *w = start(k, 2, "request_slowlog_timeout = 200ms\n"
+		"slowlog = @DIR@/slow\n");
+	const char *path = world_path(w, "slow"), *old = world_path(w, "old");
+	struct stat st;
+	int first, second;
+
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0600, "it has queries in it");
+	first = be_slow(k, w, path, 1);
+	expect_text(path, request, 1);
+	expect_text(path, "system call: clock_nanosleep(0x0", 1);
+	expect_stack(path);
+	cr_expect(!world_log_has(w, "secret"), "no query in the log");
+	/* As logrotate(8) does. */
+	cr_assert_eq(rename(path, old), 0);
+	world_signal(w, SIGUSR1);
+	expect_lines(w, "log opened again", 1);
+	second = be_slow(k, w, path, 1);
+	expect_lines(w, "(request_slowlog_timeout)", 2);
+	cr_expect_null(strstr(strstr(read_text(old), "request: ") + 1,
+		"request: "), "each is told once");
+	close(first);
+	close(second);
+	end_world(&w);
+}
+
+Test(timeout, tells_of_slow_requests, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"), .keys = ""};
+
+	log_slow(&k, "request: GET /sleep?token=secret\n");
+}
+
+Test(timeout, tells_of_slow_requests_unseen, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late_static"),
+		.keys = "", .kernel = true};
+
+	log_slow(&k, "request: ? (what it is cannot be seen)\n");
+}
