@@ -97,6 +97,14 @@ board_knows(const struct board_seen *s)
 	return s->attached && s->ours && !s->blind;
 }
 
+/* Is one of its threads about to take a connection?  Handlers that write the
+ * slot themselves leave that out. */
+static inline bool
+board_accepts(const struct board_seen *s)
+{
+	return s->handler || s->accepting > 0;
+}
+
 /*
  * board_new - a board and its eventfd, both close-on-exec
  *

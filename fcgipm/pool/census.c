@@ -91,9 +91,9 @@ rest_by_board(const struct board_seen *slot, unsigned threads)
 	struct rest r = {0};
 
 	/* With none in accept it works on behind its answer. */
-	if (slot->accepting > 0)
+	if (board_accepts(slot))
 		r.places = threads - MIN(slot->open, threads);
-	if (slot->accepting > 0 && slot->open == 0)
+	if (board_accepts(slot) && slot->open == 0)
 		r.since_ms = MAX(slot->since_ms, (int64_t)1);
 	return r;
 }
