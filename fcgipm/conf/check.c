@@ -471,6 +471,23 @@ check_process_max(const struct conf *c, struct conf_problems *ps)
 }
 
 static void
+check_control(const struct conf *c, struct conf_problems *ps)
+{
+	static const char *const keys[] = {"control.owner", "control.group"};
+	const bool other[] = {is_other_user(c->control_owner),
+		is_other_group(c->control_group)};
+	size_t n, i;
+	const struct table_row *rows = table_global_rows(&n);
+
+	for (i = 0; i < ARRAY_SIZE(keys) && geteuid() != 0; i++)
+		if (other[i])
+			problem_error(ps, "%s: only root can give the socket "
+				"away; remove it or start as root",
+				problem_at(&c->origins[table_find(rows, n,
+					keys[i])], "fcgipm", keys[i]).text);
+}
+
+static void
 check_pool(struct conf_pool *p, struct conf_problems *ps)
 {
 	check_scopes(p, ps);
@@ -497,6 +514,7 @@ conf_check(struct conf *c, struct conf_problems *ps)
 	}
 	check_addresses(c, ps);
 	check_process_max(c, ps);
+	check_control(c, ps);
 	return ps->nerrors ? -1 : 0;
 }
 

@@ -121,6 +121,10 @@ struct conf {
 	char *log;			/* "stderr", "syslog" or a path */
 	unsigned log_level;		/* enum log_level */
 	unsigned log_format;		/* enum log_format */
+	char *control;			/* a path or "none"; NULL = the default
+					 * place, see conf_control_place() */
+	unsigned control_mode;
+	char *control_owner, *control_group;	/* NULL = ours */
 	unsigned process_max;		/* workers of all pools; 0 = any */
 
 	struct conf_pool *pools;
@@ -172,6 +176,16 @@ int conf_set(struct conf *c, const char *key, const char *value,
 int conf_check(struct conf *c, struct conf_problems *ps);
 /* The part of it that concerns the gateway run by hand: no listen key. */
 int conf_check_gateway(struct conf *c, struct conf_problems *ps);
+
+/*
+ * conf_control_place - where the control socket is when nothing was written
+ *
+ * systemd's $RUNTIME_DIRECTORY, /run/fcgipm for root, else the folder fcgipm
+ * in $XDG_RUNTIME_DIR.
+ *
+ * returns	a path, the caller's to free(); NULL = this user has no place
+ */
+char *conf_control_place(void);
 
 /* The configuration in force, as a file that reads back equal; -tt. */
 void conf_dump(const struct conf *c, FILE *out);

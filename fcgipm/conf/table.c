@@ -18,6 +18,8 @@ static const char *const pm_words[] = {"static", "dynamic", "ondemand",
 static const char *const observe_words[] = {"auto", "kernel", NULL};
 static const char *const abort_words[] = {"kill", "finish", NULL};
 static const char *const nph_words[] = {"no", "name", "yes", NULL};
+static const char *const log_words[] = {"stderr", "syslog", NULL};
+static const char *const control_words[] = {"none", NULL};
 static const char *const level_words[] = {"error", "warning", "notice",
 	"debug", NULL};
 static const char *const format_words[] = {"text", "json", NULL};
@@ -219,11 +221,20 @@ static const struct table_row pool_rows[] = {
 };
 
 static const struct table_row global_rows[] = {
+	{ROW("control", "none | path", "/run/fcgipm/control.sock",
+		 "where fcgipmctl asks us"),
+		.type = TABLE_PLACE, GLOBAL(control), .words = control_words},
+	{ROW("control.mode", "octal", "0600", "its mode"),
+		.type = TABLE_OCTAL, GLOBAL(control_mode), .max = 0777},
+	{ROW("control.owner", "user", "ours", "its owner"),
+		.type = TABLE_USER, GLOBAL(control_owner)},
+	{ROW("control.group", "group", "ours", "its group"),
+		.type = TABLE_GROUP, GLOBAL(control_group)},
 	{ROW("pid", "path", "none", "our process number, once we serve"),
 		.type = TABLE_PATH, GLOBAL(pid)},
 	{ROW("log", "stderr | syslog | path", "stderr",
 		 "where lines go"),
-		.type = TABLE_LOG, GLOBAL(log)},
+		.type = TABLE_PLACE, GLOBAL(log), .words = log_words},
 	{ROW("log_level", "error | warning | notice | debug", "notice",
 		 "the least that is told"),
 		.type = TABLE_WORD, GLOBAL(log_level), .words = level_words},
@@ -402,8 +413,10 @@ table_set_default(const struct table_row *row, void *base)
 		else
 			why = value_parse(row, at, row->key.dflt, "/");
 		break;
-	case TABLE_LOG:
-		*(char **)at = mem_strdup(row->key.dflt);
+	case TABLE_PLACE:
+		/* One that depends on who we are is found when needed. */
+		if (row->key.dflt[0] != '/')
+			*(char **)at = mem_strdup(row->key.dflt);
 		break;
 	default:
 		/* "none", "system", "ours": zero says so */
@@ -481,7 +494,7 @@ table_free_value(const struct table_row *row, void *base)
 
 	switch (row->type) {
 	case TABLE_PATH:
-	case TABLE_LOG:
+	case TABLE_PLACE:
 	case TABLE_USER:
 	case TABLE_GROUP:
 	case TABLE_NAMES:

@@ -17,7 +17,7 @@ enum table_type {
 	TABLE_LIMIT,		/* struct conf_limit */
 	TABLE_SIGNAL,		/* unsigned */
 	TABLE_PATH,		/* char *, made absolute */
-	TABLE_LOG,		/* char *, a path or a word */
+	TABLE_PLACE,		/* char *, a path or one of words */
 	TABLE_USER,		/* char * */
 	TABLE_GROUP,		/* char * */
 	TABLE_NAMES,		/* char * */
@@ -37,7 +37,7 @@ struct table_row {
 	enum table_scope scope;
 	size_t offset;		/* in struct conf_pool or struct conf */
 	int64_t min, max;
-	const char *const *words;	/* TABLE_WORD: NULL ended */
+	const char *const *words;	/* TABLE_WORD, _PLACE: NULL ended */
 };
 
 /* The rows, and how many; the last one is followed by no other. */

@@ -238,6 +238,17 @@ parse_word(unsigned *at, const char *text, const struct table_row *row)
 	return row->key.type;
 }
 
+static bool
+is_word(const struct table_row *row, const char *text)
+{
+	unsigned i;
+
+	for (i = 0; row->words[i]; i++)
+		if (strcmp(row->words[i], text) == 0)
+			return true;
+	return false;
+}
+
 /* Whole numbers of all kinds, with the row's range. */
 static const char *
 parse_number(const struct table_row *row, void *at, const char *text)
@@ -299,8 +310,8 @@ value_parse(const struct table_row *row, void *at, const char *text,
 	case TABLE_PATH:
 	case TABLE_PROGRAMS:	/* one of them */
 		return parse_path(at, text, dir);
-	case TABLE_LOG:
-		if (strcmp(text, "stderr") != 0 && strcmp(text, "syslog") != 0)
+	case TABLE_PLACE:
+		if (!is_word(row, text))
 			return parse_path(at, text, dir);
 		*(char **)at = mem_strdup(text);
 		return NULL;

@@ -44,4 +44,7 @@ int ctl_call(const struct ctl_options *o);
 int ctl_ping(const struct ctl_options *o);
 int ctl_bench(const struct ctl_options *o);
 
+/* The same about a supervisor; argv[0] is the command's name. */
+int ctl_status(int argc, char **argv);
+
 #endif

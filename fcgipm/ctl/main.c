@@ -13,12 +13,16 @@
 #include "ctl/ctl.h"
 
 static const char usage_text[] =
-	"usage: fcgipmctl call ADDR [-iv] [-p NAME=VALUE]... [-b FILE] "
+	"usage: fcgipmctl status [-jm] [-c FILE | -s SOCKET] [POOL]\n"
+	"       fcgipmctl call ADDR [-iv] [-p NAME=VALUE]... [-b FILE] "
 	"[-T SEC] URL\n"
 	"       fcgipmctl ping ADDR [-T SEC]\n"
 	"       fcgipmctl bench ADDR -c N -d SEC|-n N [-jk] [-b SIZE]\n"
 	"                 [-p NAME=VALUE]... [-T SEC] [URL]\n"
 	"\n"
+	"  -c FILE        status: the supervisor's configuration\n"
+	"  -s SOCKET      status: its control socket\n"
+	"  -m             status: CPU and memory of each worker too\n"
 	"  -p NAME=VALUE  a parameter, as SCRIPT_FILENAME=/srv/a.cgi\n"
 	"  -b FILE        the body (- is standard input); bench: its size\n"
 	"  -i             print the header too\n"
@@ -187,7 +191,7 @@ main(int argc, char **argv)
 		return EXIT_SYSTEM;
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)
-		return usage("write a command: call, ping or bench");
+		return usage("write a command: status, call, ping or bench");
 	if (strcmp(argv[1], "-V") == 0) {
 		printf("fcgipmctl %s\n", FCGIPM_VERSION);
 		return 0;
@@ -196,8 +200,11 @@ main(int argc, char **argv)
 		fputs(usage_text, stdout);
 		return 0;
 	}
+	if (strcmp(argv[1], "status") == 0)
+		return ctl_status(argc - 1, argv + 1);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return run(i, argc - 1, argv + 1);
-	return usage("no such command; there are call, ping and bench");
+	return usage("no such command; there are status, call, ping "
+		"and bench");
 }

@@ -193,6 +193,8 @@ conf_from_options(const struct options *o, struct conf *c,
 		(void)conf_pool_set(c, p, "handler_args", args, ps);
 		free(args);
 	}
+	/* Many run at once in the manner of spawn-fcgi. */
+	(void)conf_set(c, "control", "none", ps);
 	if (o->pidfile)
 		(void)conf_set(c, "pid", o->pidfile, ps);
 	return conf_check(c, ps);

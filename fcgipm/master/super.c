@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "master/control.h"
 #include "master/notify.h"
 #include "master/pidfile.h"
 #include "master/super.h"
@@ -32,6 +33,7 @@ static struct super {
 	struct sockdiag diag;	/* for looks at the pools' sockets */
 	struct pool *pools;
 	size_t npools;		/* opened */
+	struct control *control;	/* NULL = nobody asks */
 	size_t nready;
 	size_t nstopped;
 	int tellfd;
@@ -70,6 +72,7 @@ stop_all(int code)
 		super.stopping = true;
 		super.exit_code = code;
 		notify_send("STOPPING=1\nSTATUS=stopping");
+		control_unlink(super.control);
 	}
 	for (i = 0; i < super.npools; i++)
 		pool_stop(&super.pools[i]);
@@ -243,7 +246,9 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 	if (sockdiag_open(&super.diag) < 0)
 		log_debug("sock_diag: %m; some workers will not be known to "
 			"be idle");
-	if (open_pools(opts) < 0)
+	if (open_pools(opts) < 0 ||
+		control_open(&super.control, super.loop, conf, super.pools,
+			super.npools) < 0)
 		goto out;
 	for (i = 0; i < super.npools; i++)
 		pool_start(&super.pools[i]);
@@ -254,6 +259,7 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 	log_notice("stopped");
 out:
 	tell(super.exit_code);
+	control_close(&super.control);
 	for (i = 0; i < super.npools; i++)
 		pool_close(&super.pools[i]);
 	free(super.pools);

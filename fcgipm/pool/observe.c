@@ -628,6 +628,12 @@ observe_worker_fini(struct observe_worker *w)
 	*w = (struct observe_worker){0};
 }
 
+void
+observe_worker_rest(struct observe_worker *w)
+{
+	procfs_watch_close(&w->watch);
+}
+
 int
 observe_queue(struct observe *o, struct sockdiag_queue *ret)
 {

@@ -92,6 +92,8 @@ void observe_fini(struct observe *o);
 /* A process has been started, or is gone. */
 void observe_worker_init(struct observe_worker *w, pid_t pid);
 void observe_worker_fini(struct observe_worker *w);
+/* It is not looked at for a while: gives back what a look keeps open. */
+void observe_worker_rest(struct observe_worker *w);
 
 /*
  * observe_look - what does it do?

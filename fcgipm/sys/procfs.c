@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 #include "sys/procfs.h"
 
 /* What a task sleeps in. */
@@ -221,20 +222,46 @@ each_number(struct procfs_watch *w, int fd, number_fn fn, void *arg)
 	return rc;
 }
 
-char
-procfs_state(pid_t pid)
+/* Its stat entry from the third field on, behind the name, which may hold
+ * anything; "" when it is gone.  The caller's to free(). */
+static char *
+read_stat(pid_t pid)
 {
-	char path[64], *text, *end, state = 0;
+	char path[64], *text, *end;
 	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (fd_read_file(path, 4096, &text, &len) < 0)
-		return 0;
+		return mem_strdup("");
 	end = strrchr(text, ')');
-	if (end && end[1] == ' ')
-		state = end[2];
+	end = mem_strdup(end && end[1] == ' ' ? end + 2 : "");
 	free(text);
+	return end;
+}
+
+char
+procfs_state(pid_t pid)
+{
+	char *stat = read_stat(pid), state = stat[0];
+
+	free(stat);
 	return state;
+}
+
+int64_t
+procfs_cpu_ms(pid_t pid)
+{
+	char *stat = read_stat(pid);
+	unsigned long user, system;
+	long per_s = sysconf(_SC_CLK_TCK);
+	int64_t ms = -1;
+
+	/* proc_pid_stat(5): state is the third field, utime the 14th. */
+	if (sscanf(stat, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+		    &user, &system) == 2 && per_s > 0)
+		ms = (int64_t)(user + system) * 1000 / per_s;
+	free(stat);
+	return ms;
 }
 
 /* Has it ended, and is only not yet waited for? */

@@ -120,6 +120,9 @@ enum procfs_kind procfs_watch_kind(struct procfs_watch *w,
 int procfs_watch_children(struct procfs_watch *w, pid_t *ret, size_t max,
 	size_t *ret_n);
 
+/* The CPU time it has used, -1 when it is gone. */
+int64_t procfs_cpu_ms(pid_t pid);
+
 enum procfs_memory {
 	PROCFS_MEMORY_UNKNOWN,
 	PROCFS_MEMORY_PSS,	/* shared pages by their share */

@@ -331,6 +331,8 @@ def start_fcgipm(group, folder, name, settings):
     config = os.path.join(folder, name + ".ini")
     log = os.path.join(folder, name + ".log")
     with open(config, "w") as f:
+        f.write("[fcgipm]\ncontrol = %s.control\n" %
+                os.path.join(folder, name))
         f.write("[%s]\nlisten = %s\nlisten.mode = 0666\n" % (name, address))
         for key, value in settings.items():
             f.write("%s = %s\n" % (key, value))

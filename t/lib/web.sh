@@ -12,6 +12,8 @@ export LC_ALL=C
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
 dir=$(mktemp -d /tmp/fcgipm-web.XXXXXX) || exit 71
+# For its control.sock.
+export RUNTIME_DIRECTORY=$dir
 tests=0 bad=0 master='' front='' port=''
 handlers=$dir/handlers
 # Another installation may be looked at.

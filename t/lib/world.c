@@ -353,9 +353,11 @@ spawn(struct world *w, char *const *argv, const char *out)
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		/* Where a test fails or is ended, so are we. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* A control.sock for each of many daemons. */
 		if (fd < 0 || null < 0 || dup2(null, 0) < 0 ||
 			dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
-			chdir(w->dir) < 0)
+			chdir(w->dir) < 0 ||
+			setenv("RUNTIME_DIRECTORY", w->dir, 1) < 0)
 			_exit(126);
 		execv(program, argv);
 		_exit(127);

@@ -1,0 +1,236 @@
+/*
+ * ask.c - a question to a supervisor's control socket; see ask.h
+ *
+ * Called by those commands of fcgipmctl that are about a supervisor.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "ctl/ask.h"
+#include "ctl/ctl.h"
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/usr/local/etc"
+#endif
+#define INSTALLED_CONFIG SYSCONFDIR "/fcgipm.ini"
+#define ROOTS_PLACE "/run/fcgipm/control.sock"
+
+#define PATIENCE_S 10
+#define ANSWER_MAX_BYTES (64 << 20)
+#define PIECE_BYTES 65536
+
+/* The file's control key; NULL = it leaves that to the default. */
+static char *
+place_in(const char *file)
+{
+	struct conf_problems ps = {0};
+	struct conf c = {0};
+	char *place = NULL;
+
+	/* Errors are the supervisor's business: another user's pools are
+	 * refused to us, and it runs all the same. */
+	(void)conf_load(file, &c, &ps);
+	if (c.control)
+		place = mem_strdup(c.control);
+	conf_problems_free(&ps);
+	conf_free(&c);
+	return place;
+}
+
+/* Whoever is no root may have a supervisor of his own, or be let in to
+ * root's. */
+static char *
+default_place(void)
+{
+	char *place = conf_control_place();
+
+	if (place && (geteuid() == 0 || access(place, F_OK) == 0))
+		return place;
+	free(place);
+	return mem_strdup(ROOTS_PLACE);
+}
+
+static char *
+find_place(const struct ask *a)
+{
+	const char *file = a->config ? a->config : INSTALLED_CONFIG;
+	char *place = NULL;
+
+	if (a->socket)
+		return mem_strdup(a->socket);
+	if (access(file, R_OK) == 0) {
+		place = place_in(file);
+	} else if (a->config) {
+		fprintf(stderr, "fcgipmctl: %s: %s\n", file, strerror(errno));
+		return NULL;
+	}
+	if (!place)
+		return default_place();
+	if (strcmp(place, "none") == 0) {
+		fprintf(stderr, "fcgipmctl: %s says control = none\n", file);
+		free(place);
+		return NULL;
+	}
+	return place;
+}
+
+static void
+explain_connect(const char *place, int err)
+{
+	const struct passwd *owner = NULL;
+	struct stat st;
+
+	if (err == EACCES && stat(place, &st) == 0)
+		owner = getpwuid(st.st_uid);
+	fprintf(stderr, "fcgipmctl: %s: %s", place, strerror(err));
+	if (owner)
+		fprintf(stderr, "; it belongs to %s: ask as root or as that "
+			"user, or write control.mode and control.group",
+			owner->pw_name);
+	else if (err == EACCES)
+		fputs("; ask as root or as the user who runs fcgipm", stderr);
+	else if (err == ENOENT)
+		fputs("; no fcgipm runs with this control socket: name another "
+			"with -s, or its configuration with -c", stderr);
+	else if (err == ECONNREFUSED)
+		fputs("; the fcgipm that made it runs no more", stderr);
+	fputc('\n', stderr);
+}
+
+static int
+connect_to(const char *place)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	const char *why = NULL;
+	struct addr addr;
+	int fd;
+
+	if (addr_parse(place, &addr, &why) < 0 || !addr_is_path(&addr)) {
+		fprintf(stderr, "fcgipmctl: %s: %s\n", place,
+			why ? why : "write the path of a socket");
+		return -1;
+	}
+	fd = addr_connect(&addr, 0);
+	if (fd < 0)
+		explain_connect(place, errno);
+	else if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+			 sizeof(patience)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+			sizeof(patience)) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+/* Up to the end of the line; 0, or an exit status. */
+static int
+read_answer(int fd, struct buf *answer)
+{
+	uint8_t *to;
+	ssize_t n;
+
+	for (;;) {
+		to = buf_reserve(answer, PIECE_BYTES);
+		if (!to)
+			return EXIT_SYSTEM;
+		n = read(fd, to, PIECE_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? CTL_TIMEOUT : CTL_CONNECT;
+		if (n == 0)
+			return CTL_PROTOCOL;
+		buf_commit(answer, (size_t)n);
+		if (to[n - 1] == '\n')
+			return CTL_OK;
+	}
+}
+
+static int
+talk(const char *place, const char *line, struct buf *answer)
+{
+	int fd = connect_to(place), code;
+
+	if (fd < 0)
+		return CTL_CONNECT;
+	if (fd_write_all(fd, line, strlen(line)) < 0 ||
+		fd_write_all(fd, "\n", 1) < 0)
+		/* It may have turned us away, and said why. */
+		(void)shutdown(fd, SHUT_WR);
+	code = read_answer(fd, answer);
+	fd_close(&fd);
+	if (code == CTL_TIMEOUT)
+		fprintf(stderr, "fcgipmctl: %s: no answer within %d s\n",
+			place, PATIENCE_S);
+	else if (code != CTL_OK)
+		fprintf(stderr, "fcgipmctl: %s: no whole answer\n", place);
+	return code;
+}
+
+/* What it says instead of an answer. */
+static void
+tell_error(const json_t *answer)
+{
+	const char *error = json_string_value(json_object_get(answer,
+		"error"));
+	const json_t *pools = json_object_get(answer, "pools"), *name;
+	size_t i;
+
+	fprintf(stderr, "fcgipmctl: %s", error);
+	json_array_foreach(pools, i, name)
+		fprintf(stderr, "%s %s", i == 0 ? "; there are" : ",",
+			json_string_value(name));
+	fputc('\n', stderr);
+}
+
+static json_t *
+understand(const char *place, const struct buf *answer, int *ret_code)
+{
+	json_t *root = json_loadb((const char *)buf_data(answer), answer->len,
+		0, NULL);
+
+	if (!json_is_object(root)) {
+		fprintf(stderr, "fcgipmctl: %s: the answer is no JSON; is it "
+			"fcgipm's control socket?\n", place);
+		*ret_code = CTL_PROTOCOL;
+	} else if (json_is_string(json_object_get(root, "error"))) {
+		tell_error(root);
+		*ret_code = CTL_CLIENT_ERROR;
+	} else {
+		return root;
+	}
+	json_decref(root);
+	return NULL;
+}
+
+json_t *
+ask(const struct ask *a, json_t *question, int *ret_code)
+{
+	char *line = json_dumps(question, JSON_COMPACT);
+	char *place = find_place(a);
+	json_t *root = NULL;
+	struct buf answer;
+
+	buf_init(&answer, ANSWER_MAX_BYTES);
+	*ret_code = !line ? EXIT_SYSTEM : !place ? CTL_CONNECT :
+		talk(place, line, &answer);
+	if (*ret_code == CTL_OK)
+		root = understand(place, &answer, ret_code);
+	buf_fini(&answer);
+	json_decref(question);
+	free(place);
+	free(line);
+	return root;
+}

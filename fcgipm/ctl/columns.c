@@ -1,0 +1,113 @@
+/*
+ * columns.c - a table for a terminal; see columns.h
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "ctl/columns.h"
+
+static char *
+escaped(const char *text)
+{
+	char *out = mem_calloc(strlen(text) + 1, 4), *to = out;
+
+	for (; *text; text++) {
+		if (*text >= 0x20 && *text < 0x7f)
+			*to++ = *text;
+		else
+			to += sprintf(to, "\\x%02x", (unsigned char)*text);
+	}
+	return out;
+}
+
+void
+columns_add(struct columns *c, const char *text)
+{
+	c->cells = mem_realloc(c->cells, c->ncells + 1, sizeof(*c->cells));
+	c->cells[c->ncells++] = escaped(*text ? text : "-");
+}
+
+void
+columns_addf(struct columns *c, const char *fmt, ...)
+{
+	char text[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	columns_add(c, text);
+}
+
+static const char *
+title(const struct columns *c, size_t i)
+{
+	return c->titles[i] + (c->titles[i][0] == ' ');
+}
+
+static size_t
+width_of(const struct columns *c, size_t column)
+{
+	size_t w = strlen(title(c, column)), i;
+
+	for (i = column; i < c->ncells; i += c->n)
+		w = MAX(w, strlen(c->cells[i]));
+	return w;
+}
+
+/* One line, without blanks at its end. */
+static char *
+line_of(const struct columns *c, const size_t *widths, char *const *cells)
+{
+	char *line = mem_strdup(""), *more;
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		const char *text = cells ? cells[i] : title(c, i);
+		int w = (int)widths[i];
+
+		if (c->titles[i][0] != ' ')
+			w = i + 1 < c->n ? -w : 0;
+		more = mem_printf("%s%s%*s", line, i > 0 ? "  " : "", w, text);
+		free(line);
+		line = more;
+	}
+	return line;
+}
+
+static void
+print_line(char *line, size_t width, FILE *out)
+{
+	if (width > 3 && strlen(line) > width)
+		strcpy(line + width - 3, "...");
+	fprintf(out, "%s\n", line);
+	free(line);
+}
+
+void
+columns_print(const struct columns *c, size_t width, FILE *out)
+{
+	size_t *widths = mem_calloc(c->n, sizeof(*widths)), i;
+
+	for (i = 0; i < c->n; i++)
+		widths[i] = width_of(c, i);
+	print_line(line_of(c, widths, NULL), width, out);
+	for (i = 0; i + c->n <= c->ncells; i += c->n)
+		print_line(line_of(c, widths, c->cells + i), width, out);
+	free(widths);
+}
+
+void
+columns_fini(struct columns *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->ncells; i++)
+		free(c->cells[i]);
+	free(c->cells);
+	c->cells = NULL;
+	c->ncells = 0;
+}

@@ -1,0 +1,352 @@
+/*
+ * status.c - fcgipmctl status: what a supervisor knows of its pools
+ *
+ * What comes is pool/snapshot's table as JSON; a person gets the most of it
+ * in two tables, a line for each pool and one for each worker.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "ctl/ask.h"
+#include "ctl/columns.h"
+#include "ctl/ctl.h"
+#include "sys/procfs.h"
+
+struct options {
+	struct ask ask;
+	const char *pool;	/* NULL = all */
+	bool json, measure;
+};
+
+static const char *
+text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+/* -1 = nobody knows. */
+static int64_t
+number_of(const json_t *object, const char *name)
+{
+	const json_t *n = json_object_get(object, name);
+
+	return json_is_integer(n) ? json_integer_value(n) : -1;
+}
+
+static void
+add_number(struct columns *c, const json_t *object, const char *name)
+{
+	int64_t n = number_of(object, name);
+
+	if (n < 0)
+		columns_add(c, "");
+	else
+		columns_addf(c, "%" PRId64, n);
+}
+
+/* Microseconds as a person says them: 3h12m; "" below 0. */
+static const char *
+duration(int64_t us, char *buf, size_t size)
+{
+	int64_t s = us / 1000000;
+
+	if (us < 0)
+		buf[0] = '\0';
+	else if (us < 10000000 && us % 1000000 != 0)
+		snprintf(buf, size, us < 1000000 ? "%.1fms" : "%.1fs",
+			(double)us / (us < 1000000 ? 1e3 : 1e6));
+	else if (s < 100)
+		snprintf(buf, size, "%" PRId64 "s", s);
+	else if (s < 6000)
+		snprintf(buf, size, "%" PRId64 "m%02" PRId64 "s", s / 60,
+			s % 60);
+	else if (s < 172800)
+		snprintf(buf, size, "%" PRId64 "h%02" PRId64 "m", s / 3600,
+			s / 60 % 60);
+	else
+		snprintf(buf, size, "%" PRId64 "d%02" PRId64 "h", s / 86400,
+			s / 3600 % 24);
+	return buf;
+}
+
+static void
+add_duration(struct columns *c, const json_t *object, const char *name,
+	int64_t unit_us)
+{
+	int64_t n = number_of(object, name);
+	char text[32];
+
+	columns_add(c, duration(n < 0 ? -1 : n * unit_us, text, sizeof(text)));
+}
+
+/* -- pools ----------------------------------------------------------------- */
+
+static void
+print_ends(const json_t *pool)
+{
+	json_t *counts = json_object_get(pool, "ended processes"), *n;
+	const char *cause;
+	bool any = false;
+
+	json_object_foreach(counts, cause, n) {
+		if (json_integer_value(n) == 0)
+			continue;
+		if (!any)
+			printf("%s: processes ended:", text_of(pool, "pool"));
+		printf("%s %" PRId64 " %s", any ? "," : "",
+			(int64_t)json_integer_value(n), cause);
+		any = true;
+	}
+	if (any)
+		putchar('\n');
+}
+
+static void
+print_trouble(const json_t *pool)
+{
+	int64_t bad = number_of(pool, "bad starts");
+	int64_t reached = number_of(pool, "max children reached");
+
+	if (reached > 0)
+		printf("%s: pm.max_children was reached %" PRId64 " time%s\n",
+			text_of(pool, "pool"), reached,
+			reached == 1 ? "" : "s");
+	if (bad > 0)
+		printf("%s: %" PRId64 " bad start%s in a row (%s); next start "
+			"in %.1f s\n", text_of(pool, "pool"), bad,
+			bad == 1 ? "" : "s", text_of(pool, "last failure"),
+			(double)number_of(pool, "next start ms") / 1000);
+}
+
+static void
+print_pools(const json_t *pools, size_t width)
+{
+	static const char *const titles[] = {"POOL", "MANAGER", " IDLE",
+		" ACTIVE", " MOST", " TOTAL", " MAX", " QUEUE", " LONGEST",
+		" ACCEPTED", " REQUESTS"};
+	static const char *const names[] = {"idle processes",
+		"active processes", "max active processes", "total processes",
+		"max children", "listen queue", "max listen queue",
+		"accepted conn", "requests"};
+	struct columns c = {.n = ARRAY_SIZE(titles), .titles = titles};
+	const json_t *pool;
+	size_t i, k;
+
+	json_array_foreach(pools, i, pool) {
+		bool cgi = strcmp(text_of(pool, "mode"), "cgi") == 0;
+
+		columns_add(&c, text_of(pool, "pool"));
+		columns_add(&c, cgi ? "cgi" :
+				      text_of(pool, "process manager"));
+		for (k = 0; k < ARRAY_SIZE(names); k++)
+			add_number(&c, pool, names[k]);
+	}
+	columns_print(&c, width, stdout);
+	columns_fini(&c);
+	json_array_foreach(pools, i, pool) {
+		print_ends(pool);
+		print_trouble(pool);
+	}
+}
+
+/* -- workers --------------------------------------------------------------- */
+
+static void
+add_memory(struct columns *c, const json_t *worker)
+{
+	static const char *const keys[] = {"memory pss", "memory rss"};
+	int64_t bytes = -1;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys) && bytes < 0; i++)
+		bytes = number_of(worker, keys[i]);
+	add_duration(c, worker, "cpu ms", 1000);
+	if (bytes < 0)
+		columns_add(c, "");
+	else
+		columns_addf(c, "%.1fM%s", (double)bytes / (1 << 20),
+			number_of(worker, "memory pss") < 0 ? " rss" : "");
+}
+
+/* The request; and of a worker whose requests nobody sees, why nobody does. */
+static void
+add_request(struct columns *c, const json_t *worker)
+{
+	const char *reason = text_of(worker, "reason");
+	char text[512];
+
+	if (!*reason)
+		reason = text_of(worker, "tier reason");
+	snprintf(text, sizeof(text), "%s %s%s%s%s",
+		text_of(worker, "request method"),
+		text_of(worker, "request uri"), *reason ? " (" : "", reason,
+		*reason ? ")" : "");
+	columns_add(c, text + strspn(text, " "));
+}
+
+static void
+add_worker(struct columns *c, const json_t *pool, const json_t *worker,
+	bool measured)
+{
+	columns_add(c, text_of(pool, "pool"));
+	add_number(c, worker, "pid");
+	columns_add(c, text_of(worker, "state"));
+	add_duration(c, worker, "since ms", 1000);
+	add_duration(c, worker, "start since", 1000000);
+	add_number(c, worker, "requests");
+	add_duration(c, worker, "request duration", 1);
+	if (measured)
+		add_memory(c, worker);
+	columns_add(c, text_of(worker, "tier"));
+	add_request(c, worker);
+}
+
+static void
+print_workers(const json_t *pools, bool measured, size_t width)
+{
+	static const char *const plain[] = {"POOL", " PID", "STATE", " FOR",
+		" AGE", " REQUESTS", " TOOK", "TIER", "REQUEST"};
+	static const char *const more[] = {"POOL", " PID", "STATE", " FOR",
+		" AGE", " REQUESTS", " TOOK", " CPU", " MEMORY", "TIER",
+		"REQUEST"};
+	struct columns c = {
+		.n = measured ? ARRAY_SIZE(more) : ARRAY_SIZE(plain),
+		.titles = measured ? more : plain,
+	};
+	const json_t *pool, *worker;
+	size_t i, k;
+
+	json_array_foreach(pools, i, pool)
+		json_array_foreach(json_object_get(pool, "processes"), k,
+			worker)
+			add_worker(&c, pool, worker, measured);
+	if (c.ncells > 0) {
+		putchar('\n');
+		columns_print(&c, width, stdout);
+	}
+	columns_fini(&c);
+}
+
+/* -- the command ----------------------------------------------------------- */
+
+/* What costs too much for the supervisor to look at: of each worker, its
+ * memory and the CPU it has used. */
+static void
+measure(const json_t *pools)
+{
+	json_t *pool, *worker;
+	size_t i, k;
+
+	json_array_foreach(pools, i, pool)
+		json_array_foreach(json_object_get(pool, "processes"), k,
+			worker) {
+			pid_t pid = (pid_t)number_of(worker, "pid");
+			uint64_t bytes = 0;
+			int64_t cpu_ms = procfs_cpu_ms(pid);
+			enum procfs_memory kind = procfs_memory(pid, &bytes);
+
+			if (cpu_ms >= 0)
+				(void)json_object_set_new(worker, "cpu ms",
+					json_integer(cpu_ms));
+			if (kind != PROCFS_MEMORY_UNKNOWN)
+				(void)json_object_set_new(worker,
+					kind == PROCFS_MEMORY_PSS ?
+						"memory pss" : "memory rss",
+					json_integer((json_int_t)bytes));
+		}
+}
+
+/* Of the terminal; 0 = there is none, so that nothing is cut. */
+static size_t
+terminal_width(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) &&
+			ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ?
+		size.ws_col : 0;
+}
+
+static void
+print_text(const json_t *answer, const struct options *o)
+{
+	const json_t *pools = json_object_get(answer, "pools");
+	size_t width = terminal_width();
+	char since[32];
+
+	printf("fcgipm %s, process %" PRId64 ", up %s\n\n",
+		text_of(answer, "version"), number_of(answer, "pid"),
+		duration(number_of(answer, "start since") * 1000000, since,
+			sizeof(since)));
+	print_pools(pools, width);
+	print_workers(pools, o->measure, width);
+}
+
+static int
+parse(int argc, char **argv, struct options *o)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, ":c:jms:")) != -1) {
+		switch (opt) {
+		case 'c':
+			o->ask.config = optarg;
+			break;
+		case 'j':
+			o->json = true;
+			break;
+		case 'm':
+			o->measure = true;
+			break;
+		case 's':
+			o->ask.socket = optarg;
+			break;
+		default:
+			return -1;
+		}
+	}
+	if (optind < argc)
+		o->pool = argv[optind++];
+	return optind < argc ? -1 : 0;
+}
+
+int
+ctl_status(int argc, char **argv)
+{
+	struct options o = {.pool = NULL};
+	json_t *question, *answer;
+	int code;
+
+	if (parse(argc, argv, &o) < 0) {
+		fputs("fcgipmctl: write fcgipmctl status [-jm] [-c FILE | -s "
+			"SOCKET] [POOL]\n", stderr);
+		return EXIT_USAGE;
+	}
+	question = json_pack("{s:s, s:s*}", "cmd", "status", "pool", o.pool);
+	answer = ask(&o.ask, question, &code);
+	if (!answer)
+		return code;
+	if (o.measure)
+		measure(json_object_get(answer, "pools"));
+	if (!o.json)
+		print_text(answer, &o);
+	else if (json_dumpf(answer, stdout,
+			 JSON_COMPACT | JSON_ENSURE_ASCII) == 0)
+		putchar('\n');
+	json_decref(answer);
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "fcgipmctl: stdout: %s\n", strerror(errno));
+		return EXIT_SYSTEM;
+	}
+	return CTL_OK;
+}

@@ -1,0 +1,544 @@
+/*
+ * control.c - the socket where fcgipmctl asks; see control.h
+ *
+ * Opened by master/super.  The file's mode lets in or keeps out; whom the
+ * kernel then names as the peer (unix(7), SO_PEERCRED) is asked again, as
+ * modes are changed by hand.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/emit.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "master/control.h"
+#include "master/status.h"
+#include "pool/pool.h"
+#include "pool/snapshot.h"
+#include "sys/listen.h"
+#include "sys/privs.h"
+
+#define CLIENTS_MAX 16
+#define LINE_MAX_BYTES 4096
+#define ANSWER_MAX_BYTES (64 << 20)
+#define BACKLOG 64
+/* From one whole line to the next, the answer read in between. */
+#define PATIENCE_MS 10000
+/* Until accept(2) is tried again where it fails. */
+#define PAUSE_MS 1000
+#define GROUPS_MAX 1024
+
+struct client {
+	struct control *control;
+	struct loop_io io;	/* fd -1 = a free place */
+	struct loop_timer timer;
+	struct buf in, out;
+	bool ended;		/* nothing more comes in */
+};
+
+struct control {
+	struct loop *loop;
+	struct listen_socket socket;
+	struct loop_io door;
+	struct loop_timer door_timer;
+	mode_t mode;
+	uid_t owner;
+	gid_t group;
+	struct pool *pools;
+	size_t npools;
+	int64_t start_ms;
+	struct client clients[CLIENTS_MAX];
+};
+
+/* -- commands -------------------------------------------------------------- */
+
+struct command {
+	const char *name;
+	void (*run)(struct control *c, const json_t *question, struct emit *e);
+};
+
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void
+emit_member(struct emit *e, const char *name, const char *text)
+{
+	emit_name(e, name);
+	emit_text(e, text, strlen(text));
+}
+
+/* An answer that says what is wrong and, by name, what there is. */
+static void
+begin_error(struct emit *e, const char *error, const char *list)
+{
+	emit_begin(e, '{');
+	emit_member(e, "error", error);
+	emit_name(e, list);
+	emit_begin(e, '[');
+}
+
+static void
+end_error(struct emit *e)
+{
+	emit_end(e, ']');
+	emit_end(e, '}');
+}
+
+static bool
+is_asked_for(const struct pool *p, const char *name)
+{
+	return !name || strcmp(p->conf->name, name) == 0;
+}
+
+static void
+emit_pools(struct control *c, const char *name, struct emit *e)
+{
+	int64_t begin_us = now_us();
+	struct snapshot s;
+	size_t i;
+
+	emit_begin(e, '{');
+	emit_member(e, "version", FCGIPM_VERSION);
+	emit_name(e, "pid");
+	emit_number(e, getpid());
+	emit_name(e, "start since");
+	emit_number(e, (now_ms() - c->start_ms) / 1000);
+	emit_name(e, "pools");
+	emit_begin(e, '[');
+	for (i = 0; i < c->npools; i++) {
+		if (!is_asked_for(&c->pools[i], name))
+			continue;
+		snapshot_take(&c->pools[i], &s);
+		status_emit(e, &s);
+		snapshot_fini(&s);
+	}
+	emit_end(e, ']');
+	emit_name(e, "took us");
+	emit_number(e, now_us() - begin_us);
+	emit_end(e, '}');
+}
+
+static void
+run_status(struct control *c, const json_t *question, struct emit *e)
+{
+	const json_t *pool = json_object_get(question, "pool");
+	const char *name = json_string_value(pool);
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < c->npools; i++)
+		found = found || is_asked_for(&c->pools[i], name);
+	if (found && (!pool || name)) {
+		emit_pools(c, name, e);
+		return;
+	}
+	begin_error(e, "no such pool", "pools");
+	for (i = 0; i < c->npools; i++)
+		emit_text(e, c->pools[i].conf->name,
+			strlen(c->pools[i].conf->name));
+	end_error(e);
+}
+
+static const struct command commands[] = {
+	{"status", run_status},
+};
+
+static void
+refuse(struct emit *e, const char *error)
+{
+	size_t i;
+
+	begin_error(e, error, "commands");
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		emit_text(e, commands[i].name, strlen(commands[i].name));
+	end_error(e);
+}
+
+static void
+answer(struct control *c, const char *line, size_t len, struct emit *e)
+{
+	json_error_t error;
+	json_t *question = json_loadb(line, len, JSON_REJECT_DUPLICATES,
+		&error);
+	const char *name = json_string_value(json_object_get(question, "cmd"));
+	size_t i;
+
+	if (!question)
+		refuse(e, error.text);
+	else if (!name)
+		refuse(e, "write an object with a member cmd, as {\"cmd\": "
+			"\"status\"}");
+	for (i = 0; name && i < ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			break;
+	if (name && i == ARRAY_SIZE(commands))
+		refuse(e, "no such command");
+	else if (name)
+		commands[i].run(c, question, e);
+	json_decref(question);
+}
+
+/* -- clients --------------------------------------------------------------- */
+
+static void open_door(struct control *c);
+
+static void
+hang_up(struct client *cl)
+{
+	int fd = cl->io.fd;
+
+	loop_timer_stop(cl->control->loop, &cl->timer);
+	loop_del(cl->control->loop, &cl->io);
+	fd_close(&fd);
+	buf_fini(&cl->in);
+	buf_fini(&cl->out);
+	open_door(cl->control);
+}
+
+static void
+on_impatience(struct loop_timer *t)
+{
+	hang_up(container_of(t, struct client, timer));
+}
+
+static void
+answer_line(struct client *cl, size_t len)
+{
+	struct emit e = {.out = &cl->out};
+
+	answer(cl->control, (const char *)buf_data(&cl->in), len, &e);
+	if (e.failed) {
+		/* Half an answer would be taken for one. */
+		buf_fini(&cl->out);
+		e = (struct emit){.out = &cl->out};
+		refuse(&e, "the answer is too long; name a pool");
+	}
+	(void)buf_add(&cl->out, "\n", 1);
+}
+
+/* The length of the first whole line, its end included; 0 = there is none. */
+static size_t
+find_line(const struct client *cl)
+{
+	const uint8_t *p = cl->in.len ? buf_data(&cl->in) : NULL;
+	const uint8_t *end = p ? memchr(p, '\n', cl->in.len) : NULL;
+
+	if (end)
+		return (size_t)(end - p) + 1;
+	return cl->ended ? cl->in.len : 0;
+}
+
+/* The next line is read when the answer to this one is gone. */
+static void
+go_on(struct client *cl)
+{
+	struct emit e = {.out = &cl->out};
+	size_t len = find_line(cl);
+
+	if (len > 0) {
+		loop_timer_set(cl->control->loop, &cl->timer,
+			loop_now(cl->control->loop) + PATIENCE_MS);
+		answer_line(cl, len);
+		buf_consume(&cl->in, len);
+	} else if (cl->in.len >= LINE_MAX_BYTES) {
+		refuse(&e, "the line is too long");
+		(void)buf_add(&cl->out, "\n", 1);
+		buf_fini(&cl->in);
+		cl->ended = true;
+	}
+}
+
+/* false: it is gone. */
+static bool
+receive(struct client *cl)
+{
+	uint8_t *to = buf_reserve(&cl->in, LINE_MAX_BYTES - cl->in.len);
+	ssize_t n;
+
+	if (!to)
+		return false;
+	n = read(cl->io.fd, to, LINE_MAX_BYTES - cl->in.len);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	buf_commit(&cl->in, (size_t)n);
+	cl->ended = n == 0;
+	return true;
+}
+
+static void
+on_client(struct loop_io *io, uint32_t events)
+{
+	struct client *cl = container_of(io, struct client, io);
+
+	if (cl->out.len == 0 && !cl->ended &&
+		(events & (LOOP_READ | LOOP_HANGUP | LOOP_ERROR)) &&
+		!receive(cl)) {
+		hang_up(cl);
+		return;
+	}
+	if (cl->out.len == 0)
+		go_on(cl);
+	if (buf_write(&cl->out, io->fd) < 0 ||
+		(cl->ended && cl->out.len == 0 && find_line(cl) == 0)) {
+		hang_up(cl);
+		return;
+	}
+	/* A line that is here already is answered in the next turn. */
+	if (loop_mod(cl->control->loop, io, cl->out.len > 0 || find_line(cl) > 0 ?
+			LOOP_WRITE : LOOP_READ) < 0)
+		hang_up(cl);
+}
+
+/* -- the door -------------------------------------------------------------- */
+
+static bool
+is_in_group(int fd, gid_t primary, gid_t group)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups), i;
+
+	if (primary == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (i = 0; i < len / sizeof(gid_t); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+static bool
+may_ask(const struct control *c, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid() ||
+		(peer.uid == c->owner && (c->mode & 0200)) ||
+		((c->mode & 0020) && is_in_group(fd, peer.gid, c->group)) ||
+		(c->mode & 0002);
+}
+
+static void
+turn_away(int fd)
+{
+	static const char text[] = "{\"error\":\"you are neither root nor who "
+		"runs this fcgipm; see control.mode\"}\n";
+
+	/* It fits an empty buffer, or nobody wants it. */
+	(void)send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	fd_close(&fd);
+}
+
+static struct client *
+free_place(struct control *c)
+{
+	size_t i;
+
+	for (i = 0; i < CLIENTS_MAX; i++)
+		if (c->clients[i].io.fd < 0)
+			return &c->clients[i];
+	return NULL;
+}
+
+static void
+let_in(struct control *c, struct client *cl, int fd)
+{
+	cl->control = c;
+	cl->ended = false;
+	buf_init(&cl->in, LINE_MAX_BYTES);
+	buf_init(&cl->out, ANSWER_MAX_BYTES);
+	if (loop_add(c->loop, &cl->io, fd, LOOP_READ) < 0) {
+		fd_close(&fd);
+		return;
+	}
+	loop_timer_set(c->loop, &cl->timer, loop_now(c->loop) + PATIENCE_MS);
+}
+
+static void
+on_door(struct loop_io *io, uint32_t events)
+{
+	struct control *c = container_of(io, struct control, door);
+	struct client *cl = free_place(c);
+	int fd = -1;
+	(void)events;
+
+	if (cl)
+		fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0 && may_ask(c, fd))
+		let_in(c, cl, fd);
+	else if (fd >= 0)
+		turn_away(fd);
+	else if (cl && (errno == EMFILE || errno == ENFILE ||
+			errno == ENOMEM || errno == ENOBUFS))
+		loop_timer_set(c->loop, &c->door_timer,
+			loop_now(c->loop) + PAUSE_MS);
+	/* Whoever comes now waits in the queue. */
+	if (c->door_timer.place || !free_place(c))
+		loop_del(c->loop, io);
+}
+
+static void
+open_door(struct control *c)
+{
+	if (c->door.fd < 0 && c->socket.fd >= 0 && !c->door_timer.place &&
+		loop_add(c->loop, &c->door, c->socket.fd, LOOP_READ) < 0)
+		log_error("control: epoll_ctl: %m; nobody is answered any "
+			"more");
+}
+
+static void
+on_door_timer(struct loop_timer *t)
+{
+	open_door(container_of(t, struct control, door_timer));
+}
+
+/* -- opening and closing --------------------------------------------------- */
+
+static int
+open_at(struct control *c, const struct conf *conf, const char *path,
+	char *why, size_t size)
+{
+	const char *reason = NULL;
+	struct privs ids = {0};
+	struct listen_opts opts = {.backlog = BACKLOG, .owner = (uid_t)-1,
+		.group = (gid_t)-1, .mode = (mode_t)conf->control_mode};
+	struct addr addr;
+
+	if (addr_parse(path, &addr, &reason) < 0 ||
+		privs_resolve(conf->control_owner, conf->control_group, &ids,
+			&reason) < 0) {
+		snprintf(why, size, "%s: %s", path, reason);
+		return -1;
+	}
+	if (conf->control_owner)
+		opts.owner = ids.uid;
+	if (conf->control_owner || conf->control_group)
+		opts.group = ids.gid;
+	privs_fini(&ids);
+	c->mode = opts.mode;
+	c->owner = conf->control_owner ? opts.owner : geteuid();
+	c->group = opts.group == (gid_t)-1 ? getegid() : opts.group;
+	return listen_open(&addr, &opts, &c->socket, why, size);
+}
+
+/* The folder of the default place, whoever made it.  One in which others may
+ * write could be another daemon's by the time somebody asks. */
+static int
+make_folder(const char *path, char *why, size_t size)
+{
+	char *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+	struct stat st;
+	int rc = -1;
+
+	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+		snprintf(why, size, "%s: mkdir: %s", folder, strerror(errno));
+	else if (stat(folder, &st) < 0)
+		snprintf(why, size, "%s: %s", folder, strerror(errno));
+	else if ((st.st_uid != 0 && st.st_uid != geteuid()) ||
+		(st.st_mode & 0022))
+		snprintf(why, size, "%s: others may write there", folder);
+	else
+		rc = 0;
+	free(folder);
+	return rc;
+}
+
+static int
+open_default(struct control *c, const struct conf *conf, char *why,
+	size_t size)
+{
+	char *path = conf_control_place();
+	int rc = -1;
+
+	if (!path)
+		snprintf(why, size, "XDG_RUNTIME_DIR is not set");
+	else if (make_folder(path, why, size) == 0)
+		rc = open_at(c, conf, path, why, size);
+	free(path);
+	return rc;
+}
+
+int
+control_open(struct control **ret, struct loop *loop, const struct conf *conf,
+	struct pool *pools, size_t npools)
+{
+	struct control *c;
+	char why[512] = "fcntl";
+	size_t i;
+	int rc;
+
+	*ret = NULL;
+	if (conf->control && strcmp(conf->control, "none") == 0)
+		return 0;
+	c = mem_calloc(1, sizeof(*c));
+	*c = (struct control){.loop = loop, .socket = {.fd = -1},
+		.door = {.on_event = on_door, .fd = -1},
+		.door_timer = {.on_timer = on_door_timer},
+		.pools = pools, .npools = npools, .start_ms = now_ms()};
+	for (i = 0; i < CLIENTS_MAX; i++) {
+		c->clients[i].io = (struct loop_io){.on_event = on_client,
+			.fd = -1};
+		c->clients[i].timer.on_timer = on_impatience;
+	}
+	rc = conf->control ?
+		open_at(c, conf, conf->control, why, sizeof(why)) :
+		open_default(c, conf, why, sizeof(why));
+	if (rc == 0 && fd_set_nonblock(c->socket.fd, true) == 0) {
+		open_door(c);
+		*ret = c;
+		return 0;
+	}
+	control_close(&c);
+	if (conf->control)
+		log_error("control: %s", why);
+	else
+		log_notice("no control socket: %s; write control = PATH or "
+			"control = none in [fcgipm]", why);
+	return conf->control ? -1 : 0;
+}
+
+void
+control_unlink(struct control *c)
+{
+	if (c)
+		listen_unlink(&c->socket);
+}
+
+void
+control_close(struct control **c)
+{
+	size_t i;
+
+	if (!*c)
+		return;
+	loop_timer_stop((*c)->loop, &(*c)->door_timer);
+	loop_del((*c)->loop, &(*c)->door);
+	listen_close(&(*c)->socket);
+	for (i = 0; i < CLIENTS_MAX; i++)
+		if ((*c)->clients[i].io.fd >= 0)
+			hang_up(&(*c)->clients[i]);
+	free(*c);
+	*c = NULL;
+}

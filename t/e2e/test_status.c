@@ -1,0 +1,424 @@
+/*
+ * test_status.c - what fcgipmctl status tells, of workers in every state
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+/* What the command prints; the caller's to free(). */
+static char *
+ask(struct world *w, const char *options, const char *pool, int want)
+{
+	char *argv[] = {"fcgipmctl", "status", "-s",
+		strdup(world_path(w, "control.sock")), (char *)options,
+		(char *)pool, NULL}, *out;
+	int code = world_run(w, argv, &out);
+
+	cr_assert_eq(code, want, "exit status %d: %s", code, out);
+	free(argv[3]);
+	return out;
+}
+
+/* The pool's object, the caller's to json_decref(). */
+static json_t *
+ask_pool(struct world *w, const char *pool)
+{
+	char *out = ask(w, "-j", pool, 0);
+	json_t *all = json_loads(out, 0, NULL), *one;
+
+	cr_assert(all, "no JSON: %s", out);
+	one = json_incref(json_array_get(json_object_get(all, "pools"), 0));
+	cr_assert_str_eq(json_string_value(json_object_get(one, "pool")),
+		pool);
+	json_decref(all);
+	free(out);
+	return one;
+}
+
+/* "a.b.c" of an object, a number being a place in an array. */
+static const json_t *
+member(const json_t *at, const char *path)
+{
+	char name[64];
+
+	while (at && *path) {
+		size_t len = strcspn(path, ".");
+
+		snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		at = json_is_array(at) ?
+			json_array_get(at, (size_t)atoi(name)) :
+			json_object_get(at, name);
+		path += len + (path[len] == '.');
+	}
+	return at;
+}
+
+/* A value as the test writes it: a number, a word, or "null". */
+static void
+print(const json_t *v, char *buf, size_t size)
+{
+	if (json_is_string(v))
+		snprintf(buf, size, "%s", json_string_value(v));
+	else if (json_is_integer(v))
+		snprintf(buf, size, "%lld", (long long)json_integer_value(v));
+	else
+		snprintf(buf, size, "%s", json_is_null(v) ? "null" : "?");
+}
+
+struct wish {
+	struct world *w;
+	const char *pool, *path;
+	const char *want;	/* ">0", or the value */
+	char got[300];
+};
+
+static bool
+is_so(void *arg)
+{
+	struct wish *i = arg;
+	json_t *pool = ask_pool(i->w, i->pool);
+	const json_t *v = member(pool, i->path);
+
+	print(v, i->got, sizeof(i->got));
+	json_decref(pool);
+	return strcmp(i->want, ">0") == 0 ? atoll(i->got) > 0 :
+					    strcmp(i->got, i->want) == 0;
+}
+
+/* Until the status says so. */
+static void
+expect(struct world *w, const char *pool, const char *path, const char *want)
+{
+	struct wish i = {.w = w, .pool = pool, .path = path, .want = want};
+	char what[200];
+
+	snprintf(what, sizeof(what), "%s: %s is %s", pool, path, want);
+	world_until(is_so, &i, what);
+}
+
+/* -- who knows a worker ---------------------------------------------------- */
+
+TestSuite(status, .timeout = 60);
+
+Test(status, the_tier_is_told_and_why)
+{
+	static const struct {
+		const char *pool, *tier, *reason;
+	} rows[] = {
+		{"shim", "preload", "null"},
+		{"perl", "preload", "null"},
+		{"wrapper", "preload", "null"},
+		{"header", "handler", "null"},
+		{"static", "kernel",
+			"static program: nothing can be preloaded"},
+		{"plain", "kernel", "nothing depends on it"},
+		{"kernel", "kernel", "observe = kernel"},
+		{"cgi", "kernel", "the gateway is not preloaded"},
+		{"polls", "kernel", "has not accepted by the C library"},
+	};
+	struct world *w = world_open();
+	size_t i;
+
+	world_script(w, "wrapper",
+		"#!/bin/sh\nexec '@BIN@/handlers/hello'\n");
+	world_start(w,
+#define POOL(name) "[" name "]\nlisten = @DIR@/" name ".sock\n"
+#define DYNAMIC "pm = dynamic\npm.max_children = 2\n"
+		POOL("shim") DYNAMIC "handler = @BIN@/handlers/hello\n"
+		POOL("perl") DYNAMIC "handler = @BIN@/handlers/hello.pl\n"
+		POOL("wrapper") DYNAMIC "handler = @DIR@/wrapper\n"
+		POOL("header") DYNAMIC "handler = @BIN@/handlers/static\n"
+		POOL("static") DYNAMIC "handler = @T@/children/echo_static\n"
+		POOL("plain") "handler = @BIN@/handlers/hello\n"
+		POOL("kernel") DYNAMIC "observe = kernel\n"
+			"handler = @BIN@/handlers/hello\n"
+		POOL("cgi") "mode = cgi\nhandler = @BIN@/handlers/hello\n"
+		POOL("polls") DYNAMIC
+			"handler = @T@/children/count_async.py\n"
+			"stop_timeout = 1s\n");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		expect(w, rows[i].pool, "processes.0.state", "Idle");
+		expect(w, rows[i].pool, "processes.0.tier", rows[i].tier);
+		expect(w, rows[i].pool, "processes.0.tier reason",
+			rows[i].reason);
+	}
+	expect(w, "cgi", "mode", "cgi");
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* A handler's pool at rest has its spare worker and no more. */
+Test(status, who_tells_by_the_header_is_idle)
+{
+	struct world *w = world_open();
+	json_t *pool;
+	pid_t pid;
+
+	world_start(w, POOL("www") "pm = dynamic\npm.max_children = 4\n"
+		"pm.max_spare_servers = 1\n"
+		"handler = @BIN@/handlers/static\n");
+	expect(w, "www", "processes.0.tier", "handler");
+	pool = ask_pool(w, "www");
+	pid = (pid_t)json_integer_value(member(pool, "processes.0.pid"));
+	json_decref(pool);
+	/* Whoever follows it is started after a look at how many idle. */
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	expect(w, "www", "ended processes.crash", "1");
+	expect(w, "www", "idle processes", "1");
+	expect(w, "www", "total processes", "1");
+	expect(w, "www", "max children reached", "0");
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* -- states ---------------------------------------------------------------- */
+
+/* One worker that is asked by a client who goes on when we say so. */
+static void
+tell_states(const char *keys, const char *accepted, const char *begun,
+	const char *kept, bool counted)
+{
+	static const char *const params[] = {"REQUEST_METHOD=POST",
+		"REQUEST_URI=/a/b?c=d", "CONTENT_LENGTH=3", NULL};
+	struct world *w = world_open();
+	struct answer a;
+	char ini[600];
+	int fd;
+
+	snprintf(ini, sizeof(ini), POOL("www") "%s"
+		"handler = @BIN@/handlers/upload\n", keys);
+	world_start(w, ini);
+	expect(w, "www", "processes.0.state", "Idle");
+	fd = client_connect(w, "www.sock");
+	expect(w, "www", "processes.0.state", accepted);
+	expect(w, "www", "active processes", "1");
+	expect(w, "www", "processes.0.connections", "1");
+	client_begin(fd, 1, 1, params);
+	expect(w, "www", "processes.0.state", begun);
+	if (counted) {
+		expect(w, "www", "processes.0.request uri", "/a/b?c=d");
+		expect(w, "www", "processes.0.request method", "POST");
+		expect(w, "www", "processes.0.request duration", ">0");
+	}
+	client_record(fd, 5, 1, "abc", 3, 0);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	a = client_read(fd);
+	answer_expect(&a, "bytes: 3");
+	answer_free(&a);
+	expect(w, "www", "processes.0.state", kept);
+	expect(w, "www", "processes.0.requests", counted ? "1" : "null");
+	close(fd);
+	expect(w, "www", "processes.0.state", "Idle");
+	expect(w, "www", "accepted conn", counted ? "1" : "null");
+	expect(w, "www", "requests", counted ? "1" : "null");
+	w->fds = 0;
+	world_close(&w);
+}
+
+#define ONE "pm = dynamic\npm.max_children = 1\n"
+
+Test(status, states_by_the_shim)
+{
+	tell_states(ONE, "Reading", "Running", "Kept", true);
+}
+
+/* libfcgi polls before its first read, and reads for ever after. */
+Test(status, states_by_the_kernel)
+{
+	tell_states(ONE "observe = kernel\n", "Running", "Reading",
+		"Reading", false);
+}
+
+/* Nobody looks at this pool but whoever asks for its status. */
+Test(status, states_of_a_static_pool)
+{
+	tell_states("pm.max_children = 1\n", "Running", "Reading",
+		"Reading", false);
+}
+
+Test(status, a_worker_that_is_starting_and_one_that_is_retiring)
+{
+	static const char *const params[] = {"REQUEST_URI=/x", NULL};
+	struct world *w = world_open();
+	int fd;
+
+	world_script(w, "slow", "#!/bin/sh\nsleep 0.3\nexit 3\n");
+	world_launch(w, POOL("slow") "handler = @DIR@/slow\n"
+		"pm.max_children = 1\n"
+		POOL("www") "handler = @BIN@/handlers/upload\n"
+		"pm.max_children = 1\npm.max_age = 1\n");
+	world_expect_log(w, "pool www: serves");
+	fd = client_connect(w, "www.sock");
+	client_begin(fd, 1, 0, params);
+	expect(w, "slow", "processes.0.state", "Starting");
+	expect(w, "slow", "last failure", "exit status 3");
+	expect(w, "slow", "bad starts", ">0");
+	expect(w, "slow", "next start ms", ">0");
+	expect(w, "slow", "ended processes.crash", ">0");
+	/* Its place is in front: its client is not done. */
+	expect(w, "www", "retiring processes", "1");
+	expect(w, "www", "processes.0.state", "Retiring");
+	expect(w, "www", "processes.0.reason", "age");
+	expect(w, "www", "processes.0.request uri", "/x");
+	expect(w, "www", "processes.1.state", "Idle");
+	close(fd);
+	expect(w, "www", "ended processes.age", ">0");
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* -- figures --------------------------------------------------------------- */
+
+Test(status, why_workers_ended)
+{
+	struct world *w = world_open();
+	json_t *pool;
+	int i;
+
+	world_start(w, POOL("requests") "handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 1\npm.max_requests = 2\n"
+		POOL("exit") "handler = @T@/children/exit_after\n"
+		"handler_args = 1\npm.max_children = 1\n"
+		POOL("crash") "handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 1\n"
+		POOL("idle") "handler = @BIN@/handlers/hello\n"
+		"pm = ondemand\npm.process_idle_timeout = 100ms\n"
+		"pm.max_children = 1\n");
+	for (i = 0; i < 2; i++) {
+		struct answer a = client_script(w, "requests.sock", NULL, NULL);
+
+		answer_free(&a);
+	}
+	expect(w, "requests", "ended processes.requests", "1");
+	expect(w, "requests", "requests", "2");
+	for (i = 0; i < 2; i++) {
+		struct answer a = client_script(w, i ? "idle.sock" :
+				"exit.sock", NULL, NULL);
+
+		answer_free(&a);
+	}
+	expect(w, "exit", "ended processes.exit", "1");
+	expect(w, "idle", "ended processes.idle", "1");
+	expect(w, "idle", "total processes", "0");
+	pool = ask_pool(w, "crash");
+	cr_assert_eq(kill((pid_t)json_integer_value(member(pool,
+			"processes.0.pid")), SIGKILL), 0);
+	json_decref(pool);
+	expect(w, "crash", "ended processes.crash", "1");
+	expect(w, "crash", "ended processes.exit", "0");
+	w->fds = 0;
+	world_close(&w);
+}
+
+Test(status, who_waits_is_counted)
+{
+	struct world *w = world_open();
+	int fds[3];
+	size_t i;
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/upload\n"
+		"listen.backlog = 77\n" ONE);
+	expect(w, "www", "listen queue len", "77");
+	for (i = 0; i < 3; i++)
+		fds[i] = client_connect(w, "www.sock");
+	expect(w, "www", "listen queue", "2");
+	expect(w, "www", "max children reached", "1");
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	expect(w, "www", "listen queue", "0");
+	expect(w, "www", "max listen queue", ">0");
+	expect(w, "www", "max active processes", "1");
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* -- what a person gets ---------------------------------------------------- */
+
+Test(status, no_byte_of_a_client_gets_to_the_terminal)
+{
+	static const char uri[] = "/\x1b[2J\xff\xc2\x9b\"\\\n\xe2\x82\xac";
+	char param[64];
+	const char *const params[] = {"REQUEST_METHOD=GET", param, NULL};
+	struct world *w = world_open();
+	struct answer a;
+	char *out;
+
+	snprintf(param, sizeof(param), "REQUEST_URI=%s", uri);
+	world_start(w, POOL("www") "handler = @BIN@/handlers/hello\n" ONE);
+	a = client_call(w, "www.sock", params, NULL, 0);
+	answer_free(&a);
+	expect(w, "www", "processes.0.request uri",
+		"/\x1b[2J\xef\xbf\xbd\xc2\x9b\"\\\n\xe2\x82\xac");
+	out = ask(w, "-j", "www", 0);
+	cr_expect(strstr(out, "/\\u001B[2J\\uFFFD\\u009B\\\"\\\\\\n"),
+		"%s", out);
+	cr_expect_null(strpbrk(out, "\x1b\xff"), "%s", out);
+	free(out);
+	out = ask(w, "-m", "www", 0);
+	cr_expect(strstr(out, "GET /\\x1b[2J\\xef\\xbf\\xbd\\xc2\\x9b\"\\\\x0a"
+		"\\xe2\\x82\\xac\n"), "%s", out);
+	free(out);
+	w->fds = 0;
+	world_close(&w);
+}
+
+Test(status, the_tables_are_as_wide_as_need_be)
+{
+	struct world *w = world_open();
+	char *out;
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/hello\n" ONE
+		POOL("slow") "handler = @BIN@/handlers/sleep\n"
+		"pm.max_children = 2\n");
+	out = ask(w, "-m", NULL, 0);
+	cr_expect(strstr(out, "fcgipm "), "%s", out);
+	cr_expect(strstr(out, "\nPOOL  MANAGER  IDLE"), "%s", out);
+	cr_expect(strstr(out, "\nwww   dynamic     1       0"), "%s", out);
+	cr_expect(strstr(out, "\nslow  static      2       0"), "%s", out);
+	cr_expect(strstr(out, "MEMORY  TIER     REQUEST\n"), "%s", out);
+	cr_expect(strstr(out, "kernel   (nothing depends on it)\n"), "%s",
+		out);
+	free(out);
+	w->fds = 0;
+	world_close(&w);
+}
+
+Test(status, errors_say_what_to_do)
+{
+	struct world *w = world_open();
+	char *none = strdup(world_path(w, "none")), *out;
+	char *ini = strdup(world_write(w, "none.ini",
+		"[fcgipm]\ncontrol = none\n"));
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/hello\n" ONE);
+	out = ask(w, "-j", "nobody", 4);
+	cr_expect(strstr(out, "no such pool; there are www"), "%s", out);
+	free(out);
+#define RUN(want, text, ...)                                                  \
+	do {                                                                  \
+		char *argv[] = {"fcgipmctl", "status", __VA_ARGS__, NULL};    \
+		int code = world_run(w, argv, &out);                          \
+		cr_expect_eq(code, want, "exit status %d: %s", code, out);    \
+		cr_expect(strstr(out, text), "no \"%s\": %s", text, out);     \
+		free(out);                                                    \
+	} while (0)
+	RUN(2, "no fcgipm runs with this control socket", "-s", none);
+	RUN(2, "No such file", "-c", none);
+	RUN(2, "says control = none", "-c", ini);
+	RUN(64, "write fcgipmctl status", "-x");
+	RUN(64, "write fcgipmctl status", "one", "two");
+	RUN(0, "www", "www");
+	world_stop(w);
+	RUN(2, "No such file", "www");
+	free(none);
+	free(ini);
+	world_close(&w);
+}
