@@ -88,6 +88,16 @@ wait_stopped(const struct retire *r)
 	return false;
 }
 
+/* Without a connection, and yet not waiting for one: what a program does behind
+ * its answer is not cut off, unless it never comes to an end.  Behind a shut
+ * door a family is about to end its members and start them anew. */
+static bool
+is_at_work(const struct retire *r, const struct observe_seen *seen)
+{
+	return seen->state != OBSERVE_IDLE && !is_late(r) &&
+		!(r->shut && seen->processes > 1);
+}
+
 /* It can accept nothing now, so what this look says stays true. */
 static void
 decide(struct retire *r)
@@ -95,10 +105,7 @@ decide(struct retire *r)
 	const struct observe_seen *seen = observe_look_closely(r->observe,
 		r->eye, loop_now(r->loop));
 
-	/* Without a connection, and yet at work: what a program does behind
-	 * its answer is not cut off, unless it never comes to an end. */
-	if (seen->may_hold || !seen->stopped ||
-		(seen->state != OBSERVE_IDLE && !is_late(r))) {
+	if (seen->may_hold || !seen->stopped || is_at_work(r, seen)) {
 		leave_alone(r);
 		return;
 	}
