@@ -77,6 +77,11 @@ pm.max_children = 1
 listen = $dir/upload.sock
 handler = $handlers/upload
 pm.max_children = 2
+[busy]
+listen = $dir/busy.sock
+handler = $handlers/sleep
+pm.max_children = 1
+queue_timeout = 300ms
 [perl]
 listen = $dir/perl.sock
 handler = $handlers/$perl
@@ -182,6 +187,39 @@ $body"
 	done
 	get /t/env
 	is "$status" 200 "and the next request is served"
+}
+
+# Somebody is being served: the pool has an accepted connection.
+is_taken() {
+	grep -q " 03 .*$dir/busy.sock" /proc/net/unix
+}
+
+# The one worker is busy for longer than queue_timeout: it is stopped in the
+# middle of a request.
+front_overload() {
+	local first worker=
+	curl -s --max-time 30 -o "$dir/first" -w '%{http_code} ' \
+		"http://127.0.0.1:$port/busy?ms=300" >"$dir/first.status" &
+	first=$!
+	until_true 10 is_taken
+	ok $? "overload: the worker is busy"
+	for worker in $(cat "/proc/$master/task/$master/children"); do
+		[ "$(readlink "/proc/$worker/exe")" != "$handlers/sleep" ] ||
+			break
+	done
+	kill -STOP "$worker"
+	get '/busy?ms=0'
+	is "$status" 503 "overload: 503 for who waits too long"
+	like "$head" '^[Rr]etry-[Aa]fter: 1$' "overload: when to come again"
+	like "$body" '^503 Service Unavailable' "overload: a page"
+	get --data-binary "@$dir/random" '/busy?ms=0'
+	is "$status" 503 "overload: the same for 3 MB by POST"
+	kill -CONT "$worker"
+	wait "$first"
+	is "$(cat "$dir/first.status" "$dir/first")" "200 slept: 300 ms" \
+		"overload: whom the worker serves is not disturbed"
+	get '/busy?ms=0'
+	is "$status" 200 "overload: and it serves again"
 }
 
 # Not for nginx, which sends no more body once it sees an answer, nor for

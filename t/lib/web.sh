@@ -196,7 +196,7 @@ web_snippets() {
 	sed -e 's|/cgi-bin|/t|g' -e 's|\bcgi\b|t|g' \
 		-e "s|$handlers|$dir/cgi|g" \
 		"$dir/conf/fcgipm-cgi.$ext" >"$dir/conf/t.$ext"
-	for s in counter upload perl; do
+	for s in counter upload perl busy; do
 		sed -e "s|/app|/$s|g" -e "s|hello|$s|g" \
 			"$dir/conf/fcgipm-prefork.$ext" >"$dir/conf/$s.$ext"
 	done

@@ -17,8 +17,9 @@ listen = $dir/php.sock
 handler = $(command -v php-cgi)
 pm.max_children = 2"
 fcgipm_start
-apache_start fcgipm-prefork fcgipm-cgi fcgipm-php counter upload perl t
+apache_start fcgipm-prefork fcgipm-cgi fcgipm-php counter upload perl busy t
 front_checks
+front_overload
 
 front_duplex
 get /pass/hello

@@ -17,7 +17,7 @@ port=$(free_port)
 http://127.0.0.1:$port {
 	root * $dir/www
 END
-	for s in fcgipm-prefork fcgipm-cgi counter upload perl t; do
+	for s in fcgipm-prefork fcgipm-cgi counter upload perl busy t; do
 		echo "import $dir/conf/$s.caddy"
 	done
 	echo "file_server"
@@ -33,6 +33,7 @@ front=$!
 until_true 10 answers
 ok $? "Caddy takes the snippets and serves" "$(cat "$dir/caddy.log")"
 front_checks
+front_overload
 
 get /t/env/more
 like "$body" "^SCRIPT_FILENAME=$dir/cgi/env\$" "SCRIPT_FILENAME"

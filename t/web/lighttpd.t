@@ -18,7 +18,7 @@ server.document-root = "$dir/www"
 server.upload-dirs = ("$dir/tmp")
 server.modules = ("mod_alias", "mod_fastcgi")
 END
-	for s in fcgipm-prefork fcgipm-cgi counter upload perl t; do
+	for s in fcgipm-prefork fcgipm-cgi counter upload perl busy t; do
 		echo "include \"$dir/conf/$s.conf\""
 	done
 } >"$dir/lighttpd.conf"
@@ -27,6 +27,7 @@ front=$!
 until_true 10 answers
 ok $? "lighttpd takes the snippets and serves" "$(cat "$dir/lighttpd.log")"
 front_checks
+front_overload
 front_duplex
 
 # It looks for the file itself; the folder of the alias is its root.

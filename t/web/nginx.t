@@ -6,6 +6,7 @@ need nginx curl perl
 
 front_pools
 fcgipm_start
-nginx_start fcgipm-prefork fcgipm-cgi counter upload perl t
+nginx_start fcgipm-prefork fcgipm-cgi counter upload perl busy t
 front_checks
+front_overload
 finish
