@@ -12,6 +12,7 @@
 #include "pool/board.h"
 #include "pool/census.h"
 #include "pool/pool.h"
+#include "pool/starved.h"
 #include "sys/procfs.h"
 
 /* Nothing tells when a worker of a foreign program becomes busy. */
@@ -195,6 +196,7 @@ census_take(struct pool *p, struct policy_view *view)
 		view->queue = waiting(p);
 		stats_note_look(&p->stats, view->idle < 0 ? 0 : p->up - idle,
 			view->queue);
+		starved_note(p, view->queue, now);
 		again_ms = MIN(again_ms, next_look(p, now));
 	}
 	return again_ms == INT64_MAX ? 0 : again_ms;

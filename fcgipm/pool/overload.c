@@ -329,12 +329,15 @@ on_channel(struct loop_io *io, uint32_t events)
 		return;
 	r.refused = MIN(r.refused, o->ordered);
 	o->refused += r.refused;
-	o->ordered = 0;
 	o->heard = true;
 	o->pause_ms = 0;
+	r.passed = MIN(r.passed, o->ordered);
+	o->passed += r.passed;
 	if (r.passed > 0)
-		log_debug("pool %s: %u accepted for a worker who came to it "
-			"first", o->conf->name, r.passed);
+		log_debug("pool %s: a worker was faster: clients passed on to "
+			"workers so far: %llu", o->conf->name,
+			(unsigned long long)o->passed);
+	o->ordered = 0;
 	/* When it got nobody, workers are at it: no hurry. */
 	if (r.refused > 0 && !o->stopping)
 		look(o);

@@ -25,8 +25,7 @@ struct overload;
 struct overload_ops {
 	/* Stopping, and the refuser is gone. */
 	void (*on_gone)(struct overload *o);
-	/* The queue was looked at; called while it is not empty, and once
-	 * when it is. */
+	/* The queue was looked at. */
 	void (*on_queue)(struct overload *o, unsigned waiting);
 };
 
@@ -56,6 +55,8 @@ struct overload {
 	bool heard;		/* a report of this refuser */
 
 	uint64_t refused;	/* for the status: since the start */
+	uint64_t passed;	/* the same: accepted too early, and sent to a
+				 * worker */
 	bool refusing;		/* the same: clients are overdue */
 	uint64_t refused_before;	/* when it began */
 	int64_t since_ms;

@@ -504,8 +504,10 @@ init_observe(struct pool *p, struct sockdiag *diag)
 static void
 on_queue(struct overload *o, unsigned waiting)
 {
-	(void)o;
-	(void)waiting;
+	struct pool *p = container_of(o, struct pool, overload);
+
+	stats_note_look(&p->stats, 0, waiting);
+	starved_note(p, waiting, loop_now(p->loop));
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "pool/overload.h"
 #include "pool/policy.h"
 #include "pool/retire.h"
+#include "pool/starved.h"
 #include "pool/stats.h"
 #include "pool/wake.h"
 #include "pool/worker.h"
@@ -57,6 +58,7 @@ struct pool {
 	unsigned nmembers;	/* as many as may ever be at once */
 	struct observe observe;
 	struct overload overload;	/* without queue_timeout all zero */
+	struct starved starved;
 	struct board *board;		/* NULL = the kernel tells all */
 	bool told;			/* it tells of all that are up */
 	struct wake wake;		/* by it, and by clients */

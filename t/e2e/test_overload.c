@@ -285,6 +285,64 @@ Test(overload, a_pool_without_workers_says_so, .timeout = 60)
 	world_close(&w);
 }
 
+/* Answered, and the connection kept. */
+static int
+keep_one(struct world *w)
+{
+	static const char *const params[] = {"REQUEST_METHOD=GET", NULL};
+	struct record r;
+	int fd = client_connect(w, "www.sock");
+
+	client_begin(fd, 1, 1, params);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	do
+		client_read_record(fd, &r);
+	while (r.type != 3);
+	return fd;
+}
+
+static void
+workers_on_kept_connections(const char *keys)
+{
+	struct world *w = start(false, "@T@/children/echo", keys);
+	int kept[WORKERS], fd, i;
+
+	w->fds = 0;
+	for (i = 0; i < WORKERS; i++)
+		kept[i] = keep_one(w);
+	fd = ask(w, false);
+	world_expect_log(w, "1 clients wait while 2 of 2 workers hold idle "
+		"connections that the web server keeps open");
+	cr_expect(world_log_has(w, "nginx without fastcgi_keep_conn"));
+	close(kept[0]);
+	expect_served(fd);
+	close(kept[1]);
+	/* Again, and not told so soon; nor are those who are at work. */
+	for (i = 0; i < WORKERS; i++)
+		kept[i] = begin(w, false);
+	fd = ask(w, false);
+	hostile_pause(1500);
+	for (i = 0; i < WORKERS; i++) {
+		finish(kept[i]);
+		expect_served(kept[i]);
+	}
+	expect_served(fd);
+	cr_expect_eq(world_log_count(w, "clients wait while"), 1);
+	world_close(&w);
+}
+
+Test(overload, idle_connections_that_are_kept_are_named, .timeout = 60)
+{
+	workers_on_kept_connections("queue_timeout = 1h\n");
+}
+
+Test(overload, and_where_workers_tell_of_them, .timeout = 60)
+{
+	workers_on_kept_connections("queue_timeout = 1h\npm = dynamic\n"
+		"pm.start_servers = 2\npm.min_spare_servers = 2\n"
+		"pm.max_spare_servers = 2\n");
+}
+
 /* With clients in all of its hands. */
 Test(overload, a_stop_in_the_midst_of_it, .timeout = 60)
 {
@@ -386,7 +444,7 @@ storm(bool tcp, size_t want)
 	}
 	hostile_figure("%s: %u served, %u refused, %zu orders that met a "
 		"younger one", tcp ? "TCP" : "unix", s.served, s.refused,
-		world_log_count(s.w, "who came to it first"));
+		world_log_count(s.w, "a worker was faster"));
 	cr_expect_eq(s.early, 0);
 	cr_expect_gt(s.served, 0);
 	cr_expect_gt(s.refused, 0);
