@@ -63,6 +63,18 @@ default_place(void)
 	return mem_strdup(ROOTS_PLACE);
 }
 
+/* Of a relative path, in the folder we are in. */
+static char *
+absolute(const char *path)
+{
+	char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *place = folder ? mem_printf("%s/%s", folder, path) :
+			       mem_strdup(path);
+
+	free(folder);
+	return place;
+}
+
 static char *
 find_place(const struct ask *a)
 {
@@ -70,7 +82,7 @@ find_place(const struct ask *a)
 	char *place = NULL;
 
 	if (a->socket)
-		return mem_strdup(a->socket);
+		return absolute(a->socket);
 	if (access(file, R_OK) == 0) {
 		place = place_in(file);
 	} else if (a->config) {
