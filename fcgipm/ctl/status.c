@@ -117,6 +117,23 @@ print_trouble(const json_t *pool)
 	int64_t bad = number_of(pool, "bad starts");
 	int64_t reached = number_of(pool, "max children reached");
 
+	int64_t kept = number_of(pool, "kept processes");
+	int64_t waiting = number_of(pool, "listen queue");
+	int64_t refused = number_of(pool, "refused conn");
+
+	if (kept > 0 && waiting > 0)
+		printf("%s: %" PRId64 " worker%s held by kept connections "
+			"without a request while %" PRId64 " wait%s; lower "
+			"the web server's keepalive to fewer than the "
+			"workers\n", text_of(pool, "pool"), kept,
+			kept == 1 ? " is" : "s are", waiting,
+			waiting == 1 ? "s" : "");
+	if (refused > 0)
+		printf("%s: %" PRId64 " connection%s answered 503 after "
+			"queue_timeout%s\n", text_of(pool, "pool"), refused,
+			refused == 1 ? " was" : "s were",
+			number_of(pool, "refusing") > 0 ? ", which goes on" :
+							  "");
 	if (reached > 0)
 		printf("%s: pm.max_children was reached %" PRId64 " time%s\n",
 			text_of(pool, "pool"), reached,

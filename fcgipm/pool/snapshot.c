@@ -243,6 +243,7 @@ take_worker(struct take *t, struct pool_member *m)
 		w->state == WORKER_KILLED;
 	s->unknown += strcmp(ret->state, "Unknown") == 0;
 	s->idle += strcmp(ret->state, "Idle") == 0;
+	s->kept += strcmp(ret->state, "Kept") == 0;
 	s->accepted += (int64_t)slot.accepted;
 	s->requests += MAX(ret->requests, (int64_t)0);
 }
@@ -302,6 +303,11 @@ take_history(struct take *t)
 	s->max_children = p->conf->max_children;
 	s->max_children_reached = p->stats.max_reached;
 	s->slow_requests = (int64_t)p->stats.slow_requests;
+	s->refused = s->refusing = SNAPSHOT_UNKNOWN;
+	if (p->overload.launch) {
+		s->refused = (int64_t)p->overload.refused;
+		s->refusing = p->overload.refusing;
+	}
 	memcpy(s->ended, p->stats.ended, sizeof(s->ended));
 	s->bad_starts = p->memory.bad_starts;
 	s->next_start_ms = MAX(p->memory.not_before_ms - t->now_ms,
@@ -373,6 +379,9 @@ snapshot_pool_fields(size_t *ret_n)
 		POOL("max children", NUMBER, max_children),
 		POOL("max children reached", NUMBER, max_children_reached),
 		POOL("slow requests", NUMBER, slow_requests),
+		POOL("kept processes", NUMBER, kept),
+		POOL("refused conn", NUMBER, refused),
+		POOL("refusing", NUMBER, refusing),
 		POOL("ended processes", CAUSES, ended),
 		POOL("bad starts", NUMBER, bad_starts),
 		POOL("next start ms", NUMBER, next_start_ms),

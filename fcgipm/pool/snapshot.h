@@ -51,6 +51,9 @@ struct snapshot {
 	int64_t max_active;	/* ever seen */
 	int64_t max_children, max_children_reached;
 	int64_t slow_requests;
+	int64_t kept;		/* workers held by kept connections at rest */
+	int64_t refused;	/* connections, with 503 for queue_timeout */
+	int64_t refusing;	/* 1 while that goes on */
 	uint64_t ended[RETIRE_CAUSES];	/* workers */
 	int64_t bad_starts;	/* in a row */
 	int64_t next_start_ms;	/* until the next try; 0 = none is waited for */

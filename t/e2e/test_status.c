@@ -340,6 +340,54 @@ Test(status, who_waits_is_counted)
 	world_close(&w);
 }
 
+Test(status, kept_connections_that_starve_a_pool_are_named)
+{
+	static const char *const params[] = {"REQUEST_URI=/x", NULL};
+	struct world *w = world_open();
+	struct answer a;
+	char *out;
+	int fd, other;
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/hello\n" ONE);
+	fd = client_connect(w, "www.sock");
+	client_begin(fd, 1, 1, params);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	a = client_read(fd);
+	answer_free(&a);
+	expect(w, "www", "kept processes", "1");
+	other = client_connect(w, "www.sock");
+	expect(w, "www", "listen queue", "1");
+	out = ask(w, "-m", "www", 0);
+	cr_expect(strstr(out, "www: 1 worker is held by kept connections "
+		"without a request while 1 waits; lower the web server's "
+		"keepalive"), "%s", out);
+	free(out);
+	close(other);
+	close(fd);
+	w->fds = 0;
+	world_close(&w);
+}
+
+Test(status, who_was_refused_is_counted)
+{
+	struct world *w = world_open();
+	struct answer a;
+	int fd;
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/upload\n"
+		"queue_timeout = 200ms\n" ONE);
+	expect(w, "www", "refused conn", "0");
+	fd = client_connect(w, "www.sock");
+	expect(w, "www", "active processes", "1");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(&a, "Status: 503");
+	answer_free(&a);
+	expect(w, "www", "refused conn", "1");
+	close(fd);
+	w->fds = 0;
+	world_close(&w);
+}
+
 /* -- what a person gets ---------------------------------------------------- */
 
 Test(status, no_byte_of_a_client_gets_to_the_terminal)
