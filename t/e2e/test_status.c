@@ -155,6 +155,39 @@ Test(status, the_tier_is_told_and_why)
 	world_close(&w);
 }
 
+Test(status, go_accepts_by_itself)
+{
+	struct world *w = world_open();
+	char ini[400];
+
+	snprintf(ini, sizeof(ini), POOL("www") DYNAMIC "handler = %s\n",
+		world_go(w, "count.go"));
+	world_start(w, ini);
+	expect(w, "www", "processes.0.state", "Idle");
+	expect(w, "www", "processes.0.tier", "kernel");
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* Of a program that its user may not read, the kernel shows him nothing. */
+Test(status, what_may_not_be_seen_is_unknown_and_why)
+{
+	struct world *w = world_open();
+
+	world_need_user();
+	world_shell(w, "cp @BIN@/handlers/hello hidden\nchmod 111 hidden\n");
+	world_start(w, POOL("www") "handler = @DIR@/hidden\n"
+		"pm.max_children = 1\n");
+	expect(w, "www", "processes.0.state", "Unknown");
+	expect(w, "www", "processes.0.tier", "none");
+	expect(w, "www", "processes.0.reason",
+		"its sockets cannot be seen: Permission denied");
+	expect(w, "www", "unknown processes", "1");
+	expect(w, "www", "active processes", "0");
+	w->fds = 0;
+	world_close(&w);
+}
+
 /* A handler's pool at rest has its spare worker and no more. */
 Test(status, who_tells_by_the_header_is_idle)
 {
