@@ -123,9 +123,10 @@ print_trouble(const json_t *pool)
 
 	if (kept > 0 && waiting > 0)
 		printf("%s: %" PRId64 " worker%s held by kept connections "
-			"without a request while %" PRId64 " wait%s; lower "
-			"the web server's keepalive to fewer than the "
-			"workers\n", text_of(pool, "pool"), kept,
+			"without a request while %" PRId64 " wait%s; have "
+			"the web server keep fewer than there are workers "
+			"(nginx: fastcgi_keep_conn, keepalive; Apache: "
+			"enablereuse, max)\n", text_of(pool, "pool"), kept,
 			kept == 1 ? " is" : "s are", waiting,
 			waiting == 1 ? "s" : "");
 	if (refused > 0)

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "pool/board.h"
+#include "pool/census.h"
 #include "pool/pool.h"
 #include "pool/snapshot.h"
 #include "sys/elf.h"
@@ -168,9 +169,9 @@ look(struct take *t, struct pool_member *m, const struct board_seen *slot,
 		return;
 	state_of_look(t, observe_look(&t->p->observe, &m->eye, t->now_ms),
 		ret);
-	/* Nobody looks again before somebody asks again: its descriptors are
-	 * needed for more workers. */
-	if (!is_watched(t->p))
+	/* Where nobody looks again before somebody asks again, its descriptors
+	 * are needed for more workers. */
+	if (!census_is_needed(t->p) && !t->p->patrol)
 		observe_worker_rest(&m->eye);
 }
 
@@ -303,6 +304,8 @@ take_history(struct take *t)
 	s->max_children = p->conf->max_children;
 	s->max_children_reached = p->stats.max_reached;
 	s->slow_requests = (int64_t)p->stats.slow_requests;
+	s->kept = MAX(s->kept, (int64_t)p->starved.kept);
+	s->starved = (int64_t)p->starved.times;
 	s->refused = s->refusing = SNAPSHOT_UNKNOWN;
 	if (p->overload.launch) {
 		s->refused = (int64_t)p->overload.refused;
@@ -380,6 +383,7 @@ snapshot_pool_fields(size_t *ret_n)
 		POOL("max children reached", NUMBER, max_children_reached),
 		POOL("slow requests", NUMBER, slow_requests),
 		POOL("kept processes", NUMBER, kept),
+		POOL("starved", NUMBER, starved),
 		POOL("refused conn", NUMBER, refused),
 		POOL("refusing", NUMBER, refusing),
 		POOL("ended processes", CAUSES, ended),

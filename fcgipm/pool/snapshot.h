@@ -52,6 +52,7 @@ struct snapshot {
 	int64_t max_children, max_children_reached;
 	int64_t slow_requests;
 	int64_t kept;		/* workers held by kept connections at rest */
+	int64_t starved;	/* times that clients waited for these */
 	int64_t refused;	/* connections, with 503 for queue_timeout */
 	int64_t refusing;	/* 1 while that goes on */
 	uint64_t ended[RETIRE_CAUSES];	/* workers */

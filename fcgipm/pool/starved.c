@@ -85,8 +85,7 @@ look_away(struct pool *p)
 
 		if (m->worker.state != WORKER_UP)
 			continue;
-		observe_worker_fini(&m->eye);
-		observe_worker_init(&m->eye, m->worker.pid);
+		observe_worker_rest(&m->eye);
 	}
 }
 

@@ -392,8 +392,8 @@ Test(status, kept_connections_that_starve_a_pool_are_named)
 	expect(w, "www", "listen queue", "1");
 	out = ask(w, "-m", "www", 0);
 	cr_expect(strstr(out, "www: 1 worker is held by kept connections "
-		"without a request while 1 waits; lower the web server's "
-		"keepalive"), "%s", out);
+		"without a request while 1 waits; have the web server "
+		"keep fewer"), "%s", out);
 	free(out);
 	close(other);
 	close(fd);
