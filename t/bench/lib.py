@@ -333,8 +333,9 @@ def start_fcgipm(group, folder, name, settings):
     with open(config, "w") as f:
         f.write("[fcgipm]\ncontrol = %s.control\n" %
                 os.path.join(folder, name))
-        f.write("[%s]\nlisten = %s\nlisten.mode = 0666\n" % (name, address))
-        for key, value in settings.items():
+        f.write("[%s]\n" % name)
+        for key, value in dict({"listen": address, "listen.mode": "0666"},
+                               **settings).items():
             f.write("%s = %s\n" % (key, value))
     with open(log, "w") as f:
         p = group.start([os.path.join(BIN, "fcgipm"), "-c", config],

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# refuse.py - what it costs to tell a client 503 who has waited for longer than
+# queue_timeout (`make bench-pool`): the only worker is busy, crowds come.
+import os
+import socket
+
+import lib
+import rounds
+from lib import HANDLERS, Group, Trouble, median
+from rounds import gate, note
+
+CROWD = 400
+
+
+def connect(address, request):
+    tcp = ":" in address
+    s = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
+    s.settimeout(10)
+    if tcp:
+        host, port = address.split(":")
+        s.connect((host, int(port)))
+    else:
+        s.connect(address)
+    s.sendall(request)
+    return s
+
+
+def refuser_of(supervisor):
+    for pid in lib.children(supervisor):
+        if lib.read("/proc/%d/comm" % pid).startswith("fcgipm-cgi"):
+            return pid
+    raise Trouble("nobody refuses them")
+
+
+def crowd(address, supervisor, group):
+    """us of CPU a client, of the refuser and of all processes."""
+    request = lib.preamble("upload") + lib.NO_BODY
+    all_before = group.cpu()
+    clients = [connect(address, request) for _ in range(CROWD)]
+    answers = [c.recv(4096) for c in clients]
+    refuser = lib.cpu_own(refuser_of(supervisor))
+    for c in clients:
+        c.close()
+    for a in answers:
+        if b"Status: 503" not in a:
+            raise Trouble("a client got: %r" % a[:80])
+    return refuser, group.cpu() - all_before
+
+
+def kind(folder, name, quick, **more):
+    with Group(name) as group:
+        p, address = lib.start_fcgipm(group, folder, name, dict(
+            {"handler": os.path.join(HANDLERS, "upload"),
+             "pm.max_children": 1, "queue_timeout": "50ms"}, **more))
+        address = more.get("listen", address)
+        # A body that does not end.
+        busy = connect(address, lib.preamble("upload"))
+        own, everything, last = [], [], 0
+        for i in range(3 if quick else 21):
+            refuser, used = crowd(address, p.pid, group)
+            # Its start is in the first of them, and it lives on.
+            if i > 0 and refuser > last:
+                own.append((refuser - last) / CROWD * 1e6)
+                everything.append(used / CROWD * 1e6)
+            last = refuser
+        busy.close()
+        gate("refusal: CPU of a client, " + name, median(everything),
+             "%.1f us", at_most=50)
+        note("of these the refuser's, " + name, "%.1f us" % median(own))
+
+
+def refusals(folder, quick):
+    """One process for a crowd; what the supervisor looks at is included."""
+    print()
+    kind(folder, "unix", quick)
+    kind(folder, "tcp", quick, listen="127.0.0.1:%d" % lib.free_port())
+
+
+if __name__ == "__main__":
+    rounds.run("what a refusal costs", [refusals], {}, [])
