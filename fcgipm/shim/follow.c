@@ -1,0 +1,270 @@
+/*
+ * follow.c - the connections of a worker; see follow.h
+ *
+ * Called by shim/shim.  Nothing here allocates, locks or blocks; one thread at
+ * a time uses a connection, any number of them take and give back.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "follow.h"
+
+struct local *local;
+struct fcgipm_view view;
+
+/* The lowest bit that is clear among the first nbits, now set; -1 = none. */
+static int
+take_bit(uint64_t *words, unsigned nbits)
+{
+	uint64_t seen, free;
+	unsigned i, bit;
+
+	for (i = 0; i * WORD_BITS < nbits; i++) {
+		seen = FCGIPM_GET(words[i]);
+		while (~seen) {
+			free = ~seen;
+			bit = (unsigned)__builtin_ctzll(free);
+			if (i * WORD_BITS + bit >= nbits)
+				break;
+			if (__atomic_compare_exchange_n(&words[i], &seen,
+				    seen | UINT64_C(1) << bit, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+				return (int)(i * WORD_BITS + bit);
+		}
+	}
+	return -1;
+}
+
+static void
+clear_bit(uint64_t *words, unsigned bit)
+{
+	__atomic_fetch_and(&words[bit / WORD_BITS],
+		~(UINT64_C(1) << bit % WORD_BITS), __ATOMIC_RELEASE);
+}
+
+static void
+be_blind(void)
+{
+	if (!(FCGIPM_GET(local->slot->flags) & FCGIPM_BLIND))
+		__atomic_fetch_or(&local->slot->flags, FCGIPM_BLIND,
+			__ATOMIC_RELAXED);
+}
+
+static void
+set_state(struct conn *c, enum fcgipm_state state, clockid_t clock)
+{
+	struct fcgipm_cell *cell = c->cell;
+	uint64_t now = fcgipm_now_(clock);
+
+	if (!cell)
+		return;
+	fcgipm_cell_begin_(cell);
+	if (state == FCGIPM_CLOSING || state == FCGIPM_KEPT)
+		FCGIPM_PUT(cell->last, now - FCGIPM_GET(cell->start));
+	FCGIPM_PUT(cell->start, 0);
+	FCGIPM_PUT(cell->since, now);
+	FCGIPM_PUT(cell->state, (uint32_t)state);
+	fcgipm_cell_end_(cell);
+}
+
+static void
+flush_bytes(struct conn *c)
+{
+	(void)FCGIPM_ADD(local->slot->bytes_in, c->bytes_in);
+	(void)FCGIPM_ADD(local->slot->bytes_out, c->bytes_out);
+	c->bytes_in = c->bytes_out = 0;
+}
+
+void
+conn_end(int fd, struct conn *c)
+{
+	if (!c->touched)
+		be_blind();
+	flush_bytes(c);
+	if (c->cell) {
+		fcgipm_cell_begin_(c->cell);
+		FCGIPM_PUT(c->cell->start, 0);
+		FCGIPM_PUT(c->cell->state, (uint32_t)FCGIPM_FREE);
+		fcgipm_cell_end_(c->cell);
+		clear_bit(&local->cells_used, (unsigned)c->cell_index);
+		c->cell = NULL;
+	}
+	__atomic_store_n(&local->conn_at[fd], 0, __ATOMIC_RELEASE);
+	clear_bit(local->conns_used, (unsigned)(c - local->conns));
+	fcgipm_give_place_(&view, local->slot);
+}
+
+void
+conn_begin(int fd)
+{
+	struct conn *c = conn_of(fd);
+	int n = -1;
+
+	if (c) {
+		/* It was closed by a call that we do not see. */
+		be_blind();
+		conn_end(fd, c);
+	}
+	if ((unsigned)fd < FDS_MAX)
+		n = take_bit(local->conns_used, CONNS_MAX);
+	if (n < 0) {
+		be_blind();
+		return;
+	}
+	c = &local->conns[n];
+	memset(c, 0, offsetof(struct conn, in.params));
+	c->cell_index = take_bit(&local->cells_used, view.cells);
+	if (c->cell_index >= 0)
+		c->cell = fcgipm_cell_at_(local->slot,
+			(uint32_t)c->cell_index);
+	fcgipm_take_place_(&view, local->slot);
+	set_state(c, FCGIPM_READING, CLOCK_MONOTONIC_COARSE);
+	__atomic_store_n(&local->conn_at[fd], (uint16_t)(n + 1),
+		__ATOMIC_RELEASE);
+}
+
+/* -- requests ------------------------------------------------------------ */
+
+static void
+request_begin(struct conn *c)
+{
+	struct fcgipm_cell *cell = c->cell;
+
+	c->running++;
+	c->answered = false;
+	if (!cell)
+		return;
+	c->start = fcgipm_now_(CLOCK_MONOTONIC);
+	fcgipm_cell_begin_(cell);
+	FCGIPM_PUT(cell->start, c->start);
+	FCGIPM_PUT(cell->state, (uint32_t)FCGIPM_READING);
+	fcgipm_cell_end_(cell);
+}
+
+/* All parameters are here. */
+static void
+request_known(struct conn *c)
+{
+	struct fcgipm_cell *cell = c->cell;
+	const struct params *p = &c->in.params;
+
+	if (!cell || c->running == 0)
+		return;
+	fcgipm_cell_begin_(cell);
+	fcgipm_put_text_(cell->method, FCGIPM_METHOD_BYTES, p->method,
+		p->method_len);
+	fcgipm_put_text_(cell->uri, FCGIPM_URI_BYTES, p->uri, p->uri_len);
+	FCGIPM_PUT(cell->state, (uint32_t)FCGIPM_BUSY);
+	fcgipm_cell_end_(cell);
+}
+
+static void
+request_end(struct conn *c)
+{
+	flush_bytes(c);
+	fcgipm_count_request_(&view, local->slot);
+	if (c->running > 0 && --c->running > 0)
+		return;
+	c->answered = true;
+	set_state(c, intake_keeps(&c->in) ? FCGIPM_KEPT : FCGIPM_CLOSING, CLOCK_MONOTONIC);
+}
+
+/* n bytes that came, or went. */
+static void
+pass(struct conn *c, bool in, const uint8_t *p, size_t n)
+{
+	enum records_event event;
+	size_t part;
+
+	if (in)
+		c->bytes_in += n;
+	else
+		c->bytes_out += n;
+	for (; n > 0; p += part, n -= part) {
+		part = in ? intake_take(&c->in, p, n, &event) :
+			    outflow_take(&c->out, p, n, &event);
+		if (event == RECORDS_BEGIN)
+			request_begin(c);
+		else if (event == RECORDS_KNOWN)
+			request_known(c);
+		else if (event == RECORDS_END)
+			request_end(c);
+		else if (event == RECORDS_LOST)
+			be_blind();
+	}
+}
+
+/* Answered, and with nothing more to come from the client, it is as good as
+ * closed: some programs close by a system call of their own (libuv). */
+static void
+settle(int fd, struct conn *c)
+{
+	c->touched = true;
+	if (c->eof && c->answered)
+		conn_end(fd, c);
+}
+
+void
+conn_wrote(int fd, struct conn *c, const void *p, ssize_t n)
+{
+	int err = errno;
+
+	if (n > 0)
+		pass(c, false, p, (size_t)n);
+	settle(fd, c);
+	errno = err;
+}
+
+void
+conn_read(int fd, struct conn *c, const void *p, ssize_t n, size_t len)
+{
+	int err = errno;
+
+	if (n > 0)
+		pass(c, true, p, (size_t)n);
+	if (n == 0 && len > 0)
+		c->eof = true;
+	settle(fd, c);
+	errno = err;
+}
+
+static void
+pass_vector(struct conn *c, bool in, const struct iovec *iov, size_t niov,
+	ssize_t n)
+{
+	size_t i, part;
+
+	for (i = 0; n > 0 && i < niov; i++) {
+		part = (size_t)n < iov[i].iov_len ? (size_t)n : iov[i].iov_len;
+		pass(c, in, iov[i].iov_base, part);
+		n -= (ssize_t)part;
+	}
+}
+
+void
+conn_wrote_vector(int fd, struct conn *c, const struct iovec *iov,
+	size_t niov, ssize_t n)
+{
+	int err = errno;
+
+	pass_vector(c, false, iov, niov, n);
+	settle(fd, c);
+	errno = err;
+}
+
+void
+conn_read_vector(int fd, struct conn *c, const struct iovec *iov,
+	size_t niov, ssize_t n)
+{
+	size_t i, len = 0;
+	int err = errno;
+
+	pass_vector(c, true, iov, niov, n);
+	for (i = 0; n == 0 && i < niov; i++)
+		len += iov[i].iov_len;
+	if (len > 0)
+		c->eof = true;
+	settle(fd, c);
+	errno = err;
+}
