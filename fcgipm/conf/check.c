@@ -431,6 +431,34 @@ check_timeouts(const struct conf_pool *p, struct conf_problems *ps)
 	free(folder);
 }
 
+/* It needs the library in the workers, and a socket that loses nothing. */
+static void
+check_accelerate(struct conf_pool *p, struct conf_problems *ps)
+{
+	const char *why = NULL, *instead = "";
+
+	if (!p->accelerate)
+		return;
+	if (p->mode == CONF_MODE_CGI) {
+		/* Written there it is an error. */
+		p->accelerate = false;
+		return;
+	}
+	if (p->observe == CONF_OBSERVE_KERNEL) {
+		why = "with observe = kernel";
+		instead = ", or write observe = auto";
+	} else if (p->chroot) {
+		why = "in a chroot";
+	} else if (p->nlisten > 0 && addr_is_tcp(&p->listen[0])) {
+		why = "over TCP";
+		instead = ", or listen on a path";
+	}
+	if (why && is_set(p, "accelerate"))
+		WARNING(p, "accelerate", "it has no effect %s; remove it%s",
+			why, instead);
+	p->accelerate = !why;
+}
+
 /* How many workers a pool cannot do without. */
 static unsigned
 needed(const struct conf_pool *p)
@@ -501,6 +529,7 @@ check_pool(struct conf_pool *p, struct conf_problems *ps)
 		check_queue(p, ps);
 		check_timeouts(p, ps);
 	}
+	check_accelerate(p, ps);
 }
 
 int

@@ -92,6 +92,7 @@ struct conf_pool {
 	uint64_t max_memory_bytes;	/* of a worker; 0 = any */
 	unsigned max_retiring;		/* worn workers going at once */
 	unsigned observe;		/* enum conf_observe */
+	bool accelerate;		/* only where it has an effect */
 	unsigned threads;		/* of each worker */
 	int64_t queue_timeout_ms;	/* 0 = for ever */
 	int64_t request_terminate_timeout_ms;	/* 0 = never */

@@ -142,6 +142,12 @@ board_free(struct board **b)
 	*b = NULL;
 }
 
+void
+board_accelerate(struct board *b, bool yes)
+{
+	FCGIPM_PUT(head_of(b)->accelerate, (uint32_t)yes);
+}
+
 int
 board_fd(const struct board *b)
 {

@@ -116,6 +116,10 @@ board_accepts(const struct board_seen *s)
 struct board *board_new(unsigned nslots, unsigned nspare, unsigned threads);
 void board_free(struct board **b);
 
+/* Before the first worker: may those that are preloaded into close an answered
+ * connection without a wait?  For unix sockets only, see shim/linger.h. */
+void board_accelerate(struct board *b, bool yes);
+
 /* To be handed on to workers; still the board's. */
 int board_fd(const struct board *b);
 int board_eventfd(const struct board *b);

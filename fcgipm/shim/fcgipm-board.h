@@ -85,7 +85,9 @@ struct fcgipm_head {
 	uint32_t nslots, nspare;
 	uint32_t threads;	/* requests of a process at once, from 1 */
 	uint32_t cells;		/* MIN(threads, FCGIPM_CELLS_MAX) */
-	uint8_t pad[24];
+	uint32_t accelerate;	/* not 0: a unix socket, and no need to wait
+				 * for its clients to close first */
+	uint8_t pad[20];
 	/* All workers: free places, which is threads for each process that
 	 * accepts, less its open connections. */
 	int32_t idle;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "follow.h"
+#include "linger.h"
 
 struct local *local;
 struct fcgipm_view view;
@@ -104,6 +105,7 @@ conn_begin(int fd)
 	if (c) {
 		/* It was closed by a call that we do not see. */
 		be_blind();
+		linger_missed();
 		conn_end(fd, c);
 	}
 	if ((unsigned)fd < FDS_MAX)
@@ -201,7 +203,7 @@ static void
 settle(int fd, struct conn *c)
 {
 	c->touched = true;
-	if (c->eof && c->answered)
+	if (c->eof && c->answered && c->linger != LINGER_READ)
 		conn_end(fd, c);
 }
 
@@ -225,6 +227,8 @@ conn_read(int fd, struct conn *c, const void *p, ssize_t n, size_t len)
 		pass(c, true, p, (size_t)n);
 	if (n == 0 && len > 0)
 		c->eof = true;
+	if (UNLIKELY(c->linger != LINGER_NONE) && len > 0)
+		linger_read(c, n);
 	settle(fd, c);
 	errno = err;
 }
@@ -265,6 +269,7 @@ conn_read_vector(int fd, struct conn *c, const struct iovec *iov,
 		len += iov[i].iov_len;
 	if (len > 0)
 		c->eof = true;
+	c->linger = LINGER_NONE;
 	settle(fd, c);
 	errno = err;
 }

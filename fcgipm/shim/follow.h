@@ -29,6 +29,7 @@ struct conn {
 	bool touched;		/* something was read or written */
 	bool answered;		/* a request was, none is running */
 	bool eof;		/* the client sends no more */
+	uint8_t linger;		/* see linger.h */
 	uint32_t running;	/* requests begun and not ended */
 	uint64_t start;
 	uint64_t bytes_in, bytes_out;	/* not yet in the slot */
@@ -43,6 +44,7 @@ struct local {
 	int32_t pid;
 	struct fcgipm_slot *slot;
 	uint32_t refused;	/* accepts since the stop */
+	uint32_t lingers;	/* see linger.h */
 	uint64_t cells_used;
 	uint64_t conns_used[CONNS_MAX / WORD_BITS];
 	uint16_t conn_at[FDS_MAX];	/* by descriptor: 1 + its number */

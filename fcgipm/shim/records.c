@@ -9,11 +9,15 @@
 #include "records.h"
 
 /* FastCGI 1.0, section 8. */
-enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4 };
-enum { KEEP_CONN = 1, HEADER_LEN = 8 };
+enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5 };
+enum { ROLE_RESPONDER = 1, KEEP_CONN = 1 };
+enum { HEADER_LEN = 8 };
 
 enum param { PARAM_OTHER, PARAM_METHOD, PARAM_URI, PARAM_SCRIPT };
 enum stage { STAGE_LENGTHS, STAGE_NAME, STAGE_VALUE };
+
+/* How far the request is that came first; ODD: something else came too. */
+enum step { STEP_NONE, STEP_PARAMS, STEP_STDIN, STEP_WHOLE, STEP_ODD };
 
 /* -- name-value pairs ---------------------------------------------------- */
 
@@ -152,6 +156,27 @@ feed_params(struct params *a, const uint8_t *p, size_t n)
 
 /* -- records ------------------------------------------------------------- */
 
+/* The header is whole: is this still the one request that is plain? */
+static void
+step_on(struct intake *in)
+{
+	const struct records *r = &in->records;
+	bool last = r->len == 0;
+
+	if (in->step == STEP_NONE && r->type == BEGIN_REQUEST) {
+		in->step = STEP_PARAMS;
+		in->id = r->id;
+	} else if (in->step == STEP_PARAMS && r->type == PARAMS &&
+		r->id == in->id) {
+		in->step = last ? STEP_STDIN : STEP_PARAMS;
+	} else if (in->step == STEP_STDIN && r->type == STDIN &&
+		r->id == in->id) {
+		in->step = last ? STEP_WHOLE : STEP_STDIN;
+	} else {
+		in->step = STEP_ODD;
+	}
+}
+
 /* A part of a record's content. */
 static void
 take_content(struct intake *in, const uint8_t *p, size_t n)
@@ -183,7 +208,7 @@ record_end(const struct records *r, struct intake *in)
 
 /* Bytes of a header; how many were taken. */
 static size_t
-take_header(struct records *r, const uint8_t *p, size_t n)
+take_header(struct records *r, struct intake *in, const uint8_t *p, size_t n)
 {
 	const uint8_t *h = p;
 	size_t part = HEADER_LEN;
@@ -203,8 +228,11 @@ take_header(struct records *r, const uint8_t *p, size_t n)
 		return part;
 	}
 	r->type = h[1];
+	r->id = (uint16_t)(h[2] << 8 | h[3]);
 	r->len = r->left = (uint32_t)h[4] << 8 | h[5];
 	r->padding = h[6];
+	if (in)
+		step_on(in);
 	return part;
 }
 
@@ -229,7 +257,7 @@ take(struct records *r, struct intake *in, const uint8_t *p, size_t n,
 			part = n < r->padding ? n : r->padding;
 			r->padding -= (uint32_t)part;
 		} else {
-			part = take_header(r, p, n);
+			part = take_header(r, in, p, n);
 			if (r->lost)
 				*ret_event = RECORDS_LOST;
 			else if (r->got == 0 && r->left == 0)
@@ -259,4 +287,24 @@ bool
 intake_keeps(const struct intake *in)
 {
 	return in->begin[2] & KEEP_CONN;
+}
+
+static bool
+is_between(const struct records *r)
+{
+	return !r->lost && r->got == 0 && r->left == 0 && r->padding == 0;
+}
+
+bool
+intake_is_over(const struct intake *in)
+{
+	return in->step == STEP_WHOLE && is_between(&in->records) &&
+		in->begin[0] == 0 && in->begin[1] == ROLE_RESPONDER &&
+		!intake_keeps(in);
+}
+
+bool
+outflow_is_over(const struct records *out)
+{
+	return out->type == END_REQUEST && is_between(out);
 }

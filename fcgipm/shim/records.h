@@ -22,6 +22,7 @@ struct records {
 	uint8_t got;		/* bytes of header */
 	uint8_t type;
 	bool lost;		/* these are no records: nothing is read */
+	uint16_t id;
 	uint32_t len, left;	/* content: all of it, and what is to come */
 	uint32_t padding;	/* to come after it */
 };
@@ -43,7 +44,9 @@ struct params {
 /* What a client sends.  All 0 is a connection on which nothing came. */
 struct intake {
 	struct records records;
+	uint8_t step;		/* of the only request, see intake_is_over() */
 	uint8_t begin[3];	/* of the last one: role, flags */
+	uint16_t id;
 	struct params params;	/* last: of no meaning before a request */
 };
 
@@ -68,6 +71,12 @@ size_t outflow_take(struct records *out, const uint8_t *p, size_t n,
 
 /* Does the last request leave the connection open (FCGI_KEEP_CONN)? */
 bool intake_keeps(const struct intake *in);
+
+/* One whole request of a responder, as web servers send it, and not a byte
+ * more: the client has nothing left to say. */
+bool intake_is_over(const struct intake *in);
+/* END_REQUEST and not a byte more. */
+bool outflow_is_over(const struct records *out);
 
 #pragma GCC visibility pop
 

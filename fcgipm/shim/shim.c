@@ -20,6 +20,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@
 
 #include "fcgipm-board.h"
 #include "follow.h"
+#include "linger.h"
 
 #define OURS __attribute__((visibility("default")))
 
@@ -60,6 +62,7 @@ OURS ssize_t __recvfrom_chk(int fd, void *p, size_t len, size_t room,
 #define NEXT_ALL(X) \
 	X(accept) X(accept4) X(read) X(recv) X(recvfrom) X(recvmsg) X(readv) \
 	X(write) X(writev) X(send) X(sendto) X(sendmsg) X(close) \
+	X(poll) X(shutdown) \
 	X(__read_chk) X(__recv_chk) X(__recvfrom_chk)
 
 #define NEXT_DECLARE(name) static __typeof__(&(name)) next_##name;
@@ -219,8 +222,10 @@ before_close(int fd)
 	struct conn *c = conn_of(fd);
 	int err = errno;
 
-	if (c && is_us())
+	if (c && is_us()) {
+		linger_closed(c);
 		conn_end(fd, c);
+	}
 	if (UNLIKELY(fd == FCGIPM_GET(listener_fd)))
 		FCGIPM_PUT(listener_fd, -1);
 	if (UNLIKELY(local && fd == view.eventfd && fd >= 0) &&
@@ -269,6 +274,7 @@ begin(void)
 		munmap(map, sizeof(*local));
 		goto out;
 	}
+	linger_allow(FCGIPM_GET(view.head->accelerate) != 0);
 	local = map;
 out:
 	errno = err;
@@ -309,9 +315,13 @@ accept4(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len, int flags)
 OURS ssize_t
 read(int fd, void *p, size_t len)
 {
-	ssize_t n = NEXT(read)(fd, p, len);
 	struct conn *c = conn_of(fd);
+	ssize_t n = 0;
 
+	if (!c || !linger_skips_read(c)) {
+		n = NEXT(read)(fd, p, len);
+		c = conn_of(fd);
+	}
 	if (c)
 		conn_read(fd, c, p, n, len);
 	return n;
@@ -459,4 +469,46 @@ close(int fd)
 {
 	before_close(fd);
 	return NEXT(close)(fd);
+}
+
+OURS int
+shutdown(int fd, int how)
+{
+	int r = NEXT(shutdown)(fd, how);
+	struct conn *c = conn_of(fd);
+
+	if (c && r == 0 && how == SHUT_WR)
+		linger_shut(c);
+	return r;
+}
+
+/* A wait for one connection to be readable, of one that was shut down. */
+static struct conn *
+lingering(const struct pollfd *fds, nfds_t nfds)
+{
+	struct conn *c = nfds == 1 ? conn_of(fds->fd) : NULL;
+
+	return UNLIKELY(c && c->linger != LINGER_NONE) &&
+			fds->events == POLLIN ? c : NULL;
+}
+
+/* The C library's declaration says that fds is not read. */
+OURS int our_poll(struct pollfd *fds, nfds_t nfds, int timeout)
+	__asm__("poll");
+
+int
+our_poll(struct pollfd *fds, nfds_t nfds, int timeout)
+{
+	struct conn *c = lingering(fds, nfds);
+	int r;
+
+	if (!c)
+		return NEXT(poll)(fds, nfds, timeout);
+	if (linger_skips_poll(c)) {
+		fds->revents = POLLIN | POLLHUP;
+		return 1;
+	}
+	r = NEXT(poll)(fds, nfds, timeout);
+	linger_polled(c, r);
+	return r;
 }

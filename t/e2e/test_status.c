@@ -138,6 +138,7 @@ Test(status, the_tier_is_told_and_why)
 		POOL("header") DYNAMIC "handler = @BIN@/handlers/static\n"
 		POOL("static") DYNAMIC "handler = @T@/children/echo_static\n"
 		POOL("plain") "handler = @BIN@/handlers/hello\n"
+			"accelerate = no\n"
 		POOL("kernel") DYNAMIC "observe = kernel\n"
 			"handler = @BIN@/handlers/hello\n"
 		POOL("cgi") "mode = cgi\nhandler = @BIN@/handlers/hello\n"
@@ -273,7 +274,7 @@ Test(status, states_by_the_kernel)
 /* Nobody looks at this pool but whoever asks for its status. */
 Test(status, states_of_a_static_pool)
 {
-	tell_states("pm.max_children = 1\n", "Running", "Reading",
+	tell_states("pm.max_children = 1\naccelerate = no\n", "Running", "Reading",
 		"Reading", false);
 }
 
@@ -458,7 +459,7 @@ Test(status, the_tables_are_as_wide_as_need_be)
 
 	world_start(w, POOL("www") "handler = @BIN@/handlers/hello\n" ONE
 		POOL("slow") "handler = @BIN@/handlers/sleep\n"
-		"pm.max_children = 2\n");
+		"pm.max_children = 2\naccelerate = no\n");
 	out = ask(w, "-m", NULL, 0);
 	cr_expect(strstr(out, "fcgipm "), "%s", out);
 	cr_expect(strstr(out, "\nPOOL  MANAGER  IDLE"), "%s", out);

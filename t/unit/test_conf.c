@@ -588,6 +588,15 @@ Test(conf, keys_without_effect_are_warned_of)
 			"old"},
 		{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 4\n"
 			"request_terminate_timeout = 5\n", NULL},
+		{HEAD "accelerate = yes\nobserve = kernel\n",
+			":4: [www] accelerate: it has no effect with observe "
+			"= kernel; remove it, or write observe = auto"},
+		{HEAD "observe = kernel\n", NULL},
+		{HEAD "accelerate = no\nobserve = kernel\n", NULL},
+		{"[www]\nlisten = 127.0.0.1:9\nhandler = /bin/true\n"
+			"accelerate = yes\n",
+			":4: [www] accelerate: it has no effect over TCP; "
+			"remove it, or listen on a path"},
 		{HEAD "pm.max_retiring = 2\n",
 			":4: [www] pm.max_retiring: it has no effect without "
 			"pm.max_requests"},
