@@ -16,7 +16,7 @@ HELLO = os.path.join(HANDLERS, "hello")
 WORKERS = 4
 
 
-def supervisor_calls(folder, c, count):
+def supervisor_calls(folder, c, count, connections=8):
     """System calls of the supervisor while count requests are answered."""
     log = os.path.join(folder, "strace")
     p = subprocess.Popen(["strace", "-f", "-o", log, "-p", str(c.main.pid)],
@@ -33,7 +33,7 @@ def supervisor_calls(folder, c, count):
                 last, since = now, time.monotonic()
             time.sleep(0.05)
         before = len(lib.read(log).splitlines())
-        bench(c.address, "hello", 8, count=count)
+        bench(c.address, "hello", connections, count=count)
         return max(0, len(lib.read(log).splitlines()) - before)
     finally:
         p.send_signal(signal.SIGINT)

@@ -14,6 +14,7 @@ import lib
 from lib import Trouble, bench, median
 
 failures = []
+verdicts = []
 
 
 def gate(name, reached, form="%.3f x", at_most=None, at_least=None,
@@ -23,11 +24,12 @@ def gate(name, reached, form="%.3f x", at_most=None, at_least=None,
     good = reached <= limit if at_most is not None else reached >= limit
     if not good:
         failures.append(name)
-    unit = form.partition(" ")[2]
-    print("  %-4s  %-54s asked %s %-9s reached %s%s" % (
+    unit = (form % reached).partition(" ")[2]
+    verdicts.append("  %-4s  %-54s asked %s %-9s reached %s%s" % (
         "PASS" if good else "FAIL", name, "<=" if at_most is not None else
         ">=", "%g %s" % (limit, unit), form % reached,
         "" if stretch is None else "  (stretch %g)" % stretch))
+    print(verdicts[-1])
 
 
 def note(name, text):
@@ -185,11 +187,12 @@ def quiet(sets):
     return lib.voluntary_switches(pids) == before
 
 
-def run(title, parts, programs, versions):
+def run(title, parts, programs, versions, table=False):
     """
     The whole of a benchmark.  parts: functions(folder, quick), which the
     command line picks by name; programs: see lib.need; versions: commands
-    that print theirs.  Exit status 0: every gate passed.
+    that print theirs; table: every verdict once more at the end.  Exit
+    status 0: every gate passed.
     """
     def main():
         p = argparse.ArgumentParser(description=title)
@@ -210,6 +213,8 @@ def run(title, parts, programs, versions):
             for part in parts:
                 if not args.only or part.__name__ in args.only:
                     part(folder, args.quick)
+        if table:
+            print("\n" + "\n".join(verdicts))
         if busy > len(os.sched_getaffinity(0)) / 2:
             print("\nThe machine had a load of %.1f before this began: CPU "
                   "per request holds, requests/s and times say little." % busy)
