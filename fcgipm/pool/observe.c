@@ -600,6 +600,19 @@ observe_init(struct observe *o, struct sockdiag *diag, const int *fds,
 }
 
 void
+observe_reopened(struct observe *o)
+{
+	struct sockdiag_listener l;
+	size_t i;
+
+	for (i = 0; i < o->nlisteners; i++)
+		if (sockdiag_listener_init(&l, o->fds[i]) == 0) {
+			o->listeners[i] = l;
+			o->inos[i] = l.ino;
+		}
+}
+
+void
 observe_fini(struct observe *o)
 {
 	size_t i;

@@ -88,6 +88,9 @@ struct observe_worker {
 int observe_init(struct observe *o, struct sockdiag *diag, const int *fds,
 	size_t n, uid_t uid, gid_t gid);
 void observe_fini(struct observe *o);
+/* One of fds may be another socket by now; as long as none listens, it keeps
+ * to the old one. */
+void observe_reopened(struct observe *o);
 
 /* A process has been started, or is gone. */
 void observe_worker_init(struct observe_worker *w, pid_t pid);

@@ -67,6 +67,7 @@ start_one(struct pool *p, struct pool_member *m)
 	observe_worker_init(&m->eye, w->pid);
 	m->idle = m->worn = false;
 	m->weigh_ms = 0;
+	m->listener = p->guard.ino;
 	p->starting++;
 	p->alive++;
 	return 0;
@@ -145,6 +146,18 @@ retire_some(struct pool *p, const struct policy_decision *d)
 	}
 }
 
+/* Those whose socket is not that of clients any more. */
+static void
+retire_former(struct pool *p)
+{
+	struct pool_member *m;
+
+	for (m = p->members; m < p->members + p->nmembers; m++)
+		if (m->worker.state == WORKER_UP &&
+			guard_is_former(&p->guard, m->listener))
+			retire(p, m, RETIRE_LISTENER);
+}
+
 /* Each told once, until it was not so. */
 static void
 tell_limits(struct pool *p, const struct policy_view *v,
@@ -185,6 +198,13 @@ wait_for_calls(struct pool *p, const struct policy_view *v)
 	wake_on(&p->wake, &w);
 }
 
+static void
+ask_again(int64_t *at_ms, int64_t other_ms)
+{
+	if (other_ms > 0 && (*at_ms == 0 || other_ms < *at_ms))
+		*at_ms = other_ms;
+}
+
 /* true: workers start or leave */
 static bool
 pool_adjust(struct pool *p)
@@ -192,18 +212,20 @@ pool_adjust(struct pool *p)
 	struct policy_view v = {
 		.now_ms = now_ms(),
 		.limits = limits_of(p),
-		.starting = p->starting,
-		.up = p->up,
-		.retiring = p->retiring,
-		.retiring_worn = p->retiring_worn,
 		.idle = POLICY_IDLE_UNKNOWN,
 		.room = p->ops->room(),
 	};
 	struct policy_decision d;
-	int64_t look_ms = 0;
+	int64_t look_ms = 0, guard_ms;
 
 	if (p->stopping)
 		return false;
+	guard_ms = guard_check(p, v.now_ms);
+	retire_former(p);
+	v.starting = p->starting;
+	v.up = p->up;
+	v.retiring = p->retiring;
+	v.retiring_worn = p->retiring_worn;
 	if (census_is_needed(p))
 		look_ms = census_take(p, &v);
 	if (p->memory.short_lives > 0)
@@ -212,8 +234,8 @@ pool_adjust(struct pool *p)
 	start_some(p, &v, &d);
 	retire_some(p, &d);
 	tell_limits(p, &v, &d);
-	if (look_ms > 0 && (d.again_ms == 0 || look_ms < d.again_ms))
-		d.again_ms = look_ms;
+	ask_again(&d.again_ms, look_ms);
+	ask_again(&d.again_ms, guard_ms);
 	if (d.again_ms > 0)
 		loop_timer_set(p->loop, &p->adjust_timer, d.again_ms);
 	else
@@ -255,6 +277,8 @@ check_ready(struct pool *p)
 	if (p->ready || p->up < policy_fill(&l))
 		return;
 	p->ready = true;
+	/* Whoever came up may be gone when the policy is asked. */
+	p->memory.begun = true;
 	p->ops->on_ready(p);
 }
 
@@ -325,6 +349,7 @@ count_out(struct pool *p, struct pool_member *m, enum worker_state before,
 	/* One that falls while it is still at work falls by itself. */
 	bool left = told && (!failed || r->step == RETIRE_LEAVING);
 
+	p->guard.fell = true;
 	p->alive--;
 	p->starting -= before == WORKER_STARTING;
 	p->up -= before == WORKER_UP;
@@ -482,6 +507,7 @@ open_sockets(struct pool *p, char *why, size_t why_size)
 				    "set listen.owner, listen.group or "
 				    "listen.mode", conf->name, a->text);
 	}
+	guard_init(&p->guard, &opts, p->sockets[0].fd);
 	return 0;
 }
 
@@ -508,6 +534,8 @@ on_queue(struct overload *o, unsigned waiting)
 
 	stats_note_look(&p->stats, 0, waiting);
 	starved_note(p, waiting, loop_now(p->loop));
+	if (waiting == 0 && listen_is_shut(&p->sockets[0]))
+		(void)pool_adjust(p);
 }
 
 static void

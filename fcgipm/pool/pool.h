@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/loop.h"
+#include "pool/guard.h"
 #include "pool/observe.h"
 #include "pool/overload.h"
 #include "pool/policy.h"
@@ -45,6 +46,7 @@ struct pool_member {
 	bool worn;		/* due for replacement, because of cause */
 	enum retire_cause cause;
 	int64_t weigh_ms;	/* when its memory is looked at */
+	ino_t listener;		/* the socket it was given */
 };
 
 struct pool {
@@ -56,6 +58,7 @@ struct pool {
 	size_t nsockets;
 	struct pool_member *members;
 	unsigned nmembers;	/* as many as may ever be at once */
+	struct guard guard;		/* of the socket */
 	struct observe observe;
 	struct overload overload;	/* without queue_timeout all zero */
 	struct starved starved;

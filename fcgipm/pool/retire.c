@@ -219,6 +219,7 @@ retire_cause_name(enum retire_cause cause)
 		[RETIRE_TIMEOUT] = "timeout",
 		[RETIRE_RELOAD] = "reload",
 		[RETIRE_OPERATOR] = "operator",
+		[RETIRE_LISTENER] = "listener",
 		[RETIRE_EXIT] = "exit",
 		[RETIRE_CRASH] = "crash",
 	};

@@ -29,6 +29,7 @@ enum retire_cause {
 	RETIRE_TIMEOUT,		/* request_terminate_timeout */
 	RETIRE_RELOAD,		/* the configuration changed */
 	RETIRE_OPERATOR,	/* somebody said so */
+	RETIRE_LISTENER,	/* its socket was shut, others have a new one */
 	/* These are not told to anybody: */
 	RETIRE_EXIT,		/* it left by itself, with status 0 */
 	RETIRE_CRASH,		/* it died by itself */

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,9 +140,9 @@ explain_bind(const struct addr *a, char *why, size_t size)
 
 /* May the path be taken?  0 yes; -1 with why. */
 static int
-check_path(const struct addr *a, char *why, size_t size)
+check_path(const struct addr *a, int64_t patience_ms, char *why, size_t size)
 {
-	int64_t until = now_ms() + PATIENCE_MS;
+	int64_t until = now_ms() + patience_ms;
 	const char *path = addr_path(a);
 	struct stat st;
 	pid_t pid, holder = 0;
@@ -211,7 +212,7 @@ temporary_name(const char *path)
 
 static int
 open_path(const struct addr *a, const struct listen_opts *opts, int fd,
-	struct listen_socket *s, char *why, size_t size)
+	int64_t patience_ms, struct listen_socket *s, char *why, size_t size)
 {
 	struct sockaddr_un tmp = temporary_name(addr_path(a));
 	const char *step = "chown";
@@ -219,7 +220,7 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	mode_t old;
 	int rc;
 
-	if (check_path(a, why, size) < 0)
+	if (check_path(a, patience_ms, why, size) < 0)
 		return -1;
 	/* A leftover of ours; bind says so if it is anything else. */
 	if (lstat(tmp.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
@@ -319,7 +320,8 @@ listen_open(const struct addr *addr, const struct listen_opts *opts,
 		return -1;
 	}
 	if (addr_is_path(addr))
-		rc = open_path(addr, opts, s.fd, &s, ret_why, why_size);
+		rc = open_path(addr, opts, s.fd, PATIENCE_MS, &s, ret_why,
+			why_size);
 	else
 		rc = open_bound(addr, opts, s.fd, ret_why, why_size);
 	if (rc < 0) {
@@ -327,6 +329,59 @@ listen_open(const struct addr *addr, const struct listen_opts *opts,
 		return -1;
 	}
 	*ret_sock = s;
+	return 0;
+}
+
+bool
+listen_is_shut(const struct listen_socket *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLRDHUP);
+}
+
+/* The new one takes the number of the old. */
+static int
+replace(struct listen_socket *s, int fd)
+{
+	int rc = dup3(fd, s->fd, O_CLOEXEC);
+
+	fd_close(&fd);
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+explain_reopen(const struct listen_socket *s, const char *step, char *why,
+	size_t size)
+{
+	snprintf(why, size, "%s: %s: %s", s->addr.text, step, strerror(errno));
+	return -1;
+}
+
+int
+listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
+	char *ret_why, size_t why_size)
+{
+	const struct addr *a = &s->addr;
+	int fd;
+
+	if (addr_is_tcp(a))
+		return listen(s->fd, opts->backlog) == 0 ? 0 :
+			explain_reopen(s, "listen", ret_why, why_size);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return explain_reopen(s, "socket", ret_why, why_size);
+	if (addr_is_path(a) &&
+		open_path(a, opts, fd, 0, s, ret_why, why_size) < 0) {
+		fd_close(&fd);
+		return -1;
+	}
+	if (replace(s, fd) < 0)
+		return explain_reopen(s, "dup3", ret_why, why_size);
+	if (!addr_is_path(a) &&
+		(bind(s->fd, (const struct sockaddr *)&a->sa, a->len) < 0 ||
+			listen(s->fd, opts->backlog) < 0))
+		return explain_reopen(s, "bind", ret_why, why_size);
 	return 0;
 }
 

@@ -37,6 +37,26 @@ struct listen_socket {
 int listen_open(const struct addr *addr, const struct listen_opts *opts,
 	struct listen_socket *ret_sock, char *ret_why, size_t why_size);
 
+/*
+ * listen_is_shut - has somebody who shares it called shutdown(2)?
+ *
+ * A unix socket still says that it listens then, and refuses all the same.
+ */
+bool listen_is_shut(const struct listen_socket *s);
+
+/*
+ * listen_reopen - listens again where it was shut; waits for nobody
+ *
+ * TCP listens again itself, and so do all who share it.  A unix socket becomes
+ * another one with the same number here; who shares the old one keeps that,
+ * and what it has queued.  An abstract address is free when the old one is
+ * closed everywhere: until then the new one is shut, too.
+ *
+ * returns	0; -1 with why
+ */
+int listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
+	char *ret_why, size_t why_size);
+
 /* Removes the path if it is still ours, then closes. */
 void listen_close(struct listen_socket *s);
 /* Removes the path only, so that nobody new finds the socket. */
