@@ -24,8 +24,6 @@
 
 /* For a client to say what he wants, and to stop sending. */
 #define PATIENCE_MS 2000
-/* Clients who are waited for at once; others are closed on as they are. */
-#define OPEN_MAX 256
 /* Of one read.  A request without a body mostly fits. */
 #define CHUNK_BYTES 16384
 
@@ -137,8 +135,7 @@ on_timer(struct loop_timer *t)
 static void
 wait_for(const struct apology *now)
 {
-	struct apology *a = now->all->open < OPEN_MAX ? malloc(sizeof(*a)) :
-							NULL;
+	struct apology *a = malloc(sizeof(*a));
 	int fd = now->fd;
 
 	if (!a) {

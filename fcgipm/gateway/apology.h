@@ -10,6 +10,10 @@
 
 struct loop;
 
+/* Connections of one process that are still sending or have not begun; whoever
+ * comes above waits in the queue. */
+#define APOLOGIES_MAX 500
+
 /* What all apologies of a process have in common. */
 struct apologies {
 	struct loop *loop;	/* borrowed */

@@ -154,11 +154,11 @@ drop_gone(struct work *w)
 		fd_close(&w->gone[--w->ngone]);
 }
 
-/* false: nobody of the order is left. */
+/* false: nobody of the order is left, or there is no room for more. */
 static bool
 refuse_one(struct refuser *r, struct work *w)
 {
-	int fd = take();
+	int fd = r->apologies.open < APOLOGIES_MAX ? take() : -1;
 
 	if (fd < 0)
 		return false;

@@ -4,6 +4,8 @@
  * Called by pool/overload and pool/census, where the queue is looked at
  * anyway: a pool that is not looked at is not looked at for this.
  */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
@@ -39,16 +41,20 @@ static void
 tell(struct pool *p, unsigned waiting, int64_t now)
 {
 	struct starved *s = &p->starved;
+	char again[40] = "";
 
 	if (now < s->tell_ms || s->untold == 0)
 		return;
-	log_warning("pool %s: %u clients wait while %u of %u workers hold "
-		"idle connections that the web server keeps open (%llu times "
-		"since last told); have it keep fewer than there are workers: "
-		"nginx without fastcgi_keep_conn or with a smaller keepalive, "
-		"Apache without enablereuse=on or with a smaller max",
-		p->conf->name, waiting, s->kept, p->up,
-		(unsigned long long)s->untold);
+	if (s->untold > 1)
+		snprintf(again, sizeof(again), ", the %lluth time",
+			(unsigned long long)s->times);
+	log_warning("pool %s: %u client%s while %u of %u workers hold idle "
+		"connections that the web server keeps open%s; have it keep "
+		"fewer than there are workers: nginx without "
+		"fastcgi_keep_conn or with a smaller keepalive, Apache "
+		"without enablereuse=on or with a smaller max", p->conf->name,
+		waiting, waiting == 1 ? " waits" : "s wait", s->kept, p->up,
+		again);
 	s->untold = 0;
 	s->tell_ms = now + TELL_MS;
 }

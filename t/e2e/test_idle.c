@@ -145,6 +145,42 @@ Test(idle, a_dynamic_pool_is_not_called_for_each_request, .timeout = 120)
 	world_close(&w);
 }
 
+/* Its queue is looked at while somebody may be in it. */
+#define MINDED                                                                \
+	"[www]\n"                                                             \
+	"listen = @DIR@/www.sock\n"                                           \
+	"handler = @BIN@/handlers/hello\n"                                    \
+	"queue_timeout = 40s\n"
+
+Test(idle, a_pool_whose_queue_is_minded_sleeps, .timeout = 60)
+{
+	check_idle(MINDED, NULL);
+}
+
+/* Once when somebody comes, and once 250 ms later. */
+Test(idle, a_minded_pool_wakes_up_twice_in_its_time, .timeout = 120)
+{
+	struct world *w = world_open();
+	int64_t since_ms;
+	struct answer a;
+	long before, calls;
+	int i;
+
+	world_start(w, MINDED);
+	settle(w);
+	before = world_sleeps(w->pid);
+	since_ms = world_now_ms();
+	for (i = 0; i < 2000; i++) {
+		a = client_script(w, "www.sock", NULL, NULL);
+		answer_expect(&a, "Hello");
+		answer_free(&a);
+	}
+	calls = world_sleeps(w->pid) - before;
+	cr_expect_leq(calls, 2 * (1 + (world_now_ms() - since_ms) / 250),
+		"%ld", calls);
+	world_close(&w);
+}
+
 /* 0 system calls of the supervisor per request: it never wakes up. */
 Test(idle, requests_do_not_wake_the_supervisor, .timeout = 60)
 {
