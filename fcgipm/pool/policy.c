@@ -129,15 +129,21 @@ allowance(struct policy_memory *m, const struct policy_view *v)
 	return less(rate, m->replaced);
 }
 
-/* The same for a load that grows: it doubles from second to second. */
+/* The same for a load that grows: it doubles from second to second, except that
+ * on demand somebody waits for each already. */
 static unsigned
 growth(struct policy_memory *m, const struct policy_view *v)
 {
 	int64_t age_ms = v->now_ms - m->spawn_ms;
+	unsigned max = v->limits.max_spawn_rate;
 
 	if (m->spawn_rate == 0 || age_ms >= SECOND_MS) {
-		m->spawn_rate = m->spawn_rate == 0 || age_ms >= 2 * SECOND_MS ?
-			1 : MIN(m->spawn_rate * 2, v->limits.max_spawn_rate);
+		if (v->limits.pm == POLICY_ONDEMAND)
+			m->spawn_rate = max;
+		else if (m->spawn_rate == 0 || age_ms >= 2 * SECOND_MS)
+			m->spawn_rate = 1;
+		else
+			m->spawn_rate = MIN(m->spawn_rate * 2, max);
 		m->spawn_ms = v->now_ms;
 		m->spawned = 0;
 	}

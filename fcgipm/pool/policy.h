@@ -118,7 +118,8 @@ struct policy_decision {
  *		second without need begins at 1 again.  Above max_spare for a
  *		second: one leaves, each second.  Fewer than min_spare workers
  *		at all are deaths, and replaced as such.
- * ondemand	the same with no spare ones; those of idle_long leave
+ * ondemand	one for each connection that waits, up to max_spawn_rate a
+ *		second, and no spare ones; those of idle_long leave
  * unknown idle	more for connections that wait only, never fewer
  * worn		the number is exceeded by a replacement, and when it is up one
  *		of the worn goes; at most max_retiring at once.  A spare worker

@@ -64,28 +64,30 @@ leave_alone(struct retire *r)
 		(long long)r->conf->stop_timeout_ms / 1000);
 }
 
-/* SIGSTOP took effect; an end is told by the pidfd, as ever. */
-static bool
+/* 1: SIGSTOP took effect; 0: not yet; -1: it has ended, as its pidfd tells. */
+static int
 is_stopped(const struct retire *r)
 {
 	siginfo_t si = {0};
 
-	return waitid(P_PIDFD, (id_t)r->w->pidfd, &si, WSTOPPED | WNOHANG) ==
-			0 && si.si_pid != 0;
+	if (waitid(P_PIDFD, (id_t)r->w->pidfd, &si, WSTOPPED | WNOHANG) < 0)
+		return -1;
+	return si.si_pid != 0;
 }
 
-static bool
+static int
 wait_stopped(const struct retire *r)
 {
 	const struct timespec pause = {.tv_nsec = STOP_TRY_NS};
-	int i;
+	int i, stopped;
 
 	for (i = 0; i < STOP_TRIES; i++) {
-		if (is_stopped(r))
-			return true;
+		stopped = is_stopped(r);
+		if (stopped != 0)
+			return stopped;
 		(void)nanosleep(&pause, NULL);
 	}
-	return false;
+	return 0;
 }
 
 /* Without a connection, and yet not waiting for one: what a program does behind
@@ -124,21 +126,35 @@ decide(struct retire *r)
 	come_back(r, LEAVE_MS);
 }
 
+static bool
+has_ended(const struct retire *r)
+{
+	siginfo_t si = {0};
+
+	return waitid(P_PIDFD, (id_t)r->w->pidfd, &si,
+		       WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid != 0;
+}
+
 static void
 look_and_stop(struct retire *r)
 {
-	const struct observe_seen *seen = observe_look(r->observe, r->eye,
-		loop_now(r->loop));
+	const struct observe_seen *seen;
+	int stopped;
 
+	/* Where many leave at once, most are about to be buried. */
+	if (has_ended(r))
+		return;
+	seen = observe_look(r->observe, r->eye, loop_now(r->loop));
 	if (seen->state != OBSERVE_IDLE && seen->may_hold) {
 		leave_alone(r);
 		return;
 	}
 	r->step = RETIRE_STOPPING;
 	send_signal(r, SIGSTOP);
-	if (wait_stopped(r))
+	stopped = wait_stopped(r);
+	if (stopped > 0)
 		decide(r);
-	else
+	else if (stopped == 0)
 		come_back(r, FIRST_PAUSE_MS);
 }
 
@@ -146,12 +162,16 @@ static void
 on_timer(struct loop_timer *timer)
 {
 	struct retire *r = container_of(timer, struct retire, timer);
+	int stopped;
 
-	if (r->step != RETIRE_STOPPING)
+	if (r->step != RETIRE_STOPPING) {
 		look_and_stop(r);
-	else if (is_stopped(r))
+		return;
+	}
+	stopped = is_stopped(r);
+	if (stopped > 0)
 		decide(r);
-	else
+	else if (stopped == 0)
 		leave_alone(r);
 }
 

@@ -77,6 +77,17 @@ flush_bytes(struct conn *c)
 	c->bytes_in = c->bytes_out = 0;
 }
 
+bool
+conns_are_open(void)
+{
+	size_t i;
+
+	for (i = 0; i < CONNS_MAX / WORD_BITS; i++)
+		if (FCGIPM_GET(local->conns_used[i]))
+			return true;
+	return false;
+}
+
 void
 conn_end(int fd, struct conn *c)
 {

@@ -65,6 +65,10 @@ conn_of(int fd)
 	return n ? &local->conns[n - 1] : NULL;
 }
 
+/* Does any thread serve one?  By our own count: another process of the pool may
+ * write what it likes onto the board. */
+bool conns_are_open(void);
+
 /* fd was accepted, and is about to be closed. */
 void conn_begin(int fd);
 void conn_end(int fd, struct conn *c);

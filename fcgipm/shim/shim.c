@@ -154,7 +154,7 @@ must_leave(int fd)
 		return false;
 	/* It may be main() who asks, and by returning would end the threads
 	 * that are in the middle of a request. */
-	while (FCGIPM_GET(local->slot->open) > 0)
+	while (conns_are_open())
 		nanosleep(&moment, NULL);
 	/* One that does not leave shall not keep a core busy with asking. */
 	if (FCGIPM_ADD(local->refused, 1) > 100)

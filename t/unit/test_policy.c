@@ -521,15 +521,23 @@ Test(policy, ondemand_has_none_at_rest)
 			     .pm = POLICY_ONDEMAND, .max_children = 3}), 0);
 }
 
-Test(policy, ondemand_starts_one_for_each_that_waits_at_a_doubling_rate)
+Test(policy, ondemand_starts_one_for_each_that_waits)
 {
 	struct policy_memory m = {0};
+	struct policy_view v = ondemand(0, 0, 0, 0, 3);
 
-	cr_expect_eq(decide(&m, ondemand(0, 0, 0, 0, 5)).start, 1);
-	cr_expect_eq(decide(&m, ondemand(10, 1, 0, 0, 5)).start, 0);
-	cr_expect_eq(decide(&m, ondemand(1000, 0, 1, 0, 4)).start, 2);
-	cr_expect_eq(decide(&m, ondemand(2000, 0, 3, 0, 2)).start, 2);
-	cr_expect_eq(decide(&m, ondemand(3000, 0, 5, 1, 1)).start, 0,
+	v.limits.max_spawn_rate = 4;
+	cr_expect_eq(decide(&m, v).start, 3);
+	v.starting = 3;
+	v.queue = 5;
+	v.now_ms = 10;
+	cr_expect_eq(decide(&m, v).start, 1, "four in a second");
+	v.starting = 0;
+	v.up = 4;
+	v.queue = 2;
+	v.now_ms = 1000;
+	cr_expect_eq(decide(&m, v).start, 2);
+	cr_expect_eq(decide(&m, ondemand(3000, 0, 6, 1, 1)).start, 0,
 		"it has one idle");
 	m = (struct policy_memory){0};
 	cr_expect_eq(decide(&m, ondemand(0, 0, 0, -1, 1)).start, 1,
