@@ -259,6 +259,8 @@ static const struct {
 	{"daemonize", "start fcgipm with -D"},
 	{"pm.status_path", "this release has no status page"},
 	{"ping.path", "use fcgipmctl ping"},
+	{"request_slowlog_trace_depth", "leave it out: it is 64"},
+	{"request_terminate_timeout_track_finished", "leave it out"},
 	{"access.log", "let the web server log requests"},
 	{"access.format", "let the web server log requests"},
 	{"catch_workers_output", "leave it out: output always goes to log"},

@@ -32,10 +32,11 @@
 /* Until a board that the kernel contradicts is looked at again. */
 #define DOUBT_MS 1000
 
-/* A worker that tells nothing, or the request of a place on the board. */
+/* A worker that tells nothing. */
 struct watched {
 	pid_t pid;		/* it began with this one */
 	struct timeout_clock clock;
+	bool disturbed;		/* by the slow log's tool, since the last look */
 };
 
 struct patrol {
@@ -284,6 +285,22 @@ walk_board(struct patrol *r, int64_t now, int64_t *next)
 
 /* -- by the kernel --------------------------------------------------------- */
 
+/* One more look; false when no clock runs. */
+static bool
+follow(struct watched *w, const struct observe_seen *seen, int64_t now)
+{
+	struct timeout_sight s = {.connection = seen->oldest,
+		.waits = seen->waits};
+
+	if (s.connection != 0 && !s.waits) {
+		s.reads = inspect_reads(seen->oldest_pid);
+		s.sleeps = inspect_sleeps(seen->oldest_pid);
+	}
+	timeout_follow(&w->clock, &s, w->disturbed, now);
+	w->disturbed = false;
+	return w->clock.since_ms != 0;
+}
+
 static void
 judge_member(struct patrol *r, struct pool_member *m, int64_t now,
 	int64_t *next)
@@ -293,18 +310,16 @@ judge_member(struct patrol *r, struct pool_member *m, int64_t now,
 		&m->eye, now);
 	struct found f = {.m = m, .pid = seen->oldest_pid, .method = "",
 		.uri = "", .doing = "with a connection"};
-	struct timeout_sight s = {.connection = seen->oldest,
-		.waits = seen->waits};
+	bool told;
 
 	if (w->pid != m->worker.pid)
 		*w = (struct watched){.pid = m->worker.pid};
-	if (s.connection != 0 && !s.waits)
-		s.counted = inspect_progress(f.pid, &s.reads, &s.sleeps) == 0;
-	timeout_follow(&w->clock, &s, now);
-	if (w->clock.since_ms == 0)
+	if (!follow(w, seen, now))
 		return;
-	w->clock.told = judge(r, &f, w->clock.since_ms, w->clock.told, now,
-		next);
+	told = w->clock.told;
+	w->clock.told = judge(r, &f, w->clock.since_ms, told, now, next);
+	w->disturbed = w->clock.told != told ||
+		(r->slowlog && slowlog_looks_at(r->slowlog, f.pid));
 }
 
 /* -- the rounds ------------------------------------------------------------ */

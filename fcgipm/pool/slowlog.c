@@ -193,3 +193,9 @@ slowlog_tell(struct slowlog *l, const struct slowlog_entry *e)
 	l->text = waiting;
 	l->len = waiting_len;
 }
+
+bool
+slowlog_looks_at(const struct slowlog *l, pid_t pid)
+{
+	return backtrace_runs(&l->backtrace) && l->backtrace.target == pid;
+}

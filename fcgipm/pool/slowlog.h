@@ -8,6 +8,7 @@
 #ifndef FCGIPM_POOL_SLOWLOG_H
 #define FCGIPM_POOL_SLOWLOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -41,5 +42,8 @@ void slowlog_close(struct slowlog **l);
 /* Writes an entry now, or within ten seconds, when a tool has told where the
  * process is.  That is asked of one process of the pool at a time. */
 void slowlog_tell(struct slowlog *l, const struct slowlog_entry *e);
+
+/* Is a tool looking at this process? */
+bool slowlog_looks_at(const struct slowlog *l, pid_t pid);
 
 #endif

@@ -37,26 +37,27 @@ timeout_pause(const struct timeout_limits *l, bool exact)
 	return exact ? least : MIN(least / 2, (int64_t)LOOK_MS);
 }
 
-/* Since the last look; what is not known may have been. */
+/* What is not known may have. */
 static bool
-may_have_read(const struct timeout_sight *was, const struct timeout_sight *is)
+may_have_grown(uint64_t was, uint64_t is)
 {
-	return !was->counted || !is->counted ||
-		(was->reads != is->reads && was->sleeps != is->sleeps);
+	return was != is || was == TIMEOUT_UNKNOWN;
 }
 
 void
 timeout_follow(struct timeout_clock *c, const struct timeout_sight *s,
-	int64_t now)
+	bool disturbed, int64_t now)
 {
 	if (s->connection == 0 || s->waits) {
 		*c = (struct timeout_clock){0};
 		return;
 	}
-	if (c->since_ms == 0 || c->last.connection != s->connection ||
-		may_have_read(&c->last, s)) {
+	if (c->last.connection != s->connection) {
+		*c = (struct timeout_clock){.since_ms = now};
+	} else if (may_have_grown(c->last.reads, s->reads) &&
+		may_have_grown(c->last.sleeps, s->sleeps)) {
 		c->since_ms = now;
-		c->told = false;
+		c->told = c->told && disturbed;
 	}
 	c->last = *s;
 }

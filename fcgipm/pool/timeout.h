@@ -39,11 +39,13 @@ enum timeout_verdict timeout_judge(const struct timeout_limits *l,
  */
 int64_t timeout_pause(const struct timeout_limits *l, bool exact);
 
+#define TIMEOUT_UNKNOWN UINT64_MAX
+
 /* What a look at a process shows that tells nothing by itself. */
 struct timeout_sight {
 	ino_t connection;	/* the one it holds for longest; 0 = none */
 	bool waits;		/* for bytes, perhaps of a client */
-	bool counted;		/* the next two are known */
+	/* What is not known is TIMEOUT_UNKNOWN. */
 	uint64_t reads;		/* calls of read(2) it made */
 	uint64_t sleeps;	/* times it went to sleep */
 };
@@ -63,8 +65,11 @@ struct timeout_clock {
  * worker waits for no bytes, and begins anew when it may have had the next
  * request: for that it has to read, and, as a client sends it after the
  * answer, to sleep.
+ *
+ * disturbed	a tool has made it sleep since the last look: that brings no
+ *		other request to be told of
  */
 void timeout_follow(struct timeout_clock *c, const struct timeout_sight *s,
-	int64_t now);
+	bool disturbed, int64_t now);
 
 #endif

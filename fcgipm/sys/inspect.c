@@ -234,24 +234,28 @@ inspect_report(pid_t pid, FILE *out)
 		report_task(pid, tids[i], out);
 }
 
-int
-inspect_progress(pid_t pid, uint64_t *ret_reads, uint64_t *ret_sleeps)
+uint64_t
+inspect_reads(pid_t pid)
+{
+	char *text = read_entry(pid, 0, "io");
+	uint64_t n = UINT64_MAX;
+
+	if (text)
+		(void)find_number(text, "syscr: ", &n);
+	free(text);
+	return n;
+}
+
+uint64_t
+inspect_sleeps(pid_t pid)
 {
 	pid_t tids[TASKS_MAX];
+	size_t n = list_tasks(pid, tids, TASKS_MAX), i;
 	uint64_t sum = 0, one = 0;
-	char *text = read_entry(pid, 0, "io");
-	size_t n, i;
+	char *text;
 
-	if (!text)
-		return -1;
-	*ret_reads = 0;
-	(void)find_number(text, "syscr: ", ret_reads);
-	free(text);
-	n = list_tasks(pid, tids, TASKS_MAX);
-	if (n == TASKS_MAX) {
-		errno = E2BIG;
-		return -1;
-	}
+	if (n == 0 || n == TASKS_MAX)
+		return UINT64_MAX;
 	for (i = 0; i < n; i++) {
 		text = read_entry(pid, tids[i], "status");
 		if (text && find_number(text, "\nvoluntary_ctxt_switches:",
@@ -259,6 +263,5 @@ inspect_progress(pid_t pid, uint64_t *ret_reads, uint64_t *ret_sleeps)
 			sum += one;
 		free(text);
 	}
-	*ret_sleeps = sum;
-	return 0;
+	return sum;
 }

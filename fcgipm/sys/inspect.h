@@ -24,13 +24,10 @@ void inspect_report(pid_t pid, FILE *out);
 /* The name of a system call; NULL when it has none here. */
 const char *inspect_call_name(long nr);
 
-/*
- * inspect_progress - counts that grow while it gets on
- *
- * ret_reads	calls of read(2) and its kin, not those of recv(2)
- * ret_sleeps	times that a task went to sleep
- * returns	0, or -1 with errno: E2BIG for 32 tasks and more
- */
-int inspect_progress(pid_t pid, uint64_t *ret_reads, uint64_t *ret_sleeps);
+/* Counts that grow while it gets on; UINT64_MAX when one cannot be seen.
+ * Calls of read(2) and its kin, not those of recv(2). */
+uint64_t inspect_reads(pid_t pid);
+/* Times that a task of it went to sleep; not of one with 32 tasks or more. */
+uint64_t inspect_sleeps(pid_t pid);
 
 #endif

@@ -10,6 +10,8 @@ $| = 1;
 
 while ($request->Accept() >= 0) {
     my $how = $ENV{QUERY_STRING} // '';
+    # What is left of a request ends a connection that is kept.
+    1 while read STDIN, my $body, 65536;
     print "Content-Type: text/plain\r\n\r\npid: $$\n\n";
     sleep 1000 while $how eq 'sleep';
     1 while $how eq 'spin';

@@ -3,6 +3,7 @@
  *
  *	random=N	overwrites the whole board N times with random bytes
  *	supervisor	every number of the board is the supervisor's pid
+ *	late=PID	this process has a request since ever, says every slot
  *	size		truncates and extends the board
  *	wake=MS		writes the eventfd as fast as it can
  *	shout=N		N bytes on stderr without a line end
@@ -18,6 +19,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "fcgipm-board.h"
 
 static int boardfd = -1, eventfd = -1;
 static uint64_t *board;
@@ -80,6 +83,26 @@ name_supervisor(void)
 }
 
 static void
+name_late(long pid)
+{
+	struct fcgipm_head *h = (void *)board;
+	uint8_t *at = (uint8_t *)(h + 1);
+	struct fcgipm_slot *s;
+	struct fcgipm_cell *c;
+	uint32_t i;
+
+	for (i = 0; i < h->nslots + h->nspare; i++) {
+		s = (void *)at;
+		c = (void *)(s + 1);
+		s->pid = (int32_t)pid;
+		s->owner = 0;
+		c->start = 1;
+		c->state = FCGIPM_BUSY;
+		at = (uint8_t *)(c + h->cells);
+	}
+}
+
+static void
 resize(void)
 {
 	if (ftruncate(boardfd, 0) < 0 && ftruncate(boardfd, 1) < 0 &&
@@ -121,6 +144,8 @@ obey(const char *what, long n)
 		overwrite((unsigned long)n);
 	else if (strcmp(what, "supervisor") == 0)
 		name_supervisor();
+	else if (strncmp(what, "late", 4) == 0)
+		name_late(n);
 	else if (strcmp(what, "size") == 0)
 		resize();
 	else if (strncmp(what, "wake", 4) == 0)

@@ -28,7 +28,8 @@ struct story {
 	const struct kind *kind;
 	struct world *w;
 	int fd;			/* of the client whose request never ends */
-	bool cut;
+	int busy;		/* one request after the other comes over it,
+				 * -1 = none */
 };
 
 /* A request for /WAY?token=secret; NULL is one that is answered. */
@@ -86,9 +87,14 @@ is_cut(void *arg)
 	struct story *s = arg;
 	char block[65536];
 	ssize_t n;
+	int i;
 
 	if (!s->kind->crowded)
 		(void)ask(s->kind, s->w);
+	for (i = 0; s->busy >= 0 && i < 20; i++) {
+		begin(s->kind, s->busy, KEEP, NULL);
+		(void)read_pid(s->busy);
+	}
 	do
 		n = recv(s->fd, block, sizeof(block), MSG_DONTWAIT);
 	while (n > 0);
@@ -131,14 +137,15 @@ expect_lines(struct world *w, const char *text, size_t times)
 	world_until(has_lines, &l, text);
 }
 
-/* One connection is kept all the time, for longer than any request may take,
- * and one worker is left to serve others. */
+/* One connection is kept all the time, for longer than any request may take:
+ * now without a request, now with one after the other.  One worker is left to
+ * serve others. */
 static void
 end_all(const struct kind *k)
 {
 	struct world *w = start(k, 3, "request_terminate_timeout = 500ms\n");
 	int kept = -1;
-	struct story s = {.kind = k, .w = w};
+	struct story s = {.kind = k, .w = w, .busy = -1};
 	char line[100];
 	size_t i;
 	long pid = 0;
@@ -151,6 +158,7 @@ end_all(const struct kind *k)
 	for (i = 0; k->ways[i]; i++) {
 		s.fd = client_connect(w, "www.sock");
 		begin(k, s.fd, 0, k->ways[i]);
+		s.busy = i % 2 ? kept : -1;
 		world_until(is_cut, &s, k->ways[i]);
 		close(s.fd);
 		if (k->kernel)
@@ -226,7 +234,8 @@ Test(timeout, perl, .timeout = 60)
 
 Test(timeout, php, .timeout = 60)
 {
-	struct kind k = {.handler = "/usr/bin/php-cgi", .keys = "",
+	struct kind k = {.handler = "/usr/bin/php-cgi",
+		.keys = "env[PHP_FCGI_MAX_REQUESTS] = 0\n",
 		.script = world_child("late.php"), .ways = script_ways};
 
 	end_all(&k);
@@ -245,7 +254,7 @@ Test(timeout, one_of_a_family, .timeout = 60)
 
 	for (i = 0; i < 2; i++) {
 		struct world *w;
-		struct story s = {.kind = &k};
+		struct story s = {.kind = &k, .busy = -1};
 		pid_t before[4], after[4];
 
 		k.kernel = i;
@@ -270,7 +279,7 @@ Test(timeout, below_a_shell, .timeout = 60)
 	const char *script = world_script(w, "late.sh",
 		"#!/bin/sh\n@T@/children/late\nexit $?\n");
 	const struct kind k = {.handler = script, .keys = ""};
-	struct story s = {.kind = &k, .w = w};
+	struct story s = {.kind = &k, .w = w, .busy = -1};
 	char ini[600];
 
 	snprintf(ini, sizeof(ini), "[fcgipm]\nlog_level = debug\n"
@@ -297,13 +306,63 @@ Test(timeout, a_client_that_stalls, .timeout = 60)
 	static const char *const params[] = {"REQUEST_METHOD=POST",
 		"REQUEST_URI=/stalls", "CONTENT_LENGTH=10", NULL};
 	struct world *w = start(&k, 2, "request_terminate_timeout = 500ms\n");
-	struct story s = {.kind = &k, .w = w};
+	struct story s = {.kind = &k, .w = w, .busy = -1};
 
 	s.fd = client_connect(w, "www.sock");
 	client_begin(s.fd, 1, 0, params);
 	world_until(is_cut, &s, "a body that never comes");
 	close(s.fd);
 	expect_lines(w, ": POST /stalls has taken ", 1);
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* Of the only worker of a pool. */
+static long
+pid_of(struct world *w, const char *address, const char *query)
+{
+	struct answer a = client_script(w, address, NULL, query);
+	long pid = answer_number(&a, "pid");
+
+	answer_free(&a);
+	return pid;
+}
+
+/* A worker may say on the board whose request it likes is late: nobody is
+ * ended by it, and it itself only while it has a connection. */
+Test(timeout, a_liar_ends_nobody, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"), .keys = ""};
+	struct world *w = world_open();
+	struct story s = {.kind = &k, .w = w, .busy = -1};
+	long victims[3];
+	char query[40];
+	size_t i;
+
+	world_start(w, "[fcgipm]\nlog_level = debug\n"
+		"[liar]\nlisten = @DIR@/liar.sock\npm.max_children = 1\n"
+		"handler = @T@/children/spoil\n"
+		"request_terminate_timeout = 400ms\n"
+		"[other]\nlisten = @DIR@/other.sock\npm.max_children = 1\n"
+		"handler = @T@/children/late\n"
+		"[www]\nlisten = @DIR@/www.sock\npm.max_children = 2\n"
+		"handler = @T@/children/late\n"
+		"request_terminate_timeout = 800ms\n");
+	victims[0] = pid_of(w, "other.sock", NULL);
+	victims[1] = w->pid;
+	victims[2] = pid_of(w, "liar.sock", NULL);
+	for (i = 0; i < 3; i++) {
+		snprintf(query, sizeof(query), "late=%ld", victims[i]);
+		cr_expect_eq(pid_of(w, "liar.sock", query), victims[2]);
+		/* For so long it was looked at. */
+		s.fd = client_connect(w, "www.sock");
+		begin(&k, s.fd, 0, "sleep");
+		world_until(is_cut, &s, "sleep");
+		close(s.fd);
+		expect_lines(w, ": the worker is killed", i + 1);
+		cr_expect(world_alive((pid_t)victims[i]), "%zu", i);
+	}
+	cr_expect_eq(world_log_count(w, "has taken "), 3, "all of www");
 	w->fds = 0;
 	world_close(&w);
 }

@@ -69,24 +69,25 @@ follow(const struct sight *rows, size_t n)
 	for (i = 0; i < n; i++) {
 		int64_t now = 1000 * (int64_t)(i + 1);
 
-		timeout_follow(&c, &rows[i].s, now);
+		timeout_follow(&c, &rows[i].s, false, now);
 		cr_expect_eq(c.since_ms, rows[i].ran < 0 ? 0 :
 				now - rows[i].ran, "%s: since %lld",
 			rows[i].why, (long long)c.since_ms);
 	}
 }
 
+#define UNKNOWN TIMEOUT_UNKNOWN
 #define FOLLOW(rows) follow(rows, sizeof(rows) / sizeof((rows)[0]))
 
 Test(timeout, times_one_that_hangs)
 {
 	static const struct sight asleep[] = {
-		{"no connection", {0, false, true, 5, 5}, -1},
-		{"one", {7, false, true, 6, 6}, 0},
-		{"in one call", {7, false, true, 6, 6}, 1000},
-		{"goes on sleeping, reads nothing", {7, false, true, 6, 9},
+		{"no connection", {0, false, 5, 5}, -1},
+		{"one", {7, false, 6, 6}, 0},
+		{"in one call", {7, false, 6, 6}, 1000},
+		{"goes on sleeping, reads nothing", {7, false, 6, 9},
 			2000},
-		{"reads a file, does not sleep", {7, false, true, 99, 9},
+		{"reads a file, does not sleep", {7, false, 99, 9},
 			3000},
 	};
 
@@ -96,13 +97,13 @@ Test(timeout, times_one_that_hangs)
 Test(timeout, does_not_time_one_that_is_idle_or_may_be)
 {
 	static const struct sight kept[] = {
-		{"at work", {7, false, true, 6, 6}, 0},
-		{"at work", {7, false, true, 6, 6}, 1000},
-		{"waits for bytes", {7, true, true, 7, 7}, -1},
+		{"at work", {7, false, 6, 6}, 0},
+		{"at work", {7, false, 6, 6}, 1000},
+		{"waits for bytes", {7, true, 7, 7}, -1},
 		{"at work, again the same connection",
-			{7, false, true, 7, 7}, 0},
-		{"another one", {8, false, true, 7, 7}, 0},
-		{"none", {0, false, true, 7, 7}, -1},
+			{7, false, 7, 7}, 0},
+		{"another one", {8, false, 7, 7}, 0},
+		{"none", {0, false, 7, 7}, -1},
 	};
 
 	FOLLOW(kept);
@@ -111,14 +112,37 @@ Test(timeout, does_not_time_one_that_is_idle_or_may_be)
 Test(timeout, begins_anew_with_what_may_be_the_next_request)
 {
 	static const struct sight busy[] = {
-		{"at work", {7, false, true, 6, 6}, 0},
-		{"has read and slept", {7, false, true, 8, 8}, 0},
-		{"has read and slept", {7, false, true, 10, 10}, 0},
-		{"the same", {7, false, true, 10, 10}, 1000},
-		{"cannot be seen", {7, false, false, 0, 0}, 0},
-		{"can be again", {7, false, true, 10, 10}, 0},
-		{"the same", {7, false, true, 10, 10}, 1000},
+		{"at work", {7, false, 6, 6}, 0},
+		{"has read and slept", {7, false, 8, 8}, 0},
+		{"has read and slept", {7, false, 10, 10}, 0},
+		{"the same", {7, false, 10, 10}, 1000},
+		{"cannot be seen", {7, false, UNKNOWN, UNKNOWN}, 0},
+		{"can be again", {7, false, 10, 10}, 0},
+		{"the same", {7, false, 10, 10}, 1000},
+		{"reads are unknown, it sleeps", {7, false, UNKNOWN, 10},
+			2000},
+		{"reads are unknown, it slept again", {7, false, UNKNOWN, 11},
+			0},
 	};
 
 	FOLLOW(busy);
+}
+
+Test(timeout, knows_sleeps_that_a_tool_made)
+{
+	struct timeout_clock c = {0};
+	struct timeout_sight s = {7, false, UNKNOWN, 5};
+
+	timeout_follow(&c, &s, false, 1000);
+	c.told = true;
+	s.sleeps++;
+	timeout_follow(&c, &s, true, 2000);
+	cr_expect(c.told, "it is the same request");
+	cr_expect_eq(c.since_ms, 2000, "or else too young");
+	timeout_follow(&c, &s, false, 3000);
+	cr_expect(c.told);
+	cr_expect_eq(c.since_ms, 2000);
+	s.sleeps++;
+	timeout_follow(&c, &s, false, 4000);
+	cr_expect(!c.told, "another one");
 }
