@@ -116,7 +116,7 @@ print_trouble(const json_t *pool)
 {
 	int64_t bad = number_of(pool, "bad starts");
 	int64_t reached = number_of(pool, "max children reached");
-
+	int64_t slow = number_of(pool, "slow requests");
 	int64_t kept = number_of(pool, "kept processes");
 	int64_t waiting = number_of(pool, "listen queue");
 	int64_t refused = number_of(pool, "refused conn");
@@ -135,6 +135,10 @@ print_trouble(const json_t *pool)
 			refused == 1 ? " was" : "s were",
 			number_of(pool, "refusing") > 0 ? ", which goes on" :
 							  "");
+	if (slow > 0)
+		printf("%s: %" PRId64 " request%s took longer than "
+			"request_slowlog_timeout; see slowlog\n",
+			text_of(pool, "pool"), slow, slow == 1 ? "" : "s");
 	if (reached > 0)
 		printf("%s: pm.max_children was reached %" PRId64 " time%s\n",
 			text_of(pool, "pool"), reached,
