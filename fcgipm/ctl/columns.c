@@ -82,7 +82,7 @@ static void
 print_line(char *line, size_t width, FILE *out)
 {
 	if (width > 3 && strlen(line) > width)
-		strcpy(line + width - 3, "...");
+		memcpy(line + width - 3, "...", 4);
 	fprintf(out, "%s\n", line);
 	free(line);
 }

@@ -546,29 +546,49 @@ observe_look_closely(struct observe *o, struct observe_worker *w, int64_t now)
 	return &w->seen;
 }
 
+/* One task, and that in accept. */
+static const struct observe_seen *
+keep_idle(struct observe_worker *w, bool by_looker, int64_t now)
+{
+	struct observe_seen s = {.connections = -1, .may_hold = true,
+		.processes = 1, .tasks = 1, .accepting = 1,
+		.by_looker = by_looker};
+
+	set(&s, OBSERVE_IDLE, "waits in accept", 0);
+	keep(w, &s, now);
+	return &w->seen;
+}
+
 const struct observe_seen *
 observe_look(struct observe *o, struct observe_worker *w, int64_t now)
 {
-	struct observe_seen s = {.connections = -1, .may_hold = true,
-		.processes = 1};
+	bool by_looker = false;
 	struct procfs_tasks t;
 
 	if (w->short_looks < SHORT_LOOKS && w->seen.state == OBSERVE_IDLE &&
 		procfs_watch_still_accepts(&w->watch)) {
 		w->short_looks++;
-		goto idle;
+		return keep_idle(w, false, now);
 	}
 	w->short_looks = 0;
 	if (w->watch.pid == 0 && procfs_watch_open(&w->watch, w->pid) < 0)
 		return observe_look_closely(o, w, now);
-	if (look_tasks(o, &w->watch, &s.by_looker, &t) < 0 || t.total != 1 ||
+	if (look_tasks(o, &w->watch, &by_looker, &t) < 0 || t.total != 1 ||
 		t.accepting != 1)
 		return observe_look_closely(o, w, now);
-idle:
-	s.tasks = s.accepting = 1;
-	set(&s, OBSERVE_IDLE, "waits in accept", 0);
-	keep(w, &s, now);
-	return &w->seen;
+	return keep_idle(w, by_looker, now);
+}
+
+const struct observe_seen *
+observe_glance(struct observe *o, struct observe_worker *w, int64_t now)
+{
+	const struct observe_seen *seen;
+
+	if (procfs_accepts_alone(w->pid))
+		return keep_idle(w, false, now);
+	seen = observe_look(o, w, now);
+	observe_worker_rest(w);
+	return seen;
 }
 
 /* -- setting up ------------------------------------------------------------ */

@@ -110,6 +110,11 @@ void observe_worker_rest(struct observe_worker *w);
 const struct observe_seen *observe_look(struct observe *o,
 	struct observe_worker *w, int64_t now);
 
+/* The same of a worker that is not looked at again soon: nothing stays open,
+ * observe_worker_rest() is called. */
+const struct observe_seen *observe_glance(struct observe *o,
+	struct observe_worker *w, int64_t now);
+
 /* The same, its sockets and the processes it has started always included. */
 const struct observe_seen *observe_look_closely(struct observe *o,
 	struct observe_worker *w, int64_t now);

@@ -165,14 +165,17 @@ static void
 look(struct take *t, struct pool_member *m, const struct board_seen *slot,
 	struct snapshot_worker *ret)
 {
+	const struct observe_seen *seen;
+
 	if (state_of_slot(t, slot, ret))
 		return;
-	state_of_look(t, observe_look(&t->p->observe, &m->eye, t->now_ms),
-		ret);
-	/* Where nobody looks again before somebody asks again, its descriptors
-	 * are needed for more workers. */
-	if (!census_is_needed(t->p) && !t->p->patrol)
-		observe_worker_rest(&m->eye);
+	/* Where nobody looks again before somebody asks again, descriptors are
+	 * needed for more workers. */
+	if (census_is_needed(t->p) || t->p->patrol)
+		seen = observe_look(&t->p->observe, &m->eye, t->now_ms);
+	else
+		seen = observe_glance(&t->p->observe, &m->eye, t->now_ms);
+	state_of_look(t, seen, ret);
 }
 
 static void

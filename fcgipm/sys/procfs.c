@@ -103,6 +103,20 @@ look_task(int taskfd, const char *tid)
 	return call == CALL_POLL ? PROCFS_POLLING : PROCFS_ELSEWHERE;
 }
 
+bool
+procfs_accepts_alone(pid_t pid)
+{
+	struct stat st;
+	char path[64];
+
+	/* The kernel counts tasks in the links of their folder. */
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	if (stat(path, &st) < 0 || st.st_nlink != 3)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return look_task(AT_FDCWD, path) == PROCFS_ACCEPTING;
+}
+
 enum procfs_look
 procfs_look(pid_t pid)
 {
