@@ -197,13 +197,13 @@ tell_error(const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer,
 		"error"));
-	const json_t *pools = json_object_get(answer, "pools"), *name;
+	const json_t *pools = json_object_get(answer, "pools");
 	size_t i;
 
 	fprintf(stderr, "fcgipmctl: %s", error);
-	json_array_foreach(pools, i, name)
+	for (i = 0; i < json_array_size(pools); i++)
 		fprintf(stderr, "%s %s", i == 0 ? "; there are" : ",",
-			json_string_value(name));
+			json_string_value(json_array_get(pools, i)));
 	fputc('\n', stderr);
 }
 

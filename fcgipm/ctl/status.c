@@ -94,17 +94,19 @@ add_duration(struct columns *c, const json_t *object, const char *name,
 static void
 print_ends(const json_t *pool)
 {
-	json_t *counts = json_object_get(pool, "ended processes"), *n;
-	const char *cause;
+	json_t *counts = json_object_get(pool, "ended processes");
+	void *at = json_object_iter(counts);
 	bool any = false;
 
-	json_object_foreach(counts, cause, n) {
-		if (json_integer_value(n) == 0)
+	for (; at; at = json_object_iter_next(counts, at)) {
+		json_int_t n = json_integer_value(json_object_iter_value(at));
+
+		if (n == 0)
 			continue;
 		if (!any)
 			printf("%s: processes ended:", text_of(pool, "pool"));
-		printf("%s %" PRId64 " %s", any ? "," : "",
-			(int64_t)json_integer_value(n), cause);
+		printf("%s %" PRId64 " %s", any ? "," : "", (int64_t)n,
+			json_object_iter_key(at));
 		any = true;
 	}
 	if (any)
@@ -161,10 +163,10 @@ print_pools(const json_t *pools, size_t width)
 		"max children", "listen queue", "max listen queue",
 		"accepted conn", "requests"};
 	struct columns c = {.n = ARRAY_SIZE(titles), .titles = titles};
-	const json_t *pool;
 	size_t i, k;
 
-	json_array_foreach(pools, i, pool) {
+	for (i = 0; i < json_array_size(pools); i++) {
+		const json_t *pool = json_array_get(pools, i);
 		bool cgi = strcmp(text_of(pool, "mode"), "cgi") == 0;
 
 		columns_add(&c, text_of(pool, "pool"));
@@ -175,9 +177,9 @@ print_pools(const json_t *pools, size_t width)
 	}
 	columns_print(&c, width, stdout);
 	columns_fini(&c);
-	json_array_foreach(pools, i, pool) {
-		print_ends(pool);
-		print_trouble(pool);
+	for (i = 0; i < json_array_size(pools); i++) {
+		print_ends(json_array_get(pools, i));
+		print_trouble(json_array_get(pools, i));
 	}
 }
 
@@ -245,13 +247,16 @@ print_workers(const json_t *pools, bool measured, size_t width)
 		.n = measured ? ARRAY_SIZE(more) : ARRAY_SIZE(plain),
 		.titles = measured ? more : plain,
 	};
-	const json_t *pool, *worker;
 	size_t i, k;
 
-	json_array_foreach(pools, i, pool)
-		json_array_foreach(json_object_get(pool, "processes"), k,
-			worker)
-			add_worker(&c, pool, worker, measured);
+	for (i = 0; i < json_array_size(pools); i++) {
+		const json_t *pool = json_array_get(pools, i);
+		const json_t *workers = json_object_get(pool, "processes");
+
+		for (k = 0; k < json_array_size(workers); k++)
+			add_worker(&c, pool, json_array_get(workers, k),
+				measured);
+	}
 	if (c.ncells > 0) {
 		putchar('\n');
 		columns_print(&c, width, stdout);
@@ -264,28 +269,34 @@ print_workers(const json_t *pools, bool measured, size_t width)
 /* What costs too much for the supervisor to look at: of each worker, its
  * memory and the CPU it has used. */
 static void
-measure(const json_t *pools)
+measure(json_t *worker)
 {
-	json_t *pool, *worker;
+	pid_t pid = (pid_t)number_of(worker, "pid");
+	uint64_t bytes = 0;
+	int64_t cpu_ms = procfs_cpu_ms(pid);
+	enum procfs_memory kind = procfs_memory(pid, &bytes);
+
+	if (cpu_ms >= 0)
+		(void)json_object_set_new(worker, "cpu ms",
+			json_integer(cpu_ms));
+	if (kind != PROCFS_MEMORY_UNKNOWN)
+		(void)json_object_set_new(worker, kind == PROCFS_MEMORY_PSS ?
+				"memory pss" : "memory rss",
+			json_integer((json_int_t)bytes));
+}
+
+static void
+measure_all(const json_t *pools)
+{
 	size_t i, k;
 
-	json_array_foreach(pools, i, pool)
-		json_array_foreach(json_object_get(pool, "processes"), k,
-			worker) {
-			pid_t pid = (pid_t)number_of(worker, "pid");
-			uint64_t bytes = 0;
-			int64_t cpu_ms = procfs_cpu_ms(pid);
-			enum procfs_memory kind = procfs_memory(pid, &bytes);
+	for (i = 0; i < json_array_size(pools); i++) {
+		const json_t *workers = json_object_get(json_array_get(pools,
+			i), "processes");
 
-			if (cpu_ms >= 0)
-				(void)json_object_set_new(worker, "cpu ms",
-					json_integer(cpu_ms));
-			if (kind != PROCFS_MEMORY_UNKNOWN)
-				(void)json_object_set_new(worker,
-					kind == PROCFS_MEMORY_PSS ?
-						"memory pss" : "memory rss",
-					json_integer((json_int_t)bytes));
-		}
+		for (k = 0; k < json_array_size(workers); k++)
+			measure(json_array_get(workers, k));
+	}
 }
 
 /* Of the terminal; 0 = there is none, so that nothing is cut. */
@@ -359,7 +370,7 @@ ctl_status(int argc, char **argv)
 	if (!answer)
 		return code;
 	if (o.measure)
-		measure(json_object_get(answer, "pools"));
+		measure_all(json_object_get(answer, "pools"));
 	if (!o.json)
 		print_text(answer, &o);
 	else if (json_dumpf(answer, stdout,

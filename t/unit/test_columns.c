@@ -1,0 +1,66 @@
+/*
+ * test_columns.c - ctl/columns: a table as wide as need be
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/columns.h"
+
+static const char *const titles[] = {"NAME", " N", "REST"};
+
+static void
+expect_table(const char *const *cells, size_t n, size_t width,
+	const char *want)
+{
+	struct columns c = {.n = 3, .titles = titles};
+	char *text = NULL;
+	size_t size = 0, i;
+	FILE *f = open_memstream(&text, &size);
+
+	cr_assert_not_null(f);
+	for (i = 0; i < n; i++)
+		columns_add(&c, cells[i]);
+	columns_print(&c, width, f);
+	cr_assert_eq(fclose(f), 0);
+	cr_expect_str_eq(text, want, "%s", text);
+	free(text);
+	columns_fini(&c);
+}
+
+Test(columns, numbers_stand_at_the_right)
+{
+	static const char *const cells[] = {"a", "1", "x y", "long name",
+		"12345", ""};
+
+	expect_table(cells, 6, 0,
+		"NAME           N  REST\n"
+		"a              1  x y\n"
+		"long name  12345  -\n");
+}
+
+Test(columns, only_titles)
+{
+	expect_table(NULL, 0, 0, "NAME  N  REST\n");
+}
+
+Test(columns, a_terminal_gets_no_more_than_fits_it)
+{
+	static const char *const cells[] = {"a", "1", "0123456789", "b", "2",
+		"0123"};
+
+	expect_table(cells, 6, 13,
+		"NAME  N  REST\n"
+		"a     1  0...\n"
+		"b     2  0123\n");
+}
+
+Test(columns, no_byte_moves_the_cursor)
+{
+	static const char *const cells[] = {"\x1b[2J", "\n", "\xc2\x9b\x7f\\"};
+
+	expect_table(cells, 3, 0,
+		"NAME        N  REST\n"
+		"\\x1b[2J  \\x0a  \\xc2\\x9b\\x7f\\\n");
+}
