@@ -178,7 +178,7 @@ Test(status, what_may_not_be_seen_is_unknown_and_why)
 	world_need_user();
 	world_shell(w, "cp @BIN@/handlers/hello hidden\nchmod 111 hidden\n");
 	world_start(w, POOL("www") "handler = @DIR@/hidden\n"
-		"pm.max_children = 1\n");
+		"pm.max_children = 1\naccelerate = no\n");
 	expect(w, "www", "processes.0.state", "Unknown");
 	expect(w, "www", "processes.0.tier", "none");
 	expect(w, "www", "processes.0.reason",
@@ -274,8 +274,8 @@ Test(status, states_by_the_kernel)
 /* Nobody looks at this pool but whoever asks for its status. */
 Test(status, states_of_a_static_pool)
 {
-	tell_states("pm.max_children = 1\naccelerate = no\n", "Running", "Reading",
-		"Reading", false);
+	tell_states("pm.max_children = 1\naccelerate = no\n", "Running",
+		"Reading", "Reading", false);
 }
 
 Test(status, a_worker_that_is_starting_and_one_that_is_retiring)
