@@ -214,7 +214,7 @@ static void
 settle(int fd, struct conn *c)
 {
 	c->touched = true;
-	if (c->eof && c->answered && c->linger != LINGER_READ)
+	if (c->eof && c->answered && !linger_awaits_close(c))
 		conn_end(fd, c);
 }
 

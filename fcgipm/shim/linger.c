@@ -57,6 +57,13 @@ linger_read(struct conn *c, ssize_t n)
 		c->linger = LINGER_NONE;
 }
 
+bool
+linger_awaits_close(const struct conn *c)
+{
+	return c->linger == LINGER_READ &&
+		FCGIPM_GET(local->lingers) == LINGERS_UNKNOWN;
+}
+
 void
 linger_closed(const struct conn *c)
 {

@@ -49,6 +49,8 @@ bool linger_skips_read(const struct conn *c);
 /* It was not: the call returned this. */
 void linger_polled(struct conn *c, int result);
 void linger_read(struct conn *c, ssize_t n);
+/* Does its close(2) have to be seen, to know what this process does? */
+bool linger_awaits_close(const struct conn *c);
 /* It is about to be closed; or was, by a call that we do not see. */
 void linger_closed(const struct conn *c);
 void linger_missed(void);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # pool.py - what knowing its workers costs (`make bench-pool`).  Parts: calls,
-# idle, looks, shim, ondemand, low_load, crowd, refusals.  BENCH_WORKERS=1000 is
-# how many a crowd is.
+# idle, looks, shim, accelerate, ondemand, low_load, crowd, refusals.
+# BENCH_WORKERS=1000 is how many a crowd is.
 import contextlib
 import json
 import os
@@ -15,6 +15,7 @@ import lib
 import peers
 import rounds
 import shim as preload
+from accelerate import accelerate
 from lib import HANDLERS, Trouble, bench, median
 from refuse import refusals
 from rounds import fcgipm, gate, note
@@ -296,7 +297,8 @@ def crowd(folder, quick):
 
 if __name__ == "__main__":
     rounds.run("what knowing its workers costs",
-               [calls, idle, looks, shim, ondemand, low_load, crowd, refusals],
+               [calls, idle, looks, shim, accelerate, ondemand, low_load,
+                crowd, refusals],
                {"php-cgi": "php-cgi", "spawn-fcgi": "spawn-fcgi", "multiwatch": "multiwatch",
                 "strace": "strace"},
                [["spawn-fcgi", "-v"], ["multiwatch", "-v"]], table=True)

@@ -26,22 +26,19 @@ TestSuite(accelerate, .timeout = 900);
 
 enum { BEGIN = 1, ABORT = 2, STDIN = 5, KEEP = 1, AUTHORIZER = 2 };
 
-/* One worker each, that of "www" accelerated. */
-#define POOLS                                                                  \
-	"[www]\nlisten = @DIR@/www.sock\nhandler = @T@/children/%s\n"          \
-	"pm.max_children = 1\n"                                                \
-	"env[LIBFCGI_OS_CLOSE_POLL_TIMEOUT] = 3600000\n"                       \
-	"[slow]\nlisten = @DIR@/slow.sock\nhandler = @T@/children/%s\n"        \
-	"pm.max_children = 1\naccelerate = no\n"                               \
-	"env[LIBFCGI_OS_CLOSE_POLL_TIMEOUT] = 3600000\n"
-
+/* One worker each, that of "www" accelerated, and with these keys. */
 static struct world *
-start(const char *child)
+start(const char *keys)
 {
 	struct world *w = world_open();
 	char ini[1200];
 
-	snprintf(ini, sizeof(ini), POOLS, child, child);
+#define POOL                                                                   \
+	"handler = @T@/children/mirror\npm.max_children = 1\n"                 \
+	"env[LIBFCGI_OS_CLOSE_POLL_TIMEOUT] = 3600000\n"
+	snprintf(ini, sizeof(ini),
+		"[slow]\nlisten = @DIR@/slow.sock\naccelerate = no\n" POOL
+		"[www]\nlisten = @DIR@/www.sock\n" POOL "%s", keys);
 	world_start(w, ini);
 	return w;
 }
@@ -86,7 +83,7 @@ is_taken(void *arg)
 
 Test(accelerate, an_answered_client_holds_nobody_up)
 {
-	struct world *w = start("mirror");
+	struct world *w = start("");
 	struct answer a;
 	int fds[8];
 	size_t i;
@@ -110,7 +107,7 @@ Test(accelerate, an_answered_client_holds_nobody_up)
 
 /* What a client does, up to the end of its answer. */
 struct odd {
-	const char *why, *address, *child;
+	const char *why, *address;
 	void (*act)(int fd);
 };
 
@@ -194,14 +191,14 @@ expect_wait(struct world *w, const struct odd *o)
 Test(accelerate, whatever_else_comes_is_waited_for)
 {
 	static const struct odd odds[] = {
-		{"its body comes late", "www.sock", NULL, act_late_body},
-		{"an abort comes too", "www.sock", NULL, act_abort},
-		{"another id", "www.sock", NULL, act_other_id},
-		{"another role", "www.sock", NULL, act_authorizer},
-		{"kept", "www.sock", NULL, act_keep},
-		{"accelerate = no", "slow.sock", NULL, act_plain},
+		{"its body comes late", "www.sock", act_late_body},
+		{"an abort comes too", "www.sock", act_abort},
+		{"another id", "www.sock", act_other_id},
+		{"another role", "www.sock", act_authorizer},
+		{"kept", "www.sock", act_keep},
+		{"accelerate = no", "slow.sock", act_plain},
 	};
-	struct world *w = start("mirror");
+	struct world *w = start("");
 	size_t i;
 
 	ask(w, "www.sock");
@@ -215,9 +212,9 @@ Test(accelerate, whatever_else_comes_is_waited_for)
 /* Until a process was seen to end a connection whole, it is left alone. */
 Test(accelerate, the_first_connection_is_waited_for)
 {
-	static const struct odd first = {"the first", "www.sock", NULL,
+	static const struct odd first = {"the first", "www.sock",
 		act_plain};
-	struct world *w = start("mirror");
+	struct world *w = start("");
 
 	expect_wait(w, &first);
 	world_close(&w);
@@ -406,17 +403,14 @@ prepare(struct load *l, const struct world *w)
 }
 
 static void
-load_all(const char *child, const char *keys, size_t count)
+load_all(const char *keys, size_t count)
 {
 	static struct load l;
 	pthread_t threads[CLIENTS];
-	struct world *w = world_open();
+	struct world *w = start(keys);
 	pid_t before[4], after[4];
-	char ini[1400];
 	size_t i;
 
-	snprintf(ini, sizeof(ini), POOLS "%s", child, child, keys);
-	world_start(w, ini);
 	prepare(&l, w);
 	l.each = count / CLIENTS;
 	cr_assert_eq(world_children(w->pid, before, 4), 2);
@@ -431,9 +425,9 @@ load_all(const char *child, const char *keys, size_t count)
 		atomic_load(&l.other));
 	cr_expect_eq(atomic_load(&l.same) + atomic_load(&l.left),
 		l.each * CLIENTS);
-	hostile_figure("accelerate: %s%s: %lu answers alike, %lu clients "
-		"vanished, %lu answers differ", child,
-		keys[0] ? ", threads" : "", atomic_load(&l.same),
+	hostile_figure("accelerate%s: %lu answers alike, %lu clients "
+		"vanished, %lu answers differ",
+		keys[0] ? ", 3 threads" : "", atomic_load(&l.same),
 		atomic_load(&l.left), atomic_load(&l.other));
 	for (i = 0; i < NCLASSES; i++) {
 		free(l.wire[i]);
@@ -444,5 +438,11 @@ load_all(const char *child, const char *keys, size_t count)
 
 Test(accelerate, answers_are_the_same_to_the_byte)
 {
-	load_all("mirror", "", hostile_size(12000, 1000000));
+	load_all("", hostile_size(10000, 1000000));
+}
+
+Test(accelerate, threads_answer_the_same)
+{
+	load_all("handler_args = 3\nthreads = 3\n",
+		hostile_size(3000, 100000));
 }

@@ -1,0 +1,146 @@
+/*
+ * test_records.c - the shim's parser: records as they pass by
+ *
+ * Bytes are typed by hand from FastCGI 1.0, section 3.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "shim/records.h"
+
+#define BEGIN "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"
+#define BEGIN_KEEP "\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0"
+#define BEGIN_FILTER "\1\1\0\1\0\10\0\0\0\3\0\0\0\0\0\0"
+/* REQUEST_METHOD=PUT, REQUEST_URI=/u with a long length, and padding. */
+#define PAIRS                                                                  \
+	"\1\4\0\1\0\45\3\0\16\3REQUEST_METHODPUT"                              \
+	"\13\200\0\0\2REQUEST_URI/u\0\0\0"
+#define PARAMS PAIRS "\1\4\0\1\0\0\0\0"
+#define BODY "\1\5\0\1\0\4\2\0bodyxx"
+#define STDIN_END "\1\5\0\1\0\0\0\0"
+#define ABORT "\1\2\0\1\0\0\0\0"
+
+#define TEXT(s) (const uint8_t *)(s), sizeof(s) - 1
+
+/* Takes p in parts of at most step bytes; the events in their order. */
+static void
+take(struct intake *in, const uint8_t *p, size_t n, size_t step, char *events)
+{
+	enum records_event event;
+	size_t at = 0, part, got;
+
+	while (at < n) {
+		part = n - at < step ? n - at : step;
+		got = intake_take(in, p + at, part, &event);
+		cr_assert(got > 0 && got <= part);
+		cr_assert(event != RECORDS_NOTHING || got == part);
+		at += got;
+		if (event != RECORDS_NOTHING)
+			*events++ = "?BKEL"[event];
+	}
+	*events = '\0';
+}
+
+Test(records, a_request_cut_anywhere)
+{
+	static const uint8_t p[] = BEGIN PARAMS BODY STDIN_END;
+	const size_t n = sizeof(p) - 1;
+	size_t step;
+
+	for (step = 1; step <= n; step++) {
+		struct intake in = {0};
+		char events[64];
+
+		take(&in, p, n, step, events);
+		cr_expect_str_eq(events, "BK", "in steps of %zu", step);
+		cr_expect_eq(in.params.method_len, 3);
+		cr_expect_eq(memcmp(in.params.method, "PUT", 3), 0);
+		cr_expect_eq(in.params.uri_len, 2);
+		cr_expect_eq(memcmp(in.params.uri, "/u", 2), 0);
+		cr_expect(intake_is_over(&in), "in steps of %zu", step);
+	}
+	for (step = 0; step < n; step++) {
+		struct intake in = {0};
+		char events[64];
+
+		take(&in, p, step, n, events);
+		cr_expect_not(intake_is_over(&in), "after %zu bytes", step);
+	}
+}
+
+Test(records, only_a_plain_request_is_over)
+{
+	static const struct {
+		const char *why;
+		const uint8_t *p;
+		size_t n;
+		bool over;
+	} rows[] = {
+		{"plain", TEXT(BEGIN PARAMS STDIN_END), true},
+		{"no parameters", TEXT(BEGIN "\1\4\0\1\0\0\0\0" STDIN_END),
+			true},
+		{"padding behind the end", TEXT(BEGIN PARAMS
+			"\1\5\0\1\0\0\2\0xx"), true},
+		{"half of it", TEXT(BEGIN PARAMS "\1\5\0\1\0\0\2\0x"), false},
+		{"kept", TEXT(BEGIN_KEEP PARAMS STDIN_END), false},
+		{"a filter has data behind it",
+			TEXT(BEGIN_FILTER PARAMS STDIN_END), false},
+		{"aborted", TEXT(BEGIN PARAMS ABORT STDIN_END), false},
+		{"aborted behind", TEXT(BEGIN PARAMS STDIN_END ABORT), false},
+		{"half a header behind", TEXT(BEGIN PARAMS STDIN_END "\1"),
+			false},
+		{"two of them", TEXT(BEGIN PARAMS STDIN_END BEGIN PARAMS
+			STDIN_END), false},
+		{"of another id", TEXT(BEGIN PARAMS "\1\5\0\2\0\0\0\0"),
+			false},
+		{"ended twice", TEXT(BEGIN PARAMS STDIN_END STDIN_END),
+			false},
+		{"parameters of another id", TEXT(BEGIN
+			"\1\4\0\2\0\0\0\0" STDIN_END), false},
+		{"values asked for", TEXT("\1\11\0\0\0\0\0\0" BEGIN PARAMS
+			STDIN_END), false},
+		{"a body only", TEXT(STDIN_END), false},
+		{"nothing", TEXT(""), false},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct intake in = {0};
+		char events[64];
+
+		take(&in, rows[i].p, rows[i].n, 7, events);
+		cr_expect_eq(intake_is_over(&in), rows[i].over, "%s",
+			rows[i].why);
+	}
+}
+
+Test(records, an_answer_is_over_at_its_end)
+{
+	static const uint8_t p[] = "\1\6\0\1\0\2\6\0okxxxxxx"
+		"\1\6\0\1\0\0\0\0" "\1\3\0\1\0\10\1\0\0\0\0\0\0\0\0\0x";
+	const size_t n = sizeof(p) - 1;
+	struct records out = {0};
+	enum records_event event;
+	size_t i, ends = 0;
+
+	for (i = 0; i < n; i++) {
+		cr_expect_not(outflow_is_over(&out), "after %zu bytes", i);
+		cr_expect_eq(outflow_take(&out, p + i, 1, &event), 1);
+		ends += event == RECORDS_END;
+	}
+	cr_expect_eq(ends, 1);
+	cr_expect(outflow_is_over(&out));
+	outflow_take(&out, p, 1, &event);
+	cr_expect_not(outflow_is_over(&out), "something follows");
+}
+
+Test(records, what_is_none_is_told_once)
+{
+	struct intake in = {0};
+	char events[64];
+
+	take(&in, TEXT("GET / HTTP/1.0\r\n\r\n"), 5, events);
+	cr_expect_str_eq(events, "L");
+	cr_expect_not(intake_is_over(&in));
+}
