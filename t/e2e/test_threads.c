@@ -168,7 +168,9 @@ Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
 	for (k = 0; k < 2; k++) {
 		struct world *w;
 
-		snprintf(keys, sizeof(keys), "pm = ondemand\n%s", tiers[k]);
+		/* One that came while threads were only starting leaves. */
+		snprintf(keys, sizeof(keys), "pm = ondemand\n"
+			"pm.process_idle_timeout = 1s\n%s", tiers[k]);
 		w = start(8, 3, keys);
 		for (i = 0; i < 3; i++) {
 			fds[i] = come(w);
