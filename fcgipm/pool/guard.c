@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "conf/conf.h"
 #include "pool/guard.h"
 #include "pool/pool.h"
@@ -17,11 +18,15 @@
 /* Until the queue of a former socket is looked at again. */
 #define LOOK_MS 100
 
+/* So many looks have to say that a worker polls. */
+#define LOOKS 3
+
+/* What says more comes later. */
 enum habit {
 	HABIT_UNKNOWN,		/* all are at work */
 	HABIT_HIDDEN,		/* some cannot be seen */
-	HABIT_ACCEPTS,		/* sleeps in accept */
-	HABIT_POLLS		/* sleeps in epoll_wait, poll, select */
+	HABIT_POLLS,		/* sleeps in epoll_wait, poll, select */
+	HABIT_ACCEPTS		/* sleeps in accept */
 };
 
 static ino_t
@@ -38,30 +43,45 @@ guard_init(struct guard *g, const struct listen_opts *opts, int fd)
 	*g = (struct guard){.opts = *opts, .ino = inode_of(fd)};
 }
 
+/*
+ * One that polls without a connection does so at every look; one that polled a
+ * connection and closed it between the two halves of a look does not.
+ */
+static enum habit
+habit_of_one(struct pool *p, struct pool_member *m, int64_t now)
+{
+	const struct observe_seen *seen = NULL;
+	int looks;
+
+	for (looks = 0; looks < LOOKS; looks++) {
+		seen = observe_look_closely(&p->observe, &m->eye, now);
+		if (seen->accepting > 0)
+			return HABIT_ACCEPTS;
+		if (seen->state == OBSERVE_UNKNOWN)
+			return HABIT_HIDDEN;
+		if (seen->state != OBSERVE_IDLE || seen->polling == 0)
+			return HABIT_UNKNOWN;
+	}
+	return HABIT_POLLS;
+}
+
 /* How the workers wait for connections; one that accepts tells of all. */
 static enum habit
 habit_of(struct pool *p, int64_t now)
 {
-	enum habit h = HABIT_UNKNOWN;
+	enum habit all = HABIT_UNKNOWN, one;
 	unsigned i;
 
-	for (i = 0; i < p->nmembers; i++) {
+	for (i = 0; i < p->nmembers && all != HABIT_ACCEPTS; i++) {
 		struct pool_member *m = &p->members[i];
-		const struct observe_seen *seen;
 
 		/* Before its exec it is still our own code. */
 		if (!worker_alive(&m->worker) || m->worker.exec.fd >= 0)
 			continue;
-		seen = observe_look_closely(&p->observe, &m->eye, now);
-		if (seen->accepting > 0)
-			return HABIT_ACCEPTS;
-		if (seen->state == OBSERVE_UNKNOWN && h == HABIT_UNKNOWN)
-			h = HABIT_HIDDEN;
-		/* With a connection, it may poll that. */
-		if (seen->state == OBSERVE_IDLE && seen->polling > 0)
-			h = HABIT_POLLS;
+		one = habit_of_one(p, m, now);
+		all = MAX(all, one);
 	}
-	return h;
+	return all;
 }
 
 static void
