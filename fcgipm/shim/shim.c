@@ -8,8 +8,9 @@
  *
  * It runs inside of a program it knows nothing of.  So it keeps errno, never
  * allocates, locks, logs or blocks, changes no data and no return value (the
- * stop flag in accept() excepted), and does nothing at all where it finds no
- * board it understands.  Static programs and Go's never come by here.
+ * stop flag in accept() and what linger.h says excepted), and does nothing at
+ * all where it finds no board it understands.  Static programs and Go's never
+ * come by here.
  *
  * What is followed: descriptors below FDS_MAX that accept() or accept4() gave
  * out, one thread at a time for each.  dup(2) and passing by SCM_RIGHTS are
