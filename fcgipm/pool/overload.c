@@ -60,6 +60,8 @@ is_unix(const struct overload *o)
 static int
 look_unix(struct overload *o, int64_t now, struct look *l)
 {
+	/* Both times are cut to whole milliseconds. */
+	const int64_t age = o->conf->queue_timeout_ms + 1;
 	static uint32_t inos[SOCKDIAG_WAITING_MAX];
 	int n = sockdiag_unix_waiting(o->observe->diag, o->observe->inos[0],
 		inos, ARRAY_SIZE(inos));
@@ -70,9 +72,8 @@ look_unix(struct overload *o, int64_t now, struct look *l)
 	waiting_note(&o->clients, inos, MIN((size_t)n, ARRAY_SIZE(inos)), now);
 	oldest = waiting_oldest(&o->clients);
 	l->waiting = (unsigned)n;
-	l->overdue = (unsigned)waiting_overdue(&o->clients,
-		now - o->conf->queue_timeout_ms);
-	l->due_ms = oldest ? oldest + o->conf->queue_timeout_ms : 0;
+	l->overdue = (unsigned)waiting_overdue(&o->clients, now - age);
+	l->due_ms = oldest ? oldest + age : 0;
 	return 0;
 }
 
@@ -205,11 +206,12 @@ note_overdue(struct overload *o, const struct look *l, int64_t now)
 		o->refusing = true;
 		o->since_ms = now;
 		o->refused_before = o->refused;
-		log_warning("pool %s: of %u waiting clients %u have waited "
-			"for %lld ms (queue_timeout) and get 503; raise "
-			"pm.max_children if the machine has room for more",
-			o->conf->name, l->waiting, l->overdue,
-			(long long)o->conf->queue_timeout_ms);
+		log_warning("pool %s: clients have waited for %lld ms "
+			"(queue_timeout) and get 503: %u of %u in the queue; "
+			"raise pm.max_children if the machine has room for "
+			"more", o->conf->name,
+			(long long)o->conf->queue_timeout_ms, l->overdue,
+			l->waiting);
 	} else if (o->refusing && now >= o->overdue_ms + CALM_MS) {
 		o->refusing = false;
 		log_notice("pool %s: no client waits for longer than "
