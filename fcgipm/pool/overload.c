@@ -44,6 +44,9 @@
 #define LAST_PAUSE_MS 10000
 /* The age of a TCP connection may be wrong by a tick of the kernel. */
 #define TICK_MS 10
+/* To list takes milliseconds where the machine has 10^4 connections: so much
+ * of the time at most, one part in these. */
+#define LIST_SHARE 20
 
 struct look {
 	unsigned waiting;	/* connections in the queue */
@@ -85,6 +88,7 @@ look_tcp(struct overload *o, int64_t now, struct look *l)
 	const int64_t age = o->conf->queue_timeout_ms + TICK_MS;
 	struct sockdiag_queue queue;
 	struct sockdiag_waiting seen;
+	int64_t start;
 
 	if (sockdiag_tcp_queue(o->observe->fds[0], &queue) < 0)
 		return -1;
@@ -95,14 +99,16 @@ look_tcp(struct overload *o, int64_t now, struct look *l)
 	}
 	if (o->waiting_since_ms == 0)
 		o->waiting_since_ms = now;
-	if (now >= o->waiting_since_ms + age) {
+	if (now >= MAX(o->waiting_since_ms + age, o->list_ms)) {
+		start = now_ms();
 		if (sockdiag_tcp_waiting(o->observe->diag,
 			    &o->observe->listeners[0], age, &seen) < 0)
 			return -1;
 		l->overdue = seen.old;
 		o->waiting_since_ms = now - seen.oldest_ms;
+		o->list_ms = now + (now_ms() - start) * LIST_SHARE;
 	}
-	l->due_ms = o->waiting_since_ms + age;
+	l->due_ms = MAX(o->waiting_since_ms + age, o->list_ms);
 	return 0;
 }
 
@@ -288,7 +294,7 @@ look(struct overload *o)
 	}
 	at = now + period_ms(o);
 	if (l.due_ms > now)
-		at = MIN(at, l.due_ms);
+		at = MIN(at, MAX(l.due_ms, now + LEAST_PERIOD_MS));
 	loop_timer_set(o->loop, &o->look_timer, at);
 }
 
@@ -319,6 +325,7 @@ on_channel(struct loop_io *io, uint32_t events)
 	struct overload *o = container_of(io, struct overload, channel);
 	struct refusal_report r;
 	ssize_t n = recv(io->fd, &r, sizeof(r), MSG_TRUNC);
+	int64_t now = loop_now(o->loop), soon = now + LEAST_PERIOD_MS;
 	(void)events;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -339,10 +346,13 @@ on_channel(struct loop_io *io, uint32_t events)
 		log_debug("pool %s: a worker was faster: clients passed on to "
 			"workers so far: %llu", o->conf->name,
 			(unsigned long long)o->passed);
+	/* When it got nobody, workers are at it: no hurry.  Else there may be
+	 * more, or will be: not one order for each of them. */
+	if (o->ordered == REFUSAL_MAX && r.refused > 0)
+		soon = now;
+	if (r.refused > 0 && soon < o->look_timer.at_ms)
+		loop_timer_set(o->loop, &o->look_timer, soon);
 	o->ordered = 0;
-	/* When it got nobody, workers are at it: no hurry. */
-	if (r.refused > 0 && !o->stopping)
-		look(o);
 }
 
 /* -- its life -------------------------------------------------------------- */

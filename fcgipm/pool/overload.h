@@ -47,6 +47,7 @@ struct overload {
 	struct waiting clients;	/* unix: since when they wait */
 	int64_t waiting_since_ms;	/* TCP: somebody has waited at every
 				 * look since then; 0 = nobody does */
+	int64_t list_ms;	/* TCP: not to be listed before */
 	bool told_blind;	/* that the queue cannot be looked at */
 
 	struct loop_io channel;	/* to the refuser; fd -1 = none */

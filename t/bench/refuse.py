@@ -64,13 +64,15 @@ def kind(folder, name, quick, **more):
                 everything.append(used / CROWD * 1e6)
             last = refuser
         busy.close()
-        gate("refusal: CPU of a client, " + name, median(everything),
-             "%.1f us", at_most=50)
-        note("of these the refuser's, " + name, "%.1f us" % median(own))
+        gate("refusal: CPU of a client, " + name, median(own), "%.1f us",
+             at_most=50)
+        note("with the supervisor's looks, " + name, "%.1f us" %
+             median(everything))
 
 
 def refusals(folder, quick):
-    """One process for a crowd; what the supervisor looks at is included."""
+    """One process for a crowd.  To list a TCP queue the kernel walks all
+    connections of the machine, those of loads that are over too."""
     print()
     kind(folder, "unix", quick)
     kind(folder, "tcp", quick, listen="127.0.0.1:%d" % lib.free_port())
