@@ -57,7 +57,7 @@ habit_of_one(struct pool *p, struct pool_member *m, int64_t now)
 		seen = observe_look_closely(&p->observe, &m->eye, now);
 		if (seen->accepting > 0)
 			return HABIT_ACCEPTS;
-		if (seen->state == OBSERVE_UNKNOWN)
+		if (seen->state == OBSERVE_UNKNOWN || seen->err)
 			return HABIT_HIDDEN;
 		if (seen->state != OBSERVE_IDLE || seen->polling == 0)
 			return HABIT_UNKNOWN;
