@@ -62,9 +62,11 @@ duration(int64_t us, char *buf, size_t size)
 
 	if (us < 0)
 		buf[0] = '\0';
+	else if (us > 0 && us < 1000000)
+		snprintf(buf, size, us < 100000 ? "%.1fms" : "%.0fms",
+			(double)us / 1e3);
 	else if (us < 10000000 && us % 1000000 != 0)
-		snprintf(buf, size, us < 1000000 ? "%.1fms" : "%.1fs",
-			(double)us / (us < 1000000 ? 1e3 : 1e6));
+		snprintf(buf, size, "%.1fs", (double)us / 1e6);
 	else if (s < 100)
 		snprintf(buf, size, "%" PRId64 "s", s);
 	else if (s < 6000)
