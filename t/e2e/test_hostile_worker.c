@@ -127,7 +127,7 @@ static void
 end_workers(struct world *w)
 {
 	pid_t pids[32];
-	size_t n = world_workers(w, pids, 32), i;
+	size_t n = world_children(w->pid, pids, 32), i;
 	char path[64], program[300];
 	ssize_t len;
 
@@ -151,7 +151,7 @@ static bool
 has_workers(void *arg)
 {
 	const struct crowd *c = arg;
-	size_t n = world_workers(c->w, NULL, 0);
+	size_t n = world_children(c->w->pid, NULL, 0);
 
 	return n >= c->least && n <= c->most;
 }

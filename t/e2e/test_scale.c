@@ -21,7 +21,7 @@ static bool
 has_workers(void *arg)
 {
 	const struct crowd *c = arg;
-	size_t n = world_workers(c->w, NULL, 0);
+	size_t n = world_children(c->w->pid, NULL, 0);
 
 	return n >= c->least && n <= c->most;
 }

@@ -124,9 +124,13 @@ blind() {
 	fi
 	for t in $(programs e2e test); do
 		case ${t##*/test_}${long:+,long} in
+		roll) filter=roll/c_static ;;
 		scale) filter='scale/nobody*' ;;
-		hostile_worker,long | idle,long | observe,long | roll,long | \
-			scale,long | shim,long | stop,long) filter='*/*' ;;
+		accelerate,long | backoff,long | death,long | drain,long | \
+			hostile_worker,long | idle,long | log,long | \
+			observe,long | overload,long | queue,long | \
+			roll,long | scale,long | shim,long | stop,long | \
+			threads,long) filter='*/*' ;;
 		*) continue ;;
 		esac
 		FILTER=$filter FCGIPM_POOL_USER=65534 run_copy "$t" \

@@ -114,27 +114,57 @@ world_proc_status(pid_t pid, const char *key)
 	return "";
 }
 
-size_t
-world_children(pid_t parent, pid_t *ret, size_t max)
+/* The child that looks for the supervisor where it may not. */
+static bool
+is_looker(pid_t pid)
+{
+	return strcmp(world_proc_status(pid, "Name"), "fcgipm-looker") == 0;
+}
+
+/* Lookers are counted apart, unless they were left to us. */
+static size_t
+list_children(pid_t parent, pid_t *ret, size_t max, size_t *ret_lookers)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *e;
 	size_t n = 0;
 
 	cr_assert_not_null(dir);
+	*ret_lookers = 0;
 	while ((e = readdir(dir)) != NULL) {
 		pid_t pid = (pid_t)atoi(e->d_name), its;
 		char state;
 
-		if (pid > 0 && read_stat(pid, &state, &its) && its == parent &&
-			state != 'Z' && state != 'X') {
-			if (n < max)
-				ret[n] = pid;
-			n++;
+		if (pid <= 0 || !read_stat(pid, &state, &its) ||
+			its != parent || state == 'Z' || state == 'X')
+			continue;
+		if (parent != getpid() && is_looker(pid)) {
+			++*ret_lookers;
+			continue;
 		}
+		if (n < max)
+			ret[n] = pid;
+		n++;
 	}
 	closedir(dir);
 	return n;
+}
+
+size_t
+world_children(pid_t parent, pid_t *ret, size_t max)
+{
+	size_t lookers;
+
+	return list_children(parent, ret, max, &lookers);
+}
+
+size_t
+world_lookers(pid_t parent)
+{
+	size_t lookers;
+
+	(void)list_children(parent, NULL, 0, &lookers);
+	return lookers;
 }
 
 long
@@ -144,28 +174,4 @@ world_sleeps(pid_t pid)
 
 	cr_assert_neq(*text, '\0', "process %d is gone", (int)pid);
 	return strtol(text, NULL, 10);
-}
-
-/* The child that looks for the supervisor where it may not. */
-static bool
-is_looker(pid_t pid)
-{
-	return strcmp(world_proc_status(pid, "Name"), "fcgipm-looker") == 0;
-}
-
-size_t
-world_workers(const struct world *w, pid_t *ret, size_t max)
-{
-	pid_t pids[256];
-	size_t found = world_children(w->pid, pids, 256), n = 0, i;
-
-	cr_assert_leq(found, 256);
-	for (i = 0; i < found; i++) {
-		if (is_looker(pids[i]))
-			continue;
-		if (n < max)
-			ret[n] = pids[i];
-		n++;
-	}
-	return n;
 }

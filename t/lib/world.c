@@ -200,6 +200,15 @@ find_port(void)
 	return 0;
 }
 
+/* Who all pools run as, by number; NULL = as their text says. */
+static const char *
+pool_user(void)
+{
+	const char *user = getenv("FCGIPM_POOL_USER");
+
+	return user && *user ? user : NULL;
+}
+
 struct world *
 world_open(void)
 {
@@ -213,6 +222,9 @@ world_open(void)
 		tmp && *tmp ? tmp : "/tmp");
 	cr_assert_not_null(mkdtemp(w->dir), "%s: %s", w->dir, strerror(errno));
 	cr_assert_eq(chmod(w->dir, 0755), 0);
+	/* Programs write into it what they are to tell. */
+	if (pool_user())
+		cr_assert_eq(chown(w->dir, (uid_t)atoi(pool_user()), -1U), 0);
 	snprintf(w->log, sizeof(w->log), "%s/log", w->dir);
 	w->port = find_port();
 	start_guard(w);
@@ -400,14 +412,11 @@ add_to_pools(const char *ini, const char *key)
 void
 world_launch(struct world *w, const char *ini)
 {
-	const char *user = getenv("FCGIPM_POOL_USER");
 	char *argv[] = {"fcgipm", "-c", NULL, NULL};
-	char key[100], *text;
+	char key[100] = "", *text;
 
-	if (user && *user)
-		snprintf(key, sizeof(key), "user = %s\n", user);
-	else
-		key[0] = '\0';
+	if (pool_user())
+		snprintf(key, sizeof(key), "user = %s\n", pool_user());
 	text = add_to_pools(ini, key);
 	argv[2] = strdup(world_write(w, "fcgipm.ini", text));
 	free(text);
@@ -548,11 +557,9 @@ static bool
 has_its_fds_only(void *arg)
 {
 	const struct world *w = arg;
-	size_t lookers = world_children(w->pid, NULL, 0) -
-		world_workers(w, NULL, 0);
 
 	/* A looker stays, and a descriptor of the daemon leads to it. */
-	return world_fd_count(w->pid) <= w->fds + lookers;
+	return world_fd_count(w->pid) <= w->fds + world_lookers(w->pid);
 }
 
 void

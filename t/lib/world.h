@@ -124,8 +124,8 @@ bool world_exists(void *path);
 pid_t world_read_pid(const char *path);
 /* Children of a process: how many, and the first max of them. */
 size_t world_children(pid_t parent, pid_t *ret, size_t max);
-/* The same of the daemon, less what only looks at workers. */
-size_t world_workers(const struct world *w, pid_t *ret, size_t max);
+/* Of the daemon's, those that only look at workers are not among them. */
+size_t world_lookers(pid_t daemon);
 
 /* How many descriptors a process has open. */
 size_t world_fd_count(pid_t pid);
