@@ -36,7 +36,7 @@
 struct watched {
 	pid_t pid;		/* it began with this one */
 	struct timeout_clock clock;
-	bool disturbed;		/* by the slow log's tool, since the last look */
+	bool disturbed;		/* by the slow log's tool since the last look */
 };
 
 struct patrol {
