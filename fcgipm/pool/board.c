@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -201,7 +202,7 @@ places_of(const struct board *b, const struct fcgipm_slot *s)
 {
 	return FCGIPM_GET(s->pid) == 0 ? 0 :
 					 fcgipm_places_((int32_t)b->threads,
-						 FCGIPM_GET(s->open));
+						 FCGIPM_GET(s->taken));
 }
 
 void
@@ -224,6 +225,17 @@ board_started(struct board *b, unsigned slot, pid_t pid)
 		BUG("nobody is started for a spare slot");
 	b->workers[slot] = pid;
 	FCGIPM_PUT(slot_of(b, slot)->worker, (int32_t)pid);
+}
+
+void
+board_ended(struct board *b, unsigned slot)
+{
+	if (slot >= b->nslots)
+		BUG("a spare slot is swept");
+	b->workers[slot] = 0;
+	/* What it forked goes on, and must not take its slot. */
+	__atomic_store_n(&slot_of(b, slot)->pid, 0, __ATOMIC_RELEASE);
+	(void)board_count_idle(b);
 }
 
 void
@@ -416,7 +428,7 @@ void
 board_sweep(struct board *b)
 {
 	struct fcgipm_slot *s;
-	int32_t pid, open;
+	int32_t pid, taken;
 	unsigned i;
 
 	for (i = b->nslots; i < b->nslots + b->nspare; i++) {
@@ -425,12 +437,12 @@ board_sweep(struct board *b)
 		if (pid == 0 || (pid > 0 && (kill(pid, 0) == 0 ||
 				errno != ESRCH)))
 			continue;
-		open = FCGIPM_GET(s->open);
+		taken = FCGIPM_GET(s->taken);
 		if (!__atomic_compare_exchange_n(&s->pid, &pid, 0, false,
 			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		(void)FCGIPM_ADD(head_of(b)->idle,
-			-fcgipm_places_((int32_t)b->threads, open));
+			-fcgipm_places_((int32_t)b->threads, taken));
 	}
 }
 
@@ -445,14 +457,21 @@ board_idle(const struct board *b)
 unsigned
 board_count_idle(struct board *b)
 {
-	int64_t idle = 0;
-	unsigned i;
+	int32_t *idle = &head_of(b)->idle, before;
+	int64_t sum;
+	unsigned i, tries = 0;
 
-	for (i = 0; i < b->nslots + b->nspare; i++)
-		idle += places_of(b, slot_of(b, i));
-	idle = MIN(idle, INT32_MAX);
-	__atomic_store_n(&head_of(b)->idle, (int32_t)idle, __ATOMIC_SEQ_CST);
-	return (unsigned)idle;
+	/* Workers come and go meanwhile. */
+	do {
+		before = __atomic_load_n(idle, __ATOMIC_SEQ_CST);
+		sum = 0;
+		for (i = 0; i < b->nslots + b->nspare; i++)
+			sum += places_of(b, slot_of(b, i));
+		sum = MIN(sum, INT32_MAX);
+	} while (!__atomic_compare_exchange_n(idle, &before, (int32_t)sum,
+			 false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
+		++tries < TRIES);
+	return (unsigned)sum;
 }
 
 void
@@ -475,6 +494,8 @@ bool
 board_hear(struct board *b)
 {
 	uint64_t n;
+	struct iovec iov = {&n, sizeof(n)};
 
-	return read(b->eventfd, &n, sizeof(n)) == sizeof(n);
+	/* O_NONBLOCK is also the children's to clear. */
+	return preadv2(b->eventfd, &iov, 1, -1, RWF_NOWAIT) == sizeof(n);
 }

@@ -144,6 +144,8 @@ char *board_find_shim(void);
 void board_reset(struct board *b, unsigned slot, uint64_t max_requests);
 /* Who was started for it. */
 void board_started(struct board *b, unsigned slot, pid_t pid);
+/* It is gone, and what it had of head.idle with it. */
+void board_ended(struct board *b, unsigned slot);
 void board_ask_stop(struct board *b, unsigned slot);
 
 /*

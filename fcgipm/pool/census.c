@@ -91,9 +91,10 @@ rest_by_board(const struct board_seen *slot, unsigned threads)
 {
 	struct rest r = {0};
 
-	/* With none in accept it works on behind its answer. */
-	if (board_accepts(slot))
-		r.places = threads - MIN(slot->open, threads);
+	/* Its others may be at work behind an answer. */
+	r.places = threads - MIN(slot->open, threads);
+	if (!slot->handler)
+		r.places = MIN(r.places, slot->accepting);
 	if (board_accepts(slot) && slot->open == 0)
 		r.since_ms = MAX(slot->since_ms, (int64_t)1);
 	return r;
@@ -117,9 +118,11 @@ static struct rest
 rest_of(struct pool *p, struct pool_member *m, const struct board_seen *slot,
 	int64_t now)
 {
-	if (board_knows(slot))
+	/* With a thread left and none in accept it polls, or works on. */
+	if (board_knows(slot) && (board_accepts(slot) ||
+			slot->open >= p->conf->threads))
 		return rest_by_board(slot, p->conf->threads);
-	p->told = false;
+	p->told = p->told && board_knows(slot);
 	return rest_by_kernel(observe_look(&p->observe, &m->eye, now),
 		p->conf->threads);
 }

@@ -108,8 +108,8 @@ wants(const struct policy_memory *m, const struct policy_view *v)
 
 	w.missing = MIN(less(least(m, l), serving), space);
 	if (lacks > w.missing) {
-		w.at_max = lacks > space;
-		w.load = (w.at_max ? space : (unsigned)lacks) - w.missing;
+		w.at_max = serving >= l->max_children;
+		w.load = (unsigned)MIN(lacks, (int64_t)space) - w.missing;
 	}
 	w.advance = MIN(advance(m, v), less(l->max_children + l->max_retiring,
 		serving + v->retiring + w.missing + w.load));

@@ -23,6 +23,8 @@
 
 /* A thousand workers come up at once: nobody is asked after each of them. */
 #define SOON_MS 5
+/* Between two lines about pm.max_children. */
+#define TELL_MS 60000
 /* A worker that has not accepted by then may have a child that does. */
 #define CHILDREN_AFTER_MS 30
 /* Places on a board for what a worker forks. */
@@ -158,18 +160,20 @@ retire_former(struct pool *p)
 			retire(p, m, RETIRE_LISTENER);
 }
 
-/* Each told once, until it was not so. */
+/* Each told once, until it was not so; the first at most once a minute. */
 static void
 tell_limits(struct pool *p, const struct policy_view *v,
 	const struct policy_decision *d)
 {
-	if (d->at_max && !p->told_max)
+	if (d->at_max && !p->is_max && v->now_ms >= p->tell_max_ms) {
+		p->tell_max_ms = v->now_ms + TELL_MS;
 		log_warning("pool %s: pm.max_children = %u (threads = %u) is "
 			"reached, %u connection%s wait%s", p->conf->name,
 			p->conf->max_children, p->conf->threads, v->queue,
 			v->queue == 1 ? "" : "s", v->queue == 1 ? "s" : "");
-	p->stats.max_reached += d->at_max && !p->told_max;
-	p->told_max = d->at_max;
+	}
+	p->stats.max_reached += d->at_max && !p->is_max;
+	p->is_max = d->at_max;
 	if (d->at_room && !p->told_room)
 		log_warning("pool %s: process.max is met by all pools "
 			"together; no worker is added", p->conf->name);
@@ -339,6 +343,16 @@ has_served(const struct pool *p, const struct worker *w)
 		slot.ours && slot.requests > 0;
 }
 
+/* By its own word, and without a connection. */
+static bool
+is_idle(const struct pool *p, const struct worker *w)
+{
+	struct board_seen slot;
+
+	return p->board && board_read(p->board, w->slot, &slot) &&
+		board_knows(&slot) && slot.open == 0;
+}
+
 /* The figures without it; true when it left as it was told to. */
 static bool
 count_out(struct pool *p, struct pool_member *m, enum worker_state before,
@@ -346,8 +360,10 @@ count_out(struct pool *p, struct pool_member *m, enum worker_state before,
 {
 	const struct retire *r = &m->retire;
 	bool told = r->step != RETIRE_NOT;
-	/* One that falls while it is still at work falls by itself. */
-	bool left = told && (!failed || r->step == RETIRE_LEAVING);
+	/* One that falls while it is still at work falls by itself; one that
+	 * was refused by its accept may call that a failure. */
+	bool left = told && (!failed || r->step == RETIRE_LEAVING ||
+		(!m->worker.by_signal && is_idle(p, &m->worker)));
 
 	p->guard.fell = true;
 	p->alive--;
@@ -365,7 +381,7 @@ count_out(struct pool *p, struct pool_member *m, enum worker_state before,
 	if (p->board) {
 		stats_note_slot(&p->stats, p->board, m->worker.slot);
 		board_sweep(p->board);
-		(void)board_count_idle(p->board);
+		board_ended(p->board, m->worker.slot);
 	}
 	return left;
 }

@@ -73,7 +73,8 @@ struct pool {
 	struct loop_timer adjust_timer;	/* ask the policy again */
 	struct stats stats;
 	struct patrol *patrol;	/* NULL = no request is timed */
-	bool told_max;		/* that pm.max_children is met */
+	bool is_max;		/* pm.max_children is met */
+	int64_t tell_max_ms;	/* that is told again then */
 	bool told_room;		/* that process.max is */
 	bool ready;			/* on_ready was told */
 	bool stopping;

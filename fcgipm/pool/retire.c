@@ -111,14 +111,16 @@ decide(struct retire *r)
 		leave_alone(r);
 		return;
 	}
-	if (r->shut || seen->tasks == seen->accepting || seen->processes > 1) {
+	if (!is_late(r) && (r->shut || seen->tasks == seen->accepting ||
+			seen->processes > 1)) {
 		/* It wakes up with the signal: accept(2) hands out nothing
 		 * before that is delivered. */
 		send_signal(r, (int)r->conf->stop_signal);
 		send_signal(r, SIGCONT);
 	} else {
-		/* It polls, or has threads: what it would do with a signal is
-		 * not known, but it holds nobody's request. */
+		/* It polls, or has threads, or goes on in spite of signals:
+		 * what it would do is not known, but it holds nobody's
+		 * request. */
 		send_signal(r, SIGKILL);
 	}
 	/* A program that goes on all the same is tried again. */
@@ -145,7 +147,8 @@ look_and_stop(struct retire *r)
 	if (has_ended(r))
 		return;
 	seen = observe_look(r->observe, r->eye, loop_now(r->loop));
-	if (seen->state != OBSERVE_IDLE && seen->may_hold) {
+	if (seen->state != OBSERVE_IDLE &&
+		(seen->may_hold || is_at_work(r, seen))) {
 		leave_alone(r);
 		return;
 	}

@@ -17,11 +17,14 @@
 static void
 watch(struct wake *w, struct loop_io *io, int fd, bool wanted)
 {
-	if (!wanted)
+	if (!wanted) {
 		loop_del(w->loop, io);
-	else if (io->fd < 0 && loop_add(w->loop, io, fd, LOOP_READ) < 0)
-		log_error("pool %s: epoll_ctl: %s; it is not called by its "
-			"workers or clients", w->pool, strerror(errno));
+	} else if (io->fd < 0 && loop_add(w->loop, io, fd, LOOP_READ) < 0) {
+		log_error("pool %s: epoll_ctl: %s; it is looked at each "
+			"second", w->pool, strerror(errno));
+		loop_timer_set(w->loop, &w->timer,
+			loop_now(w->loop) + LAST_PAUSE_MS);
+	}
 }
 
 static bool

@@ -123,6 +123,7 @@ worker_on_exit(struct loop_child *child, int code, int status)
 	/* Still there: a descendant keeps it open, which exec would not. */
 	if (w->exec.fd >= 0)
 		close_exec(w);
+	w->by_signal = code != CLD_EXITED;
 	failed = w->error.step[0] || code != CLD_EXITED || status != 0;
 	tell_story(w, code, status, story, sizeof(story));
 	childlog_close(&w->log);

@@ -52,6 +52,7 @@ struct worker {
 	pid_t pid;		/* 0 when dead */
 	int pidfd;
 	int64_t start_ms;
+	bool by_signal;		/* that was its end */
 	bool polls;		/* ready once it sleeps in epoll_wait */
 	struct loop_child child;
 	struct loop_io exec;	/* error pipe, until exec succeeded */

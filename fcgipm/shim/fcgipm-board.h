@@ -89,7 +89,7 @@ struct fcgipm_head {
 				 * for its clients to close first */
 	uint8_t pad[20];
 	/* All workers: free places, which is threads for each process that
-	 * accepts, less its open connections. */
+	 * accepts, less those that are taken. */
 	int32_t idle;
 	/* The supervisor; workers take bits of wake away. */
 	int32_t wake_at;
@@ -102,8 +102,10 @@ struct fcgipm_slot {
 	uint32_t stop;		/* not 0: accept nothing any more */
 	int32_t worker;		/* pid of who was started, 0 = not yet told */
 	uint64_t max_requests;	/* the eventfd is told at this count; 0 = no */
-	uint8_t pad[48];
+	uint8_t pad[44];
 	/* The process. */
+	int32_t taken;		/* threads that do not wait for a connection:
+				 * with one, or at work behind its answer */
 	int32_t pid;		/* 0 = nobody has accepted yet */
 	uint32_t tier;		/* enum fcgipm_tier */
 	uint32_t flags;		/* enum fcgipm_flag */
@@ -375,9 +377,9 @@ fcgipm_view_hide_(struct fcgipm_view *v)
 
 /* Places that a process takes part with: what it adds to head.idle. */
 static inline int32_t
-fcgipm_places_(int32_t threads, int32_t open)
+fcgipm_places_(int32_t threads, int32_t taken)
 {
-	return open < 0 ? threads : open > threads ? 0 : threads - open;
+	return taken < 0 ? threads : taken > threads ? 0 : threads - taken;
 }
 
 /* The places of a process that is gone, or about to be. */
@@ -385,8 +387,9 @@ static inline void
 fcgipm_take_back_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
 	(void)FCGIPM_ADD(v->head->idle,
-		-fcgipm_places_(v->threads, FCGIPM_GET(s->open)));
+		-fcgipm_places_(v->threads, FCGIPM_GET(s->taken)));
 	FCGIPM_PUT(s->open, 0);
+	FCGIPM_PUT(s->taken, 0);
 }
 
 /* A spare slot: one that is free, else one whose process is gone.  Its counts
@@ -451,6 +454,7 @@ fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
 	for (i = 0; i < v->cells; i++)
 		memset(fcgipm_cell_at_(s, i), 0, sizeof(struct fcgipm_cell));
 	FCGIPM_PUT(s->open, 0);
+	FCGIPM_PUT(s->taken, 0);
 	FCGIPM_PUT(s->accepting, 0);
 	FCGIPM_PUT(s->flags, 0U);
 	FCGIPM_PUT(s->tier, tier);
@@ -476,7 +480,8 @@ static inline void
 fcgipm_take_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
 	(void)FCGIPM_ADD(s->accepted, 1);
-	if (FCGIPM_ADD(s->open, 1) <= v->threads &&
+	(void)FCGIPM_ADD(s->open, 1);
+	if (FCGIPM_ADD(s->taken, 1) <= v->threads &&
 		__atomic_sub_fetch(&v->head->idle, 1, __ATOMIC_SEQ_CST) <=
 			FCGIPM_GET(v->head->wake_at))
 		fcgipm_tell_once_(v, FCGIPM_WAKE_IDLE);
@@ -484,13 +489,17 @@ fcgipm_take_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 
 /* It is gone. */
 static inline void
+fcgipm_end_connection_(struct fcgipm_slot *s)
+{
+	if (FCGIPM_ADD(s->open, -1) == 0)
+		FCGIPM_PUT(s->since, fcgipm_now_(CLOCK_MONOTONIC_COARSE));
+}
+
+/* Whoever served it waits for the next one. */
+static inline void
 fcgipm_give_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
-	int32_t open = FCGIPM_ADD(s->open, -1);
-
-	if (open == 0)
-		FCGIPM_PUT(s->since, fcgipm_now_(CLOCK_MONOTONIC_COARSE));
-	if (open < v->threads)
+	if (FCGIPM_ADD(s->taken, -1) < v->threads)
 		(void)FCGIPM_ADD(v->head->idle, 1);
 }
 

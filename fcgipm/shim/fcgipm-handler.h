@@ -118,6 +118,7 @@ fcgipm_end(void)
 				~(UINT64_C(1) << r->cell), __ATOMIC_RELEASE);
 		}
 		fcgipm_count_request_(&h->view, h->slot);
+		fcgipm_end_connection_(h->slot);
 		fcgipm_give_place_(&h->view, h->slot);
 	}
 	r->pid = 0;

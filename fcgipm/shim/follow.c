@@ -104,7 +104,23 @@ conn_end(int fd, struct conn *c)
 	}
 	__atomic_store_n(&local->conn_at[fd], 0, __ATOMIC_RELEASE);
 	clear_bit(local->conns_used, (unsigned)(c - local->conns));
-	fcgipm_give_place_(&view, local->slot);
+	/* Before it is counted as gone: nobody accepts meanwhile. */
+	(void)FCGIPM_ADD(local->behind, 1);
+	fcgipm_end_connection_(local->slot);
+}
+
+void
+conn_await(void)
+{
+	int32_t behind = FCGIPM_GET(local->behind);
+
+	while (behind > 0)
+		if (__atomic_compare_exchange_n(&local->behind, &behind,
+			    behind - 1, false, __ATOMIC_RELAXED,
+			    __ATOMIC_RELAXED)) {
+			fcgipm_give_place_(&view, local->slot);
+			return;
+		}
 }
 
 void

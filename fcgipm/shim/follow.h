@@ -45,6 +45,8 @@ struct local {
 	struct fcgipm_slot *slot;
 	uint32_t refused;	/* accepts since the stop */
 	uint32_t lingers;	/* see linger.h */
+	int32_t behind;		/* threads whose connection ended, and which
+				 * have not come back for another one */
 	uint64_t cells_used;
 	uint64_t conns_used[CONNS_MAX / WORD_BITS];
 	uint16_t conn_at[FDS_MAX];	/* by descriptor: 1 + its number */
@@ -72,6 +74,8 @@ bool conns_are_open(void);
 /* fd was accepted, and is about to be closed. */
 void conn_begin(int fd);
 void conn_end(int fd, struct conn *c);
+/* A thread waits for one: what it did behind an answer is done. */
+void conn_await(void);
 
 /* A call that writes, or reads at most len bytes, returned n; errno stays. */
 void conn_wrote(int fd, struct conn *c, const void *p, ssize_t n);

@@ -186,6 +186,7 @@ before_accept(int fd)
 	}
 	if (must_leave(fd))
 		return ENTRY_REFUSED;
+	conn_await();
 	(void)FCGIPM_ADD(local->slot->accepting, 1);
 	errno = err;
 	return ENTRY_COUNTED;

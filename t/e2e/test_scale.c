@@ -241,6 +241,64 @@ Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
 	world_close(&w);
 }
 
+/* Those that are gone count as nobody who waits. */
+Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
+{
+	struct world *w = world_open();
+	int fds[5];
+
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/upload\n"
+		"pm = dynamic\n"
+		"pm.max_children = 8\n"
+		"pm.min_spare_servers = 2\n"
+		"pm.max_spare_servers = 2\n");
+	occupy(w, fds, 5);
+	expect_workers(w, 7, 7, "five busy ones and two to spare");
+	leave(fds, 5);
+	expect_workers(w, 2, 2, "two to spare");
+	occupy(w, fds, 2);
+	expect_workers(w, 4, 4, "two busy ones and two to spare");
+	leave(fds, 2);
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* Answered, and yet not to be had. */
+Test(scale, who_works_behind_his_answer_is_not_to_spare, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct answer a;
+	int fd;
+
+	world_script(w, "worker.pl", "#!/usr/bin/perl\n"
+		"use FCGI;\n"
+		"my $r = FCGI::Request();\n"
+		"while ($r->Accept() >= 0) {\n"
+		"	1 while read STDIN, my $some, 4096;\n"
+		"	print \"Content-Type: text/plain\\n\\ndone\\n\";\n"
+		"	$r->Finish();\n"
+		"	sleep 100 if $ENV{QUERY_STRING} eq 'behind';\n"
+		"}\n");
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/worker.pl\n"
+		"stop_timeout = 1s\n"
+		"pm = dynamic\n"
+		"pm.max_children = 8\n"
+		"pm.start_servers = 2\n"
+		"pm.max_spare_servers = 2\n");
+	a = client_script(w, "www.sock", NULL, "behind");
+	answer_expect(&a, "done");
+	answer_free(&a);
+	occupy(w, &fd, 1);
+	expect_workers(w, 3, 3, "one behind its answer, one busy, one idle");
+	close(fd);
+	w->fds = 0;
+	world_close(&w);
+}
+
 struct change {
 	struct world *w;
 	long pid;
@@ -271,6 +329,34 @@ Test(scale, a_worker_is_replaced_after_its_requests, .timeout = 60)
 	cr_expect_geq(c.requests, 3, "not before the third: %u", c.requests);
 	expect_workers(w, 1, 1, "one again");
 	cr_expect(!world_log_has(w, "died"));
+	world_close(&w);
+}
+
+/* It holds nothing, so nothing is lost by ending it. */
+Test(scale, a_worker_deaf_to_signals_is_replaced_too, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct change c = {.w = w};
+
+	world_script(w, "worker.pl", "#!/usr/bin/perl\n"
+		"use FCGI;\n"
+		"$SIG{TERM} = 'IGNORE';\n"
+		"my $r = FCGI::Request();\n"
+		"while ($r->Accept() >= 0) {\n"
+		"	print \"Content-Type: text/plain\\n\\npid: $$\\n\";\n"
+		"}\n");
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @DIR@/worker.pl\n"
+		"stop_timeout = 1s\n"
+		"pm.max_children = 1\n"
+		"pm.max_age = 1s\n"
+		"observe = kernel\n");
+	c.pid = ask_pid(w);
+	world_until(is_another, &c, "another worker answers");
+	world_until_gone((pid_t)c.pid);
+	cr_expect(!world_log_has(w, "died"));
+	w->fds = 0;
 	world_close(&w);
 }
 

@@ -80,6 +80,14 @@ claim(unsigned slot)
 	return fcgipm_claim_(&view, slot, FCGIPM_TIER_SHIM);
 }
 
+/* Its connection is over, and it waits for the next one. */
+static void
+end_connection(struct fcgipm_slot *s)
+{
+	fcgipm_end_connection_(s);
+	fcgipm_give_place_(&view, s);
+}
+
 static void
 put_request(struct fcgipm_cell *c, const char *method, const char *uri)
 {
@@ -155,7 +163,7 @@ Test(board, shows_what_a_worker_wrote)
 	cr_expect_eq(board_idle(b), THREADS - 1);
 
 	fcgipm_count_request_(&view, s);
-	fcgipm_give_place_(&view, s);
+	end_connection(s);
 	cr_expect(board_read(b, 1, &seen));
 	cr_expect_eq(seen.requests, 1);
 	cr_expect_eq(seen.open, 0);
@@ -316,8 +324,8 @@ Test(board, tells_once_when_idle_comes_down)
 	fcgipm_take_place_(&view, s);
 	fcgipm_take_place_(&view, s);
 	cr_expect_not(is_told(), "nobody asked");
-	fcgipm_give_place_(&view, s);
-	fcgipm_give_place_(&view, s);
+	end_connection(s);
+	end_connection(s);
 	board_arm(b, FCGIPM_WAKE_IDLE, 0);
 	fcgipm_take_place_(&view, s);
 	cr_expect_not(is_told(), "one is left");
@@ -325,12 +333,12 @@ Test(board, tells_once_when_idle_comes_down)
 	cr_expect(is_told());
 	cr_expect(board_hear(b));
 	cr_expect_not(board_hear(b));
-	fcgipm_give_place_(&view, s);
+	end_connection(s);
 	fcgipm_take_place_(&view, s);
 	cr_expect_not(is_told(), "once");
 	board_arm(b, FCGIPM_WAKE_IDLE, 1);
 	board_disarm(b, FCGIPM_WAKE_IDLE);
-	fcgipm_give_place_(&view, s);
+	end_connection(s);
 	fcgipm_take_place_(&view, s);
 	cr_expect_not(is_told());
 }
@@ -344,11 +352,11 @@ Test(board, more_connections_than_threads_take_no_places)
 		fcgipm_take_place_(&view, s);
 	cr_expect_eq(board_idle(b), 0);
 	for (i = 0; i < 3; i++)
-		fcgipm_give_place_(&view, s);
+		end_connection(s);
 	cr_expect_eq(board_idle(b), 0);
-	fcgipm_give_place_(&view, s);
+	end_connection(s);
 	cr_expect_eq(board_idle(b), 1);
-	fcgipm_give_place_(&view, s);
+	end_connection(s);
 	cr_expect_eq(board_idle(b), THREADS);
 }
 
@@ -390,6 +398,48 @@ Test(board, counts_what_a_child_spoiled)
 	cr_expect_eq(board_idle(b), 0);
 	cr_expect_eq(board_count_idle(b), 1);
 	cr_expect_eq(board_idle(b), 1);
+}
+
+/* Whoever works on behind his answer waits for nobody. */
+Test(board, a_place_is_free_when_its_thread_is_back)
+{
+	struct fcgipm_slot *s = claim(0);
+
+	cr_expect_eq(board_idle(b), THREADS);
+	fcgipm_take_place_(&view, s);
+	fcgipm_end_connection_(s);
+	cr_expect_eq(board_idle(b), THREADS - 1);
+	cr_expect_eq(board_count_idle(b), THREADS - 1);
+	fcgipm_give_place_(&view, s);
+	cr_expect_eq(board_idle(b), THREADS);
+}
+
+/* Its place may be empty for long: nobody who waits is in it. */
+Test(board, who_has_ended_waits_for_nobody)
+{
+	struct fcgipm_slot *s = claim(0);
+	struct board_seen seen;
+
+	cr_expect_not_null(claim(1));
+	board_ended(b, 0);
+	cr_expect_eq(board_idle(b), THREADS);
+	cr_expect_not(board_read(b, 0, &seen));
+	/* What it forked takes a spare one. */
+	FCGIPM_PUT(s->worker, 1);
+	s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
+	cr_expect_eq(s, fcgipm_slot_at_(&view, NSLOTS));
+	board_reset(b, 0, 0);
+	cr_expect_eq(board_idle(b), 2 * THREADS);
+}
+
+/* The flag belongs to all who have the descriptor. */
+Test(board, is_not_held_up_by_a_child_that_makes_it_block)
+{
+	cr_assert_eq(fcntl(board_eventfd(b), F_SETFL, 0), 0);
+	cr_expect_not(board_hear(b));
+	fcgipm_tell_(&view);
+	cr_expect(board_hear(b));
+	cr_expect_not(board_hear(b));
 }
 
 /* What a worker refuses to understand; each changes one thing of a board. */
