@@ -153,6 +153,42 @@ check_folder(const struct conf_pool *p, const char *key, const char *path,
 		ERROR(p, key, "%s is no folder; name one", path);
 }
 
+/* May others than root and us choose what a path in this folder leads to?
+ * Above it that takes more where each may rename only what is his. */
+static bool
+is_open_to_others(const struct stat *st, bool above)
+{
+	bool writable = st->st_mode & S_IWOTH ||
+		(st->st_mode & S_IWGRP && st->st_gid != 0 &&
+			st->st_gid != getegid());
+
+	return (st->st_uid != 0 && st->st_uid != geteuid()) ||
+		(writable && !(above && st->st_mode & S_ISVTX));
+}
+
+/* What we write in a folder of others may be any file they name. */
+static void
+check_owners(const struct conf_pool *p, const char *key, const char *folder,
+	struct conf_problems *ps)
+{
+	char *path = realpath(folder, NULL), *slash = path;
+	bool above = false;
+	struct stat st;
+
+	for (; slash; above = true) {
+		if (stat(path, &st) == 0 && is_open_to_others(&st, above)) {
+			WARNING(p, key, "others may write in %s, and so have "
+				"us write to any file; name one in a folder of "
+				"root's, as /var/log", path);
+			break;
+		}
+		slash = path[1] ? strrchr(path, '/') : NULL;
+		if (slash)
+			slash[slash == path] = '\0';
+	}
+	free(path);
+}
+
 /* at: where it was written, and its key. */
 static void
 check_program(const struct conf_pool *p, const char *at, const char *inside,
@@ -428,6 +464,7 @@ check_timeouts(const struct conf_pool *p, struct conf_problems *ps)
 	folder = mem_strndup(p->slowlog, (size_t)MAX(strrchr(p->slowlog,
 		'/') - p->slowlog, 1));
 	check_folder(p, "slowlog", folder, ps);
+	check_owners(p, "slowlog", folder, ps);
 	free(folder);
 }
 

@@ -588,6 +588,10 @@ Test(conf, keys_without_effect_are_warned_of)
 			"old"},
 		{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 4\n"
 			"request_terminate_timeout = 5\n", NULL},
+		{HEAD "slowlog = /tmp/x.slow\nrequest_slowlog_timeout = 4\n",
+			":4: [www] slowlog: others may write in /tmp, and so "
+			"have us write to any file; name one in a folder of "
+			"root's"},
 		{HEAD "accelerate = yes\nobserve = kernel\n",
 			":4: [www] accelerate: it has no effect with observe "
 			"= kernel; remove it, or write observe = auto"},
