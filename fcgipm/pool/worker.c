@@ -152,6 +152,39 @@ worker_init(struct worker *w, struct loop *loop, const char *pool,
 	};
 }
 
+/* Sees to a new child's descriptors; -1 with errno, none being left. */
+static int
+watch_child(struct worker *w, int logfd, int errfd)
+{
+	int saved;
+
+	if (childlog_open(&w->log, w->loop, logfd, w->pool, w->pid) == 0 &&
+		loop_child_add(w->loop, &w->child, w->pidfd) == 0 &&
+		loop_add(w->loop, &w->exec, errfd, LOOP_READ) == 0)
+		return 0;
+	saved = errno;
+	childlog_close(&w->log);
+	loop_child_del(w->loop, &w->child);
+	fd_close(&errfd);
+	errno = saved;
+	return -1;
+}
+
+/* One that nobody would hear of. */
+static void
+undo_start(struct worker *w)
+{
+	int saved = errno;
+
+	(void)kill(-w->pid, SIGKILL);
+	(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
+	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	fd_close(&w->pidfd);
+	w->pid = 0;
+	errno = saved;
+}
+
 int
 worker_start(struct worker *w, const struct spawn_spec *spec)
 {
@@ -175,13 +208,13 @@ worker_start(struct worker *w, const struct spawn_spec *spec)
 		errno = saved;
 		return -1;
 	}
+	if (watch_child(w, logfd, errfd) < 0) {
+		undo_start(w);
+		return -1;
+	}
 	set_state(w, WORKER_STARTING);
 	w->start_ms = now_ms();
 	w->look_ms = LOOK_MS;
-	if (childlog_open(&w->log, w->loop, logfd, w->pool, w->pid) < 0 ||
-		loop_child_add(w->loop, &w->child, w->pidfd) < 0 ||
-		loop_add(w->loop, &w->exec, errfd, LOOP_READ) < 0)
-		BUG("epoll refuses a new child's descriptors");
 	loop_timer_set(w->loop, &w->look_timer, w->start_ms + LOOK_MS);
 	return 0;
 }
