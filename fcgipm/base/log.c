@@ -61,10 +61,10 @@ can_block(int fd)
 }
 
 int
-log_open_file(const char *path, mode_t mode)
+log_open_file(const char *path, int flags, mode_t mode)
 {
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-			O_NOCTTY | O_NONBLOCK,
+			O_NOCTTY | O_NONBLOCK | flags,
 		mode);
 }
 
@@ -82,7 +82,7 @@ log_open(const char *target, enum log_level level, enum log_format format)
 		path = strdup(target);
 		if (!path)
 			return -1;
-		fd = log_open_file(path, 0640);
+		fd = log_open_file(path, 0, 0640);
 		if (fd < 0) {
 			free(path);
 			return -1;
@@ -107,7 +107,7 @@ log_reopen(void)
 
 	if (!lg.path)
 		return 0;
-	fd = log_open_file(lg.path, 0640);
+	fd = log_open_file(lg.path, 0, 0640);
 	if (fd < 0)
 		return -1;
 	log_flush();

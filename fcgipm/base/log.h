@@ -22,9 +22,9 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
  * returns	0, or -1 with errno and the old target kept
  */
 int log_open(const char *target, enum log_level level, enum log_format format);
-/* A file as log_open() opens one, for lines of another kind; a descriptor, or -1
- * with errno. */
-int log_open_file(const char *path, mode_t mode);
+/* A file as log_open() opens one, for lines of another kind, with further flags
+ * of open(2); a descriptor, or -1 with errno. */
+int log_open_file(const char *path, int flags, mode_t mode);
 /* Text as a line of a log may hold it; NULL when memory ran out, else the
  * caller's to free(). */
 char *log_escape(const char *text);

@@ -268,9 +268,10 @@ run(struct backtrace *b, int outfd)
 }
 
 const char *
-backtrace_start(struct backtrace *b, pid_t target)
+backtrace_start(struct backtrace *b, pid_t target, pid_t session)
 {
 	char state = procfs_state(target);
+	const char *why = "no process could be started";
 	int readfd = -1, writefd = -1, rc;
 
 	if (!b->tool)
@@ -280,6 +281,11 @@ backtrace_start(struct backtrace *b, pid_t target)
 	b->target = target;
 	b->timed_out = false;
 	b->targetfd = (int)syscall(SYS_pidfd_open, target, 0);
+	/* Asked behind it, so that it holds for whom the descriptor means. */
+	if (b->targetfd >= 0 && getsid(target) != session) {
+		why = "it is not in its worker's session";
+		goto fail;
+	}
 	if (b->targetfd < 0 || fd_pipe(O_NONBLOCK, 0, &readfd, &writefd) < 0)
 		goto fail;
 	rc = run(b, writefd);
@@ -288,12 +294,15 @@ backtrace_start(struct backtrace *b, pid_t target)
 		goto fail;
 	buf_init(&b->text, TEXT_BYTES);
 	if (loop_child_add(b->loop, &b->child, b->pidfd) < 0 ||
-		loop_add(b->loop, &b->out, readfd, LOOP_READ) < 0)
-		BUG("epoll refuses a new child's descriptors");
+		loop_add(b->loop, &b->out, readfd, LOOP_READ) < 0) {
+		backtrace_fini(b);
+		why = "epoll takes no more descriptors";
+		goto fail;
+	}
 	loop_timer_set(b->loop, &b->timer, loop_now(b->loop) + TIME_MS);
 	return NULL;
 fail:
 	fd_close(&b->targetfd);
 	fd_close(&readfd);
-	return "no process could be started";
+	return why;
 }

@@ -47,8 +47,11 @@ backtrace_runs(const struct backtrace *b)
  * backtrace_start - on_done() tells the rest, within ten seconds
  *
  * b		does not run
+ * session	whose it has to be in: what it does is told, and a signal may
+ *		be sent to it
  * returns	NULL, or why not: then on_done() is not called
  */
-const char *backtrace_start(struct backtrace *b, pid_t target);
+const char *backtrace_start(struct backtrace *b, pid_t target,
+	pid_t session);
 
 #endif

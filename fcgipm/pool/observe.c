@@ -117,6 +117,7 @@ add_tasks(struct view *v, const struct procfs_tasks *t, pid_t pid)
 	v->tasks.polling += t->polling;
 	if (t->reading > 0 && v->tasks.reading == 0) {
 		v->tasks.reading_fd = t->reading_fd;
+		v->tasks.reading_counts = t->reading_counts;
 		v->reader = pid;
 	}
 	v->tasks.reading += t->reading;
@@ -416,8 +417,10 @@ count_clients(struct observe *o, struct observe_worker *w,
 			s->oldest_since_ms = k->since_ms;
 		}
 		if (v->tasks.reading > 0 && f->pid == v->reader &&
-			f->socket.fd == v->tasks.reading_fd)
+			f->socket.fd == v->tasks.reading_fd) {
 			s->reading = true;
+			s->reading_counts = v->tasks.reading_counts;
+		}
 	}
 	remember(w, known, n);
 	return doubts;

@@ -49,6 +49,8 @@ struct observe_seen {
 	int64_t oldest_since_ms;	/* first look that saw it */
 	pid_t oldest_pid;	/* of these processes, one that holds it */
 	bool reading;		/* a task waits for bytes from a connection */
+	bool reading_counts;	/* and by read(2), not recv(2): the kernel
+				 * counts what it has read */
 	bool waits;		/* one does, or may: it polls, or cannot be
 				 * seen */
 	unsigned processes;	/* the worker and those it has started */

@@ -37,6 +37,7 @@ struct watched {
 	pid_t pid;		/* it began with this one */
 	struct timeout_clock clock;
 	bool disturbed;		/* by the slow log's tool since the last look */
+	bool reads;		/* from clients by read(2), as was seen */
 };
 
 struct patrol {
@@ -176,7 +177,6 @@ tell_slow(struct patrol *r, const struct found *f)
 	struct pool *p = r->p;
 	char request[FCGIPM_METHOD_BYTES + FCGIPM_URI_BYTES + 2];
 	const struct slowlog_entry e = {
-		.pool = p->conf->name,
 		.worker = f->m->worker.pid,
 		.pid = f->pid,
 		.method = f->method,
@@ -186,6 +186,8 @@ tell_slow(struct patrol *r, const struct found *f)
 	};
 
 	p->stats.slow_requests++;
+	if (!slowlog_has_room(r->slowlog))
+		return;
 	name_request(f, request, sizeof(request));
 	log_warning("pool %s: worker %d: %s has taken %.1f s "
 		"(request_slowlog_timeout); see %s", p->conf->name,
@@ -237,8 +239,10 @@ judge_place(struct patrol *r, struct pool_member *m, unsigned slot,
 	struct board_request q;
 	struct found f = {.m = m, .method = q.method, .uri = q.uri};
 
+	/* Its process may have changed what it says since the slot was read. */
 	if (!is_judged(m) ||
-		!board_read_request(r->p->board, slot, place, &q))
+		!board_read_request(r->p->board, slot, place, &q) ||
+		!is_of(&m->worker, q.pid))
 		return;
 	f.pid = q.pid;
 	f.doing = q.known ? "busy" : "still reading its parameters";
@@ -285,16 +289,31 @@ walk_board(struct patrol *r, int64_t now, int64_t *next)
 
 /* -- by the kernel --------------------------------------------------------- */
 
+/* Who may read from clients by recv(2) has the next request without a read
+ * that is counted. */
+static void
+note_reading(const struct pool *p, struct watched *w,
+	const struct observe_seen *seen)
+{
+	if (w->reads || !seen->reading_counts)
+		return;
+	w->reads = true;
+	log_debug("pool %s: worker %d reads from its clients by read(2)",
+		p->conf->name, (int)w->pid);
+}
+
 /* One more look; false when no clock runs. */
 static bool
 follow(struct watched *w, const struct observe_seen *seen, int64_t now)
 {
 	struct timeout_sight s = {.connection = seen->oldest,
-		.waits = seen->waits};
+		.waits = seen->waits, .reads = TIMEOUT_UNKNOWN,
+		.pauses = TIMEOUT_UNKNOWN};
 
 	if (s.connection != 0 && !s.waits) {
-		s.reads = inspect_reads(seen->oldest_pid);
-		s.sleeps = inspect_sleeps(seen->oldest_pid);
+		if (w->reads)
+			s.reads = inspect_reads(seen->oldest_pid);
+		s.pauses = inspect_pauses(seen->oldest_pid);
 	}
 	timeout_follow(&w->clock, &s, w->disturbed, now);
 	w->disturbed = false;
@@ -314,6 +333,7 @@ judge_member(struct patrol *r, struct pool_member *m, int64_t now,
 
 	if (w->pid != m->worker.pid)
 		*w = (struct watched){.pid = m->worker.pid};
+	note_reading(r->p, w, seen);
 	if (!follow(w, seen, now))
 		return;
 	told = w->clock.told;
@@ -371,10 +391,13 @@ patrol_open(struct pool *p, char *ret_why, size_t why_size)
 			c->request_terminate_timeout_ms},
 	};
 	if (r->limits.slow_ms > 0) {
-		r->slowlog = slowlog_open(c->slowlog, p->loop, uid, gid);
+		r->slowlog = slowlog_open(c->slowlog, c->name, p->loop, uid,
+			gid);
 		if (!r->slowlog) {
 			snprintf(ret_why, why_size, "slowlog: %s: %s",
-				c->slowlog, strerror(errno));
+				c->slowlog, errno == ELOOP ?
+					"it is a link; name the file itself" :
+					strerror(errno));
 			free(r);
 			return -1;
 		}
@@ -401,13 +424,21 @@ patrol_close(struct patrol **r)
 }
 
 void
-patrol_begin(struct pool *p)
+patrol_begin(struct pool *p, const struct pool_member *m)
 {
 	struct patrol *r = p->patrol;
+	struct board_seen seen;
+	int64_t at_ms;
 
-	if (r && !r->timer.place)
-		loop_timer_set(p->loop, &r->timer, loop_now(p->loop) +
-			timeout_pause(&r->limits, p->board != NULL));
+	if (!r)
+		return;
+	/* A program that nothing can be preloaded into has a place on the
+	 * board, and tells nothing there. */
+	at_ms = loop_now(p->loop) + timeout_pause(&r->limits, p->board &&
+		board_read(p->board, m->worker.slot, &seen) &&
+		board_knows(&seen));
+	if (!r->timer.place || r->timer.at_ms > at_ms)
+		loop_timer_set(p->loop, &r->timer, at_ms);
 }
 
 int

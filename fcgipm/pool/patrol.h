@@ -15,6 +15,7 @@
 struct conf_pool;
 struct patrol;
 struct pool;
+struct pool_member;
 
 /* Does this pool want one? */
 bool patrol_is_needed(const struct conf_pool *conf);
@@ -24,8 +25,8 @@ bool patrol_is_needed(const struct conf_pool *conf);
 int patrol_open(struct pool *p, char *ret_why, size_t why_size);
 void patrol_close(struct patrol **r);
 
-/* A worker is up: it goes its rounds from now on, as long as there is one. */
-void patrol_begin(struct pool *p);
+/* This worker is up: it goes its rounds from now on, as long as there is one. */
+void patrol_begin(struct pool *p, const struct pool_member *m);
 
 /* Opens the slow log again; 0, or -1 with errno. */
 int patrol_reopen(struct pool *p);

@@ -294,7 +294,7 @@ worker_on_up(struct worker *w)
 	p->starting--;
 	p->up++;
 	policy_note_up(&p->memory);
-	patrol_begin(p);
+	patrol_begin(p, container_of(w, struct pool_member, worker));
 	log_debug("pool %s: worker %d up, %u of %u", p->conf->name,
 		(int)w->pid, p->up, limits_of(p).max_children);
 	check_ready(p);

@@ -16,8 +16,7 @@ struct loop;
 struct slowlog;
 
 struct slowlog_entry {
-	const char *pool;
-	pid_t worker;
+	pid_t worker;		/* the leader of its session */
 	pid_t pid;		/* whose request it is: a child of it, or it */
 	/* Raw bytes of the client, "" = not known. */
 	const char *method, *uri;
@@ -28,16 +27,28 @@ struct slowlog_entry {
 /*
  * slowlog_open - the file, made when it is not there
  *
+ * pool		its name, borrowed
  * uid, gid	the workers', as whom tools are run
- * returns	NULL with errno
+ * returns	NULL with errno; ELOOP when the file is a link
  */
-struct slowlog *slowlog_open(const char *path, struct loop *loop, uid_t uid,
-	gid_t gid);
+struct slowlog *slowlog_open(const char *path, const char *pool,
+	struct loop *loop, uid_t uid, gid_t gid);
 /* Opens the path again, after it was renamed; 0, or -1 with errno and the old
  * file kept. */
 int slowlog_reopen(struct slowlog *l);
 /* An entry that waits for its tool is written without it. */
 void slowlog_close(struct slowlog **l);
+
+/*
+ * slowlog_has_room - is there room for one more entry now?
+ *
+ * A pool's programs may make slow requests up, and fill a disk with them: a few
+ * in a second are told of, the others are counted, and their number is written
+ * at its end.
+ *
+ * returns	false when this one is counted only
+ */
+bool slowlog_has_room(struct slowlog *l);
 
 /* Writes an entry now, or within ten seconds, when a tool has told where the
  * process is.  That is asked of one process of the pool at a time. */

@@ -55,7 +55,7 @@ timeout_follow(struct timeout_clock *c, const struct timeout_sight *s,
 	if (c->last.connection != s->connection) {
 		*c = (struct timeout_clock){.since_ms = now};
 	} else if (may_have_grown(c->last.reads, s->reads) &&
-		may_have_grown(c->last.sleeps, s->sleeps)) {
+		may_have_grown(c->last.pauses, s->pauses)) {
 		c->since_ms = now;
 		c->told = c->told && disturbed;
 	}

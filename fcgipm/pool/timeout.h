@@ -47,7 +47,7 @@ struct timeout_sight {
 	bool waits;		/* for bytes, perhaps of a client */
 	/* What is not known is TIMEOUT_UNKNOWN. */
 	uint64_t reads;		/* calls of read(2) it made */
-	uint64_t sleeps;	/* times it went to sleep */
+	uint64_t pauses;	/* times it slept, or others ran instead */
 };
 
 /* The clock of what it does; zeroed when a process starts. */
@@ -64,9 +64,9 @@ struct timeout_clock {
  * worker is at work whenever it is looked at.  So the clock runs while the
  * worker waits for no bytes, and begins anew when it may have had the next
  * request: for that it has to read, and, as a client sends it after the
- * answer, to sleep.
+ * answer, to sleep; or, where both share a processor, to be put off it.
  *
- * disturbed	a tool has made it sleep since the last look: that brings no
+ * disturbed	a tool has made it pause since the last look: that brings no
  *		other request to be told of
  */
 void timeout_follow(struct timeout_clock *c, const struct timeout_sight *s,

@@ -3,8 +3,6 @@
  *
  * Called by pool/patrol and pool/slowlog.
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 #include "base/fd.h"
 #include "base/util.h"
 #include "sys/inspect.h"
+#include "sys/procfs.h"
 
 #define TASKS_MAX 32
 #define FILE_MAX 8192
@@ -45,25 +44,6 @@ read_entry(pid_t pid, pid_t tid, const char *name)
 	else
 		snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	return fd_read_file(path, FILE_MAX, &text, &len) < 0 ? NULL : text;
-}
-
-static size_t
-list_tasks(pid_t pid, pid_t *ret, size_t max)
-{
-	struct dirent *e;
-	char path[64];
-	size_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	if (!dir)
-		return 0;
-	while (n < max && (e = readdir(dir)) != NULL)
-		if (isdigit((unsigned char)e->d_name[0]))
-			ret[n++] = (pid_t)strtol(e->d_name, NULL, 10);
-	closedir(dir);
-	return n;
 }
 
 /* "KEY 17" */
@@ -101,18 +81,6 @@ state_word(char letter)
 	}
 }
 
-static char
-state_of(pid_t pid, pid_t tid)
-{
-	char *text = read_entry(pid, tid, "stat"), *end, letter = 0;
-
-	end = text ? strrchr(text, ')') : NULL;
-	if (end && end[1] == ' ')
-		letter = end[2];
-	free(text);
-	return letter;
-}
-
 static void
 name_call(long nr, char *buf, size_t size)
 {
@@ -142,14 +110,14 @@ void
 inspect_brief(pid_t pid, char *buf, size_t size)
 {
 	pid_t tids[TASKS_MAX];
-	size_t n = list_tasks(pid, tids, TASKS_MAX), i, len = 0;
+	size_t n = procfs_list_tasks(pid, tids, TASKS_MAX), i, len = 0;
 	char call[64], word[128];
 
 	snprintf(buf, size, "gone");
 	for (i = 0; i < n && len < size; i++) {
 		call_of(pid, tids[i], call, sizeof(call));
 		snprintf(word, sizeof(word), "%s%s%s",
-			state_word(state_of(pid, tids[i])),
+			state_word(procfs_task_state(pid, tids[i])),
 			call[0] ? " in " : "", call);
 		/* Threads that do the same are told once. */
 		if (len > 0 && strstr(buf, word))
@@ -212,7 +180,7 @@ static void
 report_task(pid_t pid, pid_t tid, FILE *out)
 {
 	char *wchan = read_entry(pid, tid, "wchan");
-	char state = state_of(pid, tid);
+	char state = procfs_task_state(pid, tid);
 	bool waits = wchan && wchan[0] && strcmp(wchan, "0") != 0;
 
 	fprintf(out, "task %d: %c (%s)%s%s\n", (int)tid, state ? state : '?',
@@ -226,7 +194,7 @@ void
 inspect_report(pid_t pid, FILE *out)
 {
 	pid_t tids[TASKS_MAX];
-	size_t n = list_tasks(pid, tids, TASKS_MAX), i;
+	size_t n = procfs_list_tasks(pid, tids, TASKS_MAX), i;
 
 	if (n == 0)
 		fprintf(out, "it is gone\n");
@@ -247,11 +215,11 @@ inspect_reads(pid_t pid)
 }
 
 uint64_t
-inspect_sleeps(pid_t pid)
+inspect_pauses(pid_t pid)
 {
 	pid_t tids[TASKS_MAX];
-	size_t n = list_tasks(pid, tids, TASKS_MAX), i;
-	uint64_t sum = 0, one = 0;
+	size_t n = procfs_list_tasks(pid, tids, TASKS_MAX), i;
+	uint64_t sum = 0, asleep = 0, taken = 0;
 	char *text;
 
 	if (n == 0 || n == TASKS_MAX)
@@ -259,8 +227,10 @@ inspect_sleeps(pid_t pid)
 	for (i = 0; i < n; i++) {
 		text = read_entry(pid, tids[i], "status");
 		if (text && find_number(text, "\nvoluntary_ctxt_switches:",
-				    &one))
-			sum += one;
+				    &asleep) &&
+			find_number(text, "\nnonvoluntary_ctxt_switches:",
+				&taken))
+			sum += asleep + taken;
 		free(text);
 	}
 	return sum;

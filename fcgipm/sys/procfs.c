@@ -19,7 +19,7 @@
 #include "sys/procfs.h"
 
 /* What a task sleeps in. */
-enum call { CALL_OTHER, CALL_ACCEPT, CALL_POLL, CALL_READ };
+enum call { CALL_OTHER, CALL_ACCEPT, CALL_POLL, CALL_READ, CALL_RECV };
 
 static enum call
 name_call(long nr)
@@ -51,9 +51,10 @@ name_call(long nr)
 		return CALL_POLL;
 	case SYS_read:
 	case SYS_readv:
+		return CALL_READ;
 	case SYS_recvfrom:
 	case SYS_recvmsg:
-		return CALL_READ;
+		return CALL_RECV;
 	default:
 		return CALL_OTHER;
 	}
@@ -236,15 +237,14 @@ each_number(struct procfs_watch *w, int fd, number_fn fn, void *arg)
 	return rc;
 }
 
-/* Its stat entry from the third field on, behind the name, which may hold
+/* A stat entry from the third field on, behind the name, which may hold
  * anything; "" when it is gone.  The caller's to free(). */
 static char *
-read_stat(pid_t pid)
+read_stat(const char *path)
 {
-	char path[64], *text, *end;
+	char *text, *end;
 	size_t len;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (fd_read_file(path, 4096, &text, &len) < 0)
 		return mem_strdup("");
 	end = strrchr(text, ')');
@@ -253,23 +253,74 @@ read_stat(pid_t pid)
 	return end;
 }
 
-char
-procfs_state(pid_t pid)
+static char
+read_state(const char *path)
 {
-	char *stat = read_stat(pid), state = stat[0];
+	char *stat = read_stat(path), state = stat[0];
 
 	free(stat);
 	return state;
 }
 
+char
+procfs_state(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return read_state(path);
+}
+
+char
+procfs_task_state(pid_t pid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid,
+		(int)tid);
+	return read_state(path);
+}
+
+struct ids {
+	pid_t *ret;
+	size_t n, max;
+};
+
+static int
+on_id(struct procfs_watch *w, int id, void *arg)
+{
+	struct ids *ids = arg;
+	(void)w;
+
+	if (ids->n == ids->max)
+		return 1;
+	ids->ret[ids->n++] = (pid_t)id;
+	return 0;
+}
+
+size_t
+procfs_list_tasks(pid_t pid, pid_t *ret, size_t max)
+{
+	struct ids ids = {ret, 0, max};
+	struct procfs_watch w;
+
+	if (procfs_watch_open(&w, pid) < 0)
+		return 0;
+	(void)each_number(&w, w.taskfd, on_id, &ids);
+	procfs_watch_close(&w);
+	return ids.n;
+}
+
 int64_t
 procfs_cpu_ms(pid_t pid)
 {
-	char *stat = read_stat(pid);
+	char path[64], *stat;
 	unsigned long user, system;
 	long per_s = sysconf(_SC_CLK_TCK);
 	int64_t ms = -1;
 
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	stat = read_stat(path);
 	/* proc_pid_stat(5): state is the third field, utime the 14th. */
 	if (sscanf(stat, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
 		    &user, &system) == 2 && per_s > 0)
@@ -411,11 +462,12 @@ add_task(struct procfs_watch *w, int fd, const struct look *l)
 	if (call == CALL_ACCEPT && is_listener(w, arg, l)) {
 		ret->accepting++;
 		w->accept_fd = arg;
-	} else if (call == CALL_POLL)
+	} else if (call == CALL_POLL) {
 		ret->polling++;
-	else if (call == CALL_READ) {
+	} else if (call == CALL_READ || call == CALL_RECV) {
 		ret->reading++;
 		ret->reading_fd = arg;
+		ret->reading_counts = call == CALL_READ;
 	}
 	return 0;
 }

@@ -28,6 +28,11 @@ pid_t procfs_find_socket(ino_t ino);
 
 /* The letter of proc_pid_stat(5): 'R', 'S', 'T' when stopped; 0 when gone. */
 char procfs_state(pid_t pid);
+/* The same of one of its tasks. */
+char procfs_task_state(pid_t pid, pid_t tid);
+
+/* Its tasks, as far as they fit; how many, 0 when it is gone. */
+size_t procfs_list_tasks(pid_t pid, pid_t *ret, size_t max);
 
 /* "nginx" of pid, "?" when unknown. */
 void procfs_name(pid_t pid, char *buf, size_t size);
@@ -68,6 +73,8 @@ struct procfs_tasks {
 	unsigned polling;	/* epoll_wait, poll, select, io_uring_enter */
 	unsigned reading;	/* read, recv on a descriptor */
 	int reading_fd;		/* of one of these, -1 = none */
+	bool reading_counts;	/* that one by a call that proc_pid_io(5)
+				 * counts: not by recv(2) */
 	unsigned unreadable;
 	int err;		/* why, of the last such; 0 = none */
 };

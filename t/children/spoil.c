@@ -4,6 +4,9 @@
  *	random=N	overwrites the whole board N times with random bytes
  *	supervisor	every number of the board is the supervisor's pid
  *	late=PID	this process has a request since ever, says every slot
+ *	flip=PID	without an end, one new request after the other that has
+ *			run for long, says every slot, now of its own, now of
+ *			this process
  *	size		truncates and extends the board
  *	wake=MS		writes the eventfd as fast as it can
  *	shout=N		N bytes on stderr without a line end
@@ -83,22 +86,38 @@ name_supervisor(void)
 }
 
 static void
-name_late(long pid)
+name_late(long pid, uint64_t start_ns)
 {
 	struct fcgipm_head *h = (void *)board;
 	uint8_t *at = (uint8_t *)(h + 1);
 	struct fcgipm_slot *s;
 	struct fcgipm_cell *c;
-	uint32_t i;
+	uint32_t i, j;
 
 	for (i = 0; i < h->nslots + h->nspare; i++) {
 		s = (void *)at;
 		c = (void *)(s + 1);
 		s->pid = (int32_t)pid;
 		s->owner = 0;
-		c->start = 1;
-		c->state = FCGIPM_BUSY;
+		for (j = 0; j < h->cells; j++) {
+			c[j].start = start_ns;
+			c[j].state = FCGIPM_BUSY;
+		}
 		at = (uint8_t *)(c + h->cells);
+	}
+}
+
+static void
+flip(long pid)
+{
+	struct timespec now;
+	uint64_t ns;
+	long i;
+
+	for (i = 0;; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+		name_late(i % 2 ? pid : getpid(), ns - 5000000000U);
 	}
 }
 
@@ -145,7 +164,9 @@ obey(const char *what, long n)
 	else if (strcmp(what, "supervisor") == 0)
 		name_supervisor();
 	else if (strncmp(what, "late", 4) == 0)
-		name_late(n);
+		name_late(n, 1);
+	else if (strncmp(what, "flip", 4) == 0)
+		flip(n);
 	else if (strcmp(what, "size") == 0)
 		resize();
 	else if (strncmp(what, "wake", 4) == 0)

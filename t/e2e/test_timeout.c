@@ -154,6 +154,20 @@ expect_status(struct world *w, const char *fmt, size_t n)
 	free(out);
 }
 
+/* By what the kernel shows, requests of a connection are known apart once its
+ * worker has been seen to wait for one.  Until then whatever sleeps, or is put
+ * off its processor, may be at the next one. */
+static void
+be_known(const struct kind *k, struct world *w, int fd)
+{
+	char line[100];
+
+	begin(k, fd, KEEP, NULL);
+	snprintf(line, sizeof(line), ": worker %ld reads from its clients by "
+		"read(2)\n", read_pid(fd));
+	expect_lines(w, line, 1);
+}
+
 /* One connection is kept all the time, for longer than any request may take:
  * now without a request, now with one after the other.  One worker is left to
  * serve others. */
@@ -174,6 +188,8 @@ end_all(const struct kind *k)
 	}
 	for (i = 0; k->ways[i]; i++) {
 		s.fd = client_connect(w, "www.sock");
+		if (k->kernel)
+			be_known(k, w, s.fd);
 		begin(k, s.fd, 0, k->ways[i]);
 		s.busy = i % 2 ? kept : -1;
 		world_until(is_cut, &s, k->ways[i]);
@@ -340,6 +356,49 @@ Test(timeout, a_client_that_stalls, .timeout = 60)
 	world_close(&w);
 }
 
+/* By recv(2), which the kernel does not count, over a connection that is kept
+ * and never rests: each request is short, all of them are long. */
+Test(timeout, one_who_is_busy_lives, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("busy.py"), .keys = "",
+		.kernel = true};
+	struct world *w = start(&k, 1, "request_terminate_timeout = 500ms\n");
+	int fd = client_connect(w, "www.sock"), i;
+	struct record r;
+
+	for (i = 0; i < 8; i++) {
+		begin(&k, fd, KEEP, NULL);
+		do
+			client_read_record(fd, &r);
+		while (r.type != END_REQUEST);
+	}
+	close(fd);
+	cr_expect_eq(world_log_count(w, "has taken "), 0);
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* Nothing tells when a static program began: it is looked at early, however
+ * long a request may take. */
+static bool
+is_looked_at(void *arg)
+{
+	const struct world *w = arg;
+
+	return world_fd_count(w->pid) > w->fds;
+}
+
+Test(timeout, looks_early_at_who_tells_nothing, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late_static"),
+		.keys = ""};
+	struct world *w = start(&k, 1, "request_terminate_timeout = 1h\n");
+
+	world_until(is_looked_at, w, "descriptors of a look");
+	w->fds = 0;
+	world_close(&w);
+}
+
 /* Of the only worker of a pool. */
 static long
 pid_of(struct world *w, const char *address, const char *query)
@@ -502,4 +561,49 @@ Test(timeout, tells_of_slow_requests_unseen, .timeout = 60)
 		.keys = "", .kernel = true};
 
 	log_slow(&k, "request: ? (what it is cannot be seen)\n");
+}
+
+/* A worker that makes slow requests up, of itself and of whomever it likes,
+ * fills no disk, and has nobody else looked at. */
+Test(timeout, tells_of_a_few_requests_of_a_liar, .timeout = 60)
+{
+	struct world *w = world_open();
+	const char *path = world_path(w, "slow"), *at;
+	char query[40], child[40];
+	int fd, entries = 0;
+	long victim;
+
+	world_start(w, "[liar]\nlisten = @DIR@/liar.sock\n"
+		"handler = @T@/children/spoil\npm.max_children = 1\n"
+		"threads = 8\nrequest_slowlog_timeout = 200ms\nslowlog = @DIR@/slow\n"
+		"[other]\nlisten = @DIR@/other.sock\n"
+		"handler = @T@/children/late\npm.max_children = 1\n");
+	victim = pid_of(w, "other.sock", NULL);
+	snprintf(query, sizeof(query), "QUERY_STRING=flip=%ld", victim);
+	snprintf(child, sizeof(child), "child %ld\n", victim);
+	fd = client_connect(w, "liar.sock");
+	client_begin(fd, 1, 0, (const char *const[]){query, NULL});
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	expect_text(path, " more slow requests within a second\n", 3);
+	cr_expect_geq(world_log_count(w, " more slow requests (request_"), 3);
+	for (at = read_text(path); (at = strstr(at, "request: ")); at++)
+		entries++;
+	/* Five a second, and one is being written. */
+	cr_expect(entries > 0 && entries <= 21, "%d", entries);
+	cr_expect_null(strstr(read_text(path), child), "another's stack");
+	close(fd);
+	end_world(&w);
+}
+
+/* Whoever may write in its folder could have us append to any file. */
+Test(timeout, writes_through_no_link, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_shell(w, "touch other; ln -s other slow");
+	cr_expect_neq(world_refused(w, "[www]\nlisten = @DIR@/www.sock\n"
+		"handler = @T@/children/late\nrequest_slowlog_timeout = 1\n"
+		"slowlog = @DIR@/slow\n"), 0);
+	cr_expect(world_log_has(w, "/slow: it is a link; name the file itself"));
+	world_close(&w);
 }

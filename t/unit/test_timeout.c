@@ -135,14 +135,14 @@ Test(timeout, knows_sleeps_that_a_tool_made)
 
 	timeout_follow(&c, &s, false, 1000);
 	c.told = true;
-	s.sleeps++;
+	s.pauses++;
 	timeout_follow(&c, &s, true, 2000);
 	cr_expect(c.told, "it is the same request");
 	cr_expect_eq(c.since_ms, 2000, "or else too young");
 	timeout_follow(&c, &s, false, 3000);
 	cr_expect(c.told);
 	cr_expect_eq(c.since_ms, 2000);
-	s.sleeps++;
+	s.pauses++;
 	timeout_follow(&c, &s, false, 4000);
 	cr_expect(!c.told, "another one");
 }

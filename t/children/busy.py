@@ -1,0 +1,23 @@
+#!/usr/bin/python3
+# busy.py - reads by recv(2), and computes for a quarter of a second for each
+# request.
+import os
+import socket
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from fcgi_records import Request  # noqa: E402
+
+listener = socket.socket(fileno=0)
+while True:
+    peer, _ = listener.accept()
+    with peer:
+        request = Request()
+        while data := peer.recv(4096):
+            for answer in request.feed(data):
+                end = time.monotonic() + 0.25
+                while time.monotonic() < end:
+                    pass
+                peer.sendall(answer)

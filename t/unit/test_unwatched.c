@@ -1,0 +1,118 @@
+/*
+ * test_unwatched.c - a child that epoll takes no descriptor of is not left
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pool/backtrace.h"
+#include "pool/worker.h"
+
+/* As where /proc/sys/fs/epoll/max_user_watches is reached. */
+static void
+fill_epoll(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {.len = 4, .filter = code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		cr_skip_test("no filter of system calls: %s", strerror(errno));
+}
+
+static size_t
+count_descriptors(void)
+{
+	size_t n = 0;
+	int fd;
+
+	for (fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void
+expect_nothing_left(size_t before)
+{
+	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1);
+	cr_expect_eq(errno, ECHILD);
+	cr_expect_eq(count_descriptors(), before);
+}
+
+Test(unwatched, a_worker_is_a_start_that_failed, .timeout = 20)
+{
+	char *const argv[] = {"sleep", "1000", NULL}, *const env[] = {NULL};
+	const int fds[] = {0, 1, 2};
+	const struct spawn_spec spec = {.path = "/bin/sleep", .execfd = -1,
+		.argv = argv, .envp = env, .fds = fds, .nfds = 3, .cwdfd = -1,
+		.new_session = true};
+	const struct worker_ops ops = {0};
+	struct loop *loop = loop_new();
+	struct worker w;
+	size_t before;
+
+	worker_init(&w, loop, "www", 0, false, &ops, NULL);
+	before = count_descriptors();
+	fill_epoll();
+	cr_expect_eq(worker_start(&w, &spec), -1);
+	cr_expect_eq(errno, ENOSPC, "%s", strerror(errno));
+	cr_expect(!worker_alive(&w));
+	expect_nothing_left(before);
+	loop_free(&loop);
+}
+
+static void
+on_done(struct backtrace *b, const char *text)
+{
+	(void)b;
+	cr_expect_fail("%s", text);
+}
+
+Test(unwatched, a_tool_is_a_line, .timeout = 20)
+{
+	struct loop *loop = loop_new();
+	struct backtrace b;
+	size_t before;
+	const char *why;
+
+	backtrace_init(&b, loop, geteuid(), getegid(), on_done);
+	if (!b.tool)
+		cr_skip_test("neither eu-stack nor gdb is installed");
+	before = count_descriptors();
+	fill_epoll();
+	why = backtrace_start(&b, getpid(), getsid(0));
+	cr_assert_not_null(why);
+	cr_expect_str_eq(why, "epoll takes no more descriptors");
+	cr_expect(!backtrace_runs(&b));
+	expect_nothing_left(before);
+	loop_free(&loop);
+}
+
+/* Of what it looks at, a number alone is known. */
+Test(unwatched, nobody_of_another_session_is_looked_at, .timeout = 20)
+{
+	struct loop *loop = loop_new();
+	struct backtrace b;
+
+	backtrace_init(&b, loop, geteuid(), getegid(), on_done);
+	if (!b.tool)
+		cr_skip_test("neither eu-stack nor gdb is installed");
+	cr_expect_str_eq(backtrace_start(&b, getpid(), getsid(0) + 1),
+		"it is not in its worker's session");
+	cr_expect(!backtrace_runs(&b));
+	loop_free(&loop);
+}
