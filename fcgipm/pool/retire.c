@@ -147,8 +147,9 @@ look_and_stop(struct retire *r)
 	if (has_ended(r))
 		return;
 	seen = observe_look(r->observe, r->eye, loop_now(r->loop));
-	if (seen->state != OBSERVE_IDLE &&
-		(seen->may_hold || is_at_work(r, seen))) {
+	/* Behind a shut door some programs ask for ever, awake at each look. */
+	if (seen->state != OBSERVE_IDLE && (seen->may_hold ||
+			(!r->shut && is_at_work(r, seen)))) {
 		leave_alone(r);
 		return;
 	}
