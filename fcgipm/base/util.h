@@ -34,6 +34,13 @@ enum exit_code {
 	EXIT_CONFIG = 78    /* the configuration is wrong */
 };
 
+/* Of numbers that a child wrote: UINT64_MAX where it is more. */
+static inline uint64_t
+sum_capped(uint64_t a, uint64_t b)
+{
+	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
 /* Milliseconds of CLOCK_MONOTONIC. */
 static inline int64_t
 now_ms(void)

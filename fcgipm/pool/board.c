@@ -345,6 +345,18 @@ clamp(int32_t n, int32_t low, int32_t high)
 	return n < low ? low : n > high ? high : n;
 }
 
+/* A spare slot: whose it is, or was, and what it has counted. */
+static void
+read_family(const struct board *b, const struct fcgipm_slot *s,
+	struct board_seen *ret)
+{
+	int32_t owner = FCGIPM_GET(s->owner);
+
+	ret->owner = owner < 0 || (unsigned)owner >= b->nslots ? -1 : owner;
+	ret->accepted = FCGIPM_GET(s->accepted);
+	ret->requests = FCGIPM_GET(s->requests);
+}
+
 bool
 board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 {
@@ -359,6 +371,8 @@ board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->owner = -1;
 	ret->crowded = flags & FCGIPM_CROWDED;
+	if (slot >= b->nslots)
+		read_family(b, s, ret);
 	if (pid <= 0)
 		return false;
 	ret->attached = true;
@@ -366,11 +380,6 @@ board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 	ret->ours = slot < b->nslots && b->workers[slot] == pid;
 	ret->handler = FCGIPM_GET(s->tier) == FCGIPM_TIER_HANDLER;
 	ret->blind = flags & FCGIPM_BLIND;
-	if (slot >= b->nslots) {
-		ret->owner = FCGIPM_GET(s->owner);
-		if (ret->owner < 0 || (unsigned)ret->owner >= b->nslots)
-			ret->owner = -1;
-	}
 	ret->open = (unsigned)clamp(FCGIPM_GET(s->open), 0, 1 << 20);
 	ret->accepting = (unsigned)clamp(FCGIPM_GET(s->accepting), 0, 1 << 20);
 	ret->accepted = FCGIPM_GET(s->accepted);
@@ -444,6 +453,28 @@ board_sweep(struct board *b)
 		(void)FCGIPM_ADD(head_of(b)->idle,
 			-fcgipm_places_((int32_t)b->threads, taken));
 	}
+}
+
+static void
+take_counts(struct fcgipm_slot *s, uint64_t *accepted, uint64_t *requests)
+{
+	*accepted = sum_capped(*accepted,
+		__atomic_exchange_n(&s->accepted, 0, __ATOMIC_RELAXED));
+	*requests = sum_capped(*requests,
+		__atomic_exchange_n(&s->requests, 0, __ATOMIC_RELAXED));
+}
+
+void
+board_take_counts(struct board *b, unsigned slot, uint64_t *ret_accepted,
+	uint64_t *ret_requests)
+{
+	unsigned i;
+
+	*ret_accepted = *ret_requests = 0;
+	take_counts(slot_of(b, slot), ret_accepted, ret_requests);
+	for (i = b->nslots; i < b->nslots + b->nspare; i++)
+		if (FCGIPM_GET(slot_of(b, i)->owner) == (int32_t)slot)
+			take_counts(slot_of(b, i), ret_accepted, ret_requests);
 }
 
 unsigned

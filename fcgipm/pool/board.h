@@ -63,7 +63,9 @@ struct vec;
 
 /* A slot, as its process wrote it: hints.  Everything is within its range. */
 struct board_seen {
-	bool attached;		/* somebody writes it; else all else is 0 */
+	bool attached;		/* somebody writes it; else all else is 0, but
+				 * for crowded and what a spare slot keeps:
+				 * owner, accepted, requests */
 	bool ours;		/* ... and says he is whom we started there */
 	bool handler;		/* by fcgipm-handler.h, else by the shim */
 	bool blind;		/* something is not seen: kernel tier */
@@ -177,8 +179,11 @@ bool board_read_request(const struct board *b, unsigned slot, unsigned place,
 unsigned board_places(const struct board *b);
 /* How many there are, spare ones included. */
 unsigned board_slots(const struct board *b);
-/* Frees the spare slots of processes that are gone. */
+/* Frees the spare slots of processes that are gone; their counts go on. */
 void board_sweep(struct board *b);
+/* What a worker and those it forked have counted; their slots begin anew. */
+void board_take_counts(struct board *b, unsigned slot, uint64_t *ret_accepted,
+	uint64_t *ret_requests);
 
 /* Places that are free in processes that accept; never negative. */
 unsigned board_idle(const struct board *b);

@@ -20,8 +20,8 @@
 /* To count the pages of a process costs far more than a look at it. */
 #define WEIGH_MS 10000
 
-static bool
-scales(const struct pool *p)
+bool
+census_scales(const struct pool *p)
 {
 	return p->conf->mode == CONF_MODE_PREFORK &&
 		p->conf->pm != CONF_PM_STATIC;
@@ -38,7 +38,7 @@ recycles(const struct pool *p)
 bool
 census_is_needed(const struct pool *p)
 {
-	return scales(p) || recycles(p);
+	return census_scales(p) || recycles(p);
 }
 
 static bool
@@ -179,7 +179,7 @@ census_take(struct pool *p, struct policy_view *view)
 	int64_t now = view->now_ms, again_ms = INT64_MAX;
 	unsigned idle = 0, i;
 
-	view->idle = scales(p) ? 0 : POLICY_IDLE_UNKNOWN;
+	view->idle = census_scales(p) ? 0 : POLICY_IDLE_UNKNOWN;
 	p->told = p->board != NULL;
 	for (i = 0; i < p->nmembers; i++) {
 		struct pool_member *m = &p->members[i];
@@ -191,11 +191,11 @@ census_take(struct pool *p, struct policy_view *view)
 			(void)board_read(p->board, m->worker.slot, &slot);
 		if (recycles(p) && is_worn(p, m, &slot, now, &again_ms))
 			view->worn++;
-		if (scales(p))
+		if (census_scales(p))
 			count_idle(p, m, &slot, view);
 		idle += m->idle;
 	}
-	if (scales(p)) {
+	if (census_scales(p)) {
 		view->queue = waiting(p);
 		stats_note_look(&p->stats, view->idle < 0 ? 0 : p->up - idle,
 			view->queue);

@@ -11,6 +11,8 @@ struct pool;
 struct pool_member;
 struct policy_view;
 
+/* Does the number of its workers follow what they do? */
+bool census_scales(const struct pool *p);
 /* Does the policy of this pool depend on what its workers do? */
 bool census_is_needed(const struct pool *p);
 

@@ -212,6 +212,8 @@ void
 retire_at_once(struct retire *r, enum retire_cause cause)
 {
 	loop_timer_stop(r->loop, &r->timer);
+	if (r->step == RETIRE_NOT)
+		r->since_ms = loop_now(r->loop);
 	r->step = RETIRE_LEAVING;
 	r->cause = cause;
 	worker_kill(r->w);

@@ -21,8 +21,8 @@
 
 /* What a worker's own children have told. */
 struct brood {
-	unsigned processes;
-	uint64_t accepted, requests;
+	unsigned processes;	/* that live */
+	uint64_t requests;	/* of those that are gone, too */
 };
 
 /* What is found out once for all workers of a pool. */
@@ -32,6 +32,7 @@ struct take {
 	int64_t now_ms;
 	time_t now;
 	struct brood *broods;	/* by slot */
+	uint64_t accepted, requests;	/* by all slots */
 	const char *unattached;	/* why slots are empty; NULL = not asked yet */
 };
 
@@ -125,14 +126,6 @@ state_of_slot(struct take *t, const struct board_seen *slot,
 	return true;
 }
 
-/* Whether it was idle all the time is known where somebody looks at it. */
-static bool
-is_watched(const struct pool *p)
-{
-	return p->conf->mode == CONF_MODE_PREFORK &&
-		p->conf->pm != CONF_PM_STATIC;
-}
-
 static void
 state_of_look(struct take *t, const struct observe_seen *seen,
 	struct snapshot_worker *ret)
@@ -141,7 +134,8 @@ state_of_look(struct take *t, const struct observe_seen *seen,
 
 	if (seen->connections > 0)
 		since = t->now_ms - seen->oldest_since_ms;
-	else if (is_watched(t->p))
+	/* Idle all the time?  Known where somebody looks again and again. */
+	else if (census_scales(t->p))
 		since = t->now_ms - seen->since_ms;
 	if (seen->state == OBSERVE_IDLE)
 		set_state(ret, "Idle", since);
@@ -192,13 +186,19 @@ find_state(struct take *t, struct pool_member *m,
 		look(t, m, slot, ret);
 		break;
 	default:
-		set_state(ret, "Retiring", r->step == RETIRE_NOT ?
-				SNAPSHOT_UNKNOWN : t->now_ms - r->since_ms);
+		set_state(ret, "Retiring", t->now_ms - (t->p->stopping ?
+				t->p->stop_since_ms : r->since_ms));
 		snprintf(ret->reason, sizeof(ret->reason), "%s",
-			r->step != RETIRE_NOT ? retire_cause_name(r->cause) :
-			t->p->stopping ? "stop" : "");
+			t->p->stopping ? "stop" : retire_cause_name(r->cause));
 		break;
 	}
+}
+
+/* A child may have written any. */
+static int64_t
+to_number(uint64_t n)
+{
+	return (int64_t)MIN(n, (uint64_t)INT64_MAX);
 }
 
 static void
@@ -206,13 +206,14 @@ add_figures(struct take *t, const struct worker *w,
 	const struct board_seen *slot, struct snapshot_worker *ret)
 {
 	const struct brood *brood = t->broods ? &t->broods[w->slot] : NULL;
-	bool known = brood && (slot->attached || brood->processes > 0);
+	bool known = brood && (slot->attached || brood->processes > 0 ||
+		brood->requests > 0);
 
 	ret->requests = ret->connections = ret->duration_us = ret->bytes_in =
 		ret->bytes_out = SNAPSHOT_UNKNOWN;
 	if (!known)
 		return;
-	ret->requests = (int64_t)(slot->requests + brood->requests);
+	ret->requests = to_number(sum_capped(slot->requests, brood->requests));
 	if (!slot->attached)
 		return;
 	ret->connections = (int64_t)slot->open;
@@ -220,8 +221,8 @@ add_figures(struct take *t, const struct worker *w,
 		ret->duration_us = (t->now_ms - slot->start_ms) * 1000;
 	else if (slot->last_us > 0)
 		ret->duration_us = slot->last_us;
-	ret->bytes_in = (int64_t)slot->bytes_in;
-	ret->bytes_out = (int64_t)slot->bytes_out;
+	ret->bytes_in = to_number(slot->bytes_in);
+	ret->bytes_out = to_number(slot->bytes_out);
 	memcpy(ret->method, slot->method, sizeof(ret->method));
 	memcpy(ret->uri, slot->uri, sizeof(ret->uri));
 }
@@ -245,11 +246,12 @@ take_worker(struct take *t, struct pool_member *m)
 	s->starting += w->state == WORKER_STARTING;
 	s->retiring += w->state == WORKER_RETIRING ||
 		w->state == WORKER_KILLED;
+	s->up += w->state == WORKER_UP;
 	s->unknown += strcmp(ret->state, "Unknown") == 0;
 	s->idle += strcmp(ret->state, "Idle") == 0;
 	s->kept += strcmp(ret->state, "Kept") == 0;
-	s->accepted += (int64_t)slot.accepted;
-	s->requests += MAX(ret->requests, (int64_t)0);
+	t->accepted = sum_capped(t->accepted, slot.accepted);
+	t->requests = sum_capped(t->requests, slot.requests);
 }
 
 /* -- the pool -------------------------------------------------------------- */
@@ -266,13 +268,14 @@ find_broods(struct take *t)
 	for (i = t->p->nmembers; i < board_slots(t->p->board); i++) {
 		struct brood *b;
 
-		if (!board_read(t->p->board, i, &slot) || slot.owner < 0)
+		(void)board_read(t->p->board, i, &slot);
+		t->accepted = sum_capped(t->accepted, slot.accepted);
+		t->requests = sum_capped(t->requests, slot.requests);
+		if (slot.owner < 0)
 			continue;
 		b = &t->broods[slot.owner];
-		b->processes++;
-		b->accepted += slot.accepted;
-		b->requests += slot.requests;
-		t->s->accepted += (int64_t)slot.accepted;
+		b->processes += slot.attached;
+		b->requests = sum_capped(b->requests, slot.requests);
 	}
 }
 
@@ -316,9 +319,22 @@ take_history(struct take *t)
 	}
 	memcpy(s->ended, p->stats.ended, sizeof(s->ended));
 	s->bad_starts = p->memory.bad_starts;
-	s->next_start_ms = MAX(p->memory.not_before_ms - t->now_ms,
-		(int64_t)0);
+	s->next_start_ms = p->stopping ? 0 :
+		MAX(p->memory.not_before_ms - t->now_ms, (int64_t)0);
 	s->failure = p->stats.failure[0] ? p->stats.failure : NULL;
+}
+
+static void
+take_counts(const struct take *t)
+{
+	struct stats *stats = &t->p->stats;
+
+	t->s->accepted = t->s->requests = SNAPSHOT_UNKNOWN;
+	if (!t->p->board)
+		return;
+	stats_note_counts(stats, t->accepted, t->requests);
+	t->s->accepted = to_number(stats->accepted_told);
+	t->s->requests = to_number(stats->requests_told);
 }
 
 void
@@ -334,15 +350,12 @@ snapshot_take(struct pool *p, struct snapshot *ret)
 	for (i = 0; i < p->nmembers; i++)
 		if (worker_alive(&p->members[i].worker))
 			take_worker(&t, &p->members[i]);
-	ret->active = p->up - MIN(p->up, (unsigned)(ret->idle + ret->unknown));
+	ret->active = ret->up - ret->idle - ret->unknown;
 	take_queue(p, ret);
 	stats_note_look(&p->stats, (unsigned)ret->active,
 		(unsigned)MAX(ret->queue, (int64_t)0));
 	take_history(&t);
-	ret->accepted += (int64_t)p->stats.accepted;
-	ret->requests += (int64_t)p->stats.requests;
-	if (!p->board)
-		ret->accepted = ret->requests = SNAPSHOT_UNKNOWN;
+	take_counts(&t);
 	free(t.broods);
 }
 

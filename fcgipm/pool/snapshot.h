@@ -46,7 +46,7 @@ struct snapshot {
 	int64_t accepted;	/* connections */
 	int64_t requests;
 	int64_t queue, max_queue, queue_len;	/* now, ever seen, limit */
-	int64_t idle, active, unknown;	/* of those that are up */
+	int64_t up, idle, active, unknown;	/* the others are of these */
 	int64_t starting, retiring, total;
 	int64_t max_active;	/* ever seen */
 	int64_t max_children, max_children_reached;

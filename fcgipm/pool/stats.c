@@ -16,13 +16,22 @@ stats_note_end(struct stats *s, enum retire_cause cause)
 }
 
 void
-stats_note_slot(struct stats *s, const struct board *b, unsigned slot)
+stats_note_slot(struct stats *s, struct board *b, unsigned slot)
 {
-	struct board_seen seen;
+	uint64_t accepted, requests;
 
-	(void)board_read(b, slot, &seen);
-	s->accepted += seen.accepted;
-	s->requests += seen.requests;
+	board_take_counts(b, slot, &accepted, &requests);
+	s->accepted = sum_capped(s->accepted, accepted);
+	s->requests = sum_capped(s->requests, requests);
+}
+
+void
+stats_note_counts(struct stats *s, uint64_t accepted, uint64_t requests)
+{
+	s->accepted_told = MAX(s->accepted_told,
+		sum_capped(s->accepted, accepted));
+	s->requests_told = MAX(s->requests_told,
+		sum_capped(s->requests, requests));
 }
 
 void

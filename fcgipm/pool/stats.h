@@ -13,8 +13,10 @@ struct board;
 struct stats {
 	int64_t since_ms;		/* the pool was opened */
 	uint64_t ended[RETIRE_CAUSES];	/* workers, by cause */
-	/* Of workers that are gone, as they counted themselves. */
+	/* Of workers that are gone, as they and theirs have counted. */
 	uint64_t accepted, requests;
+	/* Of all; the most that was ever told. */
+	uint64_t accepted_told, requests_told;
 	unsigned most_active, most_waiting;	/* at any look */
 	uint64_t slow_requests;		/* beyond request_slowlog_timeout */
 	unsigned max_reached;		/* times that pm.max_children was */
@@ -23,8 +25,12 @@ struct stats {
 
 /* A worker is gone. */
 void stats_note_end(struct stats *s, enum retire_cause cause);
-/* The same; its slot of the board, which goes to another one now. */
-void stats_note_slot(struct stats *s, const struct board *b, unsigned slot);
+/* The same; its slot of the board, which goes to another one now, and those
+ * of what it forked. */
+void stats_note_slot(struct stats *s, struct board *b, unsigned slot);
+/* What slots have counted that was not noted yet.  A child may write less than
+ * before: what was told stays told. */
+void stats_note_counts(struct stats *s, uint64_t accepted, uint64_t requests);
 
 /* So many workers do not wait, and so many connections do. */
 void stats_note_look(struct stats *s, unsigned active, unsigned waiting);

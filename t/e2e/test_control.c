@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,6 +251,43 @@ Test(control, who_is_silent_is_sent_away)
 		close(silent[i]);
 	}
 	close(fd);
+	world_close(&w);
+}
+
+/* -- while it stops -------------------------------------------------------- */
+
+/* Who asked before is answered still. */
+Test(control, a_pool_that_stops_is_told_as_it_is)
+{
+	static const char *const params[] = {"REQUEST_METHOD=POST",
+		"CONTENT_LENGTH=3", NULL};
+	struct world *w = world_open();
+	struct answer a;
+	int fd, client;
+
+	world_start(w, "[www]\nlisten = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/upload\npm.max_children = 1\n");
+	client = client_connect(w, "www.sock");
+	client_begin(client, 1, 0, params);
+	fd = call(w);
+	expect_answer(fd, QUESTION, strlen(QUESTION),
+		"\"retiring processes\":0,\"total processes\":1");
+	world_signal(w, SIGTERM);
+	world_expect_log(w, "stopping");
+	expect_answer(fd, QUESTION, strlen(QUESTION), "\"idle processes\":0,"
+		"\"active processes\":0,\"unknown processes\":0,"
+		"\"starting processes\":0,\"retiring processes\":1,"
+		"\"total processes\":1");
+	expect_answer(fd, QUESTION, strlen(QUESTION),
+		"\"state\":\"Retiring\",\"reason\":\"stop\",\"since ms\":");
+	client_record(client, 5, 1, "abc", 3, 0);
+	client_record(client, 5, 1, NULL, 0, 0);
+	a = client_read(client);
+	answer_expect(&a, "bytes: 3");
+	answer_free(&a);
+	close(client);
+	close(fd);
+	cr_expect_eq(world_wait(w), 0);
 	world_close(&w);
 }
 

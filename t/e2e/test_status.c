@@ -352,6 +352,71 @@ Test(status, why_workers_ended)
 	world_close(&w);
 }
 
+static int64_t
+number(struct world *w, const char *path)
+{
+	json_t *pool = ask_pool(w, "www");
+	const json_t *v = member(pool, path);
+	int64_t n;
+
+	cr_assert(json_is_integer(v), "%s is no number", path);
+	n = json_integer_value(v);
+	json_decref(pool);
+	return n;
+}
+
+/* Those that answer are forked by the worker, one after the other. */
+Test(status, what_forked_children_counted_stays)
+{
+	struct world *w = world_open();
+	struct answer a;
+	int i;
+
+	world_script(w, "again",
+		"#!/bin/sh\nwhile :; do '@T@/children/exit_after' 1; done\n");
+	world_start(w, POOL("www") "handler = @DIR@/again\n" ONE);
+	for (i = 0; i < 3; i++) {
+		a = client_script(w, "www.sock", NULL, NULL);
+		answer_free(&a);
+	}
+	expect(w, "www", "requests", "3");
+	expect(w, "www", "processes.0.requests", "3");
+	cr_assert_eq(kill(-(pid_t)number(w, "processes.0.pid"), SIGKILL), 0);
+	expect(w, "www", "ended processes.crash", "1");
+	expect(w, "www", "idle processes", "1");
+	cr_expect_eq(number(w, "requests"), 3);
+	cr_expect_geq(number(w, "accepted conn"), 3);
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_free(&a);
+	expect(w, "www", "requests", "4");
+	expect(w, "www", "processes.0.requests", "1");
+	w->fds = 0;
+	world_close(&w);
+}
+
+/* Whatever a child makes of the numbers on its board. */
+Test(status, counters_never_fall)
+{
+	struct world *w = world_open();
+	int64_t accepted = 0, requests = 0, n;
+	struct answer a;
+	int i;
+
+	world_start(w, POOL("www") "handler = @T@/children/spoil\n" ONE);
+	for (i = 0; i < 10; i++) {
+		a = client_script(w, "www.sock", NULL, "random=1");
+		answer_free(&a);
+		n = number(w, "accepted conn");
+		cr_expect_geq(n, accepted);
+		accepted = n;
+		n = number(w, "requests");
+		cr_expect_geq(n, requests);
+		requests = n;
+	}
+	w->fds = 0;
+	world_close(&w);
+}
+
 Test(status, who_waits_is_counted)
 {
 	struct world *w = world_open();

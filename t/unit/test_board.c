@@ -305,6 +305,37 @@ Test(board, spare_slots_of_the_dead_are_free)
 	cr_expect_not(board_read(b, NSLOTS + 1, &seen));
 }
 
+Test(board, what_the_dead_have_counted_is_taken_once)
+{
+	struct fcgipm_slot *s = claim(0), *spare;
+	uint64_t accepted, requests;
+	struct board_seen seen;
+
+	fcgipm_take_place_(&view, s);
+	fcgipm_count_request_(&view, s);
+	board_started(b, 0, getppid());
+	FCGIPM_PUT(s->pid, (int32_t)getppid());
+	spare = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
+	fcgipm_take_place_(&view, spare);
+	fcgipm_count_request_(&view, spare);
+	FCGIPM_PUT(spare->pid, (int32_t)dead_pid());
+	board_sweep(b);
+	cr_expect_not(board_read(b, NSLOTS, &seen));
+	cr_expect_eq(seen.requests, 1, "until it is taken");
+	cr_expect_eq(seen.owner, 0);
+	board_take_counts(b, 1, &accepted, &requests);
+	cr_expect_eq(accepted + requests, 0, "another worker's");
+	board_take_counts(b, 0, &accepted, &requests);
+	cr_expect_eq(accepted, 2);
+	cr_expect_eq(requests, 2);
+	board_take_counts(b, 0, &accepted, &requests);
+	cr_expect_eq(accepted + requests, 0);
+	FCGIPM_PUT(s->requests, UINT64_MAX);
+	FCGIPM_PUT(spare->requests, UINT64_MAX);
+	board_take_counts(b, 0, &accepted, &requests);
+	cr_expect_eq(requests, UINT64_MAX, "no more than that");
+}
+
 Test(board, one_tier_writes_a_slot)
 {
 	struct board_seen seen;
