@@ -17,7 +17,7 @@
 #include "pool/census.h"
 #include "pool/pool.h"
 #include "pool/snapshot.h"
-#include "sys/elf.h"
+#include "sys/procfs.h"
 
 /* What a worker's own children have told. */
 struct brood {
@@ -42,18 +42,13 @@ struct take {
 static const char *
 why_unattached(struct take *t, const struct worker *w)
 {
-	char *shim = NULL, exe[32];
-	int is_static;
+	char *shim = NULL;
 
 	if (t->unattached)
 		return t->unattached;
-	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)w->pid);
-	is_static = elf_is_static(exe);
-	if (is_static < 0)
-		is_static = elf_is_static(t->p->conf->handler);
 	if (t->p->conf->chroot)
 		t->unattached = "chroot: nothing is preloaded there";
-	else if (is_static > 0)
+	else if (procfs_is_static(w->pid) > 0)
 		t->unattached = "static program: nothing can be preloaded";
 	else if (!(shim = board_find_shim()))
 		t->unattached = "libfcgipm-shim.so is not installed";

@@ -3,8 +3,10 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -717,4 +719,30 @@ procfs_memory(pid_t pid, uint64_t *ret_bytes)
 	*ret_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	/* A process that has ended has no memory any more. */
 	return pages ? PROCFS_MEMORY_RSS : PROCFS_MEMORY_UNKNOWN;
+}
+
+/* -- program --------------------------------------------------------------- */
+
+int
+procfs_is_static(pid_t pid)
+{
+	char path[64], *text = NULL;
+	size_t len, i;
+	int rc = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
+	if (fd_read_file(path, 8192, &text, &len) < 0)
+		return -1;
+	for (i = 0; rc < 0 && i + sizeof(ElfW(auxv_t)) <= len;
+		i += sizeof(ElfW(auxv_t))) {
+		ElfW(auxv_t) a;
+
+		memcpy(&a, text + i, sizeof(a));
+		if (a.a_type == AT_BASE)
+			rc = a.a_un.a_val == 0;
+	}
+	free(text);
+	if (rc < 0)
+		errno = ENOEXEC;
+	return rc;
 }

@@ -143,4 +143,15 @@ enum procfs_memory {
 /* PSS, else RSS; says which. */
 enum procfs_memory procfs_memory(pid_t pid, uint64_t *ret_bytes);
 
+/*
+ * procfs_is_static - runs it without a loader, to which LD_PRELOAD speaks?
+ *
+ * By what the kernel told it, AT_BASE of getauxval(3): its file, which may lie
+ * where reading takes for ever, is not opened.
+ *
+ * returns	1 yes, 0 no; -1 with errno, EACCES when it is not ours to look
+ *		at, ENOEXEC when its words are not as long as ours
+ */
+int procfs_is_static(pid_t pid);
+
 #endif

@@ -514,3 +514,11 @@ Test(procfs, memory_of_a_process)
 	end(pid);
 	cr_expect_eq(procfs_memory(pid, &bytes), PROCFS_MEMORY_UNKNOWN);
 }
+
+Test(procfs, a_loader_is_seen_by_what_the_kernel_told)
+{
+	errno = 0;
+	cr_expect_eq(procfs_is_static(getpid()), 0);
+	cr_expect_eq(procfs_is_static(-1), -1);
+	cr_expect_eq(errno, ENOENT);
+}
