@@ -120,3 +120,10 @@ emit_text(struct emit *e, const char *text, size_t len)
 	}
 	put(e, "\"", 1);
 }
+
+void
+emit_member(struct emit *e, const char *name, const char *text)
+{
+	emit_name(e, name);
+	emit_text(e, text, strlen(text));
+}

@@ -38,4 +38,7 @@ void emit_null(struct emit *e);
  */
 void emit_text(struct emit *e, const char *p, size_t len);
 
+/* A name and its text. */
+void emit_member(struct emit *e, const char *name, const char *text);
+
 #endif

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/emit.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -137,14 +139,13 @@ log_echo(bool on)
 
 /*
  * Control bytes, C1 ones in UTF-8 too, become \xNN: a log is read on
- * terminals, and what stands in it may come from anybody.  With json the
- * quote and the backslash are escaped as well.
+ * terminals, and what stands in it may come from anybody.
  */
-static char *
-escape(const char *text, bool json)
+char *
+log_escape(const char *text)
 {
 	size_t len = strlen(text), n = 0, i;
-	char *out = malloc(len * 7 + 1);
+	char *out = malloc(len * 4 + 1);
 
 	if (!out)
 		return NULL;
@@ -153,27 +154,13 @@ escape(const char *text, bool json)
 		unsigned char next = (unsigned char)text[i + 1];
 		bool c1 = c == 0xc2 && next >= 0x80 && next <= 0x9f;
 
-		if (json && (c == '"' || c == '\\')) {
-			out[n++] = '\\';
+		if ((c < 0x20 && c != '\t') || c == 0x7f || c1)
+			n += (size_t)sprintf(out + n, "\\x%02x", c);
+		else
 			out[n++] = (char)c;
-		} else if ((c < 0x20 && c != '\t') || c == 0x7f || c1) {
-			n += (size_t)sprintf(out + n,
-				json ? "\\\\x%02x" : "\\x%02x", c);
-		} else if (json && c == '\t') {
-			out[n++] = '\\';
-			out[n++] = 't';
-		} else {
-			out[n++] = (char)c;
-		}
 	}
 	out[n] = '\0';
 	return out;
-}
-
-char *
-log_escape(const char *text)
-{
-	return escape(text, false);
 }
 
 /* Writes the line as far as its reader takes it within wait_ms; the bytes
@@ -218,45 +205,66 @@ put_log(const char *line)
 	return done == len;
 }
 
+/* NULL when memory ran out. */
+static char *
+format_json(enum log_level level, const char *when, const char *text)
+{
+	struct buf b;
+	struct emit e = {.out = &b};
+	char *line = NULL;
+
+	buf_init(&b, SIZE_MAX);
+	emit_begin(&e, '{');
+	emit_member(&e, "time", when);
+	emit_member(&e, "level", level_names[level]);
+	emit_name(&e, "pid");
+	emit_number(&e, getpid());
+	emit_member(&e, "message", text);
+	emit_end(&e, '}');
+	if (!e.failed && buf_add(&b, "\n", 1) == 0)
+		line = strndup((const char *)buf_data(&b), b.len);
+	buf_fini(&b);
+	return line;
+}
+
+static char *
+format_text(enum log_level level, const char *when, const char *text)
+{
+	char *clean = log_escape(text), *line = NULL;
+	int rc = -1;
+
+	if (clean && lg.bare)
+		rc = asprintf(&line, "%s\n", clean);
+	else if (clean)
+		rc = asprintf(&line, "%s %s%s%s: %s\n", when, lg.ident,
+			lg.ident[0] ? ": " : "", level_names[level], clean);
+	if (rc < 0)
+		line = NULL;
+	free(clean);
+	return line;
+}
+
 static char *
 format_line(enum log_level level, const char *text)
 {
 	struct timespec ts;
 	struct tm tm;
-	char when[64], *clean, *line = NULL;
-	bool json = lg.format == LOG_FORMAT_JSON && !lg.bare;
+	char when[64];
 	size_t n;
 
-	clean = escape(text, json);
-	if (!clean)
-		return NULL;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	localtime_r(&ts.tv_sec, &tm);
 	n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	n += (size_t)snprintf(when + n, sizeof(when) - n, ".%03ld",
 		ts.tv_nsec / 1000000);
 	strftime(when + n, sizeof(when) - n, "%z", &tm);
-	if (lg.bare) {
-		if (asprintf(&line, "%s\n", clean) < 0)
-			line = NULL;
-	} else if (json) {
-		if (asprintf(&line,
-			    "{\"time\":\"%s\",\"level\":\"%s\",\"pid\":%d,"
-			    "\"message\":\"%s\"}\n",
-			    when, level_names[level], (int)getpid(),
-			    clean) < 0)
-			line = NULL;
-	} else if (asprintf(&line, "%s %s%s%s: %s\n", when, lg.ident,
-			   lg.ident[0] ? ": " : "", level_names[level],
-			   clean) < 0) {
-		line = NULL;
-	}
-	free(clean);
-	return line;
+	return lg.format == LOG_FORMAT_JSON && !lg.bare ?
+		format_json(level, when, text) :
+		format_text(level, when, text);
 }
 
 static void
-emit(enum log_level level, const char *text)
+write_line(enum log_level level, const char *text)
 {
 	bool echo = lg.echo && lg.fd != STDERR_FILENO &&
 		level <= LOG_LEVEL_WARNING;
@@ -280,7 +288,7 @@ emit(enum log_level level, const char *text)
 		lg.dropped = 0;
 		snprintf(note, sizeof(note), "%lu log lines dropped: the log "
 			"was not read", dropped);
-		emit(LOG_LEVEL_WARNING, note);
+		write_line(LOG_LEVEL_WARNING, note);
 	}
 }
 
@@ -293,7 +301,7 @@ log_flush(void)
 		snprintf(note, sizeof(note), "last line repeated %lu times",
 			lg.repeats);
 		lg.repeats = 0;
-		emit(lg.last_level, note);
+		write_line(lg.last_level, note);
 	}
 }
 
@@ -320,7 +328,7 @@ message(enum log_level level, const char *fmt, va_list ap)
 	free(lg.last);
 	lg.last = text;
 	lg.last_level = level;
-	emit(level, text);
+	write_line(level, text);
 }
 
 #define LOG_FUNCTION(name, level)                                              \

@@ -2,7 +2,7 @@
  * log.h - one event, one line
  *
  * Text may hold bytes of clients and children: control bytes are written as
- * \xNN.  Lines that repeat are counted and told once.  A reader of our stderr
+ * \xNN, in JSON as base/emit does.  Lines that repeat are counted and told once.  A reader of our stderr
  * that stops reading costs lines, never time: they are counted as dropped.
  */
 #ifndef FCGIPM_BASE_LOG_H

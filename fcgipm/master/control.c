@@ -37,7 +37,7 @@
 #define BACKLOG 64
 /* From one whole line to the next, the answer read in between. */
 #define PATIENCE_MS 10000
-/* Until accept(2) is tried again where it fails. */
+/* Until accept(2) or epoll_ctl(2) is tried again where it fails. */
 #define PAUSE_MS 1000
 #define GROUPS_MAX 1024
 
@@ -77,13 +77,6 @@ now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static void
-emit_member(struct emit *e, const char *name, const char *text)
-{
-	emit_name(e, name);
-	emit_text(e, text, strlen(text));
 }
 
 /* An answer that says what is wrong and, by name, what there is. */
@@ -402,10 +395,12 @@ on_door(struct loop_io *io, uint32_t events)
 static void
 open_door(struct control *c)
 {
-	if (c->door.fd < 0 && c->socket.fd >= 0 && !c->door_timer.place &&
-		loop_add(c->loop, &c->door, c->socket.fd, LOOP_READ) < 0)
-		log_error("control: epoll_ctl: %m; nobody is answered any "
-			"more");
+	if (c->door.fd >= 0 || c->socket.fd < 0 || c->door_timer.place ||
+		loop_add(c->loop, &c->door, c->socket.fd, LOOP_READ) == 0)
+		return;
+	log_error("control: epoll_ctl: %m; whoever asks waits");
+	loop_timer_set(c->loop, &c->door_timer,
+		loop_now(c->loop) + PAUSE_MS);
 }
 
 static void
