@@ -1,7 +1,7 @@
 /*
  * listen.c - a listening socket and whose it is; see listen.h
  *
- * A unix socket is bound under a temporary name, given its owner and mode,
+ * A unix socket is bound under a temporary name with its mode, given its owner,
  * made to listen and only then renamed to its path: nobody ever finds it with
  * wrong permissions or refusing connections, and a stale one is replaced in
  * one step.
@@ -138,40 +138,45 @@ explain_bind(const struct addr *a, char *why, size_t size)
 	snprintf(why, size, "%s: bind: %s%s", a->text, strerror(errno), more);
 }
 
+/* Is there a socket, and who serves it?  1 somebody, 0 nobody; -1 with why. */
+static int
+look_at(const struct addr *a, pid_t *ret_pid, char *why, size_t size)
+{
+	const char *path = addr_path(a);
+	struct stat st;
+	int live;
+
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		snprintf(why, size, "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		snprintf(why, size, "%s exists and is no socket; remove it or "
+			"choose another path", path);
+		return -1;
+	}
+	live = probe(a, ret_pid);
+	if (live < 0)
+		snprintf(why, size, "%s belongs to somebody else (%s); choose "
+			"another path", path, strerror(errno));
+	if (live != 0 || geteuid() == 0 || st.st_uid == geteuid())
+		return live;
+	snprintf(why, size, "%s is a socket of user %u that nobody serves; "
+		"remove it or choose another path", path, (unsigned)st.st_uid);
+	return -1;
+}
+
 /* May the path be taken?  0 yes; -1 with why. */
 static int
 check_path(const struct addr *a, int64_t patience_ms, char *why, size_t size)
 {
 	int64_t until = now_ms() + patience_ms;
-	const char *path = addr_path(a);
-	struct stat st;
-	pid_t pid, holder = 0;
+	pid_t pid = 0, holder = 0;
 	int live;
 
-	for (;;) {
-		if (lstat(path, &st) < 0) {
-			if (errno == ENOENT)
-				return 0;
-			snprintf(why, size, "%s: %s", path, strerror(errno));
-			return -1;
-		}
-		if (!S_ISSOCK(st.st_mode)) {
-			snprintf(why, size,
-				"%s exists and is no socket; remove it or "
-				"choose another path",
-				path);
-			return -1;
-		}
-		live = probe(a, &pid);
-		if (live < 0) {
-			snprintf(why, size,
-				"%s belongs to somebody else (%s); choose "
-				"another path",
-				path, strerror(errno));
-			return -1;
-		}
-		if (!live)
-			break;
+	while ((live = look_at(a, &pid, why, size)) > 0) {
 		/* The probes themselves may fill a short queue, and then it
 		 * no longer says whose it is. */
 		if (pid > 0)
@@ -182,14 +187,7 @@ check_path(const struct addr *a, int64_t patience_ms, char *why, size_t size)
 		}
 		pause_ms(RETRY_MS);
 	}
-	if (geteuid() != 0 && st.st_uid != geteuid()) {
-		snprintf(why, size,
-			"%s is a socket of user %u that nobody serves; remove "
-			"it or choose another path",
-			path, (unsigned)st.st_uid);
-		return -1;
-	}
-	return 0;
+	return live;
 }
 
 /*
@@ -210,12 +208,36 @@ temporary_name(const char *path)
 	return un;
 }
 
+/*
+ * Gives the socket its owner.  Who may write in its folder may put another file
+ * in its place, so it is looked at and changed by one descriptor: a socket of
+ * ours that stands nowhere else.
+ */
+static int
+give_away(const char *path, const struct listen_opts *opts,
+	struct stat *ret_st)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc = -1;
+
+	if (fd < 0 || fstat(fd, ret_st) < 0)
+		rc = -1;
+	else if (opts->owner == (uid_t)-1 && opts->group == (gid_t)-1)
+		rc = 0;
+	else if (S_ISSOCK(ret_st->st_mode) && ret_st->st_uid == geteuid() &&
+		ret_st->st_nlink == 1)
+		rc = fchownat(fd, "", opts->owner, opts->group, AT_EMPTY_PATH);
+	else
+		errno = EPERM;
+	fd_close(&fd);
+	return rc;
+}
+
 static int
 open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	int64_t patience_ms, struct listen_socket *s, char *why, size_t size)
 {
 	struct sockaddr_un tmp = temporary_name(addr_path(a));
-	const char *step = "chown";
+	const char *step = "fchmod";
 	struct stat st;
 	mode_t old;
 	int rc;
@@ -226,24 +248,22 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	if (lstat(tmp.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
 		st.st_uid == geteuid())
 		(void)unlink(tmp.sun_path);
-	old = umask(0177);
+	/* The mode comes with the name; where the folder's access list takes
+	 * the umask's place (acl(5)), by the first of these. */
+	if (fchmod(fd, opts->mode) < 0)
+		goto fail;
+	old = umask(0777 & ~opts->mode);
 	rc = bind(fd, (struct sockaddr *)&tmp, sizeof(tmp));
 	umask(old);
 	if (rc < 0) {
 		explain_bind(a, why, size);
 		return -1;
 	}
-	if ((opts->owner != (uid_t)-1 || opts->group != (gid_t)-1) &&
-		lchown(tmp.sun_path, opts->owner, opts->group) < 0)
-		goto fail_unlink;
-	step = "chmod";
-	if (chmod(tmp.sun_path, opts->mode) < 0)
+	step = "chown";
+	if (give_away(tmp.sun_path, opts, &st) < 0)
 		goto fail_unlink;
 	step = "listen";
 	if (listen(fd, opts->backlog) < 0)
-		goto fail_unlink;
-	step = "stat";
-	if (lstat(tmp.sun_path, &st) < 0)
 		goto fail_unlink;
 	step = "rename";
 	if (rename(tmp.sun_path, addr_path(a)) < 0)
@@ -255,6 +275,7 @@ fail_unlink:
 	rc = errno;
 	(void)unlink(tmp.sun_path);
 	errno = rc;
+fail:
 	snprintf(why, size, "%s: %s: %s", a->text, step, strerror(errno));
 	return -1;
 }
