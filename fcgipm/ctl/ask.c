@@ -21,6 +21,7 @@
 #include "conf/conf.h"
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
+#include "ctl/say.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/usr/local/etc"
@@ -86,13 +87,13 @@ find_place(const struct ask *a)
 	if (access(file, R_OK) == 0) {
 		place = place_in(file);
 	} else if (a->config) {
-		fprintf(stderr, "fcgipmctl: %s: %s\n", file, strerror(errno));
+		say(stderr, "fcgipmctl: %s: %s\n", file, strerror(errno));
 		return NULL;
 	}
 	if (!place)
 		return default_place();
 	if (strcmp(place, "none") == 0) {
-		fprintf(stderr, "fcgipmctl: %s says control = none\n", file);
+		say(stderr, "fcgipmctl: %s says control = none\n", file);
 		free(place);
 		return NULL;
 	}
@@ -107,9 +108,9 @@ explain_connect(const char *place, int err)
 
 	if (err == EACCES && stat(place, &st) == 0)
 		owner = getpwuid(st.st_uid);
-	fprintf(stderr, "fcgipmctl: %s: %s", place, strerror(err));
+	say(stderr, "fcgipmctl: %s: %s", place, strerror(err));
 	if (owner)
-		fprintf(stderr, "; it belongs to %s: ask as root or as that "
+		say(stderr, "; it belongs to %s: ask as root or as that "
 			"user, or write control.mode and control.group",
 			owner->pw_name);
 	else if (err == EACCES)
@@ -131,7 +132,7 @@ connect_to(const char *place)
 	int fd;
 
 	if (addr_parse(place, &addr, &why) < 0 || !addr_is_path(&addr)) {
-		fprintf(stderr, "fcgipmctl: %s: %s\n", place,
+		say(stderr, "fcgipmctl: %s: %s\n", place,
 			why ? why : "write the path of a socket");
 		return -1;
 	}
@@ -184,11 +185,17 @@ talk(const char *place, const char *line, struct buf *answer)
 	code = read_answer(fd, answer);
 	fd_close(&fd);
 	if (code == CTL_TIMEOUT)
-		fprintf(stderr, "fcgipmctl: %s: no answer within %d s\n",
+		say(stderr, "fcgipmctl: %s: no answer within %d s\n",
 			place, PATIENCE_S);
 	else if (code != CTL_OK)
-		fprintf(stderr, "fcgipmctl: %s: no whole answer\n", place);
+		say(stderr, "fcgipmctl: %s: no whole answer\n", place);
 	return code;
+}
+
+static const char *
+name_of(const json_t *name)
+{
+	return json_is_string(name) ? json_string_value(name) : "?";
 }
 
 /* What it says instead of an answer. */
@@ -200,10 +207,10 @@ tell_error(const json_t *answer)
 	const json_t *pools = json_object_get(answer, "pools");
 	size_t i;
 
-	fprintf(stderr, "fcgipmctl: %s", error);
+	say(stderr, "fcgipmctl: %s", error);
 	for (i = 0; i < json_array_size(pools); i++)
-		fprintf(stderr, "%s %s", i == 0 ? "; there are" : ",",
-			json_string_value(json_array_get(pools, i)));
+		say(stderr, "%s %s", i == 0 ? "; there are" : ",",
+			name_of(json_array_get(pools, i)));
 	fputc('\n', stderr);
 }
 
@@ -214,7 +221,7 @@ understand(const char *place, const struct buf *answer, int *ret_code)
 		0, NULL);
 
 	if (!json_is_object(root)) {
-		fprintf(stderr, "fcgipmctl: %s: the answer is no JSON; is it "
+		say(stderr, "fcgipmctl: %s: the answer is no JSON; is it "
 			"fcgipm's control socket?\n", place);
 		*ret_code = CTL_PROTOCOL;
 	} else if (json_is_string(json_object_get(root, "error"))) {

@@ -8,26 +8,13 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "ctl/columns.h"
-
-static char *
-escaped(const char *text)
-{
-	char *out = mem_calloc(strlen(text) + 1, 4), *to = out;
-
-	for (; *text; text++) {
-		if (*text >= 0x20 && *text < 0x7f)
-			*to++ = *text;
-		else
-			to += sprintf(to, "\\x%02x", (unsigned char)*text);
-	}
-	return out;
-}
+#include "ctl/say.h"
 
 void
 columns_add(struct columns *c, const char *text)
 {
 	c->cells = mem_realloc(c->cells, c->ncells + 1, sizeof(*c->cells));
-	c->cells[c->ncells++] = escaped(*text ? text : "-");
+	c->cells[c->ncells++] = say_escaped(*text ? text : "-");
 }
 
 void

@@ -18,6 +18,7 @@
 #include "ctl/ask.h"
 #include "ctl/columns.h"
 #include "ctl/ctl.h"
+#include "ctl/say.h"
 #include "sys/procfs.h"
 
 struct options {
@@ -85,7 +86,7 @@ static void
 add_duration(struct columns *c, const json_t *object, const char *name,
 	int64_t unit_us)
 {
-	int64_t n = number_of(object, name);
+	int64_t n = MIN(number_of(object, name), INT64_MAX / unit_us);
 	char text[32];
 
 	columns_add(c, duration(n < 0 ? -1 : n * unit_us, text, sizeof(text)));
@@ -106,8 +107,9 @@ print_ends(const json_t *pool)
 		if (n == 0)
 			continue;
 		if (!any)
-			printf("%s: processes ended:", text_of(pool, "pool"));
-		printf("%s %" PRId64 " %s", any ? "," : "", (int64_t)n,
+			say(stdout, "%s: processes ended:",
+				text_of(pool, "pool"));
+		say(stdout, "%s %" PRId64 " %s", any ? "," : "", (int64_t)n,
 			json_object_iter_key(at));
 		any = true;
 	}
@@ -126,7 +128,7 @@ print_trouble(const json_t *pool)
 	int64_t refused = number_of(pool, "refused conn");
 
 	if (kept > 0 && waiting > 0)
-		printf("%s: %" PRId64 " worker%s held by kept connections "
+		say(stdout, "%s: %" PRId64 " worker%s held by kept connections "
 			"without a request while %" PRId64 " wait%s; have "
 			"the web server keep fewer than there are workers "
 			"(nginx: fastcgi_keep_conn, keepalive; Apache: "
@@ -134,21 +136,21 @@ print_trouble(const json_t *pool)
 			kept == 1 ? " is" : "s are", waiting,
 			waiting == 1 ? "s" : "");
 	if (refused > 0)
-		printf("%s: %" PRId64 " connection%s answered 503 after "
+		say(stdout, "%s: %" PRId64 " connection%s answered 503 after "
 			"queue_timeout%s\n", text_of(pool, "pool"), refused,
 			refused == 1 ? " was" : "s were",
 			number_of(pool, "refusing") > 0 ? ", which goes on" :
 							  "");
 	if (slow > 0)
-		printf("%s: %" PRId64 " request%s took longer than "
+		say(stdout, "%s: %" PRId64 " request%s took longer than "
 			"request_slowlog_timeout; see slowlog\n",
 			text_of(pool, "pool"), slow, slow == 1 ? "" : "s");
 	if (reached > 0)
-		printf("%s: pm.max_children was reached %" PRId64 " time%s\n",
-			text_of(pool, "pool"), reached,
+		say(stdout, "%s: pm.max_children was reached %" PRId64
+			" time%s\n", text_of(pool, "pool"), reached,
 			reached == 1 ? "" : "s");
 	if (bad > 0)
-		printf("%s: %" PRId64 " bad start%s in a row (%s); next start "
+		say(stdout, "%s: %" PRId64 " bad start%s in a row (%s); next start "
 			"in %.1f s\n", text_of(pool, "pool"), bad,
 			bad == 1 ? "" : "s", text_of(pool, "last failure"),
 			(double)number_of(pool, "next start ms") / 1000);
@@ -316,13 +318,14 @@ static void
 print_text(const json_t *answer, const struct options *o)
 {
 	const json_t *pools = json_object_get(answer, "pools");
+	int64_t up_s = MIN(number_of(answer, "start since"),
+		INT64_MAX / 1000000);
 	size_t width = terminal_width();
 	char since[32];
 
-	printf("fcgipm %s, process %" PRId64 ", up %s\n\n",
+	say(stdout, "fcgipm %s, process %" PRId64 ", up %s\n\n",
 		text_of(answer, "version"), number_of(answer, "pid"),
-		duration(number_of(answer, "start since") * 1000000, since,
-			sizeof(since)));
+		duration(up_s * 1000000, since, sizeof(since)));
 	print_pools(pools, width);
 	print_workers(pools, o->measure, width);
 }
@@ -368,6 +371,11 @@ ctl_status(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	question = json_pack("{s:s, s:s*}", "cmd", "status", "pool", o.pool);
+	if (!question) {
+		say(stderr, "fcgipmctl: %s: no such pool; write its name in "
+			"UTF-8\n", o.pool);
+		return EXIT_USAGE;
+	}
 	answer = ask(&o.ask, question, &code);
 	if (!answer)
 		return code;

@@ -4,11 +4,14 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -517,6 +520,77 @@ Test(status, no_byte_of_a_client_gets_to_the_terminal)
 	world_close(&w);
 }
 
+/* Whose socket it is, nobody can tell from its name. */
+struct fake {
+	int fd;
+	const char *answer;
+};
+
+static void *
+answer_once(void *arg)
+{
+	const struct fake *f = arg;
+	char question[200];
+	int fd = accept(f->fd, NULL, NULL);
+
+	if (fd >= 0 && read(fd, question, sizeof(question)) > 0)
+		(void)!write(fd, f->answer, strlen(f->answer));
+	close(fd);
+	return NULL;
+}
+
+/* What the command prints of this answer; the caller's to free(). */
+static char *
+ask_fake(struct world *w, const char *answer, int want)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct fake f = {socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		answer};
+	pthread_t thread;
+	char *out;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%.100s",
+		world_path(w, "control.sock"));
+	cr_assert_eq(bind(f.fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	cr_assert_eq(listen(f.fd, 1), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, answer_once, &f), 0);
+	out = ask(w, "-m", NULL, want);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	close(f.fd);
+	cr_assert_eq(unlink(un.sun_path), 0);
+	return out;
+}
+
+Test(status, no_byte_of_a_strange_supervisor_gets_to_the_terminal)
+{
+#define EVIL "\\u001b[2J\\u009b\\u000d"
+#define MOST "9223372036854775807"
+	static const struct {
+		const char *answer, *want;
+		int code;
+	} rows[] = {
+		{"{\"error\":\"" EVIL "\",\"pools\":[\"" EVIL "\",1]}\n",
+			"\\x1b[2J\\xc2\\x9b\\x0d; there are \\x1b", 4},
+		{"{\"version\":\"" EVIL "\",\"start since\":" MOST
+			",\"pools\":[{\"pool\":\"" EVIL "\",\"bad starts\":" MOST
+			",\"last failure\":\"" EVIL "\",\"ended processes\":"
+			"{\"" EVIL "\":" MOST "},\"processes\":[{\"pid\":-1,"
+			"\"since ms\":" MOST ",\"state\":\"" EVIL "\"}]}]}\n",
+			" in a row (\\x1b[2J\\xc2\\x9b\\x0d)", 0},
+	};
+	struct world *w = world_open();
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *out = ask_fake(w, rows[i].answer, rows[i].code);
+
+		cr_expect(strstr(out, rows[i].want), "%zu: %s", i, out);
+		cr_expect_null(strpbrk(out, "\x1b\x9b\r"), "%zu: %s", i, out);
+		free(out);
+	}
+	world_close(&w);
+}
+
 Test(status, the_tables_are_as_wide_as_need_be)
 {
 	struct world *w = world_open();
@@ -562,6 +636,7 @@ Test(status, errors_say_what_to_do)
 	RUN(2, "says control = none", "-c", ini);
 	RUN(64, "write fcgipmctl status", "-x");
 	RUN(64, "write fcgipmctl status", "one", "two");
+	RUN(64, "\\xff: no such pool; write its name in UTF-8", "\xff");
 	RUN(0, "www", "www");
 	world_stop(w);
 	RUN(2, "No such file", "www");
