@@ -150,8 +150,8 @@ print_trouble(const json_t *pool)
 			" time%s\n", text_of(pool, "pool"), reached,
 			reached == 1 ? "" : "s");
 	if (bad > 0)
-		say(stdout, "%s: %" PRId64 " bad start%s in a row (%s); next start "
-			"in %.1f s\n", text_of(pool, "pool"), bad,
+		say(stdout, "%s: %" PRId64 " bad start%s in a row (%s); next "
+			"start in %.1f s\n", text_of(pool, "pool"), bad,
 			bad == 1 ? "" : "s", text_of(pool, "last failure"),
 			(double)number_of(pool, "next start ms") / 1000);
 }

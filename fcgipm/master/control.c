@@ -6,13 +6,11 @@
  * modes are changed by hand.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -24,10 +22,9 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "master/commands.h"
 #include "master/control.h"
 #include "master/status.h"
-#include "pool/pool.h"
-#include "pool/snapshot.h"
 #include "sys/listen.h"
 #include "sys/privs.h"
 
@@ -57,138 +54,9 @@ struct control {
 	mode_t mode;
 	uid_t owner;
 	gid_t group;
-	struct pool *pools;
-	size_t npools;
-	int64_t start_ms;
+	struct status_view view;	/* what is asked about */
 	struct client clients[CLIENTS_MAX];
 };
-
-/* -- commands -------------------------------------------------------------- */
-
-struct command {
-	const char *name;
-	void (*run)(struct control *c, const json_t *question, struct emit *e);
-};
-
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* An answer that says what is wrong and, by name, what there is. */
-static void
-begin_error(struct emit *e, const char *error, const char *list)
-{
-	emit_begin(e, '{');
-	emit_member(e, "error", error);
-	emit_name(e, list);
-	emit_begin(e, '[');
-}
-
-static void
-end_error(struct emit *e)
-{
-	emit_end(e, ']');
-	emit_end(e, '}');
-}
-
-static bool
-is_asked_for(const struct pool *p, const char *name)
-{
-	return !name || strcmp(p->conf->name, name) == 0;
-}
-
-static void
-emit_pools(struct control *c, const char *name, struct emit *e)
-{
-	int64_t begin_us = now_us();
-	struct snapshot s;
-	size_t i;
-
-	emit_begin(e, '{');
-	emit_member(e, "version", FCGIPM_VERSION);
-	emit_name(e, "pid");
-	emit_number(e, getpid());
-	emit_name(e, "start since");
-	emit_number(e, (now_ms() - c->start_ms) / 1000);
-	emit_name(e, "pools");
-	emit_begin(e, '[');
-	for (i = 0; i < c->npools; i++) {
-		if (!is_asked_for(&c->pools[i], name))
-			continue;
-		snapshot_take(&c->pools[i], &s);
-		status_emit(e, &s);
-		snapshot_fini(&s);
-	}
-	emit_end(e, ']');
-	emit_name(e, "took us");
-	emit_number(e, now_us() - begin_us);
-	emit_end(e, '}');
-}
-
-static void
-run_status(struct control *c, const json_t *question, struct emit *e)
-{
-	const json_t *pool = json_object_get(question, "pool");
-	const char *name = json_string_value(pool);
-	bool found = false;
-	size_t i;
-
-	for (i = 0; i < c->npools; i++)
-		found = found || is_asked_for(&c->pools[i], name);
-	if (found && (!pool || name)) {
-		emit_pools(c, name, e);
-		return;
-	}
-	begin_error(e, "no such pool", "pools");
-	for (i = 0; i < c->npools; i++)
-		emit_text(e, c->pools[i].conf->name,
-			strlen(c->pools[i].conf->name));
-	end_error(e);
-}
-
-static const struct command commands[] = {
-	{"status", run_status},
-};
-
-static void
-refuse(struct emit *e, const char *error)
-{
-	size_t i;
-
-	begin_error(e, error, "commands");
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		emit_text(e, commands[i].name, strlen(commands[i].name));
-	end_error(e);
-}
-
-static void
-answer(struct control *c, const char *line, size_t len, struct emit *e)
-{
-	json_error_t error;
-	json_t *question = json_loadb(line, len, JSON_REJECT_DUPLICATES,
-		&error);
-	const char *name = json_string_value(json_object_get(question, "cmd"));
-	size_t i;
-
-	if (!question)
-		refuse(e, error.text);
-	else if (!name)
-		refuse(e, "write an object with a member cmd, as {\"cmd\": "
-			"\"status\"}");
-	for (i = 0; name && i < ARRAY_SIZE(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
-			break;
-	if (name && i == ARRAY_SIZE(commands))
-		refuse(e, "no such command");
-	else if (name)
-		commands[i].run(c, question, e);
-	json_decref(question);
-}
 
 /* -- clients --------------------------------------------------------------- */
 
@@ -218,12 +86,13 @@ answer_line(struct client *cl, size_t len)
 {
 	struct emit e = {.out = &cl->out};
 
-	answer(cl->control, (const char *)buf_data(&cl->in), len, &e);
+	commands_answer(&cl->control->view, (const char *)buf_data(&cl->in),
+		len, &e);
 	if (e.failed) {
 		/* Half an answer would be taken for one. */
 		buf_fini(&cl->out);
 		e = (struct emit){.out = &cl->out};
-		refuse(&e, "the answer is too long; name a pool");
+		commands_refuse(&e, "the answer is too long; name a pool");
 	}
 	(void)buf_add(&cl->out, "\n", 1);
 }
@@ -253,7 +122,7 @@ go_on(struct client *cl)
 		answer_line(cl, len);
 		buf_consume(&cl->in, len);
 	} else if (cl->in.len >= LINE_MAX_BYTES) {
-		refuse(&e, "the line is too long");
+		commands_refuse(&e, "the line is too long");
 		(void)buf_add(&cl->out, "\n", 1);
 		buf_fini(&cl->in);
 		cl->ended = true;
@@ -296,8 +165,9 @@ on_client(struct loop_io *io, uint32_t events)
 		return;
 	}
 	/* A line that is here already is answered in the next turn. */
-	if (loop_mod(cl->control->loop, io, cl->out.len > 0 || find_line(cl) > 0 ?
-			LOOP_WRITE : LOOP_READ) < 0)
+	if (loop_mod(cl->control->loop, io,
+		    cl->out.len > 0 || find_line(cl) > 0 ? LOOP_WRITE :
+							   LOOP_READ) < 0)
 		hang_up(cl);
 }
 
@@ -491,7 +361,7 @@ control_open(struct control **ret, struct loop *loop, const struct conf *conf,
 	*c = (struct control){.loop = loop, .socket = {.fd = -1},
 		.door = {.on_event = on_door, .fd = -1},
 		.door_timer = {.on_timer = on_door_timer},
-		.pools = pools, .npools = npools, .start_ms = now_ms()};
+		.view = {pools, npools, now_ms()}};
 	for (i = 0; i < CLIENTS_MAX; i++) {
 		c->clients[i].io = (struct loop_io){.on_event = on_client,
 			.fd = -1};

@@ -2,7 +2,7 @@
  * control.h - the socket where fcgipmctl asks
  *
  * A line in is one JSON object, {"cmd": "status"}; each is answered by a line,
- * which holds an object too: {"error": "..."} where something was wrong.
+ * which holds an object too (master/commands.h).
  * Nobody who asks can hold the supervisor up: few clients at once, short
  * lines, answers that wait for their reader, and little patience.
  */

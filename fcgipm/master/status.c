@@ -1,12 +1,17 @@
 /*
- * status.c - a snapshot as JSON; see status.h
+ * status.c - what a supervisor tells of its pools; see status.h
  *
- * Called by master/control.  What there is to tell is pool/snapshot's table.
+ * Called by master/commands.  What there is to tell is pool/snapshot's table.
  */
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/emit.h"
+#include "base/util.h"
+#include "conf/conf.h"
 #include "master/status.h"
+#include "pool/pool.h"
 #include "pool/snapshot.h"
 
 static void
@@ -58,8 +63,8 @@ emit_field(struct emit *e, const struct snapshot_field *f, const void *base)
 	}
 }
 
-void
-status_emit(struct emit *e, const struct snapshot *s)
+static void
+emit_pool(struct emit *e, const struct snapshot *s)
 {
 	const struct snapshot_field *fields;
 	size_t n, i, k;
@@ -79,4 +84,61 @@ status_emit(struct emit *e, const struct snapshot *s)
 	}
 	emit_end(e, ']');
 	emit_end(e, '}');
+}
+
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static bool
+is_asked_for(const struct pool *p, const char *name)
+{
+	return !name || strcmp(p->conf->name, name) == 0;
+}
+
+static bool
+is_there(const struct status_view *v, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < v->npools; i++)
+		if (is_asked_for(&v->pools[i], name))
+			return true;
+	return false;
+}
+
+bool
+status_answer(const struct status_view *v, const char *pool, struct emit *e)
+{
+	int64_t begin_us = now_us();
+	struct snapshot s;
+	size_t i;
+
+	if (!is_there(v, pool))
+		return false;
+	emit_begin(e, '{');
+	emit_member(e, "version", FCGIPM_VERSION);
+	emit_name(e, "pid");
+	emit_number(e, getpid());
+	emit_name(e, "start since");
+	emit_number(e, (now_ms() - v->start_ms) / 1000);
+	emit_name(e, "pools");
+	emit_begin(e, '[');
+	for (i = 0; i < v->npools; i++) {
+		if (!is_asked_for(&v->pools[i], pool))
+			continue;
+		snapshot_take(&v->pools[i], &s);
+		emit_pool(e, &s);
+		snapshot_fini(&s);
+	}
+	emit_end(e, ']');
+	emit_name(e, "took us");
+	emit_number(e, now_us() - begin_us);
+	emit_end(e, '}');
+	return true;
 }

@@ -221,10 +221,46 @@ open_pools(const struct super_opts *opts)
 	return 0;
 }
 
+/* The loop, and what it is woken by; 0, or -1 as the log tells. */
+static int
+open_loop(void)
+{
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < ARRAY_SIZE(signals_known); i++)
+		sigaddset(&set, signals_known[i]);
+	super.loop = loop_new();
+	if (!super.loop ||
+		loop_signals_add(super.loop, &super.signals, &set) < 0) {
+		log_error("cannot watch for events: %m");
+		return -1;
+	}
+	if (sockdiag_open(&super.diag) < 0)
+		log_debug("sock_diag: %m; some workers will not be known to "
+			"be idle");
+	return 0;
+}
+
+static void
+close_all(void)
+{
+	size_t i;
+
+	control_close(&super.control);
+	for (i = 0; i < super.npools; i++)
+		pool_close(&super.pools[i]);
+	free(super.pools);
+	sockdiag_close(&super.diag);
+	if (super.loop)
+		loop_signals_del(super.loop, &super.signals);
+	loop_free(&super.loop);
+}
+
 int
 super_run(const struct conf *conf, const struct super_opts *opts)
 {
-	sigset_t set;
 	size_t i;
 
 	super = (struct super){
@@ -234,19 +270,7 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 		.diag = {.fd = -1},
 		.signals = {.io = {.fd = -1}, .on_signal = on_signal},
 	};
-	sigemptyset(&set);
-	for (i = 0; i < ARRAY_SIZE(signals_known); i++)
-		sigaddset(&set, signals_known[i]);
-	super.loop = loop_new();
-	if (!super.loop ||
-		loop_signals_add(super.loop, &super.signals, &set) < 0) {
-		log_error("cannot watch for events: %m");
-		goto out;
-	}
-	if (sockdiag_open(&super.diag) < 0)
-		log_debug("sock_diag: %m; some workers will not be known to "
-			"be idle");
-	if (open_pools(opts) < 0 ||
+	if (open_loop() < 0 || open_pools(opts) < 0 ||
 		control_open(&super.control, super.loop, conf, super.pools,
 			super.npools) < 0)
 		goto out;
@@ -259,14 +283,7 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 	log_notice("stopped");
 out:
 	tell(super.exit_code);
-	control_close(&super.control);
-	for (i = 0; i < super.npools; i++)
-		pool_close(&super.pools[i]);
-	free(super.pools);
-	sockdiag_close(&super.diag);
-	if (super.loop)
-		loop_signals_del(super.loop, &super.signals);
-	loop_free(&super.loop);
+	close_all();
 	log_flush();
 	return super.exit_code;
 }
