@@ -59,15 +59,6 @@ struct bench {
 	uint64_t bytes_in;
 };
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static void
 bench_end(struct bench *b)
 {

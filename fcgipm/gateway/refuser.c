@@ -48,8 +48,6 @@
 #define ACCEPT_US 2000
 /* At the end, for connections that have not ended. */
 #define END_LOOK_MS 20
-/* The age of a TCP connection may be wrong by a tick of the kernel. */
-#define TICK_MS 10
 
 struct refuser {
 	struct loop *loop;
@@ -131,7 +129,7 @@ judge(struct refuser *r, struct work *w, int fd)
 {
 	if (!r->tcp)
 		return judge_unix(r, w, fd);
-	return sockdiag_tcp_age_ms(fd) >= r->timeout_ms + TICK_MS ? OVERDUE :
+	return sockdiag_tcp_age_ms(fd) >= r->timeout_ms + REFUSAL_TICK_MS ? OVERDUE :
 								    YOUNG;
 }
 
@@ -142,7 +140,7 @@ pass_on(struct refuser *r, struct work *w, int fd)
 
 	w->report.passed++;
 	relay_begin(&r->relays, fd,
-		now_ms() + r->timeout_ms + (r->tcp ? TICK_MS : 0) - age);
+		now_ms() + r->timeout_ms + (r->tcp ? REFUSAL_TICK_MS : 0) - age);
 }
 
 /* Behind those who have left came one who is overdue: so were they. */

@@ -86,15 +86,6 @@ emit_pool(struct emit *e, const struct snapshot *s)
 	emit_end(e, '}');
 }
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static bool
 is_asked_for(const struct pool *p, const char *name)
 {

@@ -48,15 +48,6 @@ struct view {
 
 enum verdict { FOREIGN, CLIENT, DOUBT };
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* Is it worth to ask the looker, and has a look failed for want of rights? */
 static bool
 denied(int err)
@@ -373,6 +364,20 @@ remember(struct observe_worker *w, const struct observe_known *known, size_t n)
 	w->nknown = n;
 }
 
+/* Of two that came between the same looks, always the same. */
+static void
+note_oldest(const struct observe_worker *w, const struct observe_known *k,
+	pid_t pid, struct observe_seen *s)
+{
+	if (s->oldest != 0 && k->since_ms >= s->oldest_since_ms &&
+		(k->since_ms != s->oldest_since_ms ||
+			k->ino != w->seen.oldest))
+		return;
+	s->oldest = k->ino;
+	s->oldest_pid = pid;
+	s->oldest_since_ms = k->since_ms;
+}
+
 /*
  * Which of the sockets are connections of clients.
  *
@@ -408,14 +413,7 @@ count_clients(struct observe *o, struct observe_worker *w,
 		if (!k->client)
 			continue;
 		s->connections++;
-		/* Of two that came between the same looks, always the same. */
-		if (s->oldest == 0 || k->since_ms < s->oldest_since_ms ||
-			(k->since_ms == s->oldest_since_ms &&
-				k->ino == w->seen.oldest)) {
-			s->oldest = k->ino;
-			s->oldest_pid = f->pid;
-			s->oldest_since_ms = k->since_ms;
-		}
+		note_oldest(w, k, f->pid, s);
 		if (v->tasks.reading > 0 && f->pid == v->reader &&
 			f->socket.fd == v->tasks.reading_fd) {
 			s->reading = true;

@@ -42,8 +42,6 @@
 #define PATIENCE_MS 5000
 #define FIRST_PAUSE_MS 100
 #define LAST_PAUSE_MS 10000
-/* The age of a TCP connection may be wrong by a tick of the kernel. */
-#define TICK_MS 10
 /* To list takes milliseconds where the machine has 10^4 connections: so much
  * of the time at most, one part in these. */
 #define LIST_SHARE 20
@@ -85,7 +83,7 @@ look_unix(struct overload *o, int64_t now, struct look *l)
 static int
 look_tcp(struct overload *o, int64_t now, struct look *l)
 {
-	const int64_t age = o->conf->queue_timeout_ms + TICK_MS;
+	const int64_t age = o->conf->queue_timeout_ms + REFUSAL_TICK_MS;
 	struct sockdiag_queue queue;
 	struct sockdiag_waiting seen;
 	int64_t start;

@@ -13,6 +13,8 @@
 #define REFUSAL_FD 3		/* the channel, in the refuser */
 #define REFUSAL_IDLE_MS 1000
 #define REFUSAL_MAX 500		/* connections of one order */
+/* The age of a TCP connection may be wrong by a tick of the kernel. */
+#define REFUSAL_TICK_MS 10
 
 /* The first n of the queue are overdue. */
 struct refusal_order {

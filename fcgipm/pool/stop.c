@@ -9,8 +9,6 @@
  * KILL.  The gateway is ours and knows what TERM means.
  */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +19,7 @@
 #include "pool/pool.h"
 #include "pool/stop.h"
 #include "sys/clients.h"
+#include "sys/sockdiag.h"
 
 #define FIRST_LOOK_MS 10
 /* A TCP client that has its SYN-ACK believes he is connected; his ACK may
@@ -29,17 +28,13 @@
 #define LAST_LOOK_MS 500
 #define KILL_AFTER_MS 2000
 
-/* Connections the kernel has accepted for a TCP listener and no worker has
- * taken (tcp(7): tcpi_unacked of a listening socket). */
-static unsigned
-tcp_queue(int fd)
+/* Is there a client whom no worker has taken?  Not, if that cannot be seen. */
+static bool
+has_queue(int fd)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
+	struct sockdiag_queue q;
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return 0;
-	return info.tcpi_unacked;
+	return sockdiag_tcp_queue(fd, &q) == 0 && q.waiting > 0;
 }
 
 static bool
@@ -76,7 +71,7 @@ close_door(struct pool *p, int64_t now)
 
 	if (has_tcp(p) && now - p->stop_since_ms < HANDSHAKE_MS)
 		return;
-	if (!cgi && addr_is_tcp(&s->addr) && tcp_queue(s->fd) > 0)
+	if (!cgi && addr_is_tcp(&s->addr) && has_queue(s->fd))
 		return;
 	p->door_closed = true;
 	if (cgi) {

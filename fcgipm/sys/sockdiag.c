@@ -39,7 +39,20 @@ sockdiag_open(struct sockdiag *d)
 {
 	d->seq = 0;
 	d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	d->err = d->fd < 0 ? errno : 0;
 	return d->fd < 0 ? -1 : 0;
+}
+
+/* A kernel without it, or a filter that forbids it, says the same for ever;
+ * what was scarce may be there now. */
+static int
+open_again(struct sockdiag *d)
+{
+	if (d->err == EMFILE || d->err == ENFILE || d->err == ENOMEM ||
+		d->err == ENOBUFS)
+		return sockdiag_open(d);
+	errno = d->err ? d->err : EBADF;
+	return -1;
 }
 
 void
@@ -132,7 +145,8 @@ ask(struct sockdiag *d, uint16_t flags, const void *body, size_t len,
 	bool end = false;
 	int rc;
 
-	if (send_request(d, flags, body, len) < 0)
+	if ((d->fd < 0 && open_again(d) < 0) ||
+		send_request(d, flags, body, len) < 0)
 		return -1;
 	do
 		rc = read_answer(d, fn, arg, &end);

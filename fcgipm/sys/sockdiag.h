@@ -16,11 +16,13 @@
 
 struct sockdiag {
 	int fd;			/* -1 when it could not be opened */
+	int err;		/* why not, then */
 	uint32_t seq;		/* of the last question */
 };
 
-/* 0; -1 with errno, fd -1: every other call fails with EBADF then, but those
- * that need a descriptor alone (sockdiag_tcp_queue) work. */
+/* 0; -1 with errno, fd -1: every other call fails with the same then, but those
+ * that need a descriptor alone (sockdiag_tcp_queue) work.  Where descriptors or
+ * memory were scarce it is tried again at each call. */
 int sockdiag_open(struct sockdiag *d);
 void sockdiag_close(struct sockdiag *d);
 

@@ -191,6 +191,27 @@ Test(sockdiag, tcp_queue_is_what_nobody_accepted)
 	close(l);
 }
 
+/* No descriptor was free, then one is. */
+Test(sockdiag, is_opened_again_when_there_is_room)
+{
+	int l = listen_unix("a", 7);
+	struct rlimit lim, none;
+	struct sockdiag_queue q;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
+	none = (struct rlimit){0, lim.rlim_max};
+	sockdiag_close(&diag);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	cr_expect_eq(sockdiag_open(&diag), -1);
+	cr_expect_eq(errno, EMFILE);
+	cr_expect_eq(sockdiag_unix_queue(&diag, inode(l), &q), -1);
+	cr_expect_eq(errno, EMFILE);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	cr_expect_eq(sockdiag_unix_queue(&diag, inode(l), &q), 0, "%s",
+		strerror(errno));
+	close(l);
+}
+
 Test(sockdiag, a_queue_needs_a_listener)
 {
 	int l = listen_unix("a", 7), c = connect_to(l);
