@@ -4,9 +4,9 @@
  * Called by gateway/refuser.  The answer is a whole one on FCGI_STDOUT: an
  * END_REQUEST with FCGI_OVERLOADED would be shown as 502 by nginx and as an
  * empty 200 by Apache.  A client who is in the middle of his request gets the
- * answer as soon as the request's id is known, and is read to the end of what
- * he sends, since a socket closed with bytes unread would tear the answer from
- * his hands.
+ * answer as soon as the request's id is known, and is told that nothing follows;
+ * what he still sends is read and dropped, since a socket closed with bytes
+ * unread would tear the answer from his hands.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -22,8 +22,11 @@
 #include "gateway/apology.h"
 #include "proto/fcgi.h"
 
-/* For a client to say what he wants, and to stop sending. */
+/* For a client to say what he wants, and then between two pieces. */
 #define PATIENCE_MS 2000
+/* How long, and how far, he is listened to after his answer. */
+#define LINGER_MS 30000
+#define LINGER_BYTES (64 * 1024 * 1024)
 /* Of one read.  A request without a body mostly fits. */
 #define CHUNK_BYTES 16384
 
@@ -32,12 +35,22 @@ struct apology {
 	struct loop_io io;
 	struct loop_timer timer;
 	struct fcgi_reader reader;
+	TAILQ_ENTRY(apology) link;	/* lingers: answered, not whole */
+	bool lingers;
+	int64_t until_ms;	/* then */
+	size_t dropped;		/* bytes, then */
 	int fd;
 	bool begun;		/* BEGIN_REQUEST came */
 	bool answered;
 	uint16_t id;		/* of the request, once it has begun */
 	bool whole;		/* it has been read to its end */
 };
+
+static bool
+is_whole(const struct apology *a)
+{
+	return a->whole && fcgi_reader_at_rest(&a->reader);
+}
 
 static void
 answer(struct apology *a)
@@ -57,8 +70,10 @@ answer(struct apology *a)
 	fcgi_put_end(p + FCGI_HEADER_LEN, &end);
 	p += FCGI_HEADER_LEN + FCGI_BODY_LEN;
 	/* A socket that was never written to has room for this; who has left
-	 * needs no answer. */
-	(void)send(a->fd, out, (size_t)(p - out), MSG_NOSIGNAL);
+	 * needs no answer.  Where it is closed at once, over TCP its end goes
+	 * in the same packet. */
+	(void)send(a->fd, out, (size_t)(p - out),
+		MSG_NOSIGNAL | (is_whole(a) ? MSG_MORE : 0));
 	a->answered = true;
 }
 
@@ -100,19 +115,43 @@ feed(struct apology *a)
 			note_header(a);
 	if (ev < 0)
 		return false;
+	if (a->lingers)
+		a->dropped += (size_t)n;
 	if (a->begun && !a->answered)
 		answer(a);
-	return !(a->whole && fcgi_reader_at_rest(&a->reader));
+	return !is_whole(a) && a->dropped < LINGER_BYTES;
 }
 
 static void
 end(struct apology *a)
 {
-	loop_del(a->all->loop, &a->io);
-	loop_timer_stop(a->all->loop, &a->timer);
+	struct apologies *all = a->all;
+
+	loop_del(all->loop, &a->io);
+	loop_timer_stop(all->loop, &a->timer);
 	fd_close(&a->fd);
-	a->all->open--;
+	if (a->lingers)
+		TAILQ_REMOVE(&all->answered, a, link);
+	all->open--;
 	free(a);
+	all->on_end(all);
+}
+
+/* Answered, and still sending; each piece gives him time for the next. */
+static void
+linger(struct apology *a)
+{
+	struct loop *loop = a->all->loop;
+
+	if (!a->lingers) {
+		a->lingers = true;
+		a->until_ms = loop_now(loop) + LINGER_MS;
+		TAILQ_INSERT_TAIL(&a->all->answered, a, link);
+		/* Who has left is found out by the next read. */
+		(void)shutdown(a->fd, SHUT_WR);
+	}
+	loop_timer_set(loop, &a->timer,
+		MIN(loop_now(loop) + PATIENCE_MS, a->until_ms));
 }
 
 static void
@@ -123,6 +162,8 @@ on_event(struct loop_io *io, uint32_t events)
 
 	if (!feed(a))
 		end(a);
+	else if (a->answered)
+		linger(a);
 }
 
 static void
@@ -148,8 +189,28 @@ wait_for(const struct apology *now)
 	a->all->open++;
 	loop_timer_set(a->all->loop, &a->timer,
 		loop_now(a->all->loop) + PATIENCE_MS);
+	if (a->answered)
+		linger(a);
 	if (loop_add(a->all->loop, &a->io, fd, LOOP_READ) < 0)
 		end(a);
+}
+
+void
+apologies_init(struct apologies *all, struct loop *loop,
+	int64_t retry_after_s, void (*on_end)(struct apologies *all))
+{
+	*all = (struct apologies){.loop = loop,
+		.retry_after_s = retry_after_s,
+		.on_end = on_end};
+	TAILQ_INIT(&all->answered);
+}
+
+bool
+apologies_have_room(struct apologies *all)
+{
+	if (all->open >= APOLOGIES_MAX && !TAILQ_EMPTY(&all->answered))
+		end(TAILQ_FIRST(&all->answered));
+	return all->open < APOLOGIES_MAX;
 }
 
 void

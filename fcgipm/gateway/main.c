@@ -310,7 +310,7 @@ main(int argc, char **argv)
 	nofile = fd_raise_limit();
 	if (o.refuse)
 		return drop_privileges(&us, &child) < 0 ? EXIT_SYSTEM :
-			refuser_run(o.keys, o.refuse);
+			refuser_run(o.keys);
 	status = listeners_open(&o, &us, &listeners);
 	gather_env(&o, &us, &opts);
 	opts.nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC);

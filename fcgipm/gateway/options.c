@@ -26,8 +26,8 @@ static const char usage_text[] =
 	"  -o KEY=VALUE  a key of fcgipm.ini(5), as cgi.idle_timeout=30s\n"
 	"  -s, -c, -f    as fcgiwrap has them: -l, -j, and what is so anyway\n"
 	"  -P POOL -L N  as the supervisor starts it: N listeners\n"
-	"  --refuse ADDR as the supervisor starts it: 503 for who waits at\n"
-	"                ADDR for longer than queue_timeout\n"
+	"  --refuse      as the supervisor starts it: 503 for who waits longer\n"
+	"                than queue_timeout\n"
 	"  -V, -h        print the version, this help\n"
 	"  HANDLER       the program for every request\n"
 	"\n"
@@ -110,7 +110,7 @@ set_option(struct options *o, int opt, const char *arg,
 	case 'L':
 		return set_inherited(o, arg);
 	case 'R':
-		o->refuse = arg;
+		o->refuse = true;
 		return 0;
 	case 'V':
 		printf("fcgipm-cgi %s\n", FCGIPM_VERSION);
@@ -149,7 +149,7 @@ options_parse(int argc, char **argv, struct options *o,
 {
 	static const char letters[] = "+:l:s:d:j:c:p:fe:o:P:L:Vh";
 	static const struct option words[] = {
-		{"refuse", required_argument, NULL, 'R'}, {0}};
+		{"refuse", no_argument, NULL, 'R'}, {0}};
 	const char *pool = "cgi";
 	int opt, status = 0;
 

@@ -16,7 +16,7 @@
 
 struct options {
 	bool supervised;	/* a pool's worker (-P), not by hand */
-	const char *refuse;	/* --refuse: the pool's address; NULL = serve */
+	bool refuse;		/* --refuse: 503 for who waits too long */
 	int inherited;		/* -L: sockets the supervisor hands on */
 	const char *listen[LISTENERS_MAX];	/* -l, -s; borrowed */
 	size_t nlisten;

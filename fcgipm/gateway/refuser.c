@@ -11,8 +11,8 @@
  *	of the order, or not
  *
  * Whoever is not overdue has come behind all who were, so that nobody of the
- * order is left: it ends.  He himself goes on to a worker by way of the pool's
- * own address (relay).  That is one connection of an order at most.
+ * order is left: it ends.  He himself goes on to a worker (relay), by a
+ * connection that the supervisor makes.  That is one of an order at most.
  *
  * A client who has left has no inode any more.  He was overdue when somebody
  * behind him is; if nobody tells, he goes the same way as the young one, as a
@@ -31,7 +31,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -46,14 +45,12 @@
 
 /* An accept(2) that waits is ended after this, or twice as long. */
 #define ACCEPT_US 2000
-/* At the end, for connections that have not ended. */
-#define END_LOOK_MS 20
 
 struct refuser {
 	struct loop *loop;
 	struct loop_io channel;
 	struct loop_timer leave_timer;
-	struct addr address;
+	bool leaving;		/* when its last connection has ended */
 	struct sockdiag diag;
 	bool tcp;
 	int64_t timeout_ms;	/* queue_timeout */
@@ -156,7 +153,7 @@ drop_gone(struct work *w)
 static bool
 refuse_one(struct refuser *r, struct work *w)
 {
-	int fd = r->apologies.open < APOLOGIES_MAX ? take() : -1;
+	int fd = apologies_have_room(&r->apologies) ? take() : -1;
 
 	if (fd < 0)
 		return false;
@@ -191,39 +188,105 @@ carry_out(struct refuser *r, struct work *w)
 
 /* No order came for a while, or none will. */
 static void
-on_leave(struct loop_timer *t)
+leave(struct refuser *r)
 {
-	struct refuser *r = container_of(t, struct refuser, leave_timer);
-
+	r->leaving = true;
 	if (r->apologies.open + r->relays.open == 0)
 		loop_quit(r->loop);
-	else
-		loop_timer_set(r->loop, t, loop_now(r->loop) + END_LOOK_MS);
 }
 
 static void
-on_order(struct loop_io *io, uint32_t events)
+on_leave(struct loop_timer *t)
+{
+	leave(container_of(t, struct refuser, leave_timer));
+}
+
+static void
+on_apology_end(struct apologies *all)
+{
+	struct refuser *r = container_of(all, struct refuser, apologies);
+
+	if (r->leaving)
+		leave(r);
+}
+
+static void
+on_relay_end(struct relays *all)
+{
+	on_apology_end(all->apologies);
+}
+
+/* Whoever does not hear what we say has closed the channel. */
+static void
+on_want(struct relays *all)
+{
+	const struct refusal_want want = {all->nwaiting};
+
+	(void)send(REFUSAL_FD, &want, sizeof(want), MSG_NOSIGNAL);
+}
+
+/* A message, as recv(2), and the descriptor that came with it, else -1. */
+static ssize_t
+receive(void *p, size_t len, int *ret_fd)
+{
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} ctl;
+	struct iovec iov = {p, len};
+	struct msghdr m = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &ctl,
+		.msg_controllen = sizeof(ctl)};
+	ssize_t n = recvmsg(REFUSAL_FD, &m, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *h = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+
+	*ret_fd = -1;
+	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+		h->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(h), sizeof(int));
+	return n;
+}
+
+/* listener	another one, from here on; -1 = the same */
+static void
+obey(struct refuser *r, struct work *w, int listener)
+{
+	if (listener >= 0 && dup2(listener, FCGI_LISTENSOCK_FILENO) < 0)
+		BUG("dup2");
+	fd_close(&listener);
+	r->leaving = false;
+	w->at = w->ngone = 0;
+	w->report = (struct refusal_report){0};
+	carry_out(r, w);
+	(void)send(REFUSAL_FD, &w->report, sizeof(w->report), MSG_NOSIGNAL);
+	relays_ask(&r->relays);
+	loop_timer_set(r->loop, &r->leave_timer,
+		loop_now(r->loop) + REFUSAL_IDLE_MS);
+}
+
+static void
+on_channel(struct loop_io *io, uint32_t events)
 {
 	struct refuser *r = container_of(io, struct refuser, channel);
 	static struct work w;
-	ssize_t n;
+	int fd;
+	ssize_t n = receive(&w.order, sizeof(w.order), &fd);
 	(void)events;
 
-	w.at = w.ngone = 0;
-	w.report = (struct refusal_report){0};
-	n = recv(io->fd, &w.order, sizeof(w.order), 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n != (ssize_t)sizeof(w.order) || w.order.n > REFUSAL_MAX) {
+	if (n == (ssize_t)sizeof(w.order) && w.order.n <= REFUSAL_MAX) {
+		obey(r, &w, fd);
+	} else if (n == 1 && fd >= 0) {
+		relays_connected(&r->relays, fd);
+	} else {
+		fd_close(&fd);
 		loop_del(r->loop, io);
-		on_leave(&r->leave_timer);
-		return;
+		loop_timer_stop(r->loop, &r->leave_timer);
+		relays_give_up(&r->relays);
+		leave(r);
 	}
-	carry_out(r, &w);
-	/* Whoever does not hear it has closed the channel. */
-	(void)send(io->fd, &w.report, sizeof(w.report), MSG_NOSIGNAL);
-	loop_timer_set(r->loop, &r->leave_timer,
-		loop_now(r->loop) + REFUSAL_IDLE_MS);
 }
 
 static int
@@ -231,13 +294,22 @@ open_all(struct refuser *r)
 {
 	const struct sigaction wake = {.sa_handler = on_alarm};
 
+	int family;
+	socklen_t len = sizeof(family);
+
+	if (getsockopt(FCGI_LISTENSOCK_FILENO, SOL_SOCKET, SO_DOMAIN, &family,
+		    &len) < 0)
+		return -1;
+	r->tcp = family != AF_UNIX;
 	r->loop = loop_new();
 	if (!r->loop || sigaction(SIGALRM, &wake, NULL) < 0 ||
 		fcntl(REFUSAL_FD, F_SETFD, FD_CLOEXEC) < 0)
 		return -1;
 	if (!r->tcp && sockdiag_open(&r->diag) < 0)
 		return -1;
-	r->apologies.loop = r->relays.loop = r->loop;
+	apologies_init(&r->apologies, r->loop, 1 + r->timeout_ms / 1000,
+		on_apology_end);
+	relays_init(&r->relays, r->loop, &r->apologies, on_want, on_relay_end);
 	if (loop_add(r->loop, &r->channel, REFUSAL_FD, LOOP_READ) < 0)
 		return -1;
 	loop_timer_set(r->loop, &r->leave_timer, now_ms() + REFUSAL_IDLE_MS);
@@ -245,25 +317,16 @@ open_all(struct refuser *r)
 }
 
 int
-refuser_run(const struct conf_pool *keys, const char *address)
+refuser_run(const struct conf_pool *keys)
 {
 	static struct refuser r = {
-		.channel = {.on_event = on_order, .fd = -1},
+		.channel = {.on_event = on_channel, .fd = -1},
 		.leave_timer = {.on_timer = on_leave},
 		.diag = {.fd = -1},
 	};
-	const char *why;
 	int status = 0;
 
-	if (addr_parse(address, &r.address, &why) < 0) {
-		log_error("--refuse %s: %s", address, why);
-		return EXIT_USAGE;
-	}
-	r.tcp = addr_is_tcp(&r.address);
 	r.timeout_ms = keys->queue_timeout_ms;
-	r.apologies.retry_after_s = 1 + r.timeout_ms / 1000;
-	r.relays.to = &r.address;
-	r.relays.apologies = &r.apologies;
 	if (open_all(&r) < 0 || loop_run(r.loop) < 0) {
 		log_error("--refuse: %s", strerror(errno));
 		status = EXIT_SYSTEM;

@@ -12,9 +12,8 @@ struct conf_pool;
  * Descriptor 0 is the listener, REFUSAL_FD the channel; privileges are dropped.
  *
  * keys		queue_timeout
- * address	of the listener, to connect to
  * returns	0 or an exit code
  */
-int refuser_run(const struct conf_pool *keys, const char *address);
+int refuser_run(const struct conf_pool *keys);
 
 #endif

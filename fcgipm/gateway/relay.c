@@ -1,8 +1,8 @@
 /*
  * relay.c - a connection accepted by mistake goes on to a worker; see relay.h
  *
- * Called by gateway/refuser, for one connection of an order at most, and
- * seldom.  Nothing is read from the client before the pool has been connected
+ * Called by gateway/refuser, for one connection of an order at most and those
+ * who have left, and seldom.  Nothing is read from the client before the pool has been connected
  * to, so that until then he can still be refused.
  */
 #include <errno.h>
@@ -11,14 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "base/fd.h"
-#include "base/loop.h"
 #include "base/util.h"
 #include "gateway/apology.h"
 #include "gateway/relay.h"
 
-#define RETRY_MS 10
+/* Between two questions for a connection, doubling; the queue may be full. */
+#define FIRST_PAUSE_MS 10
+#define LAST_PAUSE_MS 1000
 #define CHUNK_BYTES 16384
 
 /* One side: what it has sent and the other has not taken yet. */
@@ -34,8 +34,9 @@ struct side {
 
 struct relay {
 	struct relays *all;
-	struct loop_timer retry;
-	int64_t overdue_ms;
+	TAILQ_ENTRY(relay) link;	/* while it waits */
+	bool waits;
+	struct loop_timer overdue_timer;	/* until it is through */
 	bool through;		/* the pool is connected to */
 	struct side client, worker;
 };
@@ -49,15 +50,29 @@ other(struct side *s)
 }
 
 static void
+stop_waiting(struct relay *r)
+{
+	if (!r->waits)
+		return;
+	r->waits = false;
+	TAILQ_REMOVE(&r->all->waiting, r, link);
+	r->all->nwaiting--;
+}
+
+static void
 end(struct relay *r)
 {
-	loop_timer_stop(r->all->loop, &r->retry);
-	loop_del(r->all->loop, &r->client.io);
-	loop_del(r->all->loop, &r->worker.io);
+	struct relays *all = r->all;
+
+	stop_waiting(r);
+	loop_timer_stop(all->loop, &r->overdue_timer);
+	loop_del(all->loop, &r->client.io);
+	loop_del(all->loop, &r->worker.io);
 	fd_close(&r->client.fd);
 	fd_close(&r->worker.fd);
-	r->all->open--;
+	all->open--;
 	free(r);
+	all->on_end(all);
 }
 
 /* As much as goes, from s to the other; -1 when the way is broken. */
@@ -117,49 +132,30 @@ step(struct relay *r)
 
 /* -- getting through ------------------------------------------------------- */
 
-/* Not yet: the queue is full, or it may not be connected to.  Whoever waits
- * here for as long as he would have there is refused as he would be. */
+/* Whoever has waited here for as long as he would have there is refused as he
+ * would be. */
 static void
-try_later(struct relay *r)
+refuse(struct relay *r)
 {
-	int64_t now = loop_now(r->all->loop);
 	int fd = r->client.fd;
 
-	loop_del(r->all->loop, &r->worker.io);
-	fd_close(&r->worker.fd);
-	if (now < r->overdue_ms) {
-		loop_timer_set(r->all->loop, &r->retry,
-			MIN(now + RETRY_MS, r->overdue_ms));
-		return;
-	}
 	r->client.fd = -1;
 	apology_make(r->all->apologies, fd);
 	end(r);
 }
 
 static void
-try(struct relay *r)
+on_overdue(struct loop_timer *t)
 {
-	r->worker.fd = addr_connect(r->all->to, SOCK_NONBLOCK);
-	if (r->worker.fd < 0 ||
-		loop_add(r->all->loop, &r->worker.io, r->worker.fd,
-			LOOP_WRITE) < 0) {
-		try_later(r);
-		return;
-	}
-	loop_timer_set(r->all->loop, &r->retry, r->overdue_ms);
+	refuse(container_of(t, struct relay, overdue_timer));
 }
 
-/* Runs out only before the pool is connected to. */
+/* Not this way: he waits until he is overdue. */
 static void
-on_retry(struct loop_timer *t)
+lose_worker(struct relay *r)
 {
-	struct relay *r = container_of(t, struct relay, retry);
-
-	if (r->worker.fd >= 0)
-		try_later(r);
-	else
-		try(r);
+	loop_del(r->all->loop, &r->worker.io);
+	fd_close(&r->worker.fd);
 }
 
 static void
@@ -174,11 +170,11 @@ on_event(struct loop_io *io, uint32_t events)
 	if (!r->through) {
 		if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ||
 			err != 0) {
-			try_later(r);
+			lose_worker(r);
 			return;
 		}
 		r->through = true;
-		loop_timer_stop(r->all->loop, &r->retry);
+		loop_timer_stop(r->all->loop, &r->overdue_timer);
 	}
 	step(r);
 }
@@ -203,11 +199,68 @@ relay_begin(struct relays *all, int fd, int64_t overdue_ms)
 		return;
 	}
 	r->all = all;
-	r->retry = (struct loop_timer){.on_timer = on_retry};
-	r->overdue_ms = overdue_ms;
+	r->overdue_timer = (struct loop_timer){.on_timer = on_overdue};
 	r->through = false;
 	side_init(&r->client, r, fd);
 	side_init(&r->worker, r, -1);
 	all->open++;
-	try(r);
+	r->waits = true;
+	TAILQ_INSERT_TAIL(&all->waiting, r, link);
+	all->nwaiting++;
+	all->pause_ms = FIRST_PAUSE_MS;
+	loop_timer_set(all->loop, &r->overdue_timer, overdue_ms);
+}
+
+void
+relays_ask(struct relays *all)
+{
+	if (all->nwaiting == 0)
+		return;
+	all->on_want(all);
+	loop_timer_set(all->loop, &all->ask_timer, now_ms() + all->pause_ms);
+	all->pause_ms = MIN(all->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
+}
+
+static void
+on_ask(struct loop_timer *t)
+{
+	relays_ask(container_of(t, struct relays, ask_timer));
+}
+
+void
+relays_connected(struct relays *all, int fd)
+{
+	struct relay *r = TAILQ_FIRST(&all->waiting);
+
+	if (!r) {
+		fd_close(&fd);
+		return;
+	}
+	stop_waiting(r);
+	if (all->nwaiting == 0)
+		loop_timer_stop(all->loop, &all->ask_timer);
+	r->worker.fd = fd;
+	if (loop_add(all->loop, &r->worker.io, fd, LOOP_WRITE) < 0)
+		lose_worker(r);
+}
+
+void
+relays_give_up(struct relays *all)
+{
+	loop_timer_stop(all->loop, &all->ask_timer);
+	while (!TAILQ_EMPTY(&all->waiting))
+		refuse(TAILQ_FIRST(&all->waiting));
+}
+
+void
+relays_init(struct relays *all, struct loop *loop,
+	struct apologies *apologies, void (*on_want)(struct relays *all),
+	void (*on_end)(struct relays *all))
+{
+	*all = (struct relays){.loop = loop,
+		.apologies = apologies,
+		.ask_timer = {.on_timer = on_ask},
+		.on_want = on_want,
+		.on_end = on_end};
+	TAILQ_INIT(&all->waiting);
 }

@@ -131,6 +131,7 @@ check_shut(struct pool *p)
 	observe_reopened(&p->observe);
 	if (inode_of(s->fd) == g->ino)
 		return;
+	overload_reopened(&p->overload);
 	g->former = g->ino;
 	g->ino = inode_of(s->fd);
 }

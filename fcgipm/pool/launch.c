@@ -246,11 +246,9 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 	l->privs.set_ids = false;
 }
 
-/* Nothing of the pool's handler: whom it becomes, and where it is to send
- * those who are not to be refused. */
+/* Nothing of the pool's handler: whom it becomes, and who is overdue. */
 static void
-build_refuser(struct launch *l, const struct conf_pool *conf,
-	const struct listen_socket *socket)
+build_refuser(struct launch *l, const struct conf_pool *conf)
 {
 	static const char *const keys[] = {"user", "group", "chroot",
 		"no_new_privs", "queue_timeout"};
@@ -262,7 +260,6 @@ build_refuser(struct launch *l, const struct conf_pool *conf,
 	vec_add(&l->argv, "-P");
 	vec_add(&l->argv, conf->name);
 	vec_add(&l->argv, "--refuse");
-	vec_add(&l->argv, socket->addr.text);
 	for (i = 0; (key = conf_pool_key(i)) != NULL; i++)
 		for (k = 0; k < ARRAY_SIZE(keys); k++)
 			if (strcmp(key->name, keys[k]) == 0 &&
@@ -363,7 +360,7 @@ launch_new_refuser(const struct conf_pool *conf,
 	if (!l)
 		return NULL;
 	vec_add(&l->envp, SLOT_VAR SLOT_ROOM);
-	build_refuser(l, conf, socket);
+	build_refuser(l, conf);
 	restore_nofile(&l->privs, nofile);
 	build_fds(l, socket, 1, NULL);
 	return finish(l, ret_why, why_size);

@@ -119,7 +119,8 @@ close_channel(struct overload *o)
 
 	loop_del(o->loop, &o->channel);
 	fd_close(&fd);
-	o->ordered = 0;
+	o->ordered = o->owed = 0;
+	o->reopened = false;
 }
 
 static void
@@ -152,6 +153,49 @@ spawn_refuser(struct overload *o)
 	close(pair[1]);
 	errno = saved;
 	return rc;
+}
+
+/* A message to the refuser, which never waits; with a descriptor unless fd is
+ * -1. */
+static int
+tell(struct overload *o, const void *p, size_t len, int fd)
+{
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} ctl = {.bytes = {0}};
+	struct iovec iov = {(void *)p, len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		m.msg_control = &ctl;
+		m.msg_controllen = sizeof(ctl);
+		ctl.head = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(fd))};
+		memcpy(CMSG_DATA(&ctl.head), &fd, sizeof(fd));
+	}
+	return sendmsg(o->channel.fd, &m, MSG_NOSIGNAL) == (ssize_t)len ? 0 :
+									  -1;
+}
+
+/* For clients who go on to a worker: the refuser may lack the right to connect
+ * there.  What is not there now it asks for again. */
+static void
+connect_for(struct overload *o, unsigned wanted)
+{
+	int fd, rc;
+
+	for (; wanted > 0 && o->owed > 0; wanted--, o->owed--) {
+		fd = listen_connect(o->socket);
+		rc = fd < 0 ? -1 : tell(o, "", 1, fd);
+		fd_close(&fd);
+		if (rc < 0) {
+			log_debug("pool %s: a client who goes on to a worker "
+				"waits: %s", o->conf->name, strerror(errno));
+			return;
+		}
+	}
 }
 
 static bool
@@ -190,9 +234,9 @@ order(struct overload *o, unsigned overdue, int64_t now)
 		return;
 	for (i = 0; i < m.n && is_unix(o); i++)
 		m.inos[i] = o->clients.v[i].ino;
-	if (send(o->channel.fd, &m, sizeof(m), MSG_NOSIGNAL) !=
-		(ssize_t)sizeof(m))
+	if (tell(o, &m, sizeof(m), o->reopened ? o->socket->fd : -1) < 0)
 		return;		/* it is about to leave: another time */
+	o->reopened = false;
 	o->ordered = m.n;
 	o->ordered_ms = now;
 }
@@ -315,42 +359,51 @@ on_door(struct loop_io *io, uint32_t events)
 		loop_now(o->loop) + period_ms(o));
 }
 
-/* A report.  It is the word of a process of the pool's user: no more than was
- * ordered is believed. */
 static void
-on_channel(struct loop_io *io, uint32_t events)
+note_report(struct overload *o, uint32_t refused, uint32_t passed)
 {
-	struct overload *o = container_of(io, struct overload, channel);
-	struct refusal_report r;
-	ssize_t n = recv(io->fd, &r, sizeof(r), MSG_TRUNC);
 	int64_t now = loop_now(o->loop), soon = now + LEAST_PERIOD_MS;
-	(void)events;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n != (ssize_t)sizeof(r)) {
-		close_channel(o);
-		return;
-	}
-	if (o->ordered == 0)
-		return;
-	r.refused = MIN(r.refused, o->ordered);
-	o->refused += r.refused;
+	o->refused += refused;
+	o->passed += passed;
+	o->owed += passed;
 	o->heard = true;
 	o->pause_ms = 0;
-	r.passed = MIN(r.passed, o->ordered);
-	o->passed += r.passed;
-	if (r.passed > 0)
+	if (passed > 0)
 		log_debug("pool %s: a worker was faster: clients passed on to "
 			"workers so far: %llu", o->conf->name,
 			(unsigned long long)o->passed);
 	/* When it got nobody, workers are at it: no hurry.  Else there may be
 	 * more, or will be: not one order for each of them. */
-	if (o->ordered == REFUSAL_MAX && r.refused > 0)
+	if (o->ordered == REFUSAL_MAX && refused > 0)
 		soon = now;
-	if (r.refused > 0 && soon < o->look_timer.at_ms)
+	if (refused > 0 && soon < o->look_timer.at_ms)
 		loop_timer_set(o->loop, &o->look_timer, soon);
 	o->ordered = 0;
+}
+
+/* The word of a process of the pool's user: no more than was
+ * ordered is believed, nor given. */
+static void
+on_channel(struct loop_io *io, uint32_t events)
+{
+	struct overload *o = container_of(io, struct overload, channel);
+	union {
+		struct refusal_report report;
+		struct refusal_want want;
+	} m;
+	ssize_t n = recv(io->fd, &m, sizeof(m), MSG_TRUNC);
+	(void)events;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == (ssize_t)sizeof(m.want))
+		connect_for(o, m.want.n);
+	else if (n != (ssize_t)sizeof(m.report))
+		close_channel(o);
+	else if (o->ordered > 0)
+		note_report(o, MIN(m.report.refused, o->ordered),
+			MIN(m.report.passed, o->ordered));
 }
 
 /* -- its life -------------------------------------------------------------- */
@@ -408,6 +461,7 @@ overload_init(struct overload *o, struct loop *loop,
 		.conf = conf,
 		.loop = loop,
 		.observe = observe,
+		.socket = socket,
 		.door = {.on_event = on_door, .fd = -1},
 		.look_timer = {.on_timer = on_look_timer},
 		.channel = {.on_event = on_channel, .fd = -1},
@@ -435,6 +489,12 @@ overload_start(struct overload *o)
 {
 	if (o->launch)
 		watch_door(o);
+}
+
+void
+overload_reopened(struct overload *o)
+{
+	o->reopened = o->launch && o->channel.fd >= 0;
 }
 
 void

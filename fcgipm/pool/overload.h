@@ -35,6 +35,7 @@ struct overload {
 	const struct conf_pool *conf;	/* borrowed, as are these */
 	struct loop *loop;
 	struct observe *observe;
+	const struct listen_socket *socket;
 	struct launch *launch;	/* how a refuser is started; NULL = the pool
 				 * has no queue_timeout */
 	struct worker refuser;
@@ -51,6 +52,8 @@ struct overload {
 	bool told_blind;	/* that the queue cannot be looked at */
 
 	struct loop_io channel;	/* to the refuser; fd -1 = none */
+	bool reopened;		/* the listener; it gets that with an order */
+	unsigned owed;		/* connections it may ask for */
 	unsigned ordered;	/* connections of the order under way */
 	int64_t ordered_ms;
 	bool heard;		/* a report of this refuser */
@@ -79,6 +82,9 @@ void overload_fini(struct overload *o);
 
 /* The pool serves: from here on its queue is minded. */
 void overload_start(struct overload *o);
+
+/* The listener is another one now. */
+void overload_reopened(struct overload *o);
 
 /* No more looks; the refuser finishes what it has.  on_gone tells its end,
  * unless overload_is_alive() says no. */

@@ -1,9 +1,11 @@
 /*
  * refusal.h - what the supervisor and fcgipm-cgi --refuse tell each other
  *
- * Over a socketpair of SOCK_SEQPACKET, one message each way: an order, then
- * a report.  The refuser leaves when the channel is closed, or when it got no
- * order for REFUSAL_IDLE_MS.
+ * Over a socketpair of SOCK_SEQPACKET, where the length says what a message is.
+ * An order is answered by a report.  For those who go on to a worker the
+ * refuser wants connections to the pool; each comes as a byte with a
+ * descriptor, or not: then it asks again.  It leaves when the channel is
+ * closed, or when it got no order for REFUSAL_IDLE_MS.
  */
 #ifndef FCGIPM_POOL_REFUSAL_H
 #define FCGIPM_POOL_REFUSAL_H
@@ -16,7 +18,8 @@
 /* The age of a TCP connection may be wrong by a tick of the kernel. */
 #define REFUSAL_TICK_MS 10
 
-/* The first n of the queue are overdue. */
+/* The first n of the queue are overdue.  A descriptor that comes with it is the
+ * listener from here on: the one before was shut. */
 struct refusal_order {
 	uint32_t n;		/* 1 to REFUSAL_MAX */
 	/* Unix: their clients' sockets, who waited longest first; 0 = he has
@@ -27,6 +30,11 @@ struct refusal_order {
 struct refusal_report {
 	uint32_t refused;	/* got a 503, or had left */
 	uint32_t passed;	/* accepted by mistake, and sent to a worker */
+};
+
+struct refusal_want {
+	uint32_t n;		/* connections: of those passed on, who have
+				 * none yet */
 };
 
 #endif

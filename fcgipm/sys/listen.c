@@ -406,6 +406,42 @@ listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
 	return 0;
 }
 
+/* Its file, whatever becomes of the name meanwhile. */
+static int
+open_file(const struct listen_socket *s)
+{
+	int fd = open(addr_path(&s->addr), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && s->ino != 0 &&
+		st.st_dev == s->dev && st.st_ino == s->ino)
+		return fd;
+	if (fd >= 0)
+		errno = ESTALE;
+	fd_close(&fd);
+	return -1;
+}
+
+int
+listen_connect(const struct listen_socket *s)
+{
+	struct sockaddr_un *un;
+	struct addr a = {.sa.ss_family = AF_UNIX, .len = sizeof(*un)};
+	int pathfd, fd;
+
+	if (!addr_is_path(&s->addr))
+		return addr_connect(&s->addr, SOCK_NONBLOCK);
+	pathfd = open_file(s);
+	if (pathfd < 0)
+		return -1;
+	un = (struct sockaddr_un *)&a.sa;
+	snprintf(un->sun_path, sizeof(un->sun_path), "/proc/self/fd/%d",
+		pathfd);
+	fd = addr_connect(&a, SOCK_NONBLOCK);
+	fd_close(&pathfd);
+	return fd;
+}
+
 void
 listen_unlink(struct listen_socket *s)
 {

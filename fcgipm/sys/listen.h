@@ -57,6 +57,17 @@ bool listen_is_shut(const struct listen_socket *s);
 int listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
 	char *ret_why, size_t why_size);
 
+/*
+ * listen_connect - a connection to this socket, and to no other
+ *
+ * Whoever may write to a path's folder can put another socket there, or a link
+ * to one: that is not connected to.
+ *
+ * returns	descriptor, close-on-exec and non-blocking, over TCP connecting
+ *		still; -1 with errno, EAGAIN: the queue is full
+ */
+int listen_connect(const struct listen_socket *s);
+
 /* Removes the path if it is still ours, then closes. */
 void listen_close(struct listen_socket *s);
 /* Removes the path only, so that nobody new finds the socket. */

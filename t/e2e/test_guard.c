@@ -3,6 +3,7 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,6 +322,47 @@ Test(guard, who_waits_at_a_shut_socket_is_served, .timeout = 60)
 		close(fds[i]);
 	}
 	world_until(is_served, &c, "it is opened again");
+	w->fds = 0;
+	world_close(&w);
+}
+
+#define MANY 8
+
+/* Who refuses has the socket that was shut, and gets the other one: of more
+ * than workers can take somebody is refused there. */
+Test(guard, clients_are_refused_at_the_other_socket_too, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct call c = {w, "www.sock", ""};
+	int busy[WORKERS], late, i;
+	struct pollfd more[MANY];
+	struct answer a;
+
+	start(w, "www.sock", "@T@/children/listener",
+		"queue_timeout = 300ms\n");
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, i == 0 ? "QUERY_STRING=shutdown" :
+					    "QUERY_STRING=");
+	late = begin(w, "QUERY_STRING=");
+	a = client_read(late);
+	answer_expect(&a, "Status: 503 ");
+	answer_free(&a);
+	close(late);
+	client_record(busy[0], 5, 1, NULL, 0, 0);
+	world_until(is_served, &c, "it is opened again");
+	for (i = 0; i < MANY; i++)
+		more[i] = (struct pollfd){begin(w, "QUERY_STRING="), POLLIN,
+			0};
+	cr_assert_gt(poll(more, MANY, 20000), 0, "nobody is refused");
+	for (i = 0; more[i].revents == 0; i++)
+		continue;
+	a = client_read(more[i].fd);
+	answer_expect(&a, "Status: 503 ");
+	answer_free(&a);
+	for (i = 0; i < WORKERS; i++)
+		close(busy[i]);
+	for (i = 0; i < MANY; i++)
+		close(more[i].fd);
 	w->fds = 0;
 	world_close(&w);
 }

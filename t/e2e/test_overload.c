@@ -421,12 +421,12 @@ storm_end(struct storm *s, size_t i, int64_t now)
  * orders workers take some of those that the refuser is to take.
  */
 static void
-storm(bool tcp, size_t want)
+storm(bool tcp, size_t want, const char *keys)
 {
 	static const char *const params[] = {"REQUEST_METHOD=POST",
 		"CONTENT_LENGTH=4", NULL};
 	struct storm s = {.tcp = tcp, .want = want,
-		.w = start(tcp, "@T@/children/echo", "queue_timeout = 40ms\n")};
+		.w = start(tcp, "@T@/children/echo", keys)};
 	size_t i;
 	int64_t now;
 
@@ -450,12 +450,23 @@ storm(bool tcp, size_t want)
 	cr_expect_gt(s.served, 0);
 	cr_expect_gt(s.refused, 0);
 	cr_expect(!world_log_has(s.w, "died"));
+	cr_expect(!world_log_has(s.w, "who goes on to a worker waits"));
 	s.w->fds = 0;
 	world_close(&s.w);
 }
 
 Test(overload, nobody_is_refused_early, .timeout = 120)
 {
-	storm(false, hostile_size(1000, 20000));
-	storm(true, hostile_size(1000, 20000));
+	static const char keys[] = "queue_timeout = 40ms\n";
+
+	storm(false, hostile_size(1000, 20000), keys);
+	storm(true, hostile_size(1000, 20000), keys);
+}
+
+/* The pool's user may not connect there, and could not find it. */
+Test(overload, who_came_early_gets_through_for_all_that, .timeout = 120)
+{
+	world_need_root();
+	storm(false, hostile_size(500, 20000), "queue_timeout = 40ms\n"
+		"user = nobody\nlisten.owner = root\nlisten.mode = 0600\n");
 }

@@ -14,10 +14,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "hostile.h"
 #include "pool/refusal.h"
 #include "sys/sockdiag.h"
 #include "world.h"
@@ -31,8 +33,7 @@ struct stage {
 };
 
 static void
-exec_refuser(const struct stage *s, const char *to, const char *timeout,
-	int channel)
+exec_refuser(const struct stage *s, const char *timeout, int channel)
 {
 	char path[400], key[64];
 	char *const env[] = {NULL};
@@ -46,14 +47,13 @@ exec_refuser(const struct stage *s, const char *to, const char *timeout,
 			fcntl(channel, F_SETFD, 0) < 0 :
 			dup2(channel, REFUSAL_FD) < 0)
 		_exit(126);
-	execve(path, (char *[]){"fcgipm-cgi", "-P", "www", "--refuse",
-		(char *)to, "-o", key, NULL}, env);
+	execve(path, (char *[]){"fcgipm-cgi", "-P", "www", "--refuse", "-o",
+		key, NULL}, env);
 	_exit(127);
 }
 
-/* to	where the refuser finds the pool; NULL = where it is */
 static struct stage
-stage_open(bool tcp, const char *timeout, const char *to)
+stage_open(bool tcp, const char *timeout)
 {
 	struct stage s = {.w = world_open()};
 	struct addr addr;
@@ -79,7 +79,7 @@ stage_open(bool tcp, const char *timeout, const char *to)
 	s.pid = fork();
 	cr_assert_geq(s.pid, 0);
 	if (s.pid == 0)
-		exec_refuser(&s, to ? to : text, timeout, pair[1]);
+		exec_refuser(&s, timeout, pair[1]);
 	close(pair[1]);
 	return s;
 }
@@ -122,18 +122,69 @@ ask(const struct stage *s)
 	return fd;
 }
 
-/* Orders the refusal of these, in this order, 0 = who has left. */
+/* A message with a descriptor, unless that is -1. */
+static void
+say(struct stage *s, void *p, size_t len, int fd)
+{
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} ctl = {.bytes = {0}};
+	struct iovec iov = {p, len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		m.msg_control = &ctl;
+		m.msg_controllen = sizeof(ctl);
+		ctl.head.cmsg_level = SOL_SOCKET;
+		ctl.head.cmsg_type = SCM_RIGHTS;
+		ctl.head.cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(&ctl.head), &fd, sizeof(fd));
+	}
+	cr_assert_eq(sendmsg(s->channel, &m, 0), (ssize_t)len);
+}
+
+/* It wants so many connections. */
+static void
+expect_want(struct stage *s, unsigned n)
+{
+	struct refusal_want want = {0};
+
+	cr_assert_eq(recv(s->channel, &want, sizeof(want), 0),
+		(ssize_t)sizeof(want));
+	cr_expect_eq(want.n, n);
+}
+
+/* It gets one. */
+static void
+connect_for(struct stage *s)
+{
+	int fd = client_connect(s->w, s->address);
+
+	cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	say(s, (char[]){0}, 1, fd);
+	close(fd);
+}
+
+/* Orders the refusal of these, in this order, 0 = who has left; at another
+ * listener, unless that is -1. */
 static struct refusal_report
-order(struct stage *s, const uint32_t *inos, size_t n)
+order_at(struct stage *s, int listener, const uint32_t *inos, size_t n)
 {
 	struct refusal_order o = {.n = (uint32_t)n};
 	struct refusal_report r = {0};
 
 	memcpy(o.inos, inos, n * sizeof(*inos));
-	cr_assert_eq(send(s->channel, &o, sizeof(o), 0), (ssize_t)sizeof(o));
+	say(s, &o, sizeof(o), listener);
 	cr_assert_eq(recv(s->channel, &r, sizeof(r), 0), (ssize_t)sizeof(r),
 		"no report");
 	return r;
+}
+
+static struct refusal_report
+order(struct stage *s, const uint32_t *inos, size_t n)
+{
+	return order_at(s, -1, inos, n);
 }
 
 /* Waits until a TCP connection in the queue has this age. */
@@ -195,7 +246,7 @@ nobody_waits(const struct stage *s)
 
 Test(refuser, refuses_what_is_ordered_and_no_more, .timeout = 30)
 {
-	struct stage s = stage_open(false, "1h", NULL);
+	struct stage s = stage_open(false, "1h");
 	int c[4], i;
 	struct refusal_report r;
 
@@ -219,7 +270,7 @@ Test(refuser, refuses_what_is_ordered_and_no_more, .timeout = 30)
 Test(refuser, a_young_one_is_passed_on_unchanged, .timeout = 30)
 {
 	static const char bytes[] = "whatever he says, records or not";
-	struct stage s = stage_open(false, "1h", NULL);
+	struct stage s = stage_open(false, "1h");
 	int old = ask(&s), young[2], i;
 	uint32_t ino = inode(old);
 	struct refusal_report r;
@@ -231,6 +282,10 @@ Test(refuser, a_young_one_is_passed_on_unchanged, .timeout = 30)
 	r = order(&s, (uint32_t[]){ino, 1, 2}, 3);
 	cr_expect_eq(r.refused, 0);
 	cr_expect_eq(r.passed, 1, "behind him all are younger still");
+	/* It asks until it gets one. */
+	expect_want(&s, 1);
+	expect_want(&s, 1);
+	connect_for(&s);
 	for (i = 0; i < 2; i++)
 		client_send(young[i], bytes, sizeof(bytes));
 	for (i = 0; i < 2; i++)
@@ -245,18 +300,20 @@ Test(refuser, a_young_one_is_passed_on_unchanged, .timeout = 30)
 
 Test(refuser, tcp_connections_know_their_age, .timeout = 30)
 {
-	struct stage s = stage_open(true, "1h", NULL);
+	struct stage s = stage_open(true, "1h");
 	int young = client_connect(s.w, s.address);
 	struct refusal_report r = order(&s, (uint32_t[]){0, 0}, 2);
 
 	cr_expect_eq(r.refused, 0);
 	cr_expect_eq(r.passed, 1);
+	expect_want(&s, 1);
+	connect_for(&s);
 	client_send(young, "12345678", 8);
 	serve_next(&s, 8, "mine");
 	client_expect_bytes(young, "mine", 4);
 	close(young);
 	stage_close(&s);
-	s = stage_open(true, "10ms", NULL);
+	s = stage_open(true, "10ms");
 	young = ask(&s);
 	until_old(&s, 20);
 	r = order(&s, (uint32_t[]){0}, 1);
@@ -268,7 +325,7 @@ Test(refuser, tcp_connections_know_their_age, .timeout = 30)
 /* Who has left was overdue when somebody behind him is. */
 Test(refuser, whoever_left_is_no_obstacle, .timeout = 30)
 {
-	struct stage s = stage_open(false, "1h", NULL);
+	struct stage s = stage_open(false, "1h");
 	int c[4], i;
 	uint32_t inos[3];
 	struct refusal_report r;
@@ -289,14 +346,81 @@ Test(refuser, whoever_left_is_no_obstacle, .timeout = 30)
 	r = order(&s, (uint32_t[]){inos[2]}, 1);
 	cr_expect_eq(r.refused, 0);
 	cr_expect_eq(r.passed, 1);
+	expect_want(&s, 1);
+	connect_for(&s);
 	serve_next(&s, 8, "");
+	stage_close(&s);
+}
+
+/* While a worker has him it waits for that alone, and leaves with him. */
+Test(refuser, sleeps_while_a_young_one_is_served, .timeout = 30)
+{
+	struct stage s = stage_open(false, "1h");
+	int young = ask(&s), fd;
+	struct refusal_report r = order(&s, (uint32_t[]){1}, 1);
+	char before[64];
+	struct pollfd p = {.fd = s.channel, .events = POLLIN};
+
+	cr_expect_eq(r.passed, 1);
+	expect_want(&s, 1);
+	connect_for(&s);
+	fd = accept(s.listener, NULL, NULL);
+	cr_assert_geq(fd, 0);
+	hostile_pause(REFUSAL_IDLE_MS + 200);
+	snprintf(before, sizeof(before), "%s",
+		world_proc_status(s.pid, "voluntary_ctxt_switches"));
+	hostile_pause(300);
+	cr_expect_str_eq(world_proc_status(s.pid, "voluntary_ctxt_switches"),
+		before, "it ticks");
+	cr_expect_eq(poll(&p, 1, 0), 0, "it is there");
+	close(fd);
+	close(young);
+	cr_expect_eq(recv(s.channel, before, 1, 0), 0, "it leaves");
+	stage_close(&s);
+}
+
+/* Nobody will connect for him any more. */
+Test(refuser, who_waits_when_it_ends_is_refused, .timeout = 30)
+{
+	struct stage s = stage_open(false, "1h");
+	int fd = ask(&s);
+	struct refusal_report r = order(&s, (uint32_t[]){1}, 1);
+
+	cr_expect_eq(r.passed, 1);
+	close(s.channel);
+	s.channel = -1;
+	expect_refused(fd);
+	stage_close(&s);
+}
+
+/* The one it had was shut. */
+Test(refuser, takes_another_listener, .timeout = 30)
+{
+	struct stage s = stage_open(false, "1h");
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+	uint32_t ino;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s",
+		world_path(s.w, "other.sock"));
+	cr_assert_eq(bind(listener, (struct sockaddr *)&un, sizeof(un)), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	cr_assert_eq(shutdown(s.listener, SHUT_RDWR), 0);
+	fd = client_connect(s.w, "other.sock");
+	client_begin(fd, 1, 0, (const char *const[]){NULL});
+	client_record(fd, 5, 1, NULL, 0, 0);
+	ino = inode(fd);
+	cr_expect_eq(order_at(&s, listener, &ino, 1).refused, 1);
+	expect_refused(fd);
+	close(listener);
+	cr_expect_eq(unlink(un.sun_path), 0);
 	stage_close(&s);
 }
 
 /* Without a way back he waits, and is refused when he is overdue. */
 Test(refuser, where_nothing_can_be_passed_on, .timeout = 30)
 {
-	struct stage s = stage_open(false, "300ms", "/nowhere/at/all");
+	struct stage s = stage_open(false, "300ms");
 	int64_t start = world_now_ms();
 	int fd = ask(&s);
 	struct refusal_report r = order(&s, (uint32_t[]){1}, 1);
@@ -311,7 +435,7 @@ Test(refuser, where_nothing_can_be_passed_on, .timeout = 30)
  * must not wait there for somebody. */
 Test(refuser, an_empty_queue_does_not_hold_it, .timeout = 30)
 {
-	struct stage s = stage_open(false, "1h", NULL);
+	struct stage s = stage_open(false, "1h");
 	struct refusal_report r = order(&s, (uint32_t[]){1, 2, 3}, 3);
 
 	cr_expect_eq(r.refused + r.passed, 0);
@@ -326,7 +450,7 @@ Test(refuser, who_is_still_sending_gets_his_answer, .timeout = 30)
 	int tcp, i;
 
 	for (tcp = 0; tcp < 2; tcp++) {
-		struct stage s = stage_open(tcp, "10ms", NULL);
+		struct stage s = stage_open(tcp, "10ms");
 		int fd = client_connect(s.w, s.address);
 		uint32_t ino = inode(fd);
 		struct refusal_report r;
@@ -345,10 +469,30 @@ Test(refuser, who_is_still_sending_gets_his_answer, .timeout = 30)
 	}
 }
 
+/* He pushes for longer than anybody would wait for a word of him, before he
+ * looks for an answer. */
+Test(refuser, who_sends_slowly_is_heard_out, .timeout = 30)
+{
+	static const char *const params[] = {"REQUEST_METHOD=POST", NULL};
+	struct stage s = stage_open(false, "1h");
+	int fd = client_connect(s.w, s.address), i;
+	uint32_t ino = inode(fd);
+
+	client_begin(fd, 1, 0, params);
+	cr_expect_eq(order(&s, &ino, 1).refused, 1);
+	for (i = 0; i < 25; i++) {
+		client_record(fd, 5, 1, "piece", 5, 0);
+		hostile_pause(100);
+	}
+	client_record(fd, 5, 1, NULL, 0, 0);
+	expect_refused(fd);
+	stage_close(&s);
+}
+
 /* He says nothing, or nonsense; he is closed on, and others are not kept. */
 Test(refuser, who_makes_no_request_is_left, .timeout = 30)
 {
-	struct stage s = stage_open(false, "10ms", NULL);
+	struct stage s = stage_open(false, "10ms");
 	int mute = client_connect(s.w, s.address);
 	int silly = client_connect(s.w, s.address);
 	int good = ask(&s);
@@ -369,12 +513,12 @@ Test(refuser, who_makes_no_request_is_left, .timeout = 30)
 /* Not told anything, it leaves; nor does it take a lie for an order. */
 Test(refuser, leaves_when_there_is_nothing_to_do, .timeout = 30)
 {
-	struct stage s = stage_open(false, "1h", NULL);
+	struct stage s = stage_open(false, "1h");
 	char byte;
 
 	cr_expect_eq(recv(s.channel, &byte, 1, 0), 0);
 	stage_close(&s);
-	s = stage_open(false, "1h", NULL);
+	s = stage_open(false, "1h");
 	cr_assert_eq(send(s.channel, "x", 1, 0), 1);
 	cr_expect_leq(recv(s.channel, &byte, 1, 0), 0);
 	stage_close(&s);

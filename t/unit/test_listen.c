@@ -1,0 +1,99 @@
+/*
+ * test_listen.c - a connection to our own socket, and to no other
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sys/listen.h"
+
+static char dir[] = "/tmp/fcgipm-listen-XXXXXX";
+
+static void
+set_up(void)
+{
+	cr_assert_not_null(mkdtemp(dir));
+}
+
+static void
+tear_down(void)
+{
+	cr_expect_eq(rmdir(dir), 0);
+}
+
+TestSuite(listen, .init = set_up, .fini = tear_down, .timeout = 30);
+
+static struct listen_socket
+open_at(const char *text, int backlog)
+{
+	const struct listen_opts opts = {.backlog = backlog,
+		.owner = (uid_t)-1,
+		.group = (gid_t)-1,
+		.mode = 0600};
+	struct listen_socket s;
+	struct addr a;
+	const char *why = "";
+	char more[256];
+
+	cr_assert_eq(addr_parse(text, &a, &why), 0, "%s", why);
+	cr_assert_eq(listen_open(&a, &opts, &s, more, sizeof(more)), 0, "%s",
+		more);
+	return s;
+}
+
+static const char *
+path(const char *name)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "%s/%s", dir, name);
+	return text;
+}
+
+Test(listen, connects_until_the_queue_is_full)
+{
+	struct listen_socket s = open_at(path("a"), 1);
+	int c[3], a, i;
+
+	for (i = 0; i < 2; i++)
+		cr_assert_geq(c[i] = listen_connect(&s), 0, "%s",
+			strerror(errno));
+	cr_expect(fcntl(c[0], F_GETFL) & O_NONBLOCK);
+	cr_expect(fcntl(c[0], F_GETFD) & FD_CLOEXEC);
+	cr_expect_eq(listen_connect(&s), -1);
+	cr_expect_eq(errno, EAGAIN, "%s", strerror(errno));
+	cr_assert_geq(a = accept(s.fd, NULL, NULL), 0);
+	cr_assert_eq(write(c[0], "x", 1), 1);
+	cr_expect_eq(read(a, &c[2], 1), 1);
+	close(a);
+	close(c[0]);
+	close(c[1]);
+	listen_close(&s);
+}
+
+/* Whoever owns the folder may have put something else there. */
+Test(listen, connects_to_nobody_else)
+{
+	struct listen_socket s = open_at(path("a"), 1);
+	struct listen_socket other = open_at(path("b"), 1);
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s", path("a"));
+	cr_assert_eq(unlink(name), 0);
+	cr_expect_eq(listen_connect(&s), -1);
+	cr_expect_eq(errno, ENOENT);
+	cr_assert_eq(symlink("b", name), 0);
+	cr_expect_eq(listen_connect(&s), -1);
+	cr_expect_eq(errno, ESTALE);
+	cr_assert_eq(unlink(name), 0);
+	cr_assert_eq(rename(path("b"), name), 0);
+	cr_expect_eq(listen_connect(&s), -1);
+	cr_expect_eq(errno, ESTALE);
+	cr_assert_eq(unlink(name), 0);
+	listen_close(&s);
+	listen_close(&other);
+}
