@@ -1,7 +1,7 @@
 /*
  * census.c - what the workers of a pool do; see census.h
  *
- * Called by pool/pool before it asks the policy.  Looking costs a few
+ * Called by pool/adjust before it asks the policy.  Looking costs a few
  * microseconds a worker, so pools that do not depend on it are never looked
  * at.
  */

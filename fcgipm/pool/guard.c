@@ -1,7 +1,7 @@
 /*
  * guard.c - the listening socket stays what every worker needs; see guard.h
  *
- * Called by pool/pool.  A gateway sets O_NONBLOCK itself and is alone with its
+ * Called by pool/adjust.  A gateway sets O_NONBLOCK itself and is alone with its
  * sockets: cgi pools are not guarded.
  */
 #include <errno.h>

@@ -2,7 +2,7 @@
  * patrol.c - goes round the workers for requests that take too long; see
  * patrol.h
  *
- * Called by pool/pool.  Asks pool/timeout what is due, and does it.
+ * Called by pool/life.  Asks pool/timeout what is due, and does it.
  */
 #include <errno.h>
 #include <signal.h>

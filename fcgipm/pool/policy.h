@@ -2,7 +2,7 @@
  * policy.h - how many workers a pool should have
  *
  * Pure: a view of the pool in, a decision out; no clock, no descriptors.
- * pool/pool asks after every event and every look, and does what it is told.
+ * pool/adjust asks after every event and every look, and does what it is told.
  */
 #ifndef FCGIPM_POOL_POLICY_H
 #define FCGIPM_POOL_POLICY_H

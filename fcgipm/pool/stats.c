@@ -1,7 +1,7 @@
 /*
  * stats.c - what a pool has come by; see stats.h
  *
- * Noted by pool/pool and pool/census, shown by pool/snapshot.
+ * Noted by pool/adjust, pool/life and pool/census, shown by pool/snapshot.
  */
 #include <stdio.h>
 

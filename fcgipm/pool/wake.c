@@ -1,7 +1,7 @@
 /*
  * wake.c - what calls a pool that rests; see wake.h
  *
- * Called by pool/pool after every decision of the policy.
+ * Called by pool/adjust after every decision of the policy.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,0 +1,17 @@
+/*
+ * life.h - what becomes of a pool when a worker comes up or is gone
+ */
+#ifndef FCGIPM_POOL_LIFE_H
+#define FCGIPM_POOL_LIFE_H
+
+#include "pool/worker.h"
+
+struct pool;
+
+/* For the pool's workers, whose owner it is. */
+extern const struct worker_ops life_ops;
+
+/* Tells on_ready, once, when as many are up as the policy begins with. */
+void life_check_ready(struct pool *p);
+
+#endif
