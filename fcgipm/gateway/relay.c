@@ -247,9 +247,13 @@ relays_connected(struct relays *all, int fd)
 void
 relays_give_up(struct relays *all)
 {
+	struct relay *r, *next;
+
 	loop_timer_stop(all->loop, &all->ask_timer);
-	while (!TAILQ_EMPTY(&all->waiting))
-		refuse(TAILQ_FIRST(&all->waiting));
+	for (r = TAILQ_FIRST(&all->waiting); r; r = next) {
+		next = TAILQ_NEXT(r, link);
+		refuse(r);
+	}
 }
 
 void
