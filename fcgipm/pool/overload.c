@@ -6,7 +6,8 @@
  * unwatched for a quarter of queue_timeout, 10 to 250 ms, so that a busy pool
  * wakes us twice in that time and not with each request.  Then one look: what
  * waits on a unix listener is listed (about 10 us), of a TCP one counted (0.2
- * us) and listed only when somebody may be overdue.
+ * us) and listed only when somebody may be overdue.  The kernel wakes a watcher
+ * also for clients whom a worker takes before we look; that costs no call.
  *
  * Connections are refused by a process of the pool's user (gateway/refuser),
  * one order of up to REFUSAL_MAX after the other.  accept(2) hands out the head
