@@ -47,7 +47,8 @@ trap 'exit 143' TERM
 
 bin=$build/bin conf=$src/etc/demo.ini as=()
 if [ "$(id -u)" = 0 ]; then
-	cp -r "$bin" "$dir/bin" && cp "$conf" "$dir/demo.ini" || exit 71
+	cp -r "$bin" "$build/lib" "$dir" && cp "$conf" "$dir/demo.ini" ||
+		exit 71
 	bin=$dir/bin conf=$dir/demo.ini
 	as=(--reuid=65534 --regid=65534 --clear-groups)
 fi
@@ -89,7 +90,9 @@ for ((n = 0; n < 200; n++)); do
 done
 up || { echo "fcgipm or nginx did not come up" >&2; exit 71; }
 
-printf '\n  http://127.0.0.1:%s/   Ctrl-C ends it\n\n' "$port"
+printf '\n  http://127.0.0.1:%s/   Ctrl-C ends it\n' "$port"
+printf '  %s/bin/fcgipmctl status -s %s/control.sock   what its workers do\n\n' \
+	"${build#"$src"/}" "$dir"
 # The kernel tells only the first process of a terminal that it was closed, and
 # make, when it is that one, does not pass it on.
 if [ -t 0 ]; then
