@@ -2,8 +2,8 @@
  * relay.c - a connection accepted by mistake goes on to a worker; see relay.h
  *
  * Called by gateway/refuser, for one connection of an order at most and those
- * who have left, and seldom.  Nothing is read from the client before the pool has been connected
- * to, so that until then he can still be refused.
+ * who have left, and seldom.  Nothing is read from the client before the pool
+ * has been connected to, so that until then he can still be refused.
  */
 #include <errno.h>
 #include <stdbool.h>

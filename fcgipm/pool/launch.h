@@ -27,7 +27,8 @@ struct spawn_spec;
  */
 struct launch *launch_new(const struct conf_pool *conf,
 	const struct listen_socket *sockets, size_t nsockets,
-	const struct board *board, unsigned long nofile, char *ret_why, size_t why_size);
+	const struct board *board, unsigned long nofile, char *ret_why,
+	size_t why_size);
 /* The same for what refuses clients of a prefork pool: fcgipm-cgi --refuse,
  * with the pool's first socket and its user. */
 struct launch *launch_new_refuser(const struct conf_pool *conf,

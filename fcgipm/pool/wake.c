@@ -80,7 +80,11 @@ on_knock(struct loop_io *io, uint32_t events)
 	(void)events;
 
 	be_deaf(w);
-	(void)w->on_wake(w);
+	if (!w->on_wake(w))
+		return;
+	/* Whoever comes next is not to wait for calls that came to nothing. */
+	w->pause_ms = FIRST_PAUSE_MS;
+	loop_timer_set(w->loop, &w->timer, loop_now(w->loop) + w->pause_ms);
 }
 
 static void

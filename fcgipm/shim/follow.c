@@ -199,7 +199,8 @@ request_end(struct conn *c)
 	if (c->running > 0 && --c->running > 0)
 		return;
 	c->answered = true;
-	set_state(c, intake_keeps(&c->in) ? FCGIPM_KEPT : FCGIPM_CLOSING, CLOCK_MONOTONIC);
+	set_state(c, intake_keeps(&c->in) ? FCGIPM_KEPT : FCGIPM_CLOSING,
+		CLOCK_MONOTONIC);
 }
 
 /* n bytes that came, or went. */
