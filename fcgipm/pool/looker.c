@@ -35,36 +35,35 @@ struct question {
 	pid_t pid;
 	size_t nlisteners;
 	ino_t listeners[LISTENERS_MAX];
-	struct procfs_socket socket;	/* OP_KIND */
+	struct watch_socket socket;	/* OP_KIND */
 };
 
 struct reply {
 	uint32_t seq;
 	int err;		/* 0, or errno */
-	struct procfs_tasks tasks;
-	enum procfs_kind kind;
-	size_t nsockets;	/* that many struct procfs_socket follow */
+	struct watch_tasks tasks;
+	enum watch_kind kind;
+	size_t nsockets;	/* that many struct watch_socket follow */
 };
 
 /* -- the child ------------------------------------------------------------- */
 
 static void
-answer(struct procfs_watch *w, const struct question *q, struct reply *r,
-	struct procfs_socket *sockets)
+answer(struct watch *w, const struct question *q, struct reply *r,
+	struct watch_socket *sockets)
 {
 	int rc = 0;
 
 	switch (q->op) {
 	case OP_TASKS:
-		rc = procfs_watch_tasks(w, q->listeners,
+		rc = watch_tasks(w, q->listeners,
 			MIN(q->nlisteners, (size_t)LISTENERS_MAX), &r->tasks);
 		break;
 	case OP_SOCKETS:
-		rc = procfs_watch_sockets(w, sockets, SOCKETS_MAX,
-			&r->nsockets);
+		rc = watch_sockets(w, sockets, SOCKETS_MAX, &r->nsockets);
 		break;
 	case OP_KIND:
-		r->kind = procfs_watch_kind(w, &q->socket);
+		r->kind = watch_kind(w, &q->socket);
 		break;
 	}
 	if (rc < 0)
@@ -74,19 +73,19 @@ answer(struct procfs_watch *w, const struct question *q, struct reply *r,
 static void
 serve(int fd)
 {
-	struct procfs_socket sockets[SOCKETS_MAX];
-	struct procfs_watch w = {0};
+	struct watch_socket sockets[SOCKETS_MAX];
+	struct watch w = {0};
 	struct question q;
 
 	while (read(fd, &q, sizeof(q)) == (ssize_t)sizeof(q)) {
 		struct reply r = {.seq = q.seq};
 		struct iovec out[2] = {{&r, sizeof(r)}, {sockets, 0}};
 
-		if (procfs_watch_open(&w, q.pid) < 0)
+		if (watch_open(&w, q.pid) < 0)
 			r.err = errno;
 		else
 			answer(&w, &q, &r, sockets);
-		procfs_watch_close(&w);
+		watch_close(&w);
 		out[1].iov_len = r.nsockets * sizeof(sockets[0]);
 		if (writev(fd, out, 2) < 0)
 			break;
@@ -202,7 +201,7 @@ start(struct looker *l)
 /* Sends, waits, reads; 0 with a checked answer, -1 with errno. */
 static int
 exchange(struct looker *l, struct question *q, struct reply *r,
-	struct procfs_socket *sockets)
+	struct watch_socket *sockets)
 {
 	struct iovec in[2] = {{r, sizeof(*r)},
 		{sockets, sockets ? SOCKETS_MAX * sizeof(*sockets) : 0}};
@@ -237,7 +236,7 @@ exchange(struct looker *l, struct question *q, struct reply *r,
 
 static int
 ask(struct looker *l, struct question *q, struct reply *r,
-	struct procfs_socket *sockets)
+	struct watch_socket *sockets)
 {
 	int saved;
 
@@ -259,7 +258,7 @@ ask(struct looker *l, struct question *q, struct reply *r,
 
 int
 looker_tasks(struct looker *l, pid_t pid, const ino_t *listeners, size_t n,
-	struct procfs_tasks *ret)
+	struct watch_tasks *ret)
 {
 	struct question q = {.op = OP_TASKS, .pid = pid,
 		.nlisteners = MIN(n, (size_t)LISTENERS_MAX)};
@@ -273,11 +272,11 @@ looker_tasks(struct looker *l, pid_t pid, const ino_t *listeners, size_t n,
 }
 
 int
-looker_sockets(struct looker *l, pid_t pid, struct procfs_socket *ret,
+looker_sockets(struct looker *l, pid_t pid, struct watch_socket *ret,
 	size_t max, size_t *ret_n)
 {
 	struct question q = {.op = OP_SOCKETS, .pid = pid};
-	struct procfs_socket sockets[SOCKETS_MAX];
+	struct watch_socket sockets[SOCKETS_MAX];
 	struct reply r = {0};
 
 	if (ask(l, &q, &r, sockets) < 0)
@@ -291,11 +290,11 @@ looker_sockets(struct looker *l, pid_t pid, struct procfs_socket *ret,
 	return 0;
 }
 
-enum procfs_kind
-looker_kind(struct looker *l, pid_t pid, const struct procfs_socket *s)
+enum watch_kind
+looker_kind(struct looker *l, pid_t pid, const struct watch_socket *s)
 {
 	struct question q = {.op = OP_KIND, .pid = pid, .socket = *s};
 	struct reply r = {0};
 
-	return ask(l, &q, &r, NULL) < 0 ? PROCFS_KIND_GONE : r.kind;
+	return ask(l, &q, &r, NULL) < 0 ? WATCH_KIND_GONE : r.kind;
 }

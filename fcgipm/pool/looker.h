@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "sys/procfs.h"
+#include "sys/watch.h"
 
 struct looker {
 	uid_t uid;		/* the workers' */
@@ -33,16 +33,16 @@ void looker_init(struct looker *l, uid_t uid, gid_t gid);
 void looker_fini(struct looker *l);
 
 /*
- * The questions of sys/procfs, about a process instead of a watch.  All fail
- * with what the looker saw, or: EACCES when it could see no more than we do,
- * ETIMEDOUT when it did not answer within 100 ms (it is killed then, and
- * not started again for 10 s), ECHILD while that lasts.
+ * The questions of sys/watch, about a process by its pid.  All fail with what
+ * the looker saw, or: EACCES when it could see no more than we do, ETIMEDOUT
+ * when it did not answer within 100 ms (it is killed then, and not started
+ * again for 10 s), ECHILD while that lasts.
  */
 int looker_tasks(struct looker *l, pid_t pid, const ino_t *listeners, size_t n,
-	struct procfs_tasks *ret);
-int looker_sockets(struct looker *l, pid_t pid, struct procfs_socket *ret,
+	struct watch_tasks *ret);
+int looker_sockets(struct looker *l, pid_t pid, struct watch_socket *ret,
 	size_t max, size_t *ret_n);
-enum procfs_kind looker_kind(struct looker *l, pid_t pid,
-	const struct procfs_socket *s);
+enum watch_kind looker_kind(struct looker *l, pid_t pid,
+	const struct watch_socket *s);
 
 #endif

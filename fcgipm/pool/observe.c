@@ -1,7 +1,7 @@
 /*
  * observe.c - is a worker idle, and does it hold a connection?  See observe.h
  *
- * Called by pool/pool and pool/retire; knows neither.  Uses sys/procfs for
+ * Called by pool/pool and pool/retire; knows neither.  Uses sys/watch for
  * what a process does, the looker where we may not see that ourselves, and
  * sys/sockdiag for whose a socket is.
  *
@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "pool/observe.h"
+#include "sys/procfs.h"
 
 /* What one close look takes in; a worker with more may hold a connection. */
 #define SOCKETS_MAX 1024
@@ -29,13 +30,13 @@
 #define OTHERS_SHARE 20
 
 struct found {
-	struct procfs_socket socket;
+	struct watch_socket socket;
 	pid_t pid;		/* one that has it open */
 };
 
 /* What is seen of a worker and of what it has started. */
 struct view {
-	struct procfs_tasks tasks;	/* sums */
+	struct watch_tasks tasks;	/* sums */
 	int tasks_err;		/* why they are not all there, 0 = they are */
 	int sockets_err;
 	pid_t pids[PROCESSES_MAX];
@@ -59,13 +60,13 @@ denied(int err)
 
 /* One of them; 0, or -1 with errno, *ret being what could be seen. */
 static int
-look_tasks(struct observe *o, struct procfs_watch *watch, bool *by_looker,
-	struct procfs_tasks *ret)
+look_tasks(struct observe *o, struct watch *watch, bool *by_looker,
+	struct watch_tasks *ret)
 {
-	struct procfs_tasks own = {.reading_fd = -1};
+	struct watch_tasks own = {.reading_fd = -1};
 	int err;
 
-	if (procfs_watch_tasks(watch, o->inos, o->nlisteners, &own) < 0)
+	if (watch_tasks(watch, o->inos, o->nlisteners, &own) < 0)
 		own.err = errno;
 	*ret = own;
 	if (!denied(own.err)) {
@@ -85,10 +86,10 @@ look_tasks(struct observe *o, struct procfs_watch *watch, bool *by_looker,
 }
 
 static int
-look_sockets(struct observe *o, struct procfs_watch *watch, bool *by_looker,
-	struct procfs_socket *ret, size_t max, size_t *ret_n)
+look_sockets(struct observe *o, struct watch *watch, bool *by_looker,
+	struct watch_socket *ret, size_t max, size_t *ret_n)
 {
-	if (procfs_watch_sockets(watch, ret, max, ret_n) == 0)
+	if (watch_sockets(watch, ret, max, ret_n) == 0)
 		return 0;
 	if (!denied(errno))
 		return -1;
@@ -101,7 +102,7 @@ look_sockets(struct observe *o, struct procfs_watch *watch, bool *by_looker,
 }
 
 static void
-add_tasks(struct view *v, const struct procfs_tasks *t, pid_t pid)
+add_tasks(struct view *v, const struct watch_tasks *t, pid_t pid)
 {
 	v->tasks.total += t->total;
 	v->tasks.accepting += t->accepting;
@@ -139,9 +140,9 @@ is_own_listener(const struct observe *o, uint32_t ino)
 }
 
 static int
-add_sockets(struct observe *o, struct view *v, struct procfs_watch *watch)
+add_sockets(struct observe *o, struct view *v, struct watch *watch)
 {
-	struct procfs_socket sockets[SOCKETS_MAX];
+	struct watch_socket sockets[SOCKETS_MAX];
 	size_t i, n = 0;
 
 	if (look_sockets(o, watch, &v->by_looker, sockets, SOCKETS_MAX, &n) < 0)
@@ -167,10 +168,10 @@ add_sockets(struct observe *o, struct view *v, struct procfs_watch *watch)
  * returns	the same for its tasks
  */
 static int
-look_process(struct observe *o, struct view *v, struct procfs_watch *watch,
+look_process(struct observe *o, struct view *v, struct watch *watch,
 	int *ret_sockets_err)
 {
-	struct procfs_tasks t = {.reading_fd = -1};
+	struct watch_tasks t = {.reading_fd = -1};
 	size_t n = 0, nfound = v->nfound;
 	int err, turn;
 
@@ -183,7 +184,7 @@ look_process(struct observe *o, struct view *v, struct procfs_watch *watch,
 			break;
 	}
 	add_tasks(v, &t, watch->pid);
-	if (procfs_watch_children(watch, v->pids + v->npids,
+	if (watch_children(watch, v->pids + v->npids,
 		    PROCESSES_MAX - v->npids, &n) < 0)
 		*ret_sockets_err = errno;
 	v->npids += n;
@@ -194,18 +195,18 @@ look_process(struct observe *o, struct view *v, struct procfs_watch *watch,
 static void
 look_processes(struct observe *o, struct observe_worker *w, struct view *v)
 {
-	struct procfs_watch watch;
+	struct watch watch;
 	int err, sockets_err;
 	size_t i;
 
 	v->pids[v->npids++] = w->pid;
 	v->tasks_err = look_process(o, v, &w->watch, &v->sockets_err);
 	for (i = 1; i < v->npids; i++) {
-		err = sockets_err = procfs_watch_open(&watch, v->pids[i]) < 0 ?
+		err = sockets_err = watch_open(&watch, v->pids[i]) < 0 ?
 			errno : 0;
 		if (!err)
 			err = look_process(o, v, &watch, &sockets_err);
-		procfs_watch_close(&watch);
+		watch_close(&watch);
 		/* One that has ended meanwhile holds nothing. */
 		if (err && err != ESRCH)
 			v->tasks_err = err;
@@ -306,28 +307,28 @@ static enum verdict
 judge(struct observe *o, struct observe_worker *w, const struct found *f,
 	bool *listed)
 {
-	struct procfs_watch watch = {0}, *at = &w->watch;
-	enum procfs_kind kind = PROCFS_KIND_GONE;
+	struct watch watch = {0}, *at = &w->watch;
+	enum watch_kind kind = WATCH_KIND_GONE;
 
 	if (f->pid != w->pid) {
-		if (procfs_watch_open(&watch, f->pid) < 0)
+		if (watch_open(&watch, f->pid) < 0)
 			return DOUBT;
 		at = &watch;
 	}
-	kind = procfs_watch_kind(at, &f->socket);
-	if (kind == PROCFS_KIND_GONE && denied(errno))
+	kind = watch_kind(at, &f->socket);
+	if (kind == WATCH_KIND_GONE && denied(errno))
 		kind = looker_kind(&o->looker, f->pid, &f->socket);
-	procfs_watch_close(&watch);
+	watch_close(&watch);
 	switch (kind) {
-	case PROCFS_KIND_UNIX:
+	case WATCH_KIND_UNIX:
 		return listens_on(o, true) ? judge_unix(o, f->socket.ino) :
 					     FOREIGN;
-	case PROCFS_KIND_TCP:
+	case WATCH_KIND_TCP:
 		return listens_on(o, false) ?
 			judge_tcp(o, f->socket.ino, listed) : FOREIGN;
-	case PROCFS_KIND_OTHER:
+	case WATCH_KIND_OTHER:
 		return FOREIGN;
-	case PROCFS_KIND_GONE:
+	case WATCH_KIND_GONE:
 		break;
 	}
 	return DOUBT;
@@ -459,7 +460,7 @@ conclude_blind(const struct view *v, struct observe_seen *s)
 static void
 conclude(const struct view *v, unsigned doubts, struct observe_seen *s)
 {
-	const struct procfs_tasks *t = &v->tasks;
+	const struct watch_tasks *t = &v->tasks;
 
 	s->may_hold = s->connections > 0 || doubts > 0;
 	/* Of several that read, one is known by its descriptor. */
@@ -522,12 +523,12 @@ observe_look_closely(struct observe *o, struct observe_worker *w, int64_t now)
 	struct view v;
 
 	/* Not the arrays: most of them is never used. */
-	v.tasks = (struct procfs_tasks){.reading_fd = -1};
+	v.tasks = (struct watch_tasks){.reading_fd = -1};
 	v.tasks_err = v.sockets_err = 0;
 	v.npids = v.nfound = 0;
 	v.reader = 0;
 	v.by_looker = false;
-	if (w->watch.pid == 0 && procfs_watch_open(&w->watch, w->pid) < 0) {
+	if (w->watch.pid == 0 && watch_open(&w->watch, w->pid) < 0) {
 		v.sockets_err = v.tasks_err = errno;
 		v.pids[v.npids++] = w->pid;
 	} else {
@@ -564,15 +565,15 @@ const struct observe_seen *
 observe_look(struct observe *o, struct observe_worker *w, int64_t now)
 {
 	bool by_looker = false;
-	struct procfs_tasks t;
+	struct watch_tasks t;
 
 	if (w->short_looks < SHORT_LOOKS && w->seen.state == OBSERVE_IDLE &&
-		procfs_watch_still_accepts(&w->watch)) {
+		watch_still_accepts(&w->watch)) {
 		w->short_looks++;
 		return keep_idle(w, false, now);
 	}
 	w->short_looks = 0;
-	if (w->watch.pid == 0 && procfs_watch_open(&w->watch, w->pid) < 0)
+	if (w->watch.pid == 0 && watch_open(&w->watch, w->pid) < 0)
 		return observe_look_closely(o, w, now);
 	if (look_tasks(o, &w->watch, &by_looker, &t) < 0 || t.total != 1 ||
 		t.accepting != 1)
@@ -657,7 +658,7 @@ observe_worker_init(struct observe_worker *w, pid_t pid)
 void
 observe_worker_fini(struct observe_worker *w)
 {
-	procfs_watch_close(&w->watch);
+	watch_close(&w->watch);
 	free(w->known);
 	*w = (struct observe_worker){0};
 }
@@ -665,7 +666,7 @@ observe_worker_fini(struct observe_worker *w)
 void
 observe_worker_rest(struct observe_worker *w)
 {
-	procfs_watch_close(&w->watch);
+	watch_close(&w->watch);
 }
 
 int

@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 #include "pool/looker.h"
-#include "sys/procfs.h"
 #include "sys/sockdiag.h"
+#include "sys/watch.h"
 
 /* For a pool. */
 struct observe {
@@ -71,7 +71,7 @@ struct observe_known {
 /* For a worker. */
 struct observe_worker {
 	pid_t pid;		/* our child, not reaped; 0 = none */
-	struct procfs_watch watch;
+	struct watch watch;
 	unsigned short_looks;	/* in a row, since all tasks were listed */
 	struct observe_known *known;
 	size_t nknown;

@@ -24,6 +24,8 @@
 #include "pool/slowlog.h"
 #include "pool/timeout.h"
 #include "sys/inspect.h"
+#include "sys/procfs.h"
+#include "sys/watch.h"
 
 /* Of what a process has started, so many are ended with it. */
 #define FAMILY_MAX 64
@@ -93,16 +95,16 @@ end_one(const struct worker *w, pid_t pid)
 static void
 end_branch(const struct worker *w, pid_t pid)
 {
-	struct procfs_watch watch;
+	struct watch watch;
 	pid_t pids[FAMILY_MAX] = {pid};
 	size_t n = 1, more, i;
 
 	for (i = 0; i < n; i++) {
 		more = 0;
-		if (procfs_watch_open(&watch, pids[i]) == 0)
-			(void)procfs_watch_children(&watch, pids + n,
+		if (watch_open(&watch, pids[i]) == 0)
+			(void)watch_children(&watch, pids + n,
 				FAMILY_MAX - n, &more);
-		procfs_watch_close(&watch);
+		watch_close(&watch);
 		n += more;
 		end_one(w, pids[i]);
 	}

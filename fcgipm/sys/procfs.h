@@ -1,5 +1,7 @@
 /*
- * procfs.h - what a process does, seen from /proc (proc(5))
+ * procfs.h - single looks at a process, by /proc (proc(5))
+ *
+ * Nothing is kept open.  One that is looked at often is a sys/watch.
  */
 #ifndef FCGIPM_SYS_PROCFS_H
 #define FCGIPM_SYS_PROCFS_H
@@ -12,9 +14,27 @@
 enum procfs_look {
 	PROCFS_UNKNOWN,		/* gone, or not ours to read */
 	PROCFS_ACCEPTING,	/* a task sleeps in accept(2) on fd 0 */
-	PROCFS_POLLING,		/* a task sleeps in epoll_wait(2), poll(2), ... */
+	PROCFS_POLLING,		/* a task sleeps in epoll_wait(2), poll(2) */
 	PROCFS_ELSEWHERE	/* none of these */
 };
+
+/* What a task sleeps in. */
+enum procfs_call {
+	PROCFS_CALL_OTHER,
+	PROCFS_CALL_ACCEPT,
+	PROCFS_CALL_POLL,	/* epoll_wait, poll, select, io_uring_enter */
+	PROCFS_CALL_READ,
+	PROCFS_CALL_RECV
+};
+
+/*
+ * procfs_read_call - what does a task do?
+ *
+ * fd		its /proc/PID/task/TID/syscall
+ * returns	0, or -1 with errno, ESRCH when it is gone
+ * ret_fd	the call's first argument
+ */
+int procfs_read_call(int fd, enum procfs_call *ret_call, int *ret_fd);
 
 /* Looks at every task of pid; accept wins over polling. */
 enum procfs_look procfs_look(pid_t pid);
@@ -36,100 +56,6 @@ size_t procfs_list_tasks(pid_t pid, pid_t *ret, size_t max);
 
 /* "nginx" of pid, "?" when unknown. */
 void procfs_name(pid_t pid, char *buf, size_t size);
-
-/* Of a process with more tasks none is kept open. */
-#define PROCFS_TASKS_KEPT 8
-
-/* A process that is looked at again and again, and descriptors for that. */
-struct procfs_watch {
-	pid_t pid;		/* 0 = not open */
-	int taskfd;		/* /proc/PID/task */
-	int fdfd;		/* /proc/PID/fd, -1 = not yet */
-	uint64_t nlink;		/* of taskfd: the kernel counts tasks in it */
-	unsigned ntasks;	/* open ones */
-	int accept_fd;		/* a listener one was seen to accept on, -1 */
-	struct {
-		pid_t tid;
-		int fd;		/* its syscall entry */
-	} tasks[PROCFS_TASKS_KEPT];
-};
-
-/*
- * procfs_watch_open - begin to watch a process
- *
- * Errors here and below: ESRCH when it is gone; EACCES or EPERM when it is
- * not ours to look at, which takes the rights of ptrace(2).
- *
- * returns	0, or -1 with errno, nothing left open
- */
-int procfs_watch_open(struct procfs_watch *w, pid_t pid);
-/* Fine for one that is zeroed or closed. */
-void procfs_watch_close(struct procfs_watch *w);
-
-/* What the tasks of a process do. */
-struct procfs_tasks {
-	unsigned total;
-	unsigned accepting;	/* sleep in accept(2) on a listener */
-	unsigned polling;	/* epoll_wait, poll, select, io_uring_enter */
-	unsigned reading;	/* read, recv on a descriptor */
-	int reading_fd;		/* of one of these, -1 = none */
-	bool reading_counts;	/* that one by a call that proc_pid_io(5)
-				 * counts: not by recv(2) */
-	unsigned unreadable;
-	int err;		/* why, of the last such; 0 = none */
-};
-
-/*
- * procfs_watch_tasks - one look at every task
- *
- * listeners	inodes; descriptor 0 needs no comparing, as every worker has
- *		its listener there
- * returns	0; -1 with errno when there is not even a list of tasks
- */
-int procfs_watch_tasks(struct procfs_watch *w, const ino_t *listeners,
-	size_t n, struct procfs_tasks *ret);
-
-/*
- * procfs_watch_still_accepts - half of a look, for half its price
- *
- * Is the only task there was at the last look in accept on the same listener?
- * Whether there are more tasks by now is not looked at.
- */
-bool procfs_watch_still_accepts(const struct procfs_watch *w);
-
-/* An open socket of a process. */
-struct procfs_socket {
-	uint32_t ino;
-	int fd;			/* its lowest descriptor that was seen */
-};
-
-/*
- * procfs_watch_sockets - the sockets among its descriptors
- *
- * returns	0, or -1 with errno; E2BIG when there are more than max
- */
-int procfs_watch_sockets(struct procfs_watch *w, struct procfs_socket *ret,
-	size_t max, size_t *ret_n);
-
-enum procfs_kind {
-	PROCFS_KIND_GONE,	/* another one by now, or unreadable */
-	PROCFS_KIND_UNIX,
-	PROCFS_KIND_TCP,	/* over IPv4 or IPv6 */
-	PROCFS_KIND_OTHER	/* none that a listener could have accepted */
-};
-
-/* What a socket of it is; with GONE errno says why, 0 = it is another one. */
-enum procfs_kind procfs_watch_kind(struct procfs_watch *w,
-	const struct procfs_socket *s);
-
-/*
- * procfs_watch_children - the processes that its tasks have started
- *
- * returns	0, or -1 with errno; E2BIG when there are more than max, ENOENT
- *		when the kernel does not tell (CONFIG_PROC_CHILDREN)
- */
-int procfs_watch_children(struct procfs_watch *w, pid_t *ret, size_t max,
-	size_t *ret_n);
 
 /* The CPU time it has used, -1 when it is gone. */
 int64_t procfs_cpu_ms(pid_t pid);
