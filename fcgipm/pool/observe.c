@@ -3,7 +3,7 @@
  *
  * Called by pool/pool and pool/retire; knows neither.  Uses sys/watch for
  * what a process does, the looker where we may not see that ourselves, and
- * sys/sockdiag for whose a socket is.
+ * pool/origin for where a socket comes from.
  *
  * A look at a process that runs is true for a moment only.  Tasks are looked
  * at before sockets, so that a connection accepted in between is seen.
@@ -26,9 +26,6 @@
 /* So many looks in a row may leave out whether there are more tasks. */
 #define SHORT_LOOKS 15
 
-/* Listing all TCP sockets may take this share of the time, one in so many. */
-#define OTHERS_SHARE 20
-
 struct found {
 	struct watch_socket socket;
 	pid_t pid;		/* one that has it open */
@@ -46,8 +43,6 @@ struct view {
 	struct found found[SOCKETS_MAX];
 	size_t nfound;
 };
-
-enum verdict { FOREIGN, CLIENT, DOUBT };
 
 /* Is it worth to ask the looker, and has a look failed for want of rights? */
 static bool
@@ -215,95 +210,9 @@ look_processes(struct observe *o, struct observe_worker *w, struct view *v)
 	}
 }
 
-/* -- sockets --------------------------------------------------------------- */
+/* -- connections ----------------------------------------------------------- */
 
-static enum verdict
-judge_unix(struct observe *o, uint32_t ino)
-{
-	size_t i;
-	int rc;
-
-	for (i = 0; i < o->nlisteners; i++) {
-		if (o->listeners[i].family != AF_UNIX)
-			continue;
-		rc = sockdiag_unix_accepted(o->diag, &o->listeners[i], ino);
-		if (rc < 0)
-			return DOUBT;
-		if (rc > 0)
-			return CLIENT;
-	}
-	return FOREIGN;
-}
-
-/* By the lists as they are; DOUBT when it stands in none. */
-static enum verdict
-find_tcp(const struct observe *o, uint32_t ino)
-{
-	enum verdict found = DOUBT;
-	size_t i;
-
-	for (i = 0; i < o->nlisteners; i++) {
-		const struct sockdiag_set *set = &o->sets[i];
-
-		if (sockdiag_has(set->accepted, set->naccepted, ino))
-			return CLIENT;
-		if (sockdiag_has(set->others, set->nothers, ino))
-			found = FOREIGN;
-	}
-	/* Other for one listener may be another's. */
-	return o->nlisteners > 1 && found == FOREIGN ? DOUBT : found;
-}
-
-static void
-list_tcp(struct observe *o, bool with_others)
-{
-	int64_t start = now_us();
-	size_t i;
-
-	for (i = 0; i < o->nlisteners; i++)
-		if (o->listeners[i].family != AF_UNIX)
-			(void)sockdiag_tcp_accepted(o->diag,
-				&o->listeners[i], with_others, &o->sets[i]);
-	if (with_others)
-		o->others_not_before_us =
-			now_us() + (now_us() - start) * (OTHERS_SHARE - 1);
-}
-
-/*
- * A socket is foreign only when the kernel has named another address for it:
- * a connection that was reset has none any more, and its request goes on.
- *
- * listed	the lists are no older than the socket; set when made so
- */
-static enum verdict
-judge_tcp(struct observe *o, uint32_t ino, bool *listed)
-{
-	enum verdict v = find_tcp(o, ino);
-
-	if (v == DOUBT && !*listed) {
-		list_tcp(o, false);
-		*listed = true;
-		v = find_tcp(o, ino);
-	}
-	if (v == DOUBT && now_us() >= o->others_not_before_us) {
-		list_tcp(o, true);
-		v = find_tcp(o, ino);
-	}
-	return v;
-}
-
-static bool
-listens_on(const struct observe *o, bool unix_domain)
-{
-	size_t i;
-
-	for (i = 0; i < o->nlisteners; i++)
-		if ((o->listeners[i].family == AF_UNIX) == unix_domain)
-			return true;
-	return false;
-}
-
-static enum verdict
+static enum origin_verdict
 judge(struct observe *o, struct observe_worker *w, const struct found *f,
 	bool *listed)
 {
@@ -312,26 +221,14 @@ judge(struct observe *o, struct observe_worker *w, const struct found *f,
 
 	if (f->pid != w->pid) {
 		if (watch_open(&watch, f->pid) < 0)
-			return DOUBT;
+			return ORIGIN_DOUBT;
 		at = &watch;
 	}
 	kind = watch_kind(at, &f->socket);
 	if (kind == WATCH_KIND_GONE && denied(errno))
 		kind = looker_kind(&o->looker, f->pid, &f->socket);
 	watch_close(&watch);
-	switch (kind) {
-	case WATCH_KIND_UNIX:
-		return listens_on(o, true) ? judge_unix(o, f->socket.ino) :
-					     FOREIGN;
-	case WATCH_KIND_TCP:
-		return listens_on(o, false) ?
-			judge_tcp(o, f->socket.ino, listed) : FOREIGN;
-	case WATCH_KIND_OTHER:
-		return FOREIGN;
-	case WATCH_KIND_GONE:
-		break;
-	}
-	return DOUBT;
+	return origin_judge(&o->origin, kind, f->socket.ino, listed);
 }
 
 /* Sockets keep their places mostly, so the search begins behind the last. */
@@ -401,10 +298,10 @@ count_clients(struct observe *o, struct observe_worker *w,
 		struct observe_known new = {f->socket.ino, false, now};
 
 		if (!k) {
-			enum verdict verdict = judge(o, w, f, &listed);
+			enum origin_verdict from = judge(o, w, f, &listed);
 
-			new.client = verdict == CLIENT;
-			if (verdict == DOUBT) {
+			new.client = from == ORIGIN_CLIENT;
+			if (from == ORIGIN_DOUBT) {
 				doubts++;
 				continue;
 			}
@@ -604,8 +501,8 @@ observe_init(struct observe *o, struct sockdiag *diag, const int *fds,
 	*o = (struct observe){.diag = diag, .nlisteners = n,
 		.listeners = mem_calloc(n, sizeof(*o->listeners)),
 		.fds = mem_calloc(n, sizeof(*o->fds)),
-		.inos = mem_calloc(n, sizeof(*o->inos)),
-		.sets = mem_calloc(n, sizeof(*o->sets))};
+		.inos = mem_calloc(n, sizeof(*o->inos))};
+	origin_init(&o->origin, diag, o->listeners, n);
 	looker_init(&o->looker, uid, gid);
 	for (i = 0; i < n; i++) {
 		if (sockdiag_listener_init(&o->listeners[i], fds[i]) < 0) {
@@ -637,14 +534,10 @@ observe_reopened(struct observe *o)
 void
 observe_fini(struct observe *o)
 {
-	size_t i;
-
-	for (i = 0; i < o->nlisteners; i++)
-		sockdiag_set_fini(&o->sets[i]);
+	origin_fini(&o->origin);
 	free(o->listeners);
 	free(o->fds);
 	free(o->inos);
-	free(o->sets);
 	looker_fini(&o->looker);
 	*o = (struct observe){.looker = {.fd = -1}};
 }

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "pool/looker.h"
+#include "pool/origin.h"
 #include "sys/sockdiag.h"
 #include "sys/watch.h"
 
@@ -26,10 +27,7 @@ struct observe {
 	ino_t *inos;			/* theirs */
 	size_t nlisteners;
 	struct looker looker;
-	/* TCP sockets as they were listed last.  What stands in it holds for
-	 * the life of a socket; what does not says nothing. */
-	struct sockdiag_set *sets;	/* one a listener */
-	int64_t others_not_before_us;	/* listing all of them is dear */
+	struct origin origin;
 };
 
 enum observe_state {
@@ -44,7 +42,7 @@ struct observe_seen {
 	const char *reason;	/* a static text: what was seen */
 	int err;		/* why something was not; 0 = nothing was */
 	bool may_hold;		/* a connection; false = certainly none */
-	int connections;	/* accepted and open, -1 = not looked or unknown */
+	int connections;	/* accepted and open, -1 = not known */
 	ino_t oldest;		/* of these, the one seen first; 0 = none */
 	int64_t oldest_since_ms;	/* first look that saw it */
 	pid_t oldest_pid;	/* of these processes, one that holds it */
@@ -57,7 +55,7 @@ struct observe_seen {
 	bool stopped;		/* all of these, by a signal; looked closely */
 	unsigned tasks;		/* of them all */
 	unsigned accepting;	/* tasks that sleep in accept on a listener */
-	unsigned polling;	/* in epoll_wait, poll, select; looked closely */
+	unsigned polling;	/* in epoll_wait, poll; looked closely */
 	bool by_looker;		/* seen by the child of the pool's uid */
 };
 

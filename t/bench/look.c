@@ -152,7 +152,7 @@ list(unsigned i)
 {
 	(void)i;
 	if (sockdiag_tcp_accepted(&diag, &observe.listeners[0], false,
-		    &observe.sets[0]) < 0)
+		    &observe.origin.sets[0]) < 0)
 		die("list");
 }
 

@@ -675,7 +675,7 @@ Test(observe, a_client_that_reset_is_not_excluded)
 	/* And for one that looks for the first time. */
 	observe_worker_fini(&s.worker);
 	observe_worker_init(&s.worker, s.pid);
-	sockdiag_set_fini(&s.observe.sets[0]);
+	sockdiag_set_fini(&s.observe.origin.sets[0]);
 	for (i = 0; i < 50; i++) {
 		n = look(&s);
 		cr_expect(n->may_hold, "%s", tell(&s));
