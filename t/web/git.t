@@ -12,16 +12,16 @@ git config --global init.defaultBranch main
 git config --global advice.detachedHead false
 
 # A repository with a history, owned by whoever serves it.
-mkdir "$dir/git" "$dir/work"
+mkdir "$dir/git" "$dir/tree"
 git init -q --bare "$dir/git/demo.git"
 git -C "$dir/git/demo.git" config http.receivepack true
-git init -q "$dir/work"
+git init -q "$dir/tree"
 for n in 1 2 3 4 5; do
-	echo "line $n" >>"$dir/work/file"
-	git -C "$dir/work" add file
-	git -C "$dir/work" commit -q -m "commit $n"
+	echo "line $n" >>"$dir/tree/file"
+	git -C "$dir/tree" add file
+	git -C "$dir/tree" commit -q -m "commit $n"
 done
-git -C "$dir/work" push -q "$dir/git/demo.git" main
+git -C "$dir/tree" push -q "$dir/git/demo.git" main
 ! root || chown -R www-data:www-data "$dir/git"
 
 web_pools <<END
@@ -44,7 +44,7 @@ try() {
 
 try clone git clone "$url" "$dir/clone"
 is "$(git -C "$dir/clone" rev-parse HEAD)" \
-	"$(git -C "$dir/work" rev-parse HEAD)" "the clone has the last commit"
+	"$(git -C "$dir/tree" rev-parse HEAD)" "the clone has the last commit"
 try "shallow clone" git clone --depth 1 "$url" "$dir/shallow"
 is "$(git -C "$dir/shallow" rev-list --count HEAD)" 1 \
 	"the shallow clone has one commit"
