@@ -2,9 +2,9 @@
  * log.h - one event, one line
  *
  * Text may hold bytes of clients and children: control bytes are written as
- * \xNN, in JSON as base/emit does.  Lines that repeat are counted and told once.
- * A reader of our stderr that stops reading costs lines, never time: they are
- * counted as dropped.
+ * \xNN, in JSON as base/emit does.  Lines that repeat are counted and told
+ * once.  A reader of our stderr that stops reading costs lines, never time:
+ * they are counted as dropped.
  */
 #ifndef FCGIPM_BASE_LOG_H
 #define FCGIPM_BASE_LOG_H

@@ -58,7 +58,7 @@ struct conf_map {
 struct conf_pool {
 	char *name;
 	struct conf_origin where;	/* its section header */
-	struct conf_origin origins[CONF_KEYS_MAX];	/* by row of the table */
+	struct conf_origin origins[CONF_KEYS_MAX];	/* by row of table */
 	char *texts[CONF_KEYS_MAX];	/* values as written, expanded */
 
 	unsigned mode;			/* enum conf_mode */

@@ -4,9 +4,9 @@
  * Called by gateway/refuser.  The answer is a whole one on FCGI_STDOUT: an
  * END_REQUEST with FCGI_OVERLOADED would be shown as 502 by nginx and as an
  * empty 200 by Apache.  A client who is in the middle of his request gets the
- * answer as soon as the request's id is known, and is told that nothing follows;
- * what he still sends is read and dropped, since a socket closed with bytes
- * unread would tear the answer from his hands.
+ * answer as soon as the request's id is known, and is told that nothing
+ * follows; what he still sends is read and dropped, since a socket closed with
+ * bytes unread would tear the answer from his hands.
  */
 #include <errno.h>
 #include <stdbool.h>

@@ -126,18 +126,23 @@ judge(struct refuser *r, struct work *w, int fd)
 {
 	if (!r->tcp)
 		return judge_unix(r, w, fd);
-	return sockdiag_tcp_age_ms(fd) >= r->timeout_ms + REFUSAL_TICK_MS ? OVERDUE :
-								    YOUNG;
+	if (sockdiag_tcp_age_ms(fd) < r->timeout_ms + REFUSAL_TICK_MS)
+		return YOUNG;
+	return OVERDUE;
 }
 
 static void
 pass_on(struct refuser *r, struct work *w, int fd)
 {
-	int64_t age = r->tcp ? MAX(sockdiag_tcp_age_ms(fd), (int64_t)0) : 0;
+	int64_t age = 0, tick = 0;
 
+	if (r->tcp) {
+		age = sockdiag_tcp_age_ms(fd);
+		tick = REFUSAL_TICK_MS;
+	}
 	w->report.passed++;
-	relay_begin(&r->relays, fd,
-		now_ms() + r->timeout_ms + (r->tcp ? REFUSAL_TICK_MS : 0) - age);
+	relay_begin(&r->relays, fd, now_ms() + r->timeout_ms + tick -
+		MAX(age, 0));
 }
 
 /* Behind those who have left came one who is overdue: so were they. */

@@ -36,7 +36,8 @@ struct server {
 	unsigned peak_conns;	/* the highest since memory was given back */
 	unsigned max_conns;	/* no more are accepted above, for want of
 				 * descriptors */
-	struct request *programs[SERVER_BUCKETS];	/* by pid, until reaped */
+	/* By pid, until reaped. */
+	struct request *programs[SERVER_BUCKETS];
 	struct request *wait_first, **wait_end;	/* for a place, in order */
 	unsigned nwaiting;
 	unsigned running;	/* programs not yet reaped */

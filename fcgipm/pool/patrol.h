@@ -25,7 +25,7 @@ bool patrol_is_needed(const struct conf_pool *conf);
 int patrol_open(struct pool *p, char *ret_why, size_t why_size);
 void patrol_close(struct patrol **r);
 
-/* This worker is up: it goes its rounds from now on, as long as there is one. */
+/* This worker is up: it goes its rounds from now on, as long as one is. */
 void patrol_begin(struct pool *p, const struct pool_member *m);
 
 /* Opens the slow log again; 0, or -1 with errno. */

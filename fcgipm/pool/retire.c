@@ -1,8 +1,8 @@
 /*
  * retire.c - take one worker out of its pool; see retire.h
  *
- * Called by pool/adjust and pool/stop for a worker that is too many, worn out or
- * old, or that a stop finds behind the shut door.  The steps are those of no
+ * Called by pool/adjust and pool/stop for a worker that is too many, worn out
+ * or old, or that a stop finds behind the shut door.  The steps are those of no
  * process manager but necessary: a look without stopping, SIGSTOP, a look that
  * cannot be overtaken, the signal, SIGCONT.
  */

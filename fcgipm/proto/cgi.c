@@ -262,7 +262,8 @@ cgi_build_env(const struct cgi_params *params, char *const *own,
 enum cgi_body
 cgi_body_length(const struct cgi_params *params, uint64_t *ret_len)
 {
-	const struct fcgi_pair *pair = cgi_params_filled(params, "CONTENT_LENGTH");
+	const struct fcgi_pair *pair =
+		cgi_params_filled(params, "CONTENT_LENGTH");
 	uint64_t n = 0;
 	size_t i;
 

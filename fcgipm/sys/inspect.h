@@ -27,8 +27,8 @@ const char *inspect_call_name(long nr);
 /* Counts that grow while it gets on; UINT64_MAX when one cannot be seen.
  * Calls of read(2) and its kin, not those of recv(2). */
 uint64_t inspect_reads(pid_t pid);
-/* Times that a task of it went to sleep or was made to wait for a processor; not
- * of one with 32 tasks or more. */
+/* Times that a task of it went to sleep or was made to wait for a processor;
+ * not of one with 32 tasks or more. */
 uint64_t inspect_pauses(pid_t pid);
 
 #endif

@@ -38,7 +38,7 @@ bare_listen(const char *path)
 static inline int
 bare_accept(int listener, uint8_t *buf)
 {
-	size_t len = 0;
+	size_t len;
 	ssize_t n;
 	int fd;
 
@@ -46,7 +46,8 @@ bare_accept(int listener, uint8_t *buf)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			continue;
-		for (len = 0; (n = read(fd, buf + len, BARE_BUFFER - len)) > 0;) {
+		len = 0;
+		while ((n = read(fd, buf + len, BARE_BUFFER - len)) > 0) {
 			len += (size_t)n;
 			if (len >= 8 && memcmp(buf + len - 8,
 					"\1\5\0\1\0\0\0", 8) == 0)

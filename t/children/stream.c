@@ -193,8 +193,8 @@ main(void)
 		close(0);
 		pass_gate();
 	}
-	if (IS("big") || IS("full") || IS("noisy") || IS("left") || IS("events") ||
-		IS("pages"))
+	if (IS("big") || IS("full") || IS("noisy") || IS("left") ||
+		IS("events") || IS("pages"))
 		put_pattern(n, IS("noisy"));
 	if (IS("left"))
 		leave_child();

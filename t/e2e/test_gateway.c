@@ -370,8 +370,8 @@ Test(gateway, a_silent_program_is_ended_with_504, .timeout = 60)
 	world_close(&w);
 }
 
-/* Whoever wrote his number to "pid" is deaf to TERM, and gone in the end; alone,
- * he has seen his client go. */
+/* Whoever wrote his number to "pid" is deaf to TERM, and gone in the end;
+ * alone, he has seen his client go. */
 static void
 check_504(struct world *w, bool alone)
 {

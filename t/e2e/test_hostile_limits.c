@@ -69,7 +69,8 @@ Test(hostile_limits, out_of_descriptors_by_connections, .timeout = 120)
 		for (rounds = hostile_size(1, 5); rounds > 0; rounds--) {
 			for (i = 0; i < n; i++)
 				fds[i] = client_connect(t.w, "www.sock");
-			world_expect_log(t.w, " connections are open; the next waits");
+			world_expect_log(t.w,
+				" connections are open; the next waits");
 			/* The time itself is what is measured here. */
 			cpu = hostile_cpu_ms(&t);
 			nanosleep(&second, NULL);

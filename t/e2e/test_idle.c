@@ -165,8 +165,8 @@ Test(idle, a_pool_whose_queue_is_minded_sleeps, .timeout = 60)
 	check_idle(MINDED, NULL);
 }
 
-/* Once when somebody comes, and once 250 ms later; and now and then for nothing,
- * by the kernel, when a worker was faster. */
+/* Once when somebody comes, and once 250 ms later; and now and then for
+ * nothing, by the kernel, when a worker was faster. */
 Test(idle, a_minded_pool_is_not_called_for_each_request, .timeout = 120)
 {
 	struct world *w = world_open();

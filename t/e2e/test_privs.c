@@ -23,14 +23,15 @@
 static const char report[] =
 	"#!/bin/sh\n"
 	"tell() {\n"
-	"	sed -n 's/^\\([UG]id\\|Groups\\|NoNewPrivs\\|SigBlk\\|SigIgn\\):"
-		"\\t*/\\1: /p' /proc/self/status\n"
+	"	sed -n 's/^\\([UG]id\\|Groups\\|NoNewPrivs\\|SigBlk\\|SigIgn"
+		"\\):\\t*/\\1: /p' /proc/self/status\n"
 	"	echo \"umask: $(umask)\"\n"
 	"	echo \"nice: $(cut -d' ' -f19 /proc/self/stat)\"\n"
 	"	sed -n 's/  */ /gp' /proc/self/limits\n"
 	"	echo \"cwd: $(pwd)\"\n"
 	"	env | sed 's/^/env: /'\n"
-	"	ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> /fd: \\1 /p'\n"
+	"	ls -l /proc/self/fd | "
+		"sed -n 's/.* \\([0-9]*\\) -> /fd: \\1 /p'\n"
 	"	echo complete\n"
 	"}\n";
 

@@ -164,7 +164,8 @@ static const char busy[] =
 static void
 expect_ended(const char *query, bool answered)
 {
-	struct world *w = world_start_script(busy, "request_terminate_timeout = 500ms\n");
+	struct world *w = world_start_script(busy,
+		"request_terminate_timeout = 500ms\n");
 	int fd = begin(w, query, 0);
 	pid_t pid = world_read_pid(world_path(w, "pid"));
 

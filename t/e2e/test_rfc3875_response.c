@@ -175,7 +175,8 @@ Test(rfc3875, a_broken_header_is_not_passed_on, .timeout = 60)
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct answer a = respond(w, rows[i], strlen(rows[i]));
 
-		cr_expect_eq(strncmp(a.out, "Status: 502 ", 12), 0, "%s", a.out);
+		cr_expect_eq(strncmp(a.out, "Status: 502 ", 12), 0, "%s",
+			a.out);
 		cr_expect_not(strstr(a.out, "secret"), "%s", a.out);
 		answer_free(&a);
 	}

@@ -363,7 +363,8 @@ Test(roll, go_on_tcp, .timeout = 240)
 
 Test(roll, c_threads, .timeout = 240)
 {
-	roll_all(world_child("echo"), AGE "handler_args = 2\nthreads = 2\n", NULL);
+	roll_all(world_child("echo"), AGE "handler_args = 2\nthreads = 2\n",
+		NULL);
 }
 
 Test(roll, perl, .timeout = 240)
@@ -416,7 +417,7 @@ Test(roll, between_two_accepts, .timeout = 240)
 	roll(&k);
 }
 
-/* -- what others do --------------------------------------------------------- */
+/* -- what others do -------------------------------------------------------- */
 
 /* At least 15 ms apart, and only to one of a full number. */
 static void

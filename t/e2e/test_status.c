@@ -573,8 +573,9 @@ Test(status, no_byte_of_a_strange_supervisor_gets_to_the_terminal)
 			"\\x1b[2J\\xc2\\x9b\\x0d; there are \\x1b", 4},
 		{"{\"version\":\"" EVIL "\",\"start since\":" MOST
 			",\"pools\":[{\"pool\":\"" EVIL "\","
-			"\"bad starts\":" MOST ",\"last failure\":\"" EVIL "\",\"ended processes\":"
-			"{\"" EVIL "\":" MOST "},\"processes\":[{\"pid\":-1,"
+			"\"bad starts\":" MOST ",\"last failure\":\"" EVIL "\","
+			"\"ended processes\":{\"" EVIL "\":" MOST "},"
+			"\"processes\":[{\"pid\":-1,"
 			"\"since ms\":" MOST ",\"state\":\"" EVIL "\"}]}]}\n",
 			" in a row (\\x1b[2J\\xc2\\x9b\\x0d)", 0},
 	};

@@ -575,7 +575,8 @@ Test(timeout, tells_of_a_few_requests_of_a_liar, .timeout = 60)
 
 	world_start(w, "[liar]\nlisten = @DIR@/liar.sock\n"
 		"handler = @T@/children/spoil\npm.max_children = 1\n"
-		"threads = 8\nrequest_slowlog_timeout = 200ms\nslowlog = @DIR@/slow\n"
+		"threads = 8\nrequest_slowlog_timeout = 200ms\n"
+		"slowlog = @DIR@/slow\n"
 		"[other]\nlisten = @DIR@/other.sock\n"
 		"handler = @T@/children/late\npm.max_children = 1\n");
 	victim = pid_of(w, "other.sock", NULL);
@@ -604,6 +605,7 @@ Test(timeout, writes_through_no_link, .timeout = 60)
 	cr_expect_neq(world_refused(w, "[www]\nlisten = @DIR@/www.sock\n"
 		"handler = @T@/children/late\nrequest_slowlog_timeout = 1\n"
 		"slowlog = @DIR@/slow\n"), 0);
-	cr_expect(world_log_has(w, "/slow: it is a link; name the file itself"));
+	cr_expect(world_log_has(w,
+		"/slow: it is a link; name the file itself"));
 	world_close(&w);
 }

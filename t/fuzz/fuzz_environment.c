@@ -28,7 +28,8 @@ static const char *const always[] = {
 
 static char *nothing[] = {NULL};
 static char *own_list[] = {"HTTP_PROXY=http://ours/", "REMOTE_USER=",
-	"SERVER_SOFTWARE=ours", "FCGI_ROLE=ours", "FCGIPM_POOL=www", "USER=owner", NULL};
+	"SERVER_SOFTWARE=ours", "FCGI_ROLE=ours", "FCGIPM_POOL=www",
+	"USER=owner", NULL};
 static char *base_list[] = {"PATH=/bin", "HOME=/ours", "USER=us", NULL};
 
 struct request {

@@ -145,7 +145,8 @@ Test(conf, times_and_sizes_have_units)
 Test(conf, words_are_split_as_a_shell_does)
 {
 	struct conf c = load(HEAD
-		"handler_args = one 'two words' \"three \\\" four\" a\\ b ''\n");
+		"handler_args = one 'two words' \"three \\\" four\" a\\ b "
+		"''\n");
 	const struct conf_list *l = &c.pools[0].handler_args;
 
 	cr_assert_eq(l->n, 5);
@@ -732,7 +733,7 @@ Test(conf, a_dump_reads_back_equal)
 /* /upload.jpg/x.pl would run upload.jpg. */
 Test(conf, an_interpreter_of_all_that_is_split_off_is_warned_of)
 {
-#define SPLIT "[www]\nlisten = /tmp/x.sock\nmode = cgi\ndocroot = /\n"          \
+#define SPLIT "[www]\nlisten = /tmp/x.sock\nmode = cgi\ndocroot = /\n" \
 	"cgi.split_path = yes\n"
 	static const struct {
 		const char *text;

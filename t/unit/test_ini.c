@@ -61,7 +61,8 @@ read_text(const char *text, size_t len)
 
 Test(ini, tells_sections_and_keys_with_their_lines)
 {
-	cr_expect_str_eq(READ("; a comment\n[a]\nx = 1\n\n# another\n[b]\ny=2\n"),
+	cr_expect_str_eq(READ("; a comment\n[a]\nx = 1\n\n"
+			      "# another\n[b]\ny=2\n"),
 		"2 [a]\n3 x=1\n6 [b]\n7 y=2\n");
 }
 
