@@ -6,11 +6,10 @@
  * Each says at once when it came to its thread, in microseconds of
  * CLOCK_MONOTONIC, and ends with its body.
  */
-#include <fcgiapp.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "threaded.h"
 
 static void
 hold(FCGX_Request *r)
@@ -28,31 +27,8 @@ hold(FCGX_Request *r)
 	FCGX_FPrintF(r->out, "out\n");
 }
 
-static void *
-serve(void *arg)
-{
-	FCGX_Request r;
-
-	if (FCGX_InitRequest(&r, 0, 0) != 0)
-		return arg;
-	while (FCGX_Accept_r(&r) >= 0) {
-		hold(&r);
-		FCGX_Finish_r(&r);
-	}
-	return arg;
-}
-
 int
 main(int argc, char **argv)
 {
-	long n = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
-	pthread_t thread;
-
-	if (FCGX_Init() != 0)
-		return 1;
-	while (--n > 0)
-		if (pthread_create(&thread, NULL, serve, NULL) != 0)
-			return 1;
-	serve(NULL);
-	return 0;
+	return threaded_main(argc, argv, hold, NULL);
 }

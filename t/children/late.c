@@ -6,13 +6,12 @@
  * QUERY_STRING says how: sleep, spin, stop (SIGSTOP), stream (for ever), child
  * (waits for one that sleeps).  Any other is answered "pid: N".
  */
-#include <fcgiapp.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "threaded.h"
 
 static volatile int turns;
 
@@ -69,38 +68,10 @@ serve(FCGX_Request *r)
 	}
 }
 
-static void *
-work(void *arg)
-{
-	static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-	FCGX_Request r;
-	int got;
-
-	if (FCGX_InitRequest(&r, 0, 0) != 0)
-		return NULL;
-	for (;;) {
-		/* libfcgi asks for it where accept(2) is not to be shared. */
-		pthread_mutex_lock(&turn);
-		got = FCGX_Accept_r(&r);
-		pthread_mutex_unlock(&turn);
-		if (got < 0)
-			return arg;
-		serve(&r);
-		FCGX_Finish_r(&r);
-	}
-}
-
 int
 main(int argc, char **argv)
 {
-	int n = argc > 1 ? atoi(argv[1]) : 1;
-	pthread_t id;
+	static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-	if (FCGX_Init() != 0)
-		return 1;
-	for (; n > 1; n--)
-		if (pthread_create(&id, NULL, work, NULL) != 0)
-			return 1;
-	work(NULL);
-	return 0;
+	return threaded_main(argc, argv, serve, &turn);
 }

@@ -5,10 +5,10 @@
  *
  * With deaf in the place of N it answers before it has read any of the body.
  */
-#include <fcgiapp.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "threaded.h"
 
 static void
 serve(FCGX_Request *r)
@@ -27,31 +27,8 @@ serve(FCGX_Request *r)
 		FCGX_PutStr(chunk, got, r->out);
 }
 
-static void *
-work(void *arg)
-{
-	FCGX_Request r;
-
-	if (FCGX_InitRequest(&r, 0, 0) != 0)
-		return arg;
-	while (FCGX_Accept_r(&r) >= 0) {
-		serve(&r);
-		FCGX_Finish_r(&r);
-	}
-	return arg;
-}
-
 int
 main(int argc, char **argv)
 {
-	long n = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
-	pthread_t thread;
-
-	if (FCGX_Init() != 0)
-		return 1;
-	while (--n > 0)
-		if (pthread_create(&thread, NULL, work, NULL) != 0)
-			return 1;
-	work(NULL);
-	return 0;
+	return threaded_main(argc, argv, serve, NULL);
 }
