@@ -258,6 +258,5 @@ Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
 	mended = world_now_ms();
 	for (i = 0; i < POOLS; i++)
 		expect_served(&b[i], mended);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }

@@ -39,16 +39,9 @@ static struct world *
 start(const char *keys)
 {
 	struct world *w = world_open();
-	char ini[800];
 
 	world_shell(w, files);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"docroot = @DIR@/www\n"
-		"%s", keys);
-	world_start(w, ini);
+	world_start_cgi(w, "docroot = @DIR@/www", keys);
 	return w;
 }
 

@@ -27,15 +27,7 @@ static const uint8_t responder[8] = {0, 1};
 static struct world *
 start(const char *script)
 {
-	struct world *w = world_open();
-
-	world_script(w, "script", script);
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/www.sock\n"
-		       "handler = @DIR@/script\n"
-		       "pm.max_children = 7\n");
-	return w;
+	return world_start_script(script, "pm.max_children = 7\n");
 }
 
 /* What follows the header in the answer. */

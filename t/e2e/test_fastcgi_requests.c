@@ -33,17 +33,7 @@ static const char program[] = "#!/bin/sh\n"
 static struct world *
 start(const char *keys)
 {
-	struct world *w = world_open();
-	char ini[400];
-
-	world_script(w, "program", program);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/program\n%s", keys);
-	world_start(w, ini);
-	return w;
+	return world_start_script(program, keys);
 }
 
 /* BEGIN and parameters; the program's number once it runs. */
@@ -298,10 +288,7 @@ Test(fastcgi, a_connection_may_be_kept_for_thousands, .timeout = 300)
 	struct count count;
 	int fd, i;
 
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/www.sock\n"
-		       "docroot = @T@/children\n");
+	world_start_cgi(w, "docroot = @T@/children", "");
 	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
 		world_child("respond"));
 	snprintf(file, sizeof(file), "HTTP_X_FILE=%s",
@@ -362,7 +349,7 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 			"[tcp]\n"
 			"mode = cgi\n"
 			"listen = 127.0.0.1:@PORT@\n"
-			"handler = @DIR@/program\n"
+			"handler = @DIR@/script\n"
 			"env[FCGI_WEB_SERVER_ADDRS] = %s\n",
 			rows[i].list, rows[i].list);
 		w = start(keys);

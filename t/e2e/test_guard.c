@@ -151,8 +151,7 @@ set_nonblock(const char *handler, const char *keys)
 	cr_expect_eq(world_log_count(w, TAKEN_BACK), 1);
 	cr_expect_not(world_log_has(w, "error:"));
 	cr_expect_not(world_log_has(w, "died"));
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 static const char *const keys[] = {"", "pm = dynamic\n",
@@ -252,8 +251,7 @@ shut_down(const char *address, const char *handler, const char *more)
 		cr_expect_eq(after.st_gid, before.st_gid);
 	}
 	cr_expect_eq(world_log_count(w, OPENED_AGAIN), 1);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* All of them at least. */
@@ -322,8 +320,7 @@ Test(guard, who_waits_at_a_shut_socket_is_served, .timeout = 60)
 		close(fds[i]);
 	}
 	world_until(is_served, &c, "it is opened again");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 #define MANY 8
@@ -363,6 +360,5 @@ Test(guard, clients_are_refused_at_the_other_socket_too, .timeout = 60)
 		close(busy[i]);
 	for (i = 0; i < MANY; i++)
 		close(more[i].fd);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }

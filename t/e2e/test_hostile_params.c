@@ -232,10 +232,7 @@ Test(hostile_params, functions_in_values_are_not_run, .timeout = 60)
 			"echo \"ran as $0\" | head -c 6; echo\n"
 			"cat /proc/$$/environ | tr '\\0' '\\1'\n", shells[i]);
 		world_script(w, "script", text);
-		world_start(w, "[www]\n"
-			"mode = cgi\n"
-			"listen = @DIR@/www.sock\n"
-			"handler = @DIR@/script\n");
+		world_start_cgi(w, "handler = @DIR@/script", "");
 		a = client_call(w, "www.sock", params, NULL, 0);
 		answer_expect(&a, "\r\n\r\nran as\n");
 		for (k = 0; params[k]; k++) {

@@ -142,36 +142,20 @@ end_workers(struct world *w)
 	}
 }
 
-struct crowd {
-	struct world *w;
-	size_t least, most;
-};
-
-static bool
-has_workers(void *arg)
-{
-	const struct crowd *c = arg;
-	size_t n = world_children(c->w->pid, NULL, 0);
-
-	return n >= c->least && n <= c->most;
-}
-
 /* It grows with the load, and those who are too many retire. */
 static void
 expect_scaling(struct world *w, const char *after)
 {
 	const size_t others = 3;
-	struct crowd many = {w, others + 6, others + 6},
-		     few = {w, others + 1, others + 2};
 	int fds[6];
 	size_t i;
 
 	for (i = 0; i < 6; i++)
 		fds[i] = begin(w, "");
-	world_until(has_workers, &many, after);
+	world_expect_workers(w, others + 6, others + 6, after);
 	for (i = 0; i < 6; i++)
 		cr_expect_gt(finish(fds[i]), 0);
-	world_until(has_workers, &few, after);
+	world_expect_workers(w, others + 1, others + 2, after);
 }
 
 /* These, one after the other, in one world. */

@@ -149,8 +149,7 @@ Test(idle, a_dynamic_pool_is_not_called_for_each_request, .timeout = 120)
 
 	world_start(w, DYNAMIC);
 	expect_few_calls(w);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Its queue is looked at while somebody may be in it. */

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,13 +17,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 #include "pool/observe.h"
+#include "rights.h"
 #include "world.h"
 
 #define NOBODY 65534
@@ -314,19 +313,6 @@ tell_story(struct stage *s, bool keeps)
 	finish(c);
 	close(c);
 	until(s, is_idle, "idle at last");
-}
-
-static void
-give_up_ptrace(void)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	cr_assert_eq(syscall(SYS_capget, &head, data), 0);
-	data[0].effective &= ~(1U << CAP_SYS_PTRACE);
-	data[0].permitted &= ~(1U << CAP_SYS_PTRACE);
-	cr_assert_eq(syscall(SYS_capset, &head, data), 0);
 }
 
 static void

@@ -89,20 +89,6 @@ expect_served(int fd)
 	close(fd);
 }
 
-static void
-expect_503(int fd, const char *retry_after)
-{
-	struct answer a = client_read(fd);
-
-	answer_expect(&a, "Status: 503 Service Unavailable\r\n");
-	answer_expect(&a, retry_after);
-	cr_expect(a.ended);
-	cr_expect_eq(a.app_status, 0);
-	cr_expect_eq(a.protocol_status, 0);
-	answer_free(&a);
-	close(fd);
-}
-
 static pid_t
 find_refuser(const struct world *w)
 {
@@ -134,7 +120,7 @@ exactly_the_overdue(struct world *w, bool tcp)
 	for (i = 0; i < 5; i++)
 		late[i] = ask(w, tcp);
 	for (i = 0; i < 5; i++)
-		expect_503(late[i], "Retry-After: 2\r\n");
+		client_expect_503(late[i], "Retry-After: 2\r\n");
 	cr_expect_geq(world_now_ms() - since, 1000);
 	world_expect_log(w, "clients have waited for 1000 ms (queue_timeout) "
 		"and get 503: ");
@@ -209,7 +195,7 @@ Test(overload, a_killed_refuser_is_replaced, .timeout = 60)
 	for (i = 0; i < 3; i++) {
 		late = ask(w, false);
 		world_until(another_refuser, &k, "a refuser");
-		expect_503(late, "Retry-After: 1\r\n");
+		client_expect_503(late, "Retry-After: 1\r\n");
 		cr_assert_eq(kill(k.pid, SIGKILL), 0);
 	}
 	world_until(refuser_left, w, "the last one is dead");
@@ -236,10 +222,10 @@ Test(overload, a_stopped_refuser_is_replaced, .timeout = 60)
 		busy[i] = begin(w, false);
 	late = ask(w, false);
 	world_until(another_refuser, &k, "a refuser");
-	expect_503(late, "Retry-After: 1\r\n");
+	client_expect_503(late, "Retry-After: 1\r\n");
 	cr_assert_eq(kill(k.pid, SIGSTOP), 0);
 	late = ask(w, false);
-	expect_503(late, "Retry-After: 1\r\n");
+	client_expect_503(late, "Retry-After: 1\r\n");
 	cr_expect(world_log_has(w, "does not answer; killed"));
 	for (i = 0; i < WORKERS; i++) {
 		finish(busy[i]);
@@ -261,7 +247,7 @@ Test(overload, clients_that_have_left_harm_nobody, .timeout = 60)
 	for (i = 0; i < 6; i += 2)
 		close(late[i]);
 	for (i = 1; i < 6; i += 2)
-		expect_503(late[i], "Retry-After: 1\r\n");
+		client_expect_503(late[i], "Retry-After: 1\r\n");
 	for (i = 0; i < WORKERS; i++) {
 		finish(busy[i]);
 		expect_served(busy[i]);
@@ -281,7 +267,7 @@ Test(overload, a_pool_without_workers_says_so, .timeout = 60)
 		"pm.max_children = 2\n");
 	world_expect_log(w, "before it was ready");
 	fd = ask(w, false);
-	expect_503(fd, "Retry-After: 1\r\n");
+	client_expect_503(fd, "Retry-After: 1\r\n");
 	world_close(&w);
 }
 
@@ -355,7 +341,7 @@ Test(overload, a_stop_in_the_midst_of_it, .timeout = 60)
 		busy[i] = begin(w, false);
 	for (i = 0; i < 3; i++)
 		late[i] = ask(w, false);
-	expect_503(late[0], "Retry-After: 1\r\n");
+	client_expect_503(late[0], "Retry-After: 1\r\n");
 	world_signal(w, SIGTERM);
 	for (i = 0; i < WORKERS; i++) {
 		finish(busy[i]);
@@ -451,8 +437,7 @@ storm(bool tcp, size_t want, const char *keys)
 	cr_expect_gt(s.refused, 0);
 	cr_expect(!world_log_has(s.w, "died"));
 	cr_expect(!world_log_has(s.w, "who goes on to a worker waits"));
-	s.w->fds = 0;
-	world_close(&s.w);
+	world_close_changed(&s.w);
 }
 
 Test(overload, nobody_is_refused_early, .timeout = 120)

@@ -26,17 +26,7 @@ static const char script[] = "#!/bin/sh\n"
 static struct world *
 start(const char *keys)
 {
-	struct world *w = world_open();
-	char ini[600];
-
-	world_script(w, "script", script);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/script\n%s", keys);
-	world_start(w, ini);
-	return w;
+	return world_start_script(script, keys);
 }
 
 static void

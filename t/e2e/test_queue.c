@@ -66,20 +66,6 @@ expect_served(int fd)
 	close(fd);
 }
 
-/* As the page says: 503, when to come again, and END_REQUEST. */
-static void
-expect_503(int fd, const char *retry_after)
-{
-	struct answer a = client_read(fd);
-
-	answer_expect(&a, "Status: 503 Service Unavailable\r\n");
-	answer_expect(&a, retry_after);
-	cr_expect(a.ended);
-	cr_expect_eq(a.app_status, 0);
-	answer_free(&a);
-	close(fd);
-}
-
 Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 {
 	struct world *w = world_start_script(waiter,
@@ -91,7 +77,7 @@ Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 	for (i = 0; i < 20; i++)
 		late[i] = begin(w, "", 0);
 	for (i = 0; i < 20; i++)
-		expect_503(late[i], "Retry-After: 2\r\n");
+		client_expect_503(late[i], "Retry-After: 2\r\n");
 	cr_expect_eq(count_lines(w, "started"), 1,
 		"a program was started for nobody");
 	world_expect_log(w, "503: all 1 places were taken for 1500 ms "

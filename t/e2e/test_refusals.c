@@ -40,15 +40,9 @@ static struct world *
 start_traps(const char *keys)
 {
 	struct world *w = world_open();
-	char ini[600];
 
 	world_shell(w, make_docroot);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"docroot = @DIR@/www\n%s", keys);
-	world_start(w, ini);
+	world_start_cgi(w, "docroot = @DIR@/www", keys);
 	return w;
 }
 
@@ -152,10 +146,7 @@ Test(refusals, a_fixed_program_does_not_open_the_docroot, .timeout = 60)
 	world_script(w, "handler", "#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\nran for %s\\n' "
 		"\"$SCRIPT_FILENAME\"\n");
-	world_start(w, "[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"docroot = @DIR@/www\n"
+	world_start_cgi(w, "docroot = @DIR@/www",
 		"handler = @DIR@/handler\n");
 	snprintf(path, sizeof(path), "%s/www/plain", w->dir);
 	a = client_script(w, "www.sock", path, NULL);
@@ -323,18 +314,12 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 
 Test(refusals, a_header_above_its_limit_is_502, .timeout = 60)
 {
-	struct world *w = world_open();
-	struct answer a;
-
-	world_script(w, "script", "#!/bin/sh\n"
+	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\nX: '\n"
 		"head -c ${QUERY_STRING} /dev/zero | tr '\\0' x\n"
-		"printf '\\r\\n\\r\\nbody\\n'\n");
-	world_start(w, "[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/script\n"
-		"cgi.max_header = 8K\n");
+		"printf '\\r\\n\\r\\nbody\\n'\n", "cgi.max_header = 8K\n");
+	struct answer a;
+
 	a = client_script(w, "www.sock", NULL, "8000");
 	answer_expect(&a, "xx\r\n\r\nbody\n");
 	answer_free(&a);

@@ -18,10 +18,7 @@ start(void)
 {
 	struct world *w = world_open();
 
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/www.sock\n"
-		       "docroot = @T@/children\n");
+	world_start_cgi(w, "docroot = @T@/children", "");
 	return w;
 }
 
@@ -370,10 +367,7 @@ Test(rfc3875, the_working_folder_is_the_scripts, .timeout = 60)
 		       "chmod 755 www/pwd\n"
 		       "cp www/pwd www/in\n"
 		       "cp www/pwd 'www/in/deep er'\n");
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/www.sock\n"
-		       "docroot = @DIR@/www\n");
+	world_start_cgi(w, "docroot = @DIR@/www", "");
 	for (i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
 		char want[400], *real = realpath(w->dir, NULL);
 		struct answer a = client_script(w, "www.sock",

@@ -15,10 +15,7 @@ start(void)
 {
 	struct world *w = world_open();
 
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/www.sock\n"
-		       "docroot = @T@/children\n");
+	world_start_cgi(w, "docroot = @T@/children", "");
 	return w;
 }
 
@@ -236,10 +233,7 @@ Test(rfc3875, the_body_of_an_answer_to_head_is_dropped, .timeout = 60)
 	world_script(w, "large", "#!/bin/sh\n"
 		"printf 'X-Method: %s\\r\\n\\r\\n' $REQUEST_METHOD\n"
 		"exec head -c 300000 /dev/zero\n");
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/www.sock\n"
-		       "docroot = @DIR@\n");
+	world_start_cgi(w, "docroot = @DIR@", "");
 	for (i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
 		a = ask_head(w, scripts[i]);
 		cr_expect_eq(a.out_len, 18, "%s: %zu", scripts[i], a.out_len);

@@ -301,8 +301,7 @@ roll(const struct kind *k)
 	/* Some are always being replaced, and looked at. */
 	cr_expect_lt(world_fd_count(r.w->pid), r.w->fds +
 		16 * (k->at_once ? k->at_once : 1));
-	r.w->fds = 0;
-	world_close(&r.w);
+	world_close_changed(&r.w);
 }
 
 /* Both kinds of socket, both ways to know a worker. */
@@ -447,8 +446,7 @@ roll_by_term(struct kind k)
 	roll_under_load(&r, &k, send_terms);
 	roll_tell(&r, &k, " by a plain SIGTERM");
 	cr_expect_gt(atomic_load(&r.served), 0);
-	r.w->fds = 0;
-	world_close(&r.w);
+	world_close_changed(&r.w);
 }
 
 Test(roll, plain_term_for_comparison, .timeout = 240)

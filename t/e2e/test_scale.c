@@ -12,28 +12,6 @@
 
 #define ENOUGH 64
 
-struct crowd {
-	struct world *w;
-	size_t least, most;
-};
-
-static bool
-has_workers(void *arg)
-{
-	const struct crowd *c = arg;
-	size_t n = world_children(c->w->pid, NULL, 0);
-
-	return n >= c->least && n <= c->most;
-}
-
-static void
-expect_workers(struct world *w, size_t least, size_t most, const char *what)
-{
-	struct crowd c = {w, least, most};
-
-	world_until(has_workers, &c, what);
-}
-
 static long
 ask_pid(struct world *w)
 {
@@ -60,10 +38,10 @@ check_on_demand(struct world *w)
 {
 	long pid;
 
-	expect_workers(w, 0, 0, "no worker at rest");
+	world_expect_workers(w, 0, 0, "no worker at rest");
 	pid = ask_pid(w);
 	cr_expect_eq(ask_pid(w), pid, "the same worker again");
-	expect_workers(w, 0, 0, "it left when nobody came");
+	world_expect_workers(w, 0, 0, "it left when nobody came");
 	cr_expect_neq(ask_pid(w), pid, "and another one comes");
 	world_close(&w);
 }
@@ -133,16 +111,16 @@ Test(scale, spare_ones_follow_the_load, .timeout = 120)
 			"pm.min_spare_servers = 2\n"
 			"pm.max_spare_servers = 3\n%s", tiers[i]);
 		world_start(w, ini);
-		expect_workers(w, 2, 2, "start_servers");
+		world_expect_workers(w, 2, 2, "start_servers");
 		occupy(w, fds, 4);
-		expect_workers(w, 6, 7, "four busy ones and two to spare");
+		world_expect_workers(w, 6, 7,
+			"four busy ones and two to spare");
 		occupy(w, fds + 4, 2);
-		expect_workers(w, 8, 8, "no more than max_children");
+		world_expect_workers(w, 8, 8, "no more than max_children");
 		leave(fds, 6);
-		expect_workers(w, 2, 3, "the spare ones left");
+		world_expect_workers(w, 2, 3, "the spare ones left");
 		cr_expect(!world_log_has(w, "died"));
-		w->fds = 0;	/* more workers, or fewer, than at first */
-		world_close(&w);
+		world_close_changed(&w);
 	}
 }
 
@@ -217,10 +195,10 @@ Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
 		"pm.max_spare_servers = 5\n");
 	came = now();
 	occupy(w, fds, 7);
-	expect_workers(w, 8, 8, "seven busy ones and one to spare");
+	world_expect_workers(w, 8, 8, "seven busy ones and one to spare");
 	went = now();
 	leave(fds, 7);
-	expect_workers(w, 5, 5, "the spare ones left");
+	world_expect_workers(w, 5, 5, "the spare ones left");
 	ups = read_events(w, " up, ", up, ENOUGH);
 	cr_assert_eq(ups, 8);
 	for (i = 1; i < ups; i++) {
@@ -237,8 +215,7 @@ Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
 			"the oldest first");
 		cr_expect_geq(left[i].at - went, (double)(i + 1));
 	}
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Those that are gone count as nobody who waits. */
@@ -255,14 +232,13 @@ Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
 		"pm.min_spare_servers = 2\n"
 		"pm.max_spare_servers = 2\n");
 	occupy(w, fds, 5);
-	expect_workers(w, 7, 7, "five busy ones and two to spare");
+	world_expect_workers(w, 7, 7, "five busy ones and two to spare");
 	leave(fds, 5);
-	expect_workers(w, 2, 2, "two to spare");
+	world_expect_workers(w, 2, 2, "two to spare");
 	occupy(w, fds, 2);
-	expect_workers(w, 4, 4, "two busy ones and two to spare");
+	world_expect_workers(w, 4, 4, "two busy ones and two to spare");
 	leave(fds, 2);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Answered, and yet not to be had. */
@@ -293,10 +269,10 @@ Test(scale, who_works_behind_his_answer_is_not_to_spare, .timeout = 60)
 	answer_expect(&a, "done");
 	answer_free(&a);
 	occupy(w, &fd, 1);
-	expect_workers(w, 3, 3, "one behind its answer, one busy, one idle");
+	world_expect_workers(w, 3, 3,
+		"one behind its answer, one busy, one idle");
 	close(fd);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 struct change {
@@ -327,7 +303,7 @@ Test(scale, a_worker_is_replaced_after_its_requests, .timeout = 60)
 	c.pid = ask_pid(w);
 	world_until(is_another, &c, "another worker answers");
 	cr_expect_geq(c.requests, 3, "not before the third: %u", c.requests);
-	expect_workers(w, 1, 1, "one again");
+	world_expect_workers(w, 1, 1, "one again");
 	cr_expect(!world_log_has(w, "died"));
 	world_close(&w);
 }
@@ -356,8 +332,7 @@ Test(scale, a_worker_deaf_to_signals_is_replaced_too, .timeout = 60)
 	world_until(is_another, &c, "another worker answers");
 	world_until_gone((pid_t)c.pid);
 	cr_expect(!world_log_has(w, "died"));
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
@@ -377,11 +352,10 @@ Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
 		"handler = @BIN@/handlers/whoami\n"
 		"pm.max_children = 1\n");
 	occupy(w, fds, 4);
-	expect_workers(w, 3, 3, "one of the one pool, two of the other");
+	world_expect_workers(w, 3, 3, "one of the one pool, two of the other");
 	/* The next look finds it still so. */
 	world_expect_log(w, "pool www: process.max is met by all pools");
-	expect_workers(w, 3, 3, "and no more");
+	world_expect_workers(w, 3, 3, "and no more");
 	leave(fds, 4);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }

@@ -155,8 +155,7 @@ Test(status, the_tier_is_told_and_why)
 			rows[i].reason);
 	}
 	expect(w, "cgi", "mode", "cgi");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 Test(status, go_accepts_by_itself)
@@ -169,8 +168,7 @@ Test(status, go_accepts_by_itself)
 	world_start(w, ini);
 	expect(w, "www", "processes.0.state", "Idle");
 	expect(w, "www", "processes.0.tier", "kernel");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Of a program that its user may not read, the kernel shows him nothing. */
@@ -188,8 +186,7 @@ Test(status, what_may_not_be_seen_is_unknown_and_why)
 		"its sockets cannot be seen: Permission denied");
 	expect(w, "www", "unknown processes", "1");
 	expect(w, "www", "active processes", "0");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* A handler's pool at rest has its spare worker and no more. */
@@ -212,8 +209,7 @@ Test(status, who_tells_by_the_header_is_idle)
 	expect(w, "www", "idle processes", "1");
 	expect(w, "www", "total processes", "1");
 	expect(w, "www", "max children reached", "0");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* -- states ---------------------------------------------------------------- */
@@ -256,8 +252,7 @@ tell_states(const char *keys, const char *accepted, const char *begun,
 	expect(w, "www", "processes.0.state", "Idle");
 	expect(w, "www", "accepted conn", counted ? "1" : "null");
 	expect(w, "www", "requests", counted ? "1" : "null");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 #define ONE "pm = dynamic\npm.max_children = 1\n"
@@ -308,8 +303,7 @@ Test(status, a_worker_that_is_starting_and_one_that_is_retiring)
 	expect(w, "www", "processes.1.state", "Idle");
 	close(fd);
 	expect(w, "www", "ended processes.age", ">0");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* -- figures --------------------------------------------------------------- */
@@ -351,8 +345,7 @@ Test(status, why_workers_ended)
 	json_decref(pool);
 	expect(w, "crash", "ended processes.crash", "1");
 	expect(w, "crash", "ended processes.exit", "0");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 static int64_t
@@ -393,8 +386,7 @@ Test(status, what_forked_children_counted_stays)
 	answer_free(&a);
 	expect(w, "www", "requests", "4");
 	expect(w, "www", "processes.0.requests", "1");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Whatever a child makes of the numbers on its board. */
@@ -416,8 +408,7 @@ Test(status, counters_never_fall)
 		cr_expect_geq(n, requests);
 		requests = n;
 	}
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 Test(status, who_waits_is_counted)
@@ -438,8 +429,7 @@ Test(status, who_waits_is_counted)
 	expect(w, "www", "listen queue", "0");
 	expect(w, "www", "max listen queue", ">0");
 	expect(w, "www", "max active processes", "1");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 Test(status, kept_connections_that_starve_a_pool_are_named)
@@ -466,8 +456,7 @@ Test(status, kept_connections_that_starve_a_pool_are_named)
 	free(out);
 	close(other);
 	close(fd);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 Test(status, who_was_refused_is_counted)
@@ -486,8 +475,7 @@ Test(status, who_was_refused_is_counted)
 	answer_free(&a);
 	expect(w, "www", "refused conn", "1");
 	close(fd);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* -- what a person gets ---------------------------------------------------- */
@@ -516,8 +504,7 @@ Test(status, no_byte_of_a_client_gets_to_the_terminal)
 	cr_expect(strstr(out, "GET /\\x1b[2J\\xef\\xbf\\xbd\\xc2\\x9b\"\\\\x0a"
 		"\\xe2\\x82\\xac\n"), "%s", out);
 	free(out);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Whose socket it is, nobody can tell from its name. */
@@ -609,8 +596,7 @@ Test(status, the_tables_are_as_wide_as_need_be)
 	cr_expect(strstr(out, "kernel   (nothing depends on it)\n"), "%s",
 		out);
 	free(out);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 Test(status, errors_say_what_to_do)

@@ -129,30 +129,8 @@ Test(threads, bursts_of_the_capacity_are_in_at_once, .timeout = 120)
 			w = start(shapes[i][0], shapes[i][1], keys[k]);
 			for (n = 0; n < BURSTS; n++)
 				burst(w, (size_t)shapes[i][0] * shapes[i][1]);
-			w->fds = 0;
-			world_close(&w);
+			world_close_changed(&w);
 		}
-}
-
-struct crowd {
-	const struct world *w;
-	size_t want;
-};
-
-static bool
-has_workers(void *arg)
-{
-	const struct crowd *c = arg;
-
-	return world_children(c->w->pid, NULL, 0) == c->want;
-}
-
-static void
-expect_workers(const struct world *w, size_t want, const char *what)
-{
-	struct crowd c = {w, want};
-
-	world_until(has_workers, &c, what);
 }
 
 /* The kernel's tier and the preload one lead to the same. */
@@ -175,19 +153,20 @@ Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
 		for (i = 0; i < 3; i++) {
 			fds[i] = come(w);
 			(void)be_in(fds[i]);
-			expect_workers(w, 1, "the one has threads left");
+			world_expect_workers(w, 1, 1,
+				"the one has threads left");
 		}
 		for (; i < 6; i++) {
 			fds[i] = come(w);
 			(void)be_in(fds[i]);
-			expect_workers(w, 2, "one more, and not another");
+			world_expect_workers(w, 2, 2,
+				"one more, and not another");
 		}
 		for (i = 0; i < 6; i++) {
 			let_go(fds[i]);
 			leave(fds[i]);
 		}
-		w->fds = 0;
-		world_close(&w);
+		world_close_changed(&w);
 	}
 }
 
@@ -205,17 +184,17 @@ Test(threads, spare_ones_are_counted_by_their_free_threads, .timeout = 60)
 			"pm.min_spare_servers = 1\n"
 			"pm.max_spare_servers = 1\n%s", tiers[k]);
 		w = start(8, 2, keys);
-		expect_workers(w, 1, "two threads are free");
+		world_expect_workers(w, 1, 1, "two threads are free");
 		for (i = 0; i < 3; i++) {
 			fds[i] = come(w);
 			(void)be_in(fds[i]);
-			expect_workers(w, 2 + i / 2, "two are free again");
+			world_expect_workers(w, 2 + i / 2, 2 + i / 2,
+				"two are free again");
 		}
 		for (i = 0; i < 3; i++) {
 			let_go(fds[i]);
 			leave(fds[i]);
 		}
-		w->fds = 0;
-		world_close(&w);
+		world_close_changed(&w);
 	}
 }

@@ -211,8 +211,7 @@ end_all(const struct kind *k)
 	expect_status(w, "www: processes ended: %zu timeout\n", i);
 	cr_expect(!world_log_has(w, "died"));
 	cr_expect(!world_log_has(w, "secret"), "no query in the log");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Not for all workers is a stop without a hurry. */
@@ -334,8 +333,7 @@ Test(timeout, below_a_shell, .timeout = 60)
 	expect_lines(w, " left: timeout", 1);
 	(void)ask(&k, w);
 	cr_expect(!world_log_has(w, "died"));
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* The clock runs while a body is awaited: its worker can do nothing else. */
@@ -352,8 +350,7 @@ Test(timeout, a_client_that_stalls, .timeout = 60)
 	world_until(is_cut, &s, "a body that never comes");
 	close(s.fd);
 	expect_lines(w, ": POST /stalls has taken ", 1);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* By recv(2), which the kernel does not count, over a connection that is kept
@@ -374,8 +371,7 @@ Test(timeout, one_who_is_busy_lives, .timeout = 60)
 	}
 	close(fd);
 	cr_expect_eq(world_log_count(w, "has taken "), 0);
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Nothing tells when a static program began: it is looked at early, however
@@ -395,8 +391,7 @@ Test(timeout, looks_early_at_who_tells_nothing, .timeout = 60)
 	struct world *w = start(&k, 1, "request_terminate_timeout = 1h\n");
 
 	world_until(is_looked_at, w, "descriptors of a look");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* Of the only worker of a pool. */
@@ -445,8 +440,7 @@ Test(timeout, a_liar_ends_nobody, .timeout = 60)
 		cr_expect(world_alive((pid_t)victims[i]), "%zu", i);
 	}
 	cr_expect_eq(world_log_count(w, "has taken "), 2, "both of www");
-	w->fds = 0;
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 /* -- the slow log ---------------------------------------------------------- */

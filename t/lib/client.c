@@ -449,6 +449,20 @@ answer_expect(const struct answer *a, const char *text)
 	cr_expect(strstr(a->out, text), "no \"%s\" in:\n%.2000s", text, a->out);
 }
 
+void
+client_expect_503(int fd, const char *retry_after)
+{
+	struct answer a = client_read(fd);
+
+	answer_expect(&a, "Status: 503 Service Unavailable\r\n");
+	answer_expect(&a, retry_after);
+	cr_expect(a.ended);
+	cr_expect_eq(a.app_status, 0);
+	cr_expect_eq(a.protocol_status, 0);
+	answer_free(&a);
+	close(fd);
+}
+
 long
 answer_number(const struct answer *a, const char *label)
 {

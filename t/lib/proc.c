@@ -167,6 +167,29 @@ world_lookers(pid_t parent)
 	return lookers;
 }
 
+struct crowd {
+	pid_t parent;
+	size_t least, most;
+};
+
+static bool
+has_workers(void *arg)
+{
+	const struct crowd *c = arg;
+	size_t n = world_children(c->parent, NULL, 0);
+
+	return n >= c->least && n <= c->most;
+}
+
+void
+world_expect_workers(const struct world *w, size_t least, size_t most,
+	const char *what)
+{
+	struct crowd c = {w->pid, least, most};
+
+	world_until(has_workers, &c, what);
+}
+
 long
 world_sleeps(pid_t pid)
 {

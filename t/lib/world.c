@@ -457,19 +457,27 @@ world_start_without(struct world *w, const char *call, const char *err,
 	free(argv[5]);
 }
 
+void
+world_start_cgi(struct world *w, const char *program, const char *keys)
+{
+	char ini[1000];
+	int n = snprintf(ini, sizeof(ini),
+		"[www]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"%s\n%s", program, keys);
+
+	cr_assert_lt((size_t)n, sizeof(ini));
+	world_start(w, ini);
+}
+
 struct world *
 world_start_script(const char *script, const char *keys)
 {
 	struct world *w = world_open();
-	char ini[800];
 
 	world_script(w, "script", script);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/script\n%s", keys);
-	world_start(w, ini);
+	world_start_cgi(w, "handler = @DIR@/script", keys);
 	return w;
 }
 
@@ -615,6 +623,13 @@ world_close(struct world **w)
 	nftw((*w)->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(*w);
 	*w = NULL;
+}
+
+void
+world_close_changed(struct world **w)
+{
+	(*w)->fds = 0;
+	world_close(w);
 }
 
 void

@@ -77,8 +77,11 @@ void world_launch_argv(struct world *w, char *const *argv);
 /* The same where a system call fails, see t/children/deny.c. */
 void world_start_without(struct world *w, const char *call, const char *err,
 	const char *ini);
-/* A world of its own in which pool www, in cgi mode at www.sock, runs this
- * script for every request; keys are the pool's further ones. */
+/* Starts it with one pool, www, in cgi mode at www.sock; program is the key
+ * that says what it runs, keys are further ones. */
+void world_start_cgi(struct world *w, const char *program, const char *keys);
+/* A world of its own in which such a pool runs this script for every
+ * request. */
 struct world *world_start_script(const char *script, const char *keys);
 /* Starts it on this text and waits for its end; exit status. */
 int world_refused(struct world *w, const char *ini);
@@ -112,6 +115,9 @@ int world_wait(struct world *w);
 /* Stops what runs, asserts that no process, socket or file of ours is left,
  * removes the folder. */
 void world_close(struct world **w);
+/* The same where workers may be more or fewer than at the start, or are looked
+ * at: the daemon's descriptors are not compared. */
+void world_close_changed(struct world **w);
 
 /* Waits up to 10 s until check is true; fails the test naming what. */
 void world_until(bool (*check)(void *), void *arg, const char *what);
@@ -126,6 +132,9 @@ pid_t world_read_pid(const char *path);
 size_t world_children(pid_t parent, pid_t *ret, size_t max);
 /* Of the daemon's, those that only look at workers are not among them. */
 size_t world_lookers(pid_t daemon);
+/* Waits until the daemon has so many workers. */
+void world_expect_workers(const struct world *w, size_t least, size_t most,
+	const char *what);
 
 /* How many descriptors a process has open. */
 size_t world_fd_count(pid_t pid);
@@ -178,6 +187,9 @@ struct answer client_converse(int fd, const uint8_t *body, size_t len,
 /* Reads until END_REQUEST or the peer closes; timeout 20 s asserts. */
 struct answer client_read(int fd);
 void answer_free(struct answer *a);
+/* Reads an answer that says 503 and when to come again, as the pages promise;
+ * closes. */
+void client_expect_503(int fd, const char *retry_after);
 /* A whole request: connects, sends body (may be NULL), reads, closes. */
 struct answer client_call(const struct world *w, const char *address,
 	const char *const *params, const void *body, size_t len);

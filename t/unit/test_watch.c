@@ -6,7 +6,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,13 +17,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "rights.h"
 #include "sys/procfs.h"
 #include "sys/watch.h"
 
@@ -319,19 +318,6 @@ Test(watch, no_descriptor_is_left)
 	watch_close(&watch);
 	cr_expect_eq(count_descriptors(), before);
 	end(pid);
-}
-
-static void
-give_up_ptrace(void)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	cr_assert_eq(syscall(SYS_capget, &head, data), 0);
-	data[0].effective &= ~(1U << CAP_SYS_PTRACE);
-	data[0].permitted &= ~(1U << CAP_SYS_PTRACE);
-	cr_assert_eq(syscall(SYS_capset, &head, data), 0);
 }
 
 static void
