@@ -109,16 +109,6 @@ request_refuse(struct request *r, const struct refusal *why)
 	leave_conn(r);
 }
 
-/* The rest of a program's last line, which had no line end. */
-static void
-log_last_line(struct request *r)
-{
-	if (r->line.len > 0)
-		log_notice("script %s: %.*s", r->path, (int)r->line.len,
-			(char *)buf_data(&r->line));
-	buf_fini(&r->line);
-}
-
 static void
 refuse_silence(struct request *r)
 {
@@ -168,7 +158,7 @@ check_end(struct request *r)
 	if (!r->conn || r->conn->pipe_left > 0 ||
 		(r->conn->blocked && !r->err_ended))
 		return;		/* request_resume() comes here again */
-	log_last_line(r);
+	response_log_line(r);
 	if (!r->header_done && !r->aborted) {
 		refuse_silence(r);
 		return;
@@ -256,7 +246,7 @@ on_program_exit(struct script *s)
 	body_end(r);
 	if (!r->conn) {
 		read_last_words(r);
-		log_last_line(r);
+		response_log_line(r);
 		over(r);
 		return;
 	}

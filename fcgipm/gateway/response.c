@@ -254,6 +254,15 @@ response_read_out(struct request *r, uint32_t events)
 	}
 }
 
+void
+response_log_line(struct request *r)
+{
+	if (r->line.len > 0)
+		log_notice("script %s: %.*s", r->path, (int)r->line.len,
+			(char *)buf_data(&r->line));
+	buf_fini(&r->line);
+}
+
 /* Whole lines go to the log; an endless one in pieces. */
 static void
 log_lines(struct request *r, const char *p, size_t len)
@@ -265,18 +274,11 @@ log_lines(struct request *r, const char *p, size_t len)
 		nl = memchr(p, '\n', len);
 		n = nl ? (size_t)(nl - p) : len;
 		if (buf_add(&r->line, p, n) < 0) {
-			log_notice("script %s: %.*s", r->path,
-				(int)r->line.len,
-				r->line.len ? (char *)buf_data(&r->line) : "");
-			buf_fini(&r->line);
+			response_log_line(r);
 			(void)buf_add(&r->line, p, n);
 		}
 		if (nl) {
-			if (r->line.len > 0)
-				log_notice("script %s: %.*s", r->path,
-					(int)r->line.len,
-					(char *)buf_data(&r->line));
-			buf_fini(&r->line);
+			response_log_line(r);
 			n++;
 		}
 		p += n;

@@ -1,7 +1,7 @@
 /*
  * observe.c - is a worker idle, and does it hold a connection?  See observe.h
  *
- * Called by pool/pool and pool/retire; knows neither.  Uses sys/watch for
+ * Called by all who look at workers; knows none of them.  Uses sys/watch for
  * what a process does, the looker where we may not see that ourselves, and
  * pool/origin for where a socket comes from.
  *

@@ -29,22 +29,20 @@ is_replaced(void *arg)
 	return n == d->want;
 }
 
-Test(respawn, a_killed_worker_is_replaced, .timeout = 60)
+/* One of so many. */
+static void
+kill_one(const char *ini, size_t n)
 {
 	struct world *w = world_open();
 	pid_t before[4];
 	struct death d;
 	struct answer a;
 
-	world_start(w,
-		"[www]\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/hello\n"
-		"pm.max_children = 2\n");
-	cr_assert_eq(world_children(w->pid, before, 4), 2);
-	d = (struct death){.parent = w->pid, .old = before[0], .want = 2};
+	world_start(w, ini);
+	cr_assert_eq(world_children(w->pid, before, 4), n);
+	d = (struct death){.parent = w->pid, .old = before[0], .want = n};
 	cr_assert_eq(kill(before[0], SIGKILL), 0);
-	world_until(is_replaced, &d, "the worker is replaced");
+	world_until(is_replaced, &d, "it is replaced");
 	world_expect_log(w, "died: signal 9 (Killed)");
 	a = client_script(w, "www.sock", NULL, NULL);
 	answer_expect(&a, "Hello");
@@ -52,26 +50,20 @@ Test(respawn, a_killed_worker_is_replaced, .timeout = 60)
 	world_close(&w);
 }
 
+Test(respawn, a_killed_worker_is_replaced, .timeout = 60)
+{
+	kill_one("[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 2\n", 2);
+}
+
 Test(respawn, a_killed_gateway_is_replaced, .timeout = 60)
 {
-	struct world *w = world_open();
-	pid_t before[4];
-	struct death d;
-	struct answer a;
-
-	world_start(w,
-		"[www]\n"
+	kill_one("[www]\n"
 		"mode = cgi\n"
 		"listen = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/hello\n");
-	cr_assert_eq(world_children(w->pid, before, 4), 1);
-	d = (struct death){.parent = w->pid, .old = before[0], .want = 1};
-	cr_assert_eq(kill(before[0], SIGKILL), 0);
-	world_until(is_replaced, &d, "the gateway is replaced");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+		"handler = @BIN@/handlers/hello\n", 1);
 }
 
 Test(respawn, leaving_with_status_0_after_work_is_no_error, .timeout = 60)
