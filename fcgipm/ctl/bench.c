@@ -110,7 +110,6 @@ client_on_content(struct exchange *x, enum fcgi_type type, const uint8_t *p,
 	size_t len)
 {
 	struct client *c = container_of(x, struct client, x);
-
 	size_t used;
 
 	if (type == FCGI_STDOUT && c->scan.len < HEADER_MAX && !c->scanned &&

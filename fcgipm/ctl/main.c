@@ -17,7 +17,7 @@ static const char usage_text[] =
 	"       fcgipmctl call ADDR [-iv] [-p NAME=VALUE]... [-b FILE] "
 	"[-T SEC] URL\n"
 	"       fcgipmctl ping ADDR [-T SEC]\n"
-	"       fcgipmctl bench ADDR -c N -d SEC|-n N [-jk] [-b SIZE]\n"
+	"       fcgipmctl bench ADDR [-c N] -d SEC|-n N [-jk] [-b SIZE]\n"
 	"                 [-p NAME=VALUE]... [-T SEC] [URL]\n"
 	"\n"
 	"  -c FILE        status: the supervisor's configuration\n"
@@ -28,7 +28,7 @@ static const char usage_text[] =
 	"  -i             print the header too\n"
 	"  -v             tell the exit status and the time\n"
 	"  -T SEC         give up after so long (30; ping: 2)\n"
-	"  -c N           connections at once\n"
+	"  -c N           connections at once (1)\n"
 	"  -d SEC, -n N   for so long, or so many requests\n"
 	"  -k             keep connections\n"
 	"  -j             print JSON\n"
@@ -135,7 +135,7 @@ set_option(struct ctl_options *o, int opt, const char *value)
 		o->timeout_ms = (int64_t)(v * 1000) + 1;
 		return NULL;
 	case 'c':
-		if (!parse_positive(value, 10000, &v))
+		if (!parse_positive(value, 10000, &v) || v < 1)
 			return "write -c with 1 to 10000 connections";
 		o->connections = (unsigned)v;
 		return NULL;

@@ -73,6 +73,31 @@ set(struct options *o, const char *key, const char *value)
 	o->set[o->nset++].value = value;
 }
 
+/* Does it go together?  rest is what stands behind the options. */
+static int
+check(struct options *o, char **rest, const char *c_value, bool needs_l)
+{
+	if (o->direct) {
+		if (c_value)
+			set(o, "chroot", c_value);
+		if (!*rest)
+			return usage("write the handler behind the options: "
+				"-- HANDLER [ARG...]");
+		o->handler = rest;
+		return 0;
+	}
+	o->file = c_value;
+	if (needs_l)
+		return usage("these options go with -l ADDR; with -c FILE the "
+			"file says it");
+	if (*rest)
+		return usage("arguments without -l ADDR: what are they for?");
+	if (!o->file)
+		return usage("name a configuration file with -c FILE, or an "
+			"address with -l ADDR");
+	return 0;
+}
+
 /* 0 go on, -1 done with status 0, else an exit code. */
 static int
 parse(int argc, char **argv, struct options *o)
@@ -129,25 +154,7 @@ parse(int argc, char **argv, struct options *o)
 			return usage(why);
 		}
 	}
-	if (o->direct) {
-		if (c_value)
-			set(o, "chroot", c_value);
-		if (optind == argc)
-			return usage("write the handler behind the options: "
-				"-- HANDLER [ARG...]");
-		o->handler = argv + optind;
-		return 0;
-	}
-	o->file = c_value;
-	if (needs_l)
-		return usage("these options go with -l ADDR; with -c FILE the "
-			"file says it");
-	if (optind < argc)
-		return usage("arguments without -l ADDR: what are they for?");
-	if (!o->file)
-		return usage("name a configuration file with -c FILE, or an "
-			"address with -l ADDR");
-	return 0;
+	return check(o, argv + optind, c_value, needs_l);
 }
 
 /* The handler's arguments as a value of handler_args, each one quoted. */
@@ -265,9 +272,8 @@ static int
 serve(const struct options *o, const struct conf *c)
 {
 	struct super_opts so = {.tellfd = -1};
-	int code;
-
 	const char *target = c->log;
+	int code;
 
 	/* A daemon has no stderr. */
 	if (o->daemon && strcmp(target, "stderr") == 0)

@@ -77,9 +77,9 @@ struct board_seen {
 	pid_t pid;		/* to be shown, never to be signalled */
 	int owner;		/* of a spare slot: the worker's, -1 = none */
 	unsigned open;		/* connections now: busy threads */
+	unsigned running;	/* of these, requests being read or answered */
 	unsigned accepting;	/* threads in accept(); 0 with none open: it
 				 * works on behind its answer, or it polls */
-	unsigned running;	/* of these, requests being read or answered */
 	uint64_t accepted, requests;	/* since the reset, as are these: */
 	uint64_t bytes_in, bytes_out;
 	int64_t since_ms;	/* idle, or its oldest connection without a
@@ -156,6 +156,7 @@ void board_ask_stop(struct board *b, unsigned slot);
  * returns	ret->attached
  */
 bool board_read(const struct board *b, unsigned slot, struct board_seen *ret);
+
 /* A request that is being read or answered, as its process wrote it: hints. */
 struct board_request {
 	pid_t pid;		/* whose it is said to be */
@@ -177,7 +178,7 @@ struct board_request {
 bool board_read_request(const struct board *b, unsigned slot, unsigned place,
 	struct board_request *ret);
 unsigned board_places(const struct board *b);
-/* How many there are, spare ones included. */
+/* How many slots there are, spare ones included. */
 unsigned board_slots(const struct board *b);
 /* Frees the spare slots of processes that are gone; their counts go on. */
 void board_sweep(struct board *b);

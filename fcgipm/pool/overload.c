@@ -383,8 +383,8 @@ note_report(struct overload *o, uint32_t refused, uint32_t passed)
 	o->ordered = 0;
 }
 
-/* The word of a process of the pool's user: no more than was
- * ordered is believed, nor given. */
+/* The word of a process of the pool's user: no more than was ordered is
+ * believed, nor given. */
 static void
 on_channel(struct loop_io *io, uint32_t events)
 {

@@ -113,9 +113,8 @@ struct policy_decision {
  * dynamic	idle and starting ones below min_spare and one for each
  *		connection that waits (or for as many as a worker has threads;
  *		idle threads count the same way): the missing ones are started,
- *		in this
- *		second 1, in the next 2, then 4, up to max_spawn_rate; a
- *		second without need begins at 1 again.  Above max_spare for a
+ *		in this second 1, in the next 2, then 4, up to max_spawn_rate;
+ *		a second without need begins at 1 again.  Above max_spare for a
  *		second: one leaves, each second.  Fewer than min_spare workers
  *		at all are deaths, and replaced as such.
  * ondemand	one for each connection that waits, up to max_spawn_rate a

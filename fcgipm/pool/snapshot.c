@@ -1,7 +1,7 @@
 /*
  * snapshot.c - what is known of a pool and its workers; see snapshot.h
  *
- * Called by master/control for whoever asks; nothing here happens otherwise.
+ * Called by master/status for whoever asks; nothing here happens otherwise.
  * A worker is told of by its slot of the board, else the kernel is asked.
  */
 #include <errno.h>
