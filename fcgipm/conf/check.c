@@ -99,6 +99,10 @@ check_listen(const struct conf_pool *p, struct conf_problems *ps)
 		ERROR(p, "listen",
 			"write one address: a FastCGI program accepts on its "
 			"descriptor 0 only");
+	else if (p->nlisten > CONF_LISTEN_MAX)
+		ERROR(p, "listen",
+			"these are %zu addresses; write at most %d, and the "
+			"others in another pool", p->nlisten, CONF_LISTEN_MAX);
 	for (i = 0; i < p->nlisten; i++) {
 		check_address(p, &p->listen[i], ps);
 		tcp = tcp || addr_is_tcp(&p->listen[i]);

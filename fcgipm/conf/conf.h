@@ -43,6 +43,9 @@ struct conf_origin {
 
 #define CONF_KEYS_MAX 64
 
+/* Addresses of a pool: a worker is handed no more sockets. */
+#define CONF_LISTEN_MAX 14
+
 struct conf_pair {
 	char *name;
 	char *value;

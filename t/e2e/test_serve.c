@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/conf.h"
 #include "world.h"
 
 static const char both[] =
@@ -242,21 +243,26 @@ Test(serve, a_body_comes_back_whole_in_both_modes, .timeout = 60)
 Test(serve, several_addresses_lead_to_one_gateway, .timeout = 60)
 {
 	struct world *w = world_open();
-	struct answer a;
+	char ini[1000], name[16];
+	size_t n, i;
 
-	world_start(w,
-		"[cgi]\n"
+	n = (size_t)snprintf(ini, sizeof(ini), "[cgi]\n"
 		"mode = cgi\n"
-		"listen = @DIR@/a.sock, @DIR@/b.sock, @DIR@/c.sock\n"
-		"handler = @BIN@/handlers/hello\n");
-	a = client_script(w, "a.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
-	answer_free(&a);
-	a = client_script(w, "b.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
-	answer_free(&a);
-	a = client_script(w, "c.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
-	answer_free(&a);
+		"handler = @BIN@/handlers/hello\n"
+		"listen = @DIR@/0.sock");
+	/* As many as a pool may have. */
+	for (i = 1; i < CONF_LISTEN_MAX; i++)
+		n += (size_t)snprintf(ini + n, sizeof(ini) - n,
+			", @DIR@/%zu.sock", i);
+	snprintf(ini + n, sizeof(ini) - n, "\n");
+	world_start(w, ini);
+	for (i = 0; i < CONF_LISTEN_MAX; i++) {
+		struct answer a;
+
+		snprintf(name, sizeof(name), "%zu.sock", i);
+		a = client_script(w, name, NULL, NULL);
+		answer_expect(&a, "Hello");
+		answer_free(&a);
+	}
 	world_close(&w);
 }

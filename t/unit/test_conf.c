@@ -405,6 +405,10 @@ static const struct {
 		":6: [b] listen: /tmp/x.sock is the address of pool www", ANY},
 	{"several addresses", "[www]\nhandler = /bin/true\nlisten = 1, 2\n",
 		":3: [www] listen: write one address", ANY},
+	{"too many addresses", "[www]\nmode = cgi\nhandler = /bin/true\n"
+		"listen = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n",
+		":4: [www] listen: these are 15 addresses; write at most 14",
+		ANY},
 	{"empty address", "[www]\nhandler = /bin/true\nlisten = 1,\n",
 		":3: [www] listen: write an address between the commas", ANY},
 	{"no address", "[www]\nhandler = /bin/true\n",
