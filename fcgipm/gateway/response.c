@@ -257,9 +257,14 @@ response_read_out(struct request *r, uint32_t events)
 void
 response_log_line(struct request *r)
 {
-	if (r->line.len > 0)
-		log_notice("script %s: %.*s", r->path, (int)r->line.len,
-			(char *)buf_data(&r->line));
+	size_t len = r->line.len;
+	char *text = len > 0 ? (char *)buf_data(&r->line) : NULL, *nul;
+
+	/* NULs would end the line early: they are told as dots. */
+	while (text && (nul = memchr(text, '\0', len)) != NULL)
+		*nul = '.';
+	if (text)
+		log_notice("script %s: %.*s", r->path, (int)len, text);
 	buf_fini(&r->line);
 }
 

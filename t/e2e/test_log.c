@@ -221,11 +221,7 @@ Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
 	struct answer a;
 	char want[700];
 
-	world_start(w,
-		"[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"docroot = @T@/children\n");
+	world_start_cgi(w, "docroot = @T@/children", "");
 	a = client_script(w, "www.sock", world_child("misbehave.sh"),
 		"stderr");
 	answer_expect(&a, "out\n");
@@ -235,6 +231,21 @@ Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
 		world_child("misbehave.sh"));
 	world_expect_log(w, want);
 	world_expect_log(w, "pool www: worker ");
+	world_close(&w);
+}
+
+Test(log, a_cgi_programs_nul_ends_no_line, .timeout = 60)
+{
+	struct world *w = world_start_script("#!/bin/sh\n"
+		"printf 'before\\0behind\\n' >&2\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\nout\\n'\n", "");
+	struct answer a = client_script(w, "www.sock", NULL, NULL);
+
+	answer_expect(&a, "out\n");
+	cr_expect_eq(a.err_len, 14);
+	cr_expect_eq(memcmp(a.err, "before\0behind\n", 14), 0, "unchanged");
+	answer_free(&a);
+	world_expect_log(w, ": before.behind\n");
 	world_close(&w);
 }
 
