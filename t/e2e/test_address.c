@@ -109,17 +109,15 @@ Test(address, a_cgi_pool_serves_several_kinds_at_once, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct answer a;
-	char tcp[32];
 
 	world_start(w, "[www]\n"
 		"mode = cgi\n"
 		"listen = @DIR@/a.sock, 127.0.0.1:@PORT@, @DIR@/b.sock\n"
 		"handler = @BIN@/handlers/hello\n");
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
 	a = client_script(w, "a.sock", NULL, NULL);
 	answer_expect(&a, "Hello");
 	answer_free(&a);
-	a = client_script(w, tcp, NULL, NULL);
+	a = client_script(w, w->tcp, NULL, NULL);
 	answer_expect(&a, "Hello");
 	answer_free(&a);
 	a = client_script(w, "b.sock", NULL, NULL);
@@ -238,7 +236,6 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 		"pm.max_children = 1\n";
 	struct world *w = world_open(), other;
 	struct answer a;
-	char tcp[32];
 
 	world_start(w, ini);
 	other = *w;
@@ -248,8 +245,7 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 	cr_expect(world_log_has(&other, " is in use by fcgipm (process") ||
 			world_log_has(&other, " is in use by hello (process"),
 		"whoever holds it is named");
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
-	a = client_script(w, tcp, NULL, NULL);
+	a = client_script(w, w->tcp, NULL, NULL);
 	answer_expect(&a, "Hello");
 	answer_free(&a);
 	world_close(&w);

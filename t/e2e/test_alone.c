@@ -299,33 +299,11 @@ Test(alone, c_is_how_many_programs_run_at_once, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = strdup(world_path(w, "s"));
-	char *script = strdup(world_script(w, "script",
-		"#!/bin/sh\n"
-		"mkdir @DIR@/run.$$\n"
-		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
-		"set -- @DIR@/run.*; echo \"running: $#\"\n"
-		"sleep 0.03\n"
-		"rmdir @DIR@/run.$$\n"));
+	char *script = strdup(world_script(w, "script", client_crowd_script));
 	char *argv[] = {"fcgipm-cgi", "-c", "2", "-s", sock, script, NULL};
-	const char *none[] = {NULL};
-	int fds[12], i;
-	long most = 0;
 
 	run_gateway(w, argv);
-	for (i = 0; i < 12; i++) {
-		fds[i] = client_connect(w, "s");
-		client_begin(fds[i], 1, 0, none);
-		client_record(fds[i], 5, 1, NULL, 0, 0);
-	}
-	for (i = 0; i < 12; i++) {
-		struct answer a = client_read(fds[i]);
-		long n = answer_number(&a, "running");
-
-		most = n > most ? n : most;
-		answer_free(&a);
-		close(fds[i]);
-	}
-	cr_expect_eq(most, 2);
+	cr_expect_eq(client_crowd(w, "s"), 2);
 	world_stop(w);
 	free(sock);
 	free(script);

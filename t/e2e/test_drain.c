@@ -74,22 +74,28 @@ has_served_some(void *arg)
 }
 
 static void
-check_storm(const char *mode, bool tcp)
+make_ini(char *ini, size_t size, const char *mode, bool tcp,
+	const char *handler)
 {
-	struct world *w = world_open();
-	char ini[400], address[32];
-	pthread_t threads[CLIENTS];
-	int round, i;
-
-	snprintf(address, sizeof(address), tcp ? "127.0.0.1:%d" : "www.sock",
-		w->port);
-	snprintf(ini, sizeof(ini),
+	snprintf(ini, size,
 		"[www]\n"
 		"mode = %s\n"
 		"listen = %s\n"
-		"handler = @BIN@/handlers/hello\n"
+		"handler = @BIN@/handlers/%s\n"
 		"pm.max_children = 3\n", mode,
-		tcp ? "@PORT@" : "@DIR@/www.sock");
+		tcp ? "@PORT@" : "@DIR@/www.sock", handler);
+}
+
+static void
+check_storm(const char *mode, bool tcp)
+{
+	struct world *w = world_open();
+	const char *address = tcp ? w->tcp : "www.sock";
+	char ini[400];
+	pthread_t threads[CLIENTS];
+	int round, i;
+
+	make_ini(ini, sizeof(ini), mode, tcp, "hello");
 	for (round = 0; round < ROUNDS; round++) {
 		struct storm s = {.w = w, .address = address};
 
@@ -141,18 +147,11 @@ check_deep_queue(const char *mode, bool tcp)
 {
 	static const char *const params[] = {"QUERY_STRING=ms=1", NULL};
 	struct world *w = world_open();
-	char ini[400], address[32];
+	const char *address = tcp ? w->tcp : "www.sock";
+	char ini[400];
 	int fds[DEEP], round, i;
 
-	snprintf(address, sizeof(address), tcp ? "127.0.0.1:%d" : "www.sock",
-		w->port);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
-		"mode = %s\n"
-		"listen = %s\n"
-		"handler = @BIN@/handlers/sleep\n"
-		"pm.max_children = 3\n", mode,
-		tcp ? "@PORT@" : "@DIR@/www.sock");
+	make_ini(ini, sizeof(ini), mode, tcp, "sleep");
 	for (round = 0; round < ROUNDS; round++) {
 		world_start(w, ini);
 		for (i = 0; i < DEEP; i++) {

@@ -340,7 +340,7 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		char keys[200], tcp[32];
+		char keys[200];
 		struct world *w;
 		int fd;
 
@@ -353,8 +353,7 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 			"env[FCGI_WEB_SERVER_ADDRS] = %s\n",
 			rows[i].list, rows[i].list);
 		w = start(keys);
-		snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
-		fd = client_connect(w, tcp);
+		fd = client_connect(w, w->tcp);
 		if (rows[i].tcp)
 			expect_served(fd);
 		else
@@ -430,7 +429,7 @@ Test(fastcgi, an_authorizer_waits_for_no_body, .timeout = 60)
 Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
 {
 	struct world *w = world_open();
-	char address[32], byte;
+	char byte;
 	struct answer a;
 	pid_t pid;
 	int fd;
@@ -440,8 +439,7 @@ Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
 		       "mode = cgi\n"
 		       "listen = @PORT@\n"
 		       "handler = @DIR@/program\n");
-	snprintf(address, sizeof(address), "127.0.0.1:%d", w->port);
-	fd = client_connect(w, address);
+	fd = client_connect(w, w->tcp);
 	client_begin_role(fd, 1, AUTHORIZER, 0,
 		(const char *[]){"QUERY_STRING=silent", NULL});
 	pid = world_read_pid(world_path(w, "pid"));

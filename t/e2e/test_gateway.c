@@ -240,11 +240,9 @@ check_disconnect(struct world *w, const char *address)
 Test(gateway, a_disconnect_kills_the_program, .timeout = 60)
 {
 	struct world *w = start_children("");
-	char tcp[32];
 
 	check_disconnect(w, "www.sock");
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
-	check_disconnect(w, tcp);
+	check_disconnect(w, w->tcp);
 	expect_served(w);
 	world_close(&w);
 }
@@ -271,29 +269,10 @@ Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
 
 Test(gateway, at_most_max_children_programs_run, .timeout = 60)
 {
-	struct world *w = world_start_script("#!/bin/sh\n"
-		"mkdir @DIR@/run.$$\n"
-		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
-		"set -- @DIR@/run.*; echo \"running: $#\"\n"
-		"sleep 0.03\n"
-		"rmdir @DIR@/run.$$\n", "pm.max_children = 3\n");
-	const char *none[] = {NULL};
-	int fds[24], i;
-	long most = 0;
+	struct world *w = world_start_script(client_crowd_script,
+		"pm.max_children = 3\n");
+	long most = client_crowd(w, "www.sock");
 
-	for (i = 0; i < 24; i++) {
-		fds[i] = client_connect(w, "www.sock");
-		client_begin(fds[i], 1, 0, none);
-		client_record(fds[i], 5, 1, NULL, 0, 0);
-	}
-	for (i = 0; i < 24; i++) {
-		struct answer a = client_read(fds[i]);
-		long n = answer_number(&a, "running");
-
-		most = n > most ? n : most;
-		answer_free(&a);
-		close(fds[i]);
-	}
 	cr_expect_leq(most, 3);
 	cr_expect_geq(most, 2, "and they run at the same time");
 	world_close(&w);

@@ -228,12 +228,10 @@ shut_down(const char *address, const char *handler, const char *more)
 {
 	struct world *w = world_open();
 	bool path = strpbrk(address, ":@") == NULL;
-	char tcp[32];
-	struct call c = {w, strchr(address, ':') ? tcp : address, ""};
+	struct call c = {w, strchr(address, ':') ? w->tcp : address, ""};
 	struct stat before, after;
 	int round;
 
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
 	start(w, address, handler, more);
 	if (path)
 		cr_assert_eq(stat(world_path(w, address), &before), 0);

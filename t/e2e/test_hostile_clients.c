@@ -78,15 +78,6 @@ serve_meanwhile(struct target *t, pid_t attacker, const char *what,
 		(long long)calm[p99]);
 }
 
-static const char *
-tcp(const struct target *t)
-{
-	static char address[32];
-
-	snprintf(address, sizeof(address), "127.0.0.1:%d", t->w->port);
-	return address;
-}
-
 /* 700 bytes; its program stays until it is killed. */
 static void
 leave_inside_request(struct target *t, const char *address, size_t step)
@@ -152,7 +143,7 @@ Test(hostile_clients, gone_after_each_byte_of_a_request, .timeout = 900)
 	struct target t = hostile_start("");
 
 	leave_inside_request(&t, "www.sock", hostile_size(13, 1));
-	leave_inside_request(&t, tcp(&t), hostile_size(17, 1));
+	leave_inside_request(&t, t.w->tcp, hostile_size(17, 1));
 	hostile_end(&t, "clients gone");
 }
 
@@ -161,7 +152,7 @@ Test(hostile_clients, gone_after_each_byte_of_an_answer, .timeout = 900)
 	struct target t = hostile_start("");
 
 	leave_inside_answer(&t, "www.sock", hostile_size(59, 1));
-	leave_inside_answer(&t, tcp(&t), hostile_size(97, 3));
+	leave_inside_answer(&t, t.w->tcp, hostile_size(97, 3));
 	hostile_end(&t, "clients gone");
 }
 

@@ -41,12 +41,7 @@ start(bool tcp, const char *handler, const char *keys)
 static const char *
 address(const struct world *w, bool tcp)
 {
-	static char text[64];
-
-	if (!tcp)
-		return "www.sock";
-	snprintf(text, sizeof(text), "127.0.0.1:%d", w->port);
-	return text;
+	return tcp ? w->tcp : "www.sock";
 }
 
 /* A request whose body is still to come. */

@@ -26,7 +26,7 @@
 
 struct stage {
 	struct world *w;
-	char address[300];	/* for a client of ours */
+	const char *address;	/* for a client of ours */
 	int listener;
 	int channel;
 	pid_t pid;		/* the refuser */
@@ -61,11 +61,7 @@ stage_open(bool tcp, const char *timeout)
 	char text[400];
 	int pair[2];
 
-	if (tcp)
-		snprintf(s.address, sizeof(s.address), "127.0.0.1:%d",
-			s.w->port);
-	else
-		snprintf(s.address, sizeof(s.address), "www.sock");
+	s.address = tcp ? s.w->tcp : "www.sock";
 	snprintf(text, sizeof(text), "%s",
 		tcp ? s.address : world_path(s.w, s.address));
 	cr_assert_eq(addr_parse(text, &addr, &why), 0);

@@ -238,7 +238,6 @@ roll_open(struct roll *r, const struct kind *k)
 {
 	struct world *w = world_open();
 	const char *handler = k->go ? world_go(w, k->go) : k->handler;
-	static char address[40];
 	char ini[1500];
 
 	memset(r, 0, sizeof(*r));
@@ -247,14 +246,11 @@ roll_open(struct roll *r, const struct kind *k)
 	r->wanted = k->replacements + WORKERS;
 	pthread_mutex_init(&r->lock, NULL);
 	make_requests(r, k->script ? k->script : handler);
-	snprintf(address, sizeof(address), "%s", "roll.sock");
-	if (k->tcp)
-		snprintf(address, sizeof(address), "127.0.0.1:%d", w->port);
-	r->address = address;
+	r->address = k->tcp ? w->tcp : "roll.sock";
 	snprintf(ini, sizeof(ini),
 		"[roll]\nlisten = %s%s\nhandler = %s\n"
 		"pm.max_children = %d\n%s%s",
-		k->tcp ? "" : "@DIR@/", address, handler, WORKERS, k->keys,
+		k->tcp ? "" : "@DIR@/", r->address, handler, WORKERS, k->keys,
 		k->kernel ? "observe = kernel\n" : "");
 	world_start(w, ini);
 }

@@ -17,11 +17,10 @@ check_graceful(const char *mode, const char *listen, const char *address,
 	int signo)
 {
 	struct world *w = world_open();
-	char ini[600], tcp[32];
+	char ini[600];
 	int fds[4], i;
 
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", w->port);
-	address = address ? address : tcp;
+	address = address ? address : w->tcp;
 	snprintf(ini, sizeof(ini),
 		"[www]\n"
 		"mode = %s\n"

@@ -415,19 +415,19 @@ Test(stream_answers, events_arrive_as_they_are_written, .timeout = 60)
 	static const char *const queries[] = {"events=0", "events=300000",
 		"events=900000", "pages=0", "pages=900000"};
 	struct target t = stream_start("");
-	char tcp[32], letter[2] = "";
+	char letter[2] = "";
 	static struct record rec;
 	size_t before, i, at;
 	int64_t begin, took, quickest;
 	int fd;
 
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", t.w->port);
 	for (i = 0; i < 10; i++) {
 		const char *query = queries[i / 2];
 
 		before = strlen("Content-Type: text/plain\r\n\r\n") +
 			(size_t)atoi(strchr(query, '=') + 1);
-		fd = stream_begin(&t, i % 2 ? tcp : "www.sock", 0, query, 0);
+		fd = stream_begin(&t, i % 2 ? t.w->tcp : "www.sock", 0, query,
+			0);
 		client_record(fd, STDIN, 1, NULL, 0, 0);
 		for (at = 0; at < before; at += rec.len)
 			client_read_record(fd, &rec);

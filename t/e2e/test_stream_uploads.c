@@ -30,13 +30,9 @@ expect_echo(struct target *t, bool tcp, size_t len,
 	const struct client_pace *pace)
 {
 	uint8_t *body = stream_pattern(len);
-	char address[32] = "www.sock";
+	int fd = stream_begin(t, tcp ? t->w->tcp : "www.sock", 0, "echo", len);
 	struct answer a;
-	int fd;
 
-	if (tcp)
-		snprintf(address, sizeof(address), "127.0.0.1:%d", t->w->port);
-	fd = stream_begin(t, address, 0, "echo", len);
 	a = client_converse(fd, body, len, pace);
 	stream_expect(&a, len);
 	answer_free(&a);
@@ -333,12 +329,10 @@ Test(stream_uploads, a_client_leaves_inside_a_record, .timeout = 60)
 	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
 	struct target t = stream_start("");
 	uint8_t *body = stream_pattern(65535);
-	char tcp[32];
 	int fd, i;
 
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", t.w->port);
 	for (i = 0; i < 20; i++) {
-		fd = stream_begin(&t, i % 2 ? tcp : "www.sock", 0,
+		fd = stream_begin(&t, i % 2 ? t.w->tcp : "www.sock", 0,
 			i / 2 % 2 ? "count" : "deaf", 5 * STREAM_MIB);
 		client_record(fd, STDIN, 1, body, 65535, 0);
 		client_send(fd, head, 8);
@@ -361,12 +355,10 @@ Test(stream_uploads, urgent_bytes_do_no_harm, .timeout = 60)
 	struct target t = stream_start("cgi.client_timeout = 500ms\n");
 	uint8_t *body = stream_pattern(65535);
 	int64_t cpu;
-	char tcp[32];
 	int fd, i;
 
-	snprintf(tcp, sizeof(tcp), "127.0.0.1:%d", t.w->port);
 	for (i = 0; i < 2; i++) {
-		fd = stream_begin(&t, i ? tcp : "www.sock", 0, "count",
+		fd = stream_begin(&t, i ? t.w->tcp : "www.sock", 0, "count",
 			5 * STREAM_MIB);
 		client_send(fd, head, 8);
 		client_send(fd, body, 20000);

@@ -442,6 +442,36 @@ client_script(const struct world *w, const char *address, const char *script,
 	return client_call(w, address, params, NULL, 0);
 }
 
+const char client_crowd_script[] = "#!/bin/sh\n"
+	"mkdir @DIR@/run.$$\n"
+	"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+	"set -- @DIR@/run.*; echo \"running: $#\"\n"
+	"sleep 0.03\n"
+	"rmdir @DIR@/run.$$\n";
+
+long
+client_crowd(const struct world *w, const char *address)
+{
+	const char *none[] = {NULL};
+	int fds[24], i;
+	long most = 0;
+
+	for (i = 0; i < 24; i++) {
+		fds[i] = client_connect(w, address);
+		client_begin(fds[i], 1, 0, none);
+		client_record(fds[i], STDIN, 1, NULL, 0, 0);
+	}
+	for (i = 0; i < 24; i++) {
+		struct answer a = client_read(fds[i]);
+		long n = answer_number(&a, "running");
+
+		most = n > most ? n : most;
+		answer_free(&a);
+		close(fds[i]);
+	}
+	return most;
+}
+
 void
 answer_expect(const struct answer *a, const char *text)
 {

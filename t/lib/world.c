@@ -227,6 +227,7 @@ world_open(void)
 		cr_assert_eq(chown(w->dir, (uid_t)atoi(pool_user()), -1U), 0);
 	snprintf(w->log, sizeof(w->log), "%s/log", w->dir);
 	w->port = find_port();
+	snprintf(w->tcp, sizeof(w->tcp), "127.0.0.1:%d", w->port);
 	start_guard(w);
 	return w;
 }

@@ -17,6 +17,7 @@ struct world {
 	char log[300];		/* the daemon's stderr */
 	pid_t pid;		/* the daemon, 0 when not running */
 	int port;		/* of 127.0.0.1, free when the world was made */
+	char tcp[32];		/* the address it makes */
 	size_t fds;		/* the daemon's descriptors when it was ready,
 				 * 0 = not to be compared at the stop */
 	pid_t guard;		/* ends what a failed test leaves */
@@ -196,6 +197,10 @@ struct answer client_call(const struct world *w, const char *address,
 /* The same with SCRIPT_FILENAME and QUERY_STRING. */
 struct answer client_script(const struct world *w, const char *address,
 	const char *script, const char *query);
+/* A script that tells how many of it run, and the most that one of 24 clients
+ * is told who come at once. */
+extern const char client_crowd_script[];
+long client_crowd(const struct world *w, const char *address);
 /* Asserts that out holds text. */
 void answer_expect(const struct answer *a, const char *text);
 /* The number behind "label: " in out. */
