@@ -206,6 +206,8 @@ Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
 		cr_expect(second > 2 || i <= most[second],
 			"%zu in second %zu", i, second);
 	}
+	/* A worker is gone before that is told. */
+	world_expect_lines(w, " left: idle", 3);
 	lefts = read_events(w, " left: idle", left, ENOUGH);
 	cr_assert_eq(lefts, 3);
 	for (i = 0; i < lefts; i++) {

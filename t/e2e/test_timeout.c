@@ -117,28 +117,6 @@ start(const struct kind *k, unsigned workers, const char *keys)
 	return w;
 }
 
-struct line {
-	struct world *w;
-	const char *text;
-	size_t times;
-};
-
-static bool
-has_lines(void *arg)
-{
-	const struct line *l = arg;
-
-	return world_log_count(l->w, l->text) == l->times;
-}
-
-static void
-expect_lines(struct world *w, const char *text, size_t times)
-{
-	struct line l = {w, text, times};
-
-	world_until(has_lines, &l, text);
-}
-
 /* In what `fcgipmctl status` says. */
 static void
 expect_status(struct world *w, const char *fmt, size_t n)
@@ -165,7 +143,7 @@ be_known(const struct kind *k, struct world *w, int fd)
 	begin(k, fd, KEEP, NULL);
 	snprintf(line, sizeof(line), ": worker %ld reads from its clients by "
 		"read(2)\n", read_pid(fd));
-	expect_lines(w, line, 1);
+	world_expect_lines(w, line, 1);
 }
 
 /* One connection is kept all the time, for longer than any request may take:
@@ -199,8 +177,8 @@ end_all(const struct kind *k)
 		else
 			snprintf(line, sizeof(line), ": GET /%s has taken ",
 				k->ways[i]);
-		expect_lines(w, line, k->kernel ? i + 1 : 1);
-		expect_lines(w, " left: timeout", i + 1);
+		world_expect_lines(w, line, k->kernel ? i + 1 : 1);
+		world_expect_lines(w, " left: timeout", i + 1);
 	}
 	if (kept >= 0) {
 		begin(k, kept, KEEP, NULL);
@@ -219,7 +197,7 @@ static void
 end_world(struct world **w)
 {
 	world_signal(*w, SIGTERM);
-	expect_lines(*w, ": stopping\n", 1);
+	world_expect_lines(*w, ": stopping\n", 1);
 	world_signal(*w, SIGTERM);
 	cr_expect_eq(world_wait(*w), 0);
 	world_close(w);
@@ -302,7 +280,7 @@ Test(timeout, one_of_a_family, .timeout = 60)
 		begin(&k, s.fd, 0, "sleep");
 		world_until(is_cut, &s, "sleep");
 		close(s.fd);
-		expect_lines(w, ": the child is killed", 1);
+		world_expect_lines(w, ": the child is killed", 1);
 		(void)ask(&k, w);
 		cr_assert_eq(world_children(w->pid, after, 4), 1);
 		cr_expect_eq(before[0], after[0], "the parent stayed");
@@ -329,8 +307,8 @@ Test(timeout, below_a_shell, .timeout = 60)
 	begin(&k, s.fd, 0, "sleep");
 	world_until(is_cut, &s, "sleep");
 	close(s.fd);
-	expect_lines(w, ": the worker is killed", 1);
-	expect_lines(w, " left: timeout", 1);
+	world_expect_lines(w, ": the worker is killed", 1);
+	world_expect_lines(w, " left: timeout", 1);
 	(void)ask(&k, w);
 	cr_expect(!world_log_has(w, "died"));
 	world_close_changed(&w);
@@ -349,7 +327,7 @@ Test(timeout, a_client_that_stalls, .timeout = 60)
 	client_begin(s.fd, 1, 0, params);
 	world_until(is_cut, &s, "a body that never comes");
 	close(s.fd);
-	expect_lines(w, ": POST /stalls has taken ", 1);
+	world_expect_lines(w, ": POST /stalls has taken ", 1);
 	world_close_changed(&w);
 }
 
@@ -436,7 +414,7 @@ Test(timeout, a_liar_ends_nobody, .timeout = 60)
 		begin(&k, s.fd, 0, "sleep");
 		world_until(is_cut, &s, "sleep");
 		close(s.fd);
-		expect_lines(w, ": the worker is killed", i + 1);
+		world_expect_lines(w, ": the worker is killed", i + 1);
 		cr_expect(world_alive((pid_t)victims[i]), "%zu", i);
 	}
 	cr_expect_eq(world_log_count(w, "has taken "), 2, "both of www");
@@ -531,9 +509,9 @@ log_slow(const struct kind *k, const char *request)
 	/* As logrotate(8) does. */
 	cr_assert_eq(rename(path, old), 0);
 	world_signal(w, SIGUSR1);
-	expect_lines(w, "log opened again", 1);
+	world_expect_lines(w, "log opened again", 1);
 	second = be_slow(k, w, path, 1);
-	expect_lines(w, "(request_slowlog_timeout)", 2);
+	world_expect_lines(w, "(request_slowlog_timeout)", 2);
 	cr_expect_null(strstr(strstr(read_text(old), "request: ") + 1,
 		"request: "), "each is told once");
 	expect_status(w, "www: %zu requests took longer", 2);

@@ -349,6 +349,28 @@ world_expect_log(struct world *w, const char *text)
 	}
 }
 
+struct lines {
+	struct world *w;
+	const char *text;
+	size_t times;
+};
+
+static bool
+has_lines(void *arg)
+{
+	const struct lines *l = arg;
+
+	return world_log_count(l->w, l->text) == l->times;
+}
+
+void
+world_expect_lines(struct world *w, const char *text, size_t times)
+{
+	struct lines l = {w, text, times};
+
+	world_until(has_lines, &l, text);
+}
+
 static pid_t
 spawn(struct world *w, char *const *argv, const char *out)
 {

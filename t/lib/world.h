@@ -88,6 +88,8 @@ struct world *world_start_script(const char *script, const char *keys);
 int world_refused(struct world *w, const char *ini);
 /* Waits for a line in the log; fails the test after 10 s. */
 void world_expect_log(struct world *w, const char *text);
+/* Waits until it stands there so often. */
+void world_expect_lines(struct world *w, const char *text, size_t times);
 bool world_log_has(struct world *w, const char *text);
 /* How often text stands in the log. */
 size_t world_log_count(struct world *w, const char *text);
