@@ -256,7 +256,7 @@ run(struct backtrace *b, int outfd)
 	b->privs.groups = &group;
 	b->privs.ngroups = 1;
 	if (nullfd >= 0)
-		pid = spawn_fork(&spec, &b->pidfd, &b->errfd);
+		pid = spawn_start(&spec, &b->pidfd, &b->errfd);
 	saved = errno;
 	b->privs.groups = NULL;
 	fd_close(&nullfd);

@@ -33,19 +33,17 @@
  * next. */
 #define BOARD_FD 3
 
+/* In a worker's environment, with the number of its slot. */
+#define SLOT_VAR "FCGIPM_WORKER="
+
 struct launch {
 	struct spawn_spec spec;
 	struct privs privs;
 	struct vec argv, envp;
-	char *slot;		/* in envp, where the slot's digits go */
+	char slot[sizeof(SLOT_VAR) + 10];	/* that of the last spawn */
 	char *path, *cwd;
 	int *fds;
 };
-
-/* The slot's number stands in the environment; its digits are replaced for
- * each spawn. */
-#define SLOT_VAR "FCGIPM_WORKER="
-#define SLOT_ROOM "0000000000"
 
 static void
 add_limit(struct privs *p, int resource, const struct conf_limit *limit)
@@ -145,8 +143,6 @@ build_env(struct launch *l, const struct conf_pool *conf, bool board)
 	char **var;
 	size_t i;
 
-	/* The slot comes first, so that launch_spec() finds it. */
-	vec_add(env, SLOT_VAR SLOT_ROOM);
 	vec_addf(env, "FCGIPM_POOL=%s", conf->name);
 	vec_addf(env, "FCGIPM_THREADS=%u", conf->threads);
 	if (board)
@@ -325,7 +321,8 @@ finish(struct launch *l, char *ret_why, size_t why_size)
 		launch_free(&l);
 		return NULL;
 	}
-	l->slot = l->spec.envp[0] + strlen(SLOT_VAR);
+	l->spec.own_env = l->slot;
+	l->spec.lasting = true;
 	return l;
 }
 
@@ -359,7 +356,6 @@ launch_new_refuser(const struct conf_pool *conf,
 
 	if (!l)
 		return NULL;
-	vec_add(&l->envp, SLOT_VAR SLOT_ROOM);
 	build_refuser(l, conf);
 	restore_nofile(&l->privs, nofile);
 	build_fds(l, socket, 1, NULL);
@@ -392,6 +388,6 @@ launch_ids(const struct launch *l, uid_t *ret_uid, gid_t *ret_gid)
 const struct spawn_spec *
 launch_spec(struct launch *l, unsigned slot)
 {
-	snprintf(l->slot, sizeof(SLOT_ROOM), "%u", slot);
+	snprintf(l->slot, sizeof(l->slot), SLOT_VAR "%u", slot);
 	return &l->spec;
 }

@@ -199,7 +199,7 @@ worker_start(struct worker *w, const struct spawn_spec *spec)
 		fds[i] = i == 1 || i == 2 ? childfd : spec->fds[i];
 	own.fds = fds;
 	w->error.step[0] = '\0';
-	w->pid = spawn_fork(&own, &w->pidfd, &errfd);
+	w->pid = spawn_start(&own, &w->pidfd, &errfd);
 	saved = errno;
 	fd_close(&childfd);
 	if (w->pid < 0) {

@@ -176,34 +176,54 @@ privs_fini(struct privs *p)
 	p->ngroups = 0;
 }
 
+/* Between fork and exec on a stack no sanitizer knows, see sys/spawn. */
+#define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
+
+/* Where the first calls of these names had ids of 16 bits. */
+#ifdef SYS_setresuid32
+#define SYS_ids_setgroups SYS_setgroups32
+#define SYS_ids_setresgid SYS_setresgid32
+#define SYS_ids_setresuid SYS_setresuid32
+#else
+#define SYS_ids_setgroups SYS_setgroups
+#define SYS_ids_setresgid SYS_setresgid
+#define SYS_ids_setresuid SYS_setresuid
+#endif
+
 /* The ids are set, and there is no way back. */
-static const char *
-apply_ids(const struct privs *p)
+CHILD_CODE static const char *
+apply_ids(const struct privs *p, long *ret)
 {
-	if (setgroups((size_t)p->ngroups, p->groups) < 0)
+	*ret = RAW(ids_setgroups, p->ngroups, p->groups);
+	if (*ret < 0)
 		return "setgroups";
-	if (setresgid(p->gid, p->gid, p->gid) < 0)
+	*ret = RAW(ids_setresgid, p->gid, p->gid, p->gid);
+	if (*ret < 0)
 		return "setresgid";
-	if (setresuid(p->uid, p->uid, p->uid) < 0)
+	*ret = RAW(ids_setresuid, p->uid, p->uid, p->uid);
+	if (*ret < 0)
 		return "setresuid";
-	if (p->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0)) {
-		errno = EPERM;
+	if (p->uid != 0 && (RAW(ids_setresuid, 0, 0, 0) == 0 ||
+			RAW(ids_setresuid, -1, 0, -1) == 0)) {
+		*ret = -EPERM;
 		return "give up root";
 	}
 	return NULL;
 }
 
 /* Root folder and ids, in this order; only root gets here. */
-static const char *
-apply_identity(const struct privs *p)
+CHILD_CODE static const char *
+apply_identity(const struct privs *p, long *ret)
 {
-	if (p->chroot && (chroot(p->chroot) < 0 || chdir("/") < 0))
-		return "chroot";
-	return p->set_ids ? apply_ids(p) : NULL;
+	if (p->chroot) {
+		*ret = RAW(chroot, p->chroot);
+		if (*ret == 0)
+			*ret = RAW(chdir, "/");
+		if (*ret < 0)
+			return "chroot";
+	}
+	return p->set_ids ? apply_ids(p, ret) : NULL;
 }
-
-/* Between fork and exec on a stack no sanitizer knows, see sys/spawn. */
-#define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
 
 CHILD_CODE static const char *
 failed(const char *step, long ret, int *ret_err)
@@ -231,9 +251,9 @@ privs_apply(const struct privs *p, int *ret_err)
 	if (ret < 0)
 		return failed("setrlimit", ret, ret_err);
 	if (p->chroot || p->set_ids) {
-		step = apply_identity(p);
+		step = apply_identity(p, &ret);
 		if (step)
-			return failed(step, -errno, ret_err);
+			return failed(step, ret, ret_err);
 	}
 	if (p->set_umask)
 		RAW(umask, p->umask);

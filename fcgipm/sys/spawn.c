@@ -1,8 +1,8 @@
 /*
  * spawn.c - the only fork and exec; see spawn.h
  *
- * Called by pool/worker (spawn_fork) and gateway/script (spawn_share).  What
- * runs between fork and exec is child_run() and async-signal-safe throughout.
+ * Called by pool/worker (spawn_start) and gateway/script (spawn_share).  What
+ * runs before the exec is child_run(): system calls, nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -150,56 +150,140 @@ block_signals(sigset_t *ret_old)
 	sigprocmask(SIG_SETMASK, &all, ret_old);
 }
 
-static int
-open_pidfd(pid_t pid)
-{
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
-pid_t
-spawn_fork(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
-{
-	struct spawn_error error = {0};
-	struct child c = {.spec = spec, .error = &error, .errfd = -1};
-	int readfd = -1, pidfd = -1, saved;
-	sigset_t old;
-	pid_t pid;
-
-	if (fd_pipe(O_NONBLOCK, 0, &readfd, &c.errfd) < 0)
-		return -1;
-	block_signals(&old);
-	pid = fork();
-	if (pid == 0)
-		child_run(&c);
-	saved = errno;
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	errno = saved;
-	fd_close(&c.errfd);
-	if (pid < 0)
-		goto fail;
-	/* Not reaped yet, so the number is still the child's. */
-	pidfd = open_pidfd(pid);
-	if (pidfd < 0) {
-		saved = errno;
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		errno = saved;
-		goto fail;
-	}
-	*ret_pidfd = pidfd;
-	*ret_errfd = readfd;
-	return pid;
-fail:
-	fd_close(&readfd);
-	return -1;
-}
-
 bool
 spawn_is_shared(const struct spawn_shared *c)
 {
 	/* CLONE_CHILD_CLEARTID: zero once the child has left our memory. */
 	return __atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) != 0;
 }
+
+/* -- the supervisor's ------------------------------------------------------ */
+
+/* More than this many are seldom before their exec at once. */
+#define PLACES 16
+
+/* What a child of spawn_start() needs until it executes. */
+struct place {
+	struct spawn_shared shared;
+	int fds[FD_ABOVE];
+	char own_env[32];
+	char **envp;		/* own_env, then what was asked for */
+	size_t room;		/* of envp */
+	int errfd;
+};
+
+/*
+ * Once a child of ours has changed its ids, nobody but root sees our memory,
+ * which is its memory; see "Core dumps" of proc_sys_fs(5).
+ */
+static bool
+ids_protect_memory(void)
+{
+	static int zero = -1;
+	char digit = '1';
+	int fd;
+
+	if (zero < 0) {
+		fd = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
+		zero = fd >= 0 && read(fd, &digit, 1) == 1 && digit == '0';
+		fd_close(&fd);
+	}
+	return zero > 0;
+}
+
+/* The last place is for those who copy it. */
+static struct place *
+find_place(const struct spawn_spec *spec, bool *ret_share)
+{
+	static struct place places[PLACES + 1];
+	struct place *p = places;
+	bool may = RAW_KEEPS_ERRNO && spec->lasting &&
+		(!spec->privs || !spec->privs->set_ids || ids_protect_memory());
+
+	while (p < places + PLACES && (!may || spawn_is_shared(&p->shared)))
+		p++;
+	*ret_share = p < places + PLACES;
+	return p;
+}
+
+/* Copies what is the caller's only during the call; -1 with errno. */
+static int
+fill_place(struct place *p, const struct spawn_spec *spec)
+{
+	struct spawn_spec *own = &p->shared.spec;
+	size_t n = 0, own_n = spec->own_env != NULL;
+	char **envp;
+
+	while (spec->envp[n])
+		n++;
+	if (own_n + n + 1 > p->room) {
+		envp = reallocarray(p->envp, own_n + n + 1, sizeof(*envp));
+		if (!envp)
+			return -1;
+		p->envp = envp;
+		p->room = own_n + n + 1;
+	}
+	if (spec->nfds > FD_ABOVE || (spec->own_env &&
+			strlen(spec->own_env) >= sizeof(p->own_env))) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (spec->own_env)
+		p->envp[0] = strcpy(p->own_env, spec->own_env);
+	memcpy(p->envp + own_n, spec->envp, (n + 1) * sizeof(*p->envp));
+	memcpy(p->fds, spec->fds, (size_t)spec->nfds * sizeof(int));
+	*own = *spec;
+	own->envp = p->envp;
+	own->fds = p->fds;
+	return 0;
+}
+
+CHILD_CODE static int
+place_run(void *arg)
+{
+	struct place *p = arg;
+	struct child child = {.spec = &p->shared.spec,
+		.error = &p->shared.error, .errfd = p->errfd};
+
+	return child_run(&child);
+}
+
+pid_t
+spawn_start(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
+{
+	int flags = CLONE_PIDFD | SIGCHLD, readfd = -1, pidfd = -1, saved;
+	bool share;
+	struct place *p = find_place(spec, &share);
+	struct spawn_shared *c = &p->shared;
+	sigset_t old;
+	pid_t pid;
+
+	if (fill_place(p, spec) < 0 ||
+		fd_pipe(O_NONBLOCK, 0, &readfd, &p->errfd) < 0)
+		return -1;
+	if (share) {
+		flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
+		c->tid = -1;
+	}
+	block_signals(&old);
+	pid = clone(place_run, c->stack + sizeof(c->stack), flags, p, &pidfd,
+		NULL, &c->tid);
+	saved = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	/* A child has its own copy of the number. */
+	close(p->errfd);
+	if (pid < 0) {
+		c->tid = 0;
+		fd_close(&readfd);
+		errno = saved;
+		return -1;
+	}
+	*ret_pidfd = pidfd;
+	*ret_errfd = readfd;
+	return pid;
+}
+
+/* -- the gateway's --------------------------------------------------------- */
 
 CHILD_CODE static int
 shared_run(void *arg)

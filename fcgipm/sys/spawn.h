@@ -1,11 +1,18 @@
 /*
  * spawn.h - the only fork and exec
  *
- * Two ways, one description.  The supervisor forks: its child must not share
- * memory, since whoever owns the pool's uid may reach into it before the
- * exec.  The gateway, which already is that user, shares its memory with
- * the child (clone(2) with CLONE_VM), whose cost does not grow with its heap,
- * and does not wait for the exec as vfork(2) would.
+ * A child runs in its parent's memory until it executes (clone(2) with
+ * CLONE_VM), which costs less than half of a fork(2) and does not grow with the
+ * parent's heap; the parent goes on at once, as it would not with vfork(2).
+ * Two ways, one description: spawn_start() for the supervisor, whose child
+ * may become another user, and spawn_share() for the gateway.
+ *
+ * Whoever owns the user id that a child takes may signal it before it
+ * executes, but not reach into the memory: the kernel lets nobody but root see
+ * that of a process that changed its ids (PR_SET_DUMPABLE of prctl(2)), unless
+ * fs.suid_dumpable says otherwise, and then such a child shares nothing.  One
+ * that is stopped keeps its place, and the others share nothing once there is
+ * none left.
  */
 #ifndef FCGIPM_SYS_SPAWN_H
 #define FCGIPM_SYS_SPAWN_H
@@ -36,17 +43,24 @@ struct spawn_spec {
 	int cwdfd;		/* >= 0: fchdir() here instead of cwd */
 	bool new_session;	/* setsid(); else own process group */
 	const struct privs *privs;	/* NULL = as we are */
+	/* spawn_start() only */
+	const char *own_env;	/* a variable in front of envp; NULL = none */
+	bool lasting;		/* argv, envp, privs and the strings stay as they
+				 * are until the child executes or is dead */
 };
 
 /*
- * spawn_fork - start a child that shares nothing
+ * spawn_start - start a child, and hear what becomes of it
+ *
+ * For a process without signal handlers.  spec, its fds and own_env may go at
+ * once; the rest of it too, unless it is lasting.
  *
  * ret_errfd	non-blocking; readable with one struct spawn_error when a step
  *		failed, at end of file once exec succeeded; the caller's to
  *		close, as is the pidfd
  * returns	pid; -1 with errno, nothing left behind
  */
-pid_t spawn_fork(const struct spawn_spec *spec, int *ret_pidfd,
+pid_t spawn_start(const struct spawn_spec *spec, int *ret_pidfd,
 	int *ret_errfd);
 
 /* A child that is not past exec: it runs in our memory. */
