@@ -75,8 +75,8 @@ habit_of(struct pool *p, int64_t now)
 	for (i = 0; i < p->nmembers && all != HABIT_ACCEPTS; i++) {
 		struct pool_member *m = &p->members[i];
 
-		/* Before its exec it is still our own code. */
-		if (!worker_alive(&m->worker) || m->worker.exec.fd >= 0)
+		if (!worker_alive(&m->worker) ||
+			!worker_has_executed(&m->worker))
 			continue;
 		one = habit_of_one(p, m, now);
 		all = MAX(all, one);

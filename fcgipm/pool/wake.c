@@ -53,34 +53,47 @@ listen_again(struct wake *w)
 }
 
 static void
-be_deaf(struct wake *w)
+begin_pause(struct wake *w)
 {
 	int64_t now = loop_now(w->loop);
 
-	watch(w, &w->hear, -1, false);
-	watch(w, &w->knock, -1, false);
 	if (now - w->since_ms > LAST_PAUSE_MS)
 		w->pause_ms = FIRST_PAUSE_MS;
 	loop_timer_set(w->loop, &w->timer, now + w->pause_ms);
+}
+
+static void
+be_deaf(struct wake *w)
+{
+	watch(w, &w->hear, -1, false);
+	watch(w, &w->knock, -1, false);
 }
 
 /* What is over in a moment needs no worker more. */
 static void
 on_hear(struct loop_io *io, uint32_t events)
 {
+	struct wake *w = container_of(io, struct wake, hear);
 	(void)events;
-	be_deaf(container_of(io, struct wake, hear));
+
+	begin_pause(w);
+	be_deaf(w);
 }
 
-/* Somebody knocks, and nobody is there to open. */
+/* Somebody knocks, and nobody is there to open: that comes first. */
 static void
 on_knock(struct loop_io *io, uint32_t events)
 {
 	struct wake *w = container_of(io, struct wake, knock);
+	bool came;
 	(void)events;
 
-	be_deaf(w);
-	if (!w->on_wake(w))
+	begin_pause(w);
+	came = w->on_wake(w);
+	/* Unless it has stopped and begun anew, with another listener. */
+	if (w->timer.place)
+		be_deaf(w);
+	if (!came)
 		return;
 	/* Whoever comes next is not to wait for calls that came to nothing. */
 	w->pause_ms = FIRST_PAUSE_MS;

@@ -42,13 +42,23 @@ set_state(struct worker *w, enum worker_state to)
 		loop_timer_stop(w->loop, &w->look_timer);
 }
 
-static void
-close_exec(struct worker *w)
+/* The error pipe has a struct spawn_error, or the end when exec succeeded.  It
+ * is read when that matters: nobody has to be woken for it. */
+bool
+worker_has_executed(struct worker *w)
 {
-	int fd = w->exec.fd;
+	ssize_t n;
 
-	loop_del(w->loop, &w->exec);
-	fd_close(&fd);
+	if (w->execfd < 0)
+		return true;
+	n = read(w->execfd, &w->error, sizeof(w->error));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n != (ssize_t)sizeof(w->error))
+		w->error.step[0] = '\0';
+	w->error.step[sizeof(w->error.step) - 1] = '\0';
+	fd_close(&w->execfd);
+	return true;
 }
 
 static void
@@ -57,8 +67,7 @@ worker_look(struct worker *w)
 	int64_t now = loop_now(w->loop);
 	enum procfs_look seen = PROCFS_ELSEWHERE;
 
-	/* Before the exec it is still our own code, in whatever call. */
-	if (w->exec.fd < 0)
+	if (worker_has_executed(w))
 		seen = procfs_look(w->pid);
 	if (seen == PROCFS_ACCEPTING ||
 		(w->polls && seen == PROCFS_POLLING) ||
@@ -77,22 +86,6 @@ static void
 worker_on_look(struct loop_timer *t)
 {
 	worker_look(container_of(t, struct worker, look_timer));
-}
-
-/* The error pipe: a struct spawn_error, or the end when exec succeeded. */
-static void
-worker_on_exec(struct loop_io *io, uint32_t events)
-{
-	struct worker *w = container_of(io, struct worker, exec);
-	ssize_t n = read(io->fd, &w->error, sizeof(w->error));
-	(void)events;
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n != (ssize_t)sizeof(w->error))
-		w->error.step[0] = '\0';
-	w->error.step[sizeof(w->error.step) - 1] = '\0';
-	close_exec(w);
 }
 
 static void
@@ -118,11 +111,9 @@ worker_on_exit(struct loop_child *child, int code, int status)
 	bool failed;
 	char story[160];
 
-	if (w->exec.fd >= 0)
-		worker_on_exec(&w->exec, LOOP_READ);
-	/* Still there: a descendant keeps it open, which exec would not. */
-	if (w->exec.fd >= 0)
-		close_exec(w);
+	/* Not so: a descendant keeps it open, which exec would not. */
+	if (!worker_has_executed(w))
+		fd_close(&w->execfd);
 	w->by_signal = code != CLD_EXITED;
 	failed = w->error.step[0] || code != CLD_EXITED || status != 0;
 	tell_story(w, code, status, story, sizeof(story));
@@ -146,26 +137,24 @@ worker_init(struct worker *w, struct loop *loop, const char *pool,
 		.polls = polls,
 		.pidfd = -1,
 		.child = {.io = {.fd = -1}, .on_exit = worker_on_exit},
-		.exec = {.on_event = worker_on_exec, .fd = -1},
+		.execfd = -1,
 		.look_timer = {.on_timer = worker_on_look},
 		.log = {.io = {.fd = -1}},
 	};
 }
 
-/* Sees to a new child's descriptors; -1 with errno, none being left. */
+/* Sees to a new child's log and end; -1 with errno, no descriptor being left. */
 static int
-watch_child(struct worker *w, int logfd, int errfd)
+watch_child(struct worker *w, int logfd)
 {
 	int saved;
 
 	if (childlog_open(&w->log, w->loop, logfd, w->pool, w->pid) == 0 &&
-		loop_child_add(w->loop, &w->child, w->pidfd) == 0 &&
-		loop_add(w->loop, &w->exec, errfd, LOOP_READ) == 0)
+		loop_child_add(w->loop, &w->child, w->pidfd) == 0)
 		return 0;
 	saved = errno;
 	childlog_close(&w->log);
-	loop_child_del(w->loop, &w->child);
-	fd_close(&errfd);
+	fd_close(&w->execfd);
 	errno = saved;
 	return -1;
 }
@@ -189,7 +178,7 @@ int
 worker_start(struct worker *w, const struct spawn_spec *spec)
 {
 	struct spawn_spec own = *spec;
-	int logfd = -1, childfd = -1, errfd = -1, fds[16], saved, i;
+	int logfd = -1, childfd = -1, fds[16], saved, i;
 
 	if (spec->nfds > (int)ARRAY_SIZE(fds))
 		BUG("more descriptors than a worker gets");
@@ -199,7 +188,7 @@ worker_start(struct worker *w, const struct spawn_spec *spec)
 		fds[i] = i == 1 || i == 2 ? childfd : spec->fds[i];
 	own.fds = fds;
 	w->error.step[0] = '\0';
-	w->pid = spawn_start(&own, &w->pidfd, &errfd);
+	w->pid = spawn_start(&own, &w->pidfd, &w->execfd);
 	saved = errno;
 	fd_close(&childfd);
 	if (w->pid < 0) {
@@ -208,7 +197,7 @@ worker_start(struct worker *w, const struct spawn_spec *spec)
 		errno = saved;
 		return -1;
 	}
-	if (watch_child(w, logfd, errfd) < 0) {
+	if (watch_child(w, logfd) < 0) {
 		undo_start(w);
 		return -1;
 	}

@@ -55,7 +55,7 @@ struct worker {
 	bool by_signal;		/* that was its end */
 	bool polls;		/* ready once it sleeps in epoll_wait */
 	struct loop_child child;
-	struct loop_io exec;	/* error pipe, until exec succeeded */
+	int execfd;		/* error pipe, until exec is known of */
 	struct spawn_error error;	/* step[0] set when exec failed */
 	struct loop_timer look_timer;	/* next look while STARTING */
 	int64_t look_ms;	/* pause between looks, doubling */
@@ -73,6 +73,9 @@ void worker_init(struct worker *w, struct loop *loop, const char *pool,
  * returns	0; -1 with errno when not even a process could be made
  */
 int worker_start(struct worker *w, const struct spawn_spec *spec);
+
+/* Does it run its own program?  Until then it is our code, in whatever call. */
+bool worker_has_executed(struct worker *w);
 
 /* Tells a worker to leave; state becomes RETIRING. */
 void worker_retire(struct worker *w, int signo);

@@ -259,7 +259,7 @@ spawn_start(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
 	pid_t pid;
 
 	if (fill_place(p, spec) < 0 ||
-		fd_pipe(O_NONBLOCK, 0, &readfd, &p->errfd) < 0)
+		fd_pipe(O_NONBLOCK, O_NONBLOCK, &readfd, &p->errfd) < 0)
 		return -1;
 	if (share) {
 		flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
