@@ -21,6 +21,7 @@
 #include "master/super.h"
 #include "pool/patrol.h"
 #include "pool/pool.h"
+#include "sys/spawn.h"
 
 /* With -D a pool may fail this often before its first success. */
 #define BAD_STARTS_TOLD 3
@@ -221,7 +222,8 @@ open_pools(const struct super_opts *opts)
 	return 0;
 }
 
-/* The loop, and what it is woken by; 0, or -1 as the log tells. */
+/* The loop, what it is woken by, and what serves all pools; 0, or -1 as the log
+ * tells. */
 static int
 open_loop(void)
 {
@@ -240,6 +242,8 @@ open_loop(void)
 	if (sockdiag_open(&super.diag) < 0)
 		log_debug("sock_diag: %m; some workers will not be known to "
 			"be idle");
+	if (spawn_reserve() < 0)
+		log_debug("no descriptors: %m; workers start more slowly");
 	return 0;
 }
 

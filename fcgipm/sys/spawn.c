@@ -2,10 +2,12 @@
  * spawn.c - the only fork and exec; see spawn.h
  *
  * Called by pool/worker (spawn_start) and gateway/script (spawn_share).  What
- * runs before the exec is child_run(): system calls, nothing else.
+ * runs before the exec is child_run().
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,128 +18,9 @@
 
 #include "base/fd.h"
 #include "base/util.h"
+#include "sys/child.h"
 #include "sys/raw.h"
 #include "sys/spawn.h"
-
-/* Runs beside its parent, on a stack no sanitizer knows. */
-#define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
-
-/* Beneath this number a descriptor may be some child's own. */
-#define FD_ABOVE 16
-
-/* What the child needs beside the spec. */
-struct child {
-	const struct spawn_spec *spec;
-	struct spawn_error *error;	/* in our memory, or its own copy */
-	int errfd;			/* fork: written to; else -1 */
-};
-
-CHILD_CODE static void
-fail(struct child *c, const char *step, long err)
-{
-	struct spawn_error *e = c->error;
-	size_t i;
-
-	e->err = (int)err;
-	for (i = 0; step[i] && i + 1 < sizeof(e->step); i++)
-		e->step[i] = step[i];
-	e->step[i] = '\0';
-	if (c->errfd >= 0)
-		RAW(write, c->errfd, e, sizeof(*e));
-	for (;;)
-		RAW(exit_group, 127);
-}
-
-/* fd, or a copy of it above the first n; -errno. */
-CHILD_CODE static int
-above(int fd, int n)
-{
-	return fd < 0 || fd >= n ? fd :
-				   (int)RAW(fcntl, fd, F_DUPFD_CLOEXEC, n);
-}
-
-/* fds[i] to i.  Sources that lie on a target move out of the way first. */
-CHILD_CODE static const char *
-place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
-	long *err)
-{
-	int *others[] = {errfd, execfd, cwdfd};
-	int src[FD_ABOVE], i;
-
-	*err = EINVAL;
-	if (spec->nfds > FD_ABOVE)
-		return "fds";
-	for (i = 0; i < spec->nfds; i++) {
-		src[i] = spec->fds[i];
-		if (src[i] != i)
-			src[i] = above(src[i], spec->nfds);
-		if (src[i] < 0) {
-			*err = -src[i];
-			return "dup";
-		}
-	}
-	for (i = 0; i < (int)ARRAY_SIZE(others); i++) {
-		if (*others[i] < 0)
-			continue;
-		*others[i] = above(*others[i], spec->nfds);
-		if (*others[i] < 0) {
-			*err = -*others[i];
-			return "dup";
-		}
-	}
-	for (i = 0; i < spec->nfds; i++) {
-		/* dup3 onto itself is an error */
-		long ret = src[i] == i ? RAW(fcntl, i, F_SETFD, 0) :
-					 RAW(dup3, src[i], i, 0);
-
-		if (ret < 0) {
-			*err = -ret;
-			return "dup";
-		}
-	}
-	return NULL;
-}
-
-/* All that a child does on its way to exec; no errno, see sys/raw.h. */
-CHILD_CODE static int
-child_run(void *arg)
-{
-	struct child *c = arg;
-	const struct spawn_spec *spec = c->spec;
-	int execfd = spec->execfd, cwdfd = spec->cwdfd, step_err = 0;
-	const char *step;
-	uint64_t none = 0;
-	long err;
-
-	err = spec->new_session ? RAW(setsid) : RAW(setpgid, 0, 0);
-	if (err < 0)
-		fail(c, "setsid", -err);
-	step = place_fds(spec, &c->errfd, &execfd, &cwdfd, &err);
-	if (step)
-		fail(c, step, err);
-	step = spec->privs ? privs_apply(spec->privs, &step_err) : NULL;
-	if (step)
-		fail(c, step, step_err);
-	err = 0;
-	if (cwdfd >= 0)
-		err = RAW(fchdir, cwdfd);
-	else if (spec->cwd)
-		err = RAW(chdir, spec->cwd);
-	if (err < 0)
-		fail(c, "chdir", -err);
-	/* Dispositions are default already: inherit_nothing() saw to those of
-	 * our parents, and we ignore none. */
-	err = RAW(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
-	if (err < 0)
-		fail(c, "sigmask", -err);
-	if (execfd >= 0)
-		err = RAW(execveat, execfd, "", spec->argv, spec->envp,
-			AT_EMPTY_PATH);
-	else
-		err = RAW(execve, spec->path, spec->argv, spec->envp);
-	fail(c, "exec", -err);
-	return 0;
-}
 
 /* All signals wait until a child is past its first steps: none of ours may
  * be handled, or end it, in between. */
@@ -157,6 +40,9 @@ spawn_is_shared(const struct spawn_shared *c)
 	return __atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* In tid, until the kernel clears it: the child is in our memory. */
+#define SHARED (-1)
+
 /* -- the supervisor's ------------------------------------------------------ */
 
 /* More than this many are seldom before their exec at once. */
@@ -165,11 +51,11 @@ spawn_is_shared(const struct spawn_shared *c)
 /* What a child of spawn_start() needs until it executes. */
 struct place {
 	struct spawn_shared shared;
-	int fds[FD_ABOVE];
+	int fds[CHILD_FDS];
 	char own_env[32];
 	char **envp;		/* own_env, then what was asked for */
 	size_t room;		/* of envp */
-	int errfd;
+	struct child child;
 };
 
 /*
@@ -223,13 +109,14 @@ fill_place(struct place *p, const struct spawn_spec *spec)
 		p->envp = envp;
 		p->room = own_n + n + 1;
 	}
-	if (spec->nfds > FD_ABOVE || (spec->own_env &&
+	if (spec->nfds > CHILD_FDS || (spec->own_env &&
 			strlen(spec->own_env) >= sizeof(p->own_env))) {
 		errno = EINVAL;
 		return -1;
 	}
 	if (spec->own_env)
-		p->envp[0] = strcpy(p->own_env, spec->own_env);
+		p->envp[0] = memcpy(p->own_env, spec->own_env,
+			strlen(spec->own_env) + 1);
 	memcpy(p->envp + own_n, spec->envp, (n + 1) * sizeof(*p->envp));
 	memcpy(p->fds, spec->fds, (size_t)spec->nfds * sizeof(int));
 	*own = *spec;
@@ -238,48 +125,126 @@ fill_place(struct place *p, const struct spawn_spec *spec)
 	return 0;
 }
 
+/* Numbers beneath those that come and go: a child that shares our table of
+ * descriptors takes with it what is not above them. */
+static struct {
+	int null, error, own;
+} low = {-1, -1, -1};
+
+int
+spawn_reserve(void)
+{
+	/* Closes nothing: it shows whether the kernel can (Linux 5.9). */
+	if (syscall(SYS_close_range, UINT_MAX, UINT_MAX, 0) < 0)
+		return 0;
+	low.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	low.error = fcntl(low.null, F_DUPFD_CLOEXEC, 0);
+	low.own = fcntl(low.null, F_DUPFD_CLOEXEC, 0);
+	return low.own < 0 ? -1 : 0;
+}
+
+static void
+empty_low(void)
+{
+	(void)dup3(low.null, low.error, O_CLOEXEC);
+	(void)dup3(low.null, low.own, O_CLOEXEC);
+}
+
+/* What was opened for this child alone goes to the low numbers. */
+static bool
+go_low(struct place *p)
+{
+	struct child *c = &p->child;
+	int i, top = 0, next = low.own, n = p->shared.spec.nfds;
+
+	for (i = 0; i < n; i++)
+		top = MAX(top, p->fds[i]);
+	if (dup3(c->errfd, low.error, O_CLOEXEC) < 0 ||
+		(top > low.own && dup3(top, low.own, O_CLOEXEC) < 0)) {
+		empty_low();
+		return false;
+	}
+	fd_close(&c->errfd);
+	c->errfd = low.error;
+	for (i = 0; i < n; i++) {
+		if (p->fds[i] == top && top > low.own)
+			p->fds[i] = low.own;
+		next = MAX(next, p->fds[i]);
+	}
+	c->own_table = &p->shared.tid;
+	c->above = (unsigned)next + 1;
+	return true;
+}
+
+/* The child is before setsid(), and nobody's but ours: this is no vfork(2). */
+static void
+await_own_table(struct spawn_shared *c)
+{
+	while (__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) == SHARED)
+		(void)syscall(SYS_futex, &c->tid, FUTEX_WAIT, SHARED, NULL);
+}
+
 CHILD_CODE static int
 place_run(void *arg)
 {
 	struct place *p = arg;
-	struct child child = {.spec = &p->shared.spec,
-		.error = &p->shared.error, .errfd = p->errfd};
+	/* A copy of its own, since it moves them. */
+	struct child child = p->child;
 
 	return child_run(&child);
+}
+
+/* pid; -1 with errno */
+static pid_t
+clone_child(struct place *p, int flags, int *ret_pidfd)
+{
+	struct spawn_shared *c = &p->shared;
+	sigset_t old;
+	pid_t pid;
+	int saved;
+
+	c->tid = flags & CLONE_VM ? SHARED : 0;
+	block_signals(&old);
+	pid = clone(place_run, c->stack + sizeof(c->stack), flags, p,
+		ret_pidfd, NULL, &c->tid);
+	saved = errno;
+	if (pid < 0)
+		c->tid = 0;
+	else if (flags & CLONE_FILES)
+		await_own_table(c);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return pid;
 }
 
 pid_t
 spawn_start(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
 {
-	int flags = CLONE_PIDFD | SIGCHLD, readfd = -1, pidfd = -1, saved;
+	int flags = CLONE_PIDFD | SIGCHLD, readfd = -1, saved;
 	bool share;
 	struct place *p = find_place(spec, &share);
-	struct spawn_shared *c = &p->shared;
-	sigset_t old;
 	pid_t pid;
 
-	if (fill_place(p, spec) < 0 ||
-		fd_pipe(O_NONBLOCK, O_NONBLOCK, &readfd, &p->errfd) < 0)
+	p->child = (struct child){
+		.spec = &p->shared.spec, .error = &p->shared.error};
+	if (fill_place(p, spec) < 0 || fd_pipe(O_NONBLOCK, O_NONBLOCK, &readfd,
+					       &p->child.errfd) < 0)
 		return -1;
-	if (share) {
+	if (share)
 		flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
-		c->tid = -1;
-	}
-	block_signals(&old);
-	pid = clone(place_run, c->stack + sizeof(c->stack), flags, p, &pidfd,
-		NULL, &c->tid);
+	if (share && low.own >= 0 && go_low(p))
+		flags |= CLONE_FILES;
+	pid = clone_child(p, flags, ret_pidfd);
 	saved = errno;
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	/* A child has its own copy of the number. */
-	close(p->errfd);
-	if (pid < 0) {
-		c->tid = 0;
+	if (flags & CLONE_FILES)
+		empty_low();
+	else
+		/* A child that reads the number has its own copy of it. */
+		close(p->child.errfd);
+	if (pid < 0)
 		fd_close(&readfd);
-		errno = saved;
-		return -1;
-	}
-	*ret_pidfd = pidfd;
 	*ret_errfd = readfd;
+	errno = saved;
 	return pid;
 }
 
@@ -304,7 +269,7 @@ spawn_share(struct spawn_shared *c, bool wait)
 	if (wait || !RAW_KEEPS_ERRNO)
 		flags |= CLONE_VFORK;
 	c->error.step[0] = '\0';
-	c->tid = -1;
+	c->tid = SHARED;
 	pid = clone(shared_run, c->stack + sizeof(c->stack), flags, c, NULL,
 		NULL, &c->tid);
 	if (pid < 0) {

@@ -3,7 +3,7 @@
  *
  * A child runs in its parent's memory until it executes (clone(2) with
  * CLONE_VM), which costs less than half of a fork(2) and does not grow with the
- * parent's heap; the parent goes on at once, as it would not with vfork(2).
+ * parent's heap; nobody waits for the exec, as with vfork(2).
  * Two ways, one description: spawn_start() for the supervisor, whose child
  * may become another user, and spawn_share() for the gateway.
  *
@@ -13,6 +13,10 @@
  * fs.suid_dumpable says otherwise, and then such a child shares nothing.  One
  * that is stopped keeps its place, and the others share nothing once there is
  * none left.
+ *
+ * The supervisor has descriptors by the thousand.  A child that shares its
+ * memory begins with its table of them too, and the supervisor waits for the
+ * child's first system call, which gives it one of its own with few in it.
  */
 #ifndef FCGIPM_SYS_SPAWN_H
 #define FCGIPM_SYS_SPAWN_H
@@ -48,6 +52,15 @@ struct spawn_spec {
 	bool lasting;		/* argv, envp, privs and the strings stay as they
 				 * are until the child executes or is dead */
 };
+
+/*
+ * spawn_reserve - take the numbers that let a child have few descriptors
+ *
+ * Once, before many are open; without it spawn_start() works as well.
+ *
+ * returns	0; -1 with errno
+ */
+int spawn_reserve(void);
 
 /*
  * spawn_start - start a child, and hear what becomes of it

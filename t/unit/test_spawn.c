@@ -5,6 +5,7 @@
  * call ourselves, until it is let go (seccomp_unotify(2)).
  */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -52,6 +53,7 @@ hold_chdir(void)
 	};
 	struct sock_fprog prog = {.len = ARRAY_SIZE(code), .filter = code};
 
+	cr_assert_eq(spawn_reserve(), 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 		holder = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
@@ -221,6 +223,45 @@ Test(spawn, so_many_share_our_memory, .timeout = 60)
 	cr_expect_eq(how_many_share(), RAW_KEEPS_ERRNO ? SHARE : 0);
 	for (i = 0; i < MANY; i++)
 		end(&children[i]);
+}
+
+static size_t
+count_descriptors_of(pid_t pid)
+{
+	char path[32];
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	cr_assert_not_null(dir, "%s: %s", path, strerror(errno));
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+Test(spawn, descriptors_of_others_stay_behind, .timeout = 60)
+{
+	size_t before, i;
+
+	if (!RAW_KEEPS_ERRNO ||
+		syscall(SYS_close_range, ~0U, ~0U, 0) < 0)
+		cr_skip_test("a child has a copy of all here");
+	hold_chdir();
+	start(&children[0], NULL, true);
+	hold(&children[0]);
+	before = count_descriptors_of(children[0].pid);
+	for (i = 0; i < 200; i++)
+		cr_assert_geq(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+	start(&children[1], NULL, true);
+	hold(&children[1]);
+	cr_expect_leq(count_descriptors_of(children[1].pid), before + 5);
+	for (i = 0; i < 2; i++) {
+		let_go(&children[i], 0);
+		expect_number(&children[i]);
+		end(&children[i]);
+	}
 }
 
 Test(spawn, what_does_not_last_is_not_shared, .timeout = 60)

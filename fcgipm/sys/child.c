@@ -1,0 +1,139 @@
+/*
+ * child.c - what a child does before its exec; see child.h
+ *
+ * Called by sys/spawn.  System calls that leave errno alone, nothing else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "sys/child.h"
+#include "sys/raw.h"
+
+CHILD_CODE static void
+fail(struct child *c, const char *step, long err)
+{
+	struct spawn_error *e = c->error;
+	size_t i;
+
+	e->err = (int)err;
+	for (i = 0; step[i] && i + 1 < sizeof(e->step); i++)
+		e->step[i] = step[i];
+	e->step[i] = '\0';
+	if (c->errfd >= 0)
+		RAW(write, c->errfd, e, sizeof(*e));
+	for (;;)
+		RAW(exit_group, 127);
+}
+
+/* fd, or a copy of it above the first n; -errno. */
+CHILD_CODE static int
+above(int fd, int n)
+{
+	return fd < 0 || fd >= n ? fd :
+				   (int)RAW(fcntl, fd, F_DUPFD_CLOEXEC, n);
+}
+
+/* fds[i] to i.  Sources that lie on a target move out of the way first. */
+CHILD_CODE static const char *
+place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
+	long *err)
+{
+	int *others[] = {errfd, execfd, cwdfd};
+	int src[CHILD_FDS], i;
+
+	*err = EINVAL;
+	if (spec->nfds > CHILD_FDS)
+		return "fds";
+	for (i = 0; i < spec->nfds; i++) {
+		src[i] = spec->fds[i];
+		if (src[i] != i)
+			src[i] = above(src[i], spec->nfds);
+		if (src[i] < 0) {
+			*err = -src[i];
+			return "dup";
+		}
+	}
+	for (i = 0; i < (int)ARRAY_SIZE(others); i++) {
+		if (*others[i] < 0)
+			continue;
+		*others[i] = above(*others[i], spec->nfds);
+		if (*others[i] < 0) {
+			*err = -*others[i];
+			return "dup";
+		}
+	}
+	for (i = 0; i < spec->nfds; i++) {
+		/* dup3 onto itself is an error */
+		long ret = src[i] == i ? RAW(fcntl, i, F_SETFD, 0) :
+					 RAW(dup3, src[i], i, 0);
+
+		if (ret < 0) {
+			*err = -ret;
+			return "dup";
+		}
+	}
+	return NULL;
+}
+
+/*
+ * A table of descriptors of our own, with few in it: a thousand that are there
+ * for others take longer to be closed than all the rest of a start.
+ */
+CHILD_CODE static void
+leave_table(struct child *c)
+{
+	long err = RAW(close_range, c->above, UINT_MAX, CLOSE_RANGE_UNSHARE);
+
+	if (err < 0)
+		fail(c, "close_range", -err);
+	__atomic_store_n(c->own_table, CHILD_OWN_TABLE, __ATOMIC_RELEASE);
+	RAW(futex, c->own_table, FUTEX_WAKE, 1);
+}
+
+CHILD_CODE int
+child_run(struct child *c)
+{
+	const struct spawn_spec *spec = c->spec;
+	int execfd = spec->execfd, cwdfd = spec->cwdfd, step_err = 0;
+	const char *step;
+	uint64_t none = 0;
+	long err;
+
+	if (c->own_table)
+		leave_table(c);
+	err = spec->new_session ? RAW(setsid) : RAW(setpgid, 0, 0);
+	if (err < 0)
+		fail(c, "setsid", -err);
+	step = place_fds(spec, &c->errfd, &execfd, &cwdfd, &err);
+	if (step)
+		fail(c, step, err);
+	step = spec->privs ? privs_apply(spec->privs, &step_err) : NULL;
+	if (step)
+		fail(c, step, step_err);
+	err = 0;
+	if (cwdfd >= 0)
+		err = RAW(fchdir, cwdfd);
+	else if (spec->cwd)
+		err = RAW(chdir, spec->cwd);
+	if (err < 0)
+		fail(c, "chdir", -err);
+	/* Dispositions are default already: inherit_nothing() saw to those of
+	 * our parents, and we ignore none. */
+	err = RAW(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
+	if (err < 0)
+		fail(c, "sigmask", -err);
+	if (execfd >= 0)
+		err = RAW(execveat, execfd, "", spec->argv, spec->envp,
+			AT_EMPTY_PATH);
+	else
+		err = RAW(execve, spec->path, spec->argv, spec->envp);
+	fail(c, "exec", -err);
+	return 0;
+}
