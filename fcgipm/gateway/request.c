@@ -56,7 +56,7 @@ run_free(struct loop_task *task)
 	buf_fini(&r->params);
 	buf_fini(&r->body);
 	buf_fini(&r->head);
-	buf_fini(&r->line);
+	lines_fini(&r->err_lines);
 	free(r->path);
 	free(r);
 }
@@ -158,7 +158,7 @@ check_end(struct request *r)
 	if (!r->conn || r->conn->pipe_left > 0 ||
 		(r->conn->blocked && !r->err_ended))
 		return;		/* request_resume() comes here again */
-	response_log_line(r);
+	lines_end(&r->err_lines);
 	if (!r->header_done && !r->aborted) {
 		refuse_silence(r);
 		return;
@@ -246,7 +246,7 @@ on_program_exit(struct script *s)
 	body_end(r);
 	if (!r->conn) {
 		read_last_words(r);
-		response_log_line(r);
+		lines_end(&r->err_lines);
 		over(r);
 		return;
 	}
@@ -563,6 +563,14 @@ on_out_event(struct loop_io *io, uint32_t events)
 }
 
 static void
+on_err_line(struct lines *l, const char *text, size_t len)
+{
+	const struct request *r = container_of(l, struct request, err_lines);
+
+	log_notice("script %s: %.*s", r->path, (int)len, text);
+}
+
+static void
 on_err_event(struct loop_io *io, uint32_t events)
 {
 	(void)events;
@@ -589,7 +597,7 @@ request_begin(struct conn *c, uint16_t id, uint16_t role)
 	buf_init(&r->body, BODY_MAX);
 	buf_init(&r->head, srv->opts->pool->cgi_max_header_bytes +
 		2 * BODY_MAX);
-	buf_init(&r->line, LINE_MAX_BYTES);
+	lines_init(&r->err_lines, LINE_MAX_BYTES, on_err_line);
 	cgi_header_init(&r->header, srv->opts->pool->cgi_max_header_bytes);
 	script_init(&r->script, srv->loop);
 	r->script.on_exit = on_program_exit;

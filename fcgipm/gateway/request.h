@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/lines.h"
 #include "base/loop.h"
 #include "gateway/script.h"
 #include "proto/cgi.h"
@@ -56,7 +57,7 @@ struct request {
 	struct buf params;	/* as received */
 	struct buf body;	/* what the program did not take yet */
 	struct buf head;	/* a header that comes in pieces */
-	struct buf line;	/* of the program's stderr */
+	struct lines err_lines;	/* of the program's stderr, to the log */
 	struct cgi_header header;
 	struct script script;
 	struct loop_timer timer;	/* of inactivity, then of lingering */

@@ -254,43 +254,6 @@ response_read_out(struct request *r, uint32_t events)
 	}
 }
 
-void
-response_log_line(struct request *r)
-{
-	size_t len = r->line.len;
-	char *text = len > 0 ? (char *)buf_data(&r->line) : NULL, *nul;
-
-	/* NULs would end the line early: they are told as dots. */
-	while (text && (nul = memchr(text, '\0', len)) != NULL)
-		*nul = '.';
-	if (text)
-		log_notice("script %s: %.*s", r->path, (int)len, text);
-	buf_fini(&r->line);
-}
-
-/* Whole lines go to the log; an endless one in pieces. */
-static void
-log_lines(struct request *r, const char *p, size_t len)
-{
-	const char *nl;
-	size_t n;
-
-	while (len > 0) {
-		nl = memchr(p, '\n', len);
-		n = nl ? (size_t)(nl - p) : len;
-		if (buf_add(&r->line, p, n) < 0) {
-			response_log_line(r);
-			(void)buf_add(&r->line, p, n);
-		}
-		if (nl) {
-			response_log_line(r);
-			n++;
-		}
-		p += n;
-		len -= n;
-	}
-}
-
 static void
 end_err(struct request *r)
 {
@@ -318,7 +281,8 @@ response_read_err(struct request *r)
 			return false;
 		}
 		r->active_ms = loop_now(r->srv->loop);
-		log_lines(r, (char *)rec + FCGI_HEADER_LEN, (size_t)n);
+		lines_feed(&r->err_lines, (char *)rec + FCGI_HEADER_LEN,
+			(size_t)n);
 		if (r->conn && !r->aborted) {
 			fcgi_put_header(rec, FCGI_STDERR, r->id, (size_t)n, 0);
 			r->err_used = true;

@@ -15,9 +15,6 @@ struct request;
 void response_read_out(struct request *r, uint32_t events);
 bool response_read_err(struct request *r);
 
-/* Logs what there is of a line of its stderr. */
-void response_log_line(struct request *r);
-
 /* The peer took what waited: both are read again. */
 void response_resume(struct request *r);
 /* The same for its output alone. */

@@ -4,7 +4,6 @@
  * The pipe is always read, so a child never blocks on its own log.
  */
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -16,64 +15,29 @@
 #define READS_A_TURN 4
 
 static void
-tell(const struct childlog *c, const char *text, size_t len)
+on_line(struct lines *l, const char *text, size_t len)
 {
-	if (len > 0 && text[len - 1] == '\r')
+	const struct childlog *c = container_of(l, struct childlog, lines);
+
+	if (text[len - 1] == '\r')
 		len--;
 	if (len > 0)
 		log_notice("pool %s: worker %d says: %.*s", c->pool,
 			(int)c->pid, (int)len, text);
 }
 
-static void
-tell_part(struct childlog *c)
-{
-	tell(c, (const char *)buf_data(&c->part), c->part.len);
-	buf_fini(&c->part);
-}
-
-static void
-feed(struct childlog *c, const char *p, size_t len)
-{
-	const char *end;
-	size_t n;
-
-	while (len > 0) {
-		end = memchr(p, '\n', len);
-		n = end ? (size_t)(end - p) : len;
-		if (end && c->part.len == 0) {
-			tell(c, p, n);
-		} else {
-			/* Over the cap: what waits goes first, as a piece. */
-			if (buf_add(&c->part, p, n) < 0) {
-				tell_part(c);
-				if (buf_add(&c->part, p, n) < 0)
-					tell(c, p, n);
-			}
-			if (end)
-				tell_part(c);
-		}
-		n += end != NULL;
-		p += n;
-		len -= n;
-	}
-}
-
 /* 1 when there may be more, 0 when it would block, -1 at the end. */
 static int
 read_once(struct childlog *c)
 {
-	/* NULs would end the line early: they are told as dots. */
-	char chunk[16384], *nul;
+	char chunk[16384];
 	ssize_t n = read(c->io.fd, chunk, sizeof(chunk));
 
 	if (n == 0)
 		return -1;
 	if (n < 0)
 		return errno == EAGAIN ? 0 : errno == EINTR ? 1 : -1;
-	while ((nul = memchr(chunk, '\0', (size_t)n)) != NULL)
-		*nul = '.';
-	feed(c, chunk, (size_t)n);
+	lines_feed(&c->lines, chunk, (size_t)n);
 	return 1;
 }
 
@@ -96,7 +60,7 @@ childlog_open(struct childlog *c, struct loop *loop, int fd, const char *pool,
 {
 	*c = (struct childlog){.io = {.fd = -1}, .loop = loop, .pool = pool,
 		.pid = pid};
-	buf_init(&c->part, CHILDLOG_LINE_BYTES);
+	lines_init(&c->lines, CHILDLOG_LINE_BYTES, on_line);
 	c->io.on_event = childlog_on_event;
 	if (loop_add(loop, &c->io, fd, LOOP_READ) < 0) {
 		fd_close(&fd);
@@ -116,8 +80,7 @@ childlog_close(struct childlog *c)
 	 * it gets no more than a pipe's worth of attention. */
 	for (i = 0; i < 64 && read_once(c) > 0; i++)
 		;
-	if (c->part.len > 0)
-		tell_part(c);
+	lines_end(&c->lines);
 	loop_del(c->loop, &c->io);
 	fd_close(&fd);
 }

@@ -4,7 +4,7 @@
 #ifndef FCGIPM_POOL_CHILDLOG_H
 #define FCGIPM_POOL_CHILDLOG_H
 
-#include "base/buf.h"
+#include "base/lines.h"
 #include "base/loop.h"
 
 /* Longer lines are told in pieces. */
@@ -13,7 +13,7 @@
 struct childlog {
 	struct loop_io io;	/* the pipe's read end */
 	struct loop *loop;
-	struct buf part;	/* a line whose end has not come yet */
+	struct lines lines;	/* of what comes */
 	const char *pool;	/* borrowed */
 	pid_t pid;
 };
