@@ -1,0 +1,131 @@
+/*
+ * test_wake.c - what calls a pool that rests, and for how long nobody listens
+ *
+ * The loop does not run: what it would call is called here.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "pool/wake.h"
+
+static struct loop *loop;
+static struct wake wake;
+static int listener = -1, writefd = -1, calls;
+static bool something_came, reopens;
+
+static const struct wake_for a_knock = {.idle_at = WAKE_NEVER, .knock = true};
+
+/* As pool/adjust does, whose guard may have opened the socket again. */
+static bool
+on_wake(struct wake *w)
+{
+	calls++;
+	if (reopens)
+		wake_stop(w);
+	wake_on(w, &a_knock);
+	return something_came;
+}
+
+static void
+set_up(void)
+{
+	loop = loop_new();
+	cr_assert_not_null(loop);
+	cr_assert_eq(fd_pipe(O_NONBLOCK, 0, &listener, &writefd), 0);
+	wake_init(&wake, loop, "www", NULL, listener, on_wake);
+	wake_on(&wake, &a_knock);
+}
+
+static void
+tear_down(void)
+{
+	wake_stop(&wake);
+	fd_close(&listener);
+	fd_close(&writefd);
+	loop_free(&loop);
+}
+
+TestSuite(wake, .init = set_up, .fini = tear_down, .timeout = 10);
+
+static bool
+listens(void)
+{
+	return wake.knock.fd >= 0;
+}
+
+static void
+knock(void)
+{
+	cr_assert(listens());
+	wake.knock.on_event(&wake.knock, LOOP_READ);
+}
+
+/* The end of a silence; how long it was. */
+static int64_t
+wait(void)
+{
+	int64_t ms = wake.timer.at_ms - loop_now(loop);
+
+	cr_assert(wake.timer.place, "nobody would ever listen again");
+	loop_timer_stop(loop, &wake.timer);
+	wake.timer.on_timer(&wake.timer);
+	return ms;
+}
+
+Test(wake, a_knock_is_answered_at_once_and_then_is_silence)
+{
+	knock();
+	cr_expect_eq(calls, 1);
+	cr_expect(!listens());
+	cr_expect_eq(wait(), 10);
+	cr_expect_eq(calls, 2);
+	cr_expect(listens());
+}
+
+Test(wake, who_calls_for_nothing_is_heard_less)
+{
+	static const int64_t pauses[] = {10, 20, 40, 80, 160, 320, 640, 1000,
+		1000};
+	size_t i;
+
+	for (i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
+		knock();
+		cr_expect_eq(wait(), pauses[i]);
+	}
+}
+
+Test(wake, a_knock_that_was_one_is_not_followed_by_a_long_silence)
+{
+	int i;
+
+	for (i = 0; i < 9; i++) {
+		knock();
+		(void)wait();
+	}
+	something_came = true;
+	knock();
+	cr_expect_eq(wait(), 10);
+}
+
+Test(wake, one_that_begins_anew_listens)
+{
+	reopens = true;
+	knock();
+	cr_expect(listens());
+	knock();
+	cr_expect_eq(calls, 2);
+	something_came = true;
+	knock();
+	cr_expect(listens());
+	cr_expect_eq(wait(), 10);
+	cr_expect(listens());
+}
+
+Test(wake, nobody_listens_once_it_has_stopped)
+{
+	wake_stop(&wake);
+	cr_expect(!listens());
+	cr_expect(!wake.timer.place);
+}
