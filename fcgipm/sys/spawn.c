@@ -154,8 +154,10 @@ empty_low(void)
 static bool
 go_low(struct place *p)
 {
+	const struct spawn_spec *spec = &p->shared.spec;
 	struct child *c = &p->child;
-	int i, top = 0, next = low.own, n = p->shared.spec.nfds;
+	int i, top = 0, n = spec->nfds;
+	int next = MAX(low.own, MAX(spec->execfd, spec->cwdfd));
 
 	for (i = 0; i < n; i++)
 		top = MAX(top, p->fds[i]);
