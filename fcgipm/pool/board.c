@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "base/vec.h"
+#include "pool/beside.h"
 #include "pool/board.h"
 
 #ifndef LIBDIR
@@ -175,23 +175,14 @@ board_env(struct vec *env, int fd, const char *shim, const char *preload)
 char *
 board_find_shim(void)
 {
-	static const char *const beside[] = {"/../lib/fcgipm/" SHIM_NAME,
-		"/../lib/" SHIM_NAME};
-	char self[PATH_MAX], *slash, *path;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	size_t i;
+	static const char *const near[] = {"/../lib/fcgipm/" SHIM_NAME,
+		"/../lib/" SHIM_NAME, NULL};
+	char *path = beside_find(near, R_OK);
 
-	self[MAX(n, 0)] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	for (i = 0; slash && i < ARRAY_SIZE(beside); i++) {
-		path = mem_printf("%s%s", self, beside[i]);
-		/* The loader takes both as separators. */
-		if (access(path, R_OK) == 0 && !strpbrk(path, ": "))
-			return path;
-		free(path);
-	}
+	/* The loader takes both as separators. */
+	if (path && !strpbrk(path, ": "))
+		return path;
+	free(path);
 	return access(LIBDIR "/" SHIM_NAME, R_OK) == 0 ?
 		mem_strdup(LIBDIR "/" SHIM_NAME) : NULL;
 }

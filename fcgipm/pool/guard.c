@@ -1,8 +1,8 @@
 /*
  * guard.c - the listening socket stays what every worker needs; see guard.h
  *
- * Called by pool/adjust.  A gateway sets O_NONBLOCK itself and is alone with its
- * sockets: cgi pools are not guarded.
+ * Called by pool/adjust.  A gateway sets O_NONBLOCK itself and is alone with
+ * its sockets: cgi pools are not guarded.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,6 @@
  * what it needs and before it accepts.
  */
 #include <errno.h>
-#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "base/util.h"
 #include "base/vec.h"
 #include "conf/conf.h"
+#include "pool/beside.h"
 #include "pool/board.h"
 #include "pool/launch.h"
 #include "sys/listen.h"
@@ -192,19 +192,10 @@ build_prefork(struct launch *l, const struct conf_pool *conf)
 static char *
 find_gateway(void)
 {
-	char self[PATH_MAX], *slash, *path;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	static const char *const near[] = {"/fcgipm-cgi", NULL};
+	char *path = beside_find(near, X_OK);
 
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		*slash = '\0';
-		path = mem_printf("%s/fcgipm-cgi", self);
-		if (access(path, X_OK) == 0)
-			return path;
-		free(path);
-	}
-	return mem_strdup(BINDIR "/fcgipm-cgi");
+	return path ? path : mem_strdup(BINDIR "/fcgipm-cgi");
 }
 
 static void

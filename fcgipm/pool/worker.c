@@ -1,8 +1,9 @@
 /*
  * worker.c - the life of one child; see worker.h
  *
- * Called by pool/pool.  Readiness is seen, not told: the handler knows
- * nothing of us, but the kernel knows when it sleeps in accept(2).
+ * Called by pool/adjust, pool/retire and pool/overload.  Readiness is seen, not
+ * told: the handler knows nothing of us, but the kernel knows when it sleeps in
+ * accept(2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -143,7 +144,7 @@ worker_init(struct worker *w, struct loop *loop, const char *pool,
 	};
 }
 
-/* Sees to a new child's log and end; -1 with errno, no descriptor being left. */
+/* Sees to a new child's log and end; -1 with errno, no descriptor left. */
 static int
 watch_child(struct worker *w, int logfd)
 {

@@ -286,7 +286,8 @@ privs_drop_inherited(struct privs *p)
 		const struct privs_limit *want = &p->limits[i];
 
 		if (getrlimit((__rlimit_resource_t)want->resource, &lim) < 0 ||
-			lim.rlim_cur != want->soft || lim.rlim_max != want->hard)
+			lim.rlim_cur != want->soft ||
+			lim.rlim_max != want->hard)
 			p->limits[n++] = *want;
 	}
 	p->nlimits = n;

@@ -49,8 +49,8 @@ struct spawn_spec {
 	const struct privs *privs;	/* NULL = as we are */
 	/* spawn_start() only */
 	const char *own_env;	/* a variable in front of envp; NULL = none */
-	bool lasting;		/* argv, envp, privs and the strings stay as they
-				 * are until the child executes or is dead */
+	bool lasting;		/* argv, envp, privs and the strings stay as
+				 * they are until it executes or is dead */
 };
 
 /*
