@@ -69,7 +69,7 @@ def looks(_, quick):
     """t/bench/look prints the lowest and the median of each."""
     workers = 100 if quick else CROWD
     done = subprocess.run([os.path.join(preload.BENCH, "look"), str(workers),
-                           "20"], stdout=subprocess.PIPE, check=True,
+                           "60"], stdout=subprocess.PIPE, check=True,
                           text=True)
     print("\n" + done.stdout.rstrip())
     kind = ""
