@@ -60,21 +60,22 @@ struct place {
 
 /*
  * Once a child of ours has changed its ids, nobody but root sees our memory,
- * which is its memory; see "Core dumps" of proc_sys_fs(5).
+ * which is its memory, unless fs.suid_dumpable is 1, which is for debugging; see
+ * proc_sys_fs(5).
  */
 static bool
 ids_protect_memory(void)
 {
-	static int zero = -1;
+	static int known = -1;
 	char digit = '1';
 	int fd;
 
-	if (zero < 0) {
+	if (known < 0) {
 		fd = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
-		zero = fd >= 0 && read(fd, &digit, 1) == 1 && digit == '0';
+		known = fd >= 0 && read(fd, &digit, 1) == 1 && digit != '1';
 		fd_close(&fd);
 	}
-	return zero > 0;
+	return known > 0;
 }
 
 /* The last place is for those who copy it. */
