@@ -11,7 +11,7 @@
  * executes, but not reach into the memory: the kernel lets nobody but root see
  * that of a process that changed its ids (PR_SET_DUMPABLE of prctl(2)), unless
  * fs.suid_dumpable is 1, and then such a child shares nothing.  One that is
- * stopped keeps its place, and the others share nothing once there is none left.
+ * stopped keeps its place, and the others share nothing once none is left.
  * One that falls falls alone, since Linux 5.16 with a core file too.
  *
  * The supervisor has descriptors by the thousand.  A child that shares its
