@@ -22,6 +22,8 @@
 #define PIDS 4096
 /* As fast as replacements come up. */
 #define AGE "pm.max_age = 60ms\n"
+/* Seconds: of the largest form, on a machine that is busy otherwise. */
+#define PATIENCE 1000
 
 struct roll {
 	struct world *w;
@@ -315,7 +317,7 @@ roll_all(const char *handler, const char *keys, const char *script)
 	}
 }
 
-Test(roll, c, .timeout = 240)
+Test(roll, c, .timeout = PATIENCE)
 {
 	roll_all(world_child("echo"), AGE, NULL);
 }
@@ -332,7 +334,7 @@ roll_alone(struct kind k)
 	roll(&k);
 }
 
-Test(roll, c_static, .timeout = 240)
+Test(roll, c_static, .timeout = PATIENCE)
 {
 	roll_alone((struct kind){.handler = world_child("echo_static")});
 }
@@ -346,33 +348,33 @@ roll_go(bool tcp)
 		.replacements = hostile_size(30, 300)});
 }
 
-Test(roll, go, .timeout = 240)
+Test(roll, go, .timeout = PATIENCE)
 {
 	roll_go(false);
 }
 
-Test(roll, go_on_tcp, .timeout = 240)
+Test(roll, go_on_tcp, .timeout = PATIENCE)
 {
 	roll_go(true);
 }
 
-Test(roll, c_threads, .timeout = 240)
+Test(roll, c_threads, .timeout = PATIENCE)
 {
 	roll_all(world_child("echo"), AGE "handler_args = 2\nthreads = 2\n",
 		NULL);
 }
 
-Test(roll, perl, .timeout = 240)
+Test(roll, perl, .timeout = PATIENCE)
 {
 	roll_all(world_child("echo.pl"), AGE, NULL);
 }
 
-Test(roll, php, .timeout = 240)
+Test(roll, php, .timeout = PATIENCE)
 {
 	roll_all("/usr/bin/php-cgi", AGE, world_child("echo.php"));
 }
 
-Test(roll, python, .timeout = 240)
+Test(roll, python, .timeout = PATIENCE)
 {
 	roll_all(world_child("echo.py"), AGE, NULL);
 }
@@ -389,19 +391,19 @@ roll_family(const char *handler, const char *keys, const char *script)
 	roll(&k);
 }
 
-Test(roll, below_a_shell, .timeout = 240)
+Test(roll, below_a_shell, .timeout = PATIENCE)
 {
 	roll_family(world_child("echo.sh"), AGE, NULL);
 }
 
-Test(roll, php_children, .timeout = 240)
+Test(roll, php_children, .timeout = PATIENCE)
 {
 	roll_family("/usr/bin/php-cgi", AGE "env[PHP_FCGI_CHILDREN] = 2\n",
 		world_child("echo.php"));
 }
 
 /* A worker is stopped where nobody sees what it has, or is about to take. */
-Test(roll, between_two_accepts, .timeout = 240)
+Test(roll, between_two_accepts, .timeout = PATIENCE)
 {
 	struct kind k = {.handler = world_child("echo"), .slow = true,
 		.keys = AGE "env[LD_PRELOAD] = @T@/children/slow_accept.so\n",
@@ -445,7 +447,7 @@ roll_by_term(struct kind k)
 	world_close_changed(&r.w);
 }
 
-Test(roll, plain_term_for_comparison, .timeout = 240)
+Test(roll, plain_term_for_comparison, .timeout = PATIENCE)
 {
 	roll_by_term((struct kind){.handler = world_child("echo")});
 	roll_by_term((struct kind){.handler = world_child("echo.py")});

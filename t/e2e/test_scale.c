@@ -33,14 +33,29 @@ static const char *const tiers[] = {"", "observe = kernel\n"};
 	"pm.max_children = 3\n"                                               \
 	"pm.process_idle_timeout = 1500ms\n"
 
+/* One that stays for the next client.  Where the machine is busy another may be
+ * started before it is back at accept. */
+static long
+ask_twice(struct world *w)
+{
+	long pid = ask_pid(w), again = ask_pid(w);
+	int i;
+
+	for (i = 0; i < 20 && again != pid; i++) {
+		pid = again;
+		again = ask_pid(w);
+	}
+	cr_expect_eq(again, pid, "the same worker again");
+	return again;
+}
+
 static void
 check_on_demand(struct world *w)
 {
 	long pid;
 
 	world_expect_workers(w, 0, 0, "no worker at rest");
-	pid = ask_pid(w);
-	cr_expect_eq(ask_pid(w), pid, "the same worker again");
+	pid = ask_twice(w);
 	world_expect_workers(w, 0, 0, "it left when nobody came");
 	cr_expect_neq(ask_pid(w), pid, "and another one comes");
 	world_close(&w);
