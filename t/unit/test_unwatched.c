@@ -48,12 +48,13 @@ Test(unwatched, a_worker_is_a_start_that_failed, .timeout = 20)
 	const int fds[] = {0, 1, 2};
 	const struct spawn_spec spec = {.path = "/bin/sleep", .execfd = -1,
 		.argv = argv, .envp = env, .fds = fds, .nfds = 3, .cwdfd = -1,
-		.new_session = true};
+		.new_session = true, .lasting = true};
 	const struct worker_ops ops = {0};
 	struct loop *loop = loop_new();
 	struct worker w;
 	size_t before;
 
+	cr_assert_eq(spawn_reserve(), 0);
 	worker_init(&w, loop, "www", 0, false, &ops, NULL);
 	before = count_descriptors();
 	fill_epoll();
