@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -179,12 +180,23 @@ go_low(struct place *p)
 	return true;
 }
 
-/* The child is before setsid(), and nobody's but ours: this is no vfork(2). */
+/* Of the one call that is waited for. */
+#define PATIENCE_S 2
+
+/*
+ * The child is before setsid(), and nobody's but ours: this is no vfork(2).  It
+ * may be stopped with all of our group and then not go on with us: it is killed
+ * before its table of descriptors, which is ours, holds us up for good.
+ */
 static void
-await_own_table(struct spawn_shared *c)
+await_own_table(struct spawn_shared *c, pid_t pid)
 {
+	const struct timespec patience = {.tv_sec = PATIENCE_S};
+
 	while (__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) == SHARED)
-		(void)syscall(SYS_futex, &c->tid, FUTEX_WAIT, SHARED, NULL);
+		if (syscall(SYS_futex, &c->tid, FUTEX_WAIT, SHARED,
+			    &patience) < 0 && errno == ETIMEDOUT)
+			(void)kill(pid, SIGKILL);
 }
 
 CHILD_CODE static int
@@ -214,7 +226,7 @@ clone_child(struct place *p, int flags, int *ret_pidfd)
 	if (pid < 0)
 		c->tid = 0;
 	else if (flags & CLONE_FILES)
-		await_own_table(c);
+		await_own_table(c, pid);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	errno = saved;
 	return pid;

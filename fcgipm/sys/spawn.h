@@ -16,7 +16,8 @@
  *
  * The supervisor has descriptors by the thousand.  A child that shares its
  * memory begins with its table of them too, and the supervisor waits for the
- * child's first system call, which gives it one of its own with few in it.
+ * child's first system call, which gives it one of its own with few in it.  One
+ * that does not get there, since somebody stopped it with us, is killed.
  */
 #ifndef FCGIPM_SYS_SPAWN_H
 #define FCGIPM_SYS_SPAWN_H

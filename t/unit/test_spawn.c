@@ -42,12 +42,12 @@ static struct child children[MANY];
 static int holder = -1;
 
 static void
-hold_chdir(void)
+hold_call(unsigned number)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_chdir, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -59,6 +59,12 @@ hold_chdir(void)
 			SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
 	if (holder < 0)
 		cr_skip_test("no filter of system calls: %s", strerror(errno));
+}
+
+static void
+hold_chdir(void)
+{
+	hold_call(SYS_chdir);
 }
 
 /* One that says its number; all but the number is the same for all. */
@@ -262,6 +268,23 @@ Test(spawn, descriptors_of_others_stay_behind, .timeout = 60)
 		expect_number(&children[i]);
 		end(&children[i]);
 	}
+}
+
+/* As one that was stopped together with us, and only we went on. */
+Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
+{
+	struct child *c = &children[0];
+	struct spawn_error e;
+	int status = 0;
+
+	if (!RAW_KEEPS_ERRNO ||
+		syscall(SYS_close_range, ~0U, ~0U, 0) < 0)
+		cr_skip_test("a child has a copy of all here");
+	hold_call(SYS_close_range);
+	start(c, NULL, true);
+	cr_expect_eq(waitpid(c->pid, &status, 0), c->pid);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	cr_expect_eq(read(c->errfd, &e, sizeof(e)), 0);
 }
 
 Test(spawn, what_does_not_last_is_not_shared, .timeout = 60)
