@@ -61,22 +61,18 @@ struct place {
 
 /*
  * Once a child of ours has changed its ids, nobody but root sees our memory,
- * which is its memory, unless fs.suid_dumpable is 1, which is for debugging; see
- * proc_sys_fs(5).
+ * which is its memory, unless fs.suid_dumpable is 1, which is for debugging;
+ * see proc_sys_fs(5).  Asked each time, as that may begin while we run.
  */
 static bool
 ids_protect_memory(void)
 {
-	static int known = -1;
-	char digit = '1';
-	int fd;
+	static int fd = -1;
+	char digit;
 
-	if (known < 0) {
+	if (fd < 0)
 		fd = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
-		known = fd >= 0 && read(fd, &digit, 1) == 1 && digit != '1';
-		fd_close(&fd);
-	}
-	return known > 0;
+	return pread(fd, &digit, 1, 0) == 1 && digit != '1';
 }
 
 /* The last place is for those who copy it. */
