@@ -270,6 +270,33 @@ Test(spawn, descriptors_of_others_stay_behind, .timeout = 60)
 	}
 }
 
+/* What would it be for, but to be run, or stood in? */
+Test(spawn, what_is_run_and_stood_in_comes_along, .timeout = 60)
+{
+	static char *const argv[] = {"sh", "-c", "pwd", NULL};
+	static char *const envp[] = {NULL};
+	const int dirfd = open("/usr", O_PATH | O_CLOEXEC);
+	const int shfd = open("/bin/sh", O_RDONLY | O_CLOEXEC);
+	int fds[] = {0, -1, 2}, readfd = -1, pidfd, errfd;
+	struct spawn_spec spec = {.argv = argv, .envp = envp, .fds = fds,
+		.nfds = 3, .new_session = true, .lasting = true};
+	struct spawn_error e;
+	char got[8] = "";
+	pid_t pid;
+
+	cr_assert_eq(spawn_reserve(), 0);
+	cr_assert_eq(fd_pipe(0, 0, &readfd, &fds[1]), 0);
+	spec.cwdfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 50);
+	spec.execfd = fcntl(shfd, F_DUPFD_CLOEXEC, 60);
+	pid = spawn_start(&spec, &pidfd, &errfd);
+	cr_assert_gt(pid, 0, "%s", strerror(errno));
+	close(fds[1]);
+	cr_expect_eq(read(readfd, got, sizeof(got) - 1), 5);
+	cr_expect_str_eq(got, "/usr\n");
+	cr_expect_eq(waitpid(pid, NULL, 0), pid);
+	cr_expect_neq(read(errfd, &e, sizeof(e)), (ssize_t)sizeof(e));
+}
+
 /* As one that was stopped together with us, and only we went on. */
 Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
 {
