@@ -86,10 +86,12 @@ on_knock(struct loop_io *io, uint32_t events)
 {
 	struct wake *w = container_of(io, struct wake, knock);
 	bool came;
-	(void)events;
 
 	begin_pause(w);
 	came = w->on_wake(w);
+	/* It was shut, and is so still when it could not be opened again. */
+	if (events & LOOP_HANGUP)
+		begin_pause(w);
 	/* Unless it has stopped and begun anew, with another listener. */
 	if (w->timer.place)
 		be_deaf(w);
