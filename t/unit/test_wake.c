@@ -1,63 +1,146 @@
 /*
- * test_wake.c - what calls a pool that rests does not call without end
+ * test_wake.c - what calls a pool that rests, and for how long nobody listens
+ *
+ * The loop does not run: what it would call is called here.
  */
 #include <criterion/criterion.h>
-#include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include "base/loop.h"
-#include "base/util.h"
+#include "base/fd.h"
 #include "pool/wake.h"
 
-#define RUN_MS 300
-
-static const struct wake_for knocks = {
-	.knock = true,
-	.idle_at = WAKE_NEVER,
-};
 static struct loop *loop;
-static unsigned calls;
+static struct wake wake;
+static int listener = -1, writefd = -1, calls;
+static bool something_came, reopens;
 
-/* As the guard of a listener that is shut and cannot be opened again. */
+static const struct wake_for a_knock = {.idle_at = WAKE_NEVER, .knock = true};
+
+/* As pool/adjust does, whose guard may have opened the socket again. */
 static bool
-stop_and_begin(struct wake *w)
+on_wake(struct wake *w)
 {
 	calls++;
-	wake_stop(w);
-	wake_on(w, &knocks);
-	return false;
+	if (reopens)
+		wake_stop(w);
+	wake_on(w, &a_knock);
+	return something_came;
 }
 
 static void
-on_end(struct loop_timer *t)
+set_up(void)
 {
-	(void)t;
-	loop_quit(loop);
+	loop = loop_new();
+	cr_assert_not_null(loop);
+	cr_assert_eq(fd_pipe(O_NONBLOCK, 0, &listener, &writefd), 0);
+	wake_init(&wake, loop, "www", NULL, listener, on_wake);
+	wake_on(&wake, &a_knock);
 }
 
-Test(wake, a_listener_that_stays_shut_calls_now_and_then, .timeout = 20)
+static void
+tear_down(void)
 {
-	struct sockaddr_un any = {.sun_family = AF_UNIX};
-	struct loop_timer end = {.on_timer = on_end};
-	struct wake w;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	cr_assert_eq(bind(fd, (struct sockaddr *)&any, sizeof(sa_family_t)), 0,
-		"%s", strerror(errno));
-	cr_assert_eq(listen(fd, 1), 0);
-	cr_assert_eq(shutdown(fd, SHUT_RDWR), 0);
-	loop = loop_new();
-	wake_init(&w, loop, "www", NULL, fd, stop_and_begin);
-	wake_on(&w, &knocks);
-	loop_timer_set(loop, &end, now_ms() + RUN_MS);
-	cr_assert_eq(loop_run(loop), 0);
-	/* After 10 ms, 20, 40, 80, ...: the knock, and the timer. */
-	cr_expect_geq(calls, 2);
-	cr_expect_leq(calls, 20, "%u calls", calls);
-	wake_stop(&w);
+	wake_stop(&wake);
+	fd_close(&listener);
+	fd_close(&writefd);
 	loop_free(&loop);
-	close(fd);
+}
+
+TestSuite(wake, .init = set_up, .fini = tear_down, .timeout = 10);
+
+static bool
+listens(void)
+{
+	return wake.knock.fd >= 0;
+}
+
+static void
+knock(void)
+{
+	cr_assert(listens());
+	wake.knock.on_event(&wake.knock, LOOP_READ);
+}
+
+/* The end of a silence; how long it was. */
+static int64_t
+wait(void)
+{
+	int64_t ms = wake.timer.at_ms - loop_now(loop);
+
+	cr_assert(wake.timer.place, "nobody would ever listen again");
+	loop_timer_stop(loop, &wake.timer);
+	wake.timer.on_timer(&wake.timer);
+	return ms;
+}
+
+Test(wake, a_knock_is_answered_at_once_and_then_is_silence)
+{
+	knock();
+	cr_expect_eq(calls, 1);
+	cr_expect(!listens());
+	cr_expect_eq(wait(), 10);
+	cr_expect_eq(calls, 2);
+	cr_expect(listens());
+}
+
+Test(wake, who_calls_for_nothing_is_heard_less)
+{
+	static const int64_t pauses[] = {10, 20, 40, 80, 160, 320, 640, 1000,
+		1000};
+	size_t i;
+
+	for (i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
+		knock();
+		cr_expect_eq(wait(), pauses[i]);
+	}
+}
+
+Test(wake, a_knock_that_was_one_is_not_followed_by_a_long_silence)
+{
+	int i;
+
+	for (i = 0; i < 9; i++) {
+		knock();
+		(void)wait();
+	}
+	something_came = true;
+	knock();
+	cr_expect_eq(wait(), 10);
+}
+
+Test(wake, one_that_begins_anew_listens)
+{
+	reopens = true;
+	knock();
+	cr_expect(listens());
+	knock();
+	cr_expect_eq(calls, 2);
+	something_came = true;
+	knock();
+	cr_expect(listens());
+	cr_expect_eq(wait(), 10);
+	cr_expect(listens());
+}
+
+/* One that is shut, and cannot be opened again, would call without end. */
+Test(wake, one_that_stays_shut_is_left_alone_for_a_while)
+{
+	static const int64_t pauses[] = {10, 20, 40, 80};
+	size_t i;
+
+	reopens = true;
+	for (i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
+		cr_assert(listens());
+		wake.knock.on_event(&wake.knock, LOOP_READ | LOOP_HANGUP);
+		cr_expect(!listens());
+		cr_expect_eq(wait(), pauses[i]);
+	}
+}
+
+Test(wake, nobody_listens_once_it_has_stopped)
+{
+	wake_stop(&wake);
+	cr_expect(!listens());
+	cr_expect(!wake.timer.place);
 }
