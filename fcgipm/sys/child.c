@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -117,6 +118,11 @@ child_run(struct child *c)
 	step = spec->privs ? privs_apply(spec->privs, &step_err) : NULL;
 	if (step)
 		fail(c, step, step_err);
+	/* Whose memory it is may be root's: no core file of it for others. */
+	if (spec->privs && spec->privs->set_ids)
+		err = RAW(prctl, PR_SET_DUMPABLE, 0);
+	if (err < 0)
+		fail(c, "dumpable", -err);
 	err = 0;
 	if (cwdfd >= 0)
 		err = RAW(fchdir, cwdfd);

@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/util.h"
 #include "sys/child.h"
+#include "sys/procfs.h"
 #include "sys/raw.h"
 #include "sys/spawn.h"
 
@@ -59,6 +60,14 @@ struct place {
 	struct child child;
 };
 
+/* Taken before many descriptors are open. */
+static struct {
+	/* Numbers beneath those that come and go: a child that shares our
+	 * table of descriptors takes with it what is not above them. */
+	int null, error, own;
+	int dumpable;		/* fs.suid_dumpable */
+} reserve = {-1, -1, -1, -1};
+
 /*
  * Once a child of ours has changed its ids, nobody but root sees our memory,
  * which is its memory, unless fs.suid_dumpable is 1, which is for debugging;
@@ -67,12 +76,9 @@ struct place {
 static bool
 ids_protect_memory(void)
 {
-	static int fd = -1;
 	char digit;
 
-	if (fd < 0)
-		fd = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
-	return pread(fd, &digit, 1, 0) == 1 && digit != '1';
+	return pread(reserve.dumpable, &digit, 1, 0) == 1 && digit != '1';
 }
 
 /* The last place is for those who copy it. */
@@ -123,29 +129,25 @@ fill_place(struct place *p, const struct spawn_spec *spec)
 	return 0;
 }
 
-/* Numbers beneath those that come and go: a child that shares our table of
- * descriptors takes with it what is not above them. */
-static struct {
-	int null, error, own;
-} low = {-1, -1, -1};
-
 int
 spawn_reserve(void)
 {
-	/* Closes nothing: it shows whether the kernel can (Linux 5.9). */
+	reserve.dumpable = open("/proc/sys/fs/suid_dumpable",
+		O_RDONLY | O_CLOEXEC);
+	/* Closes nothing: it shows whether that is allowed here. */
 	if (syscall(SYS_close_range, UINT_MAX, UINT_MAX, 0) < 0)
 		return 0;
-	low.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	low.error = fcntl(low.null, F_DUPFD_CLOEXEC, 0);
-	low.own = fcntl(low.null, F_DUPFD_CLOEXEC, 0);
-	return low.own < 0 ? -1 : 0;
+	reserve.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	reserve.error = fcntl(reserve.null, F_DUPFD_CLOEXEC, 0);
+	reserve.own = fcntl(reserve.null, F_DUPFD_CLOEXEC, 0);
+	return reserve.own < 0 ? -1 : 0;
 }
 
 static void
 empty_low(void)
 {
-	(void)dup3(low.null, low.error, O_CLOEXEC);
-	(void)dup3(low.null, low.own, O_CLOEXEC);
+	(void)dup3(reserve.null, reserve.error, O_CLOEXEC);
+	(void)dup3(reserve.null, reserve.own, O_CLOEXEC);
 }
 
 /* What was opened for this child alone goes to the low numbers. */
@@ -155,20 +157,20 @@ go_low(struct place *p)
 	const struct spawn_spec *spec = &p->shared.spec;
 	struct child *c = &p->child;
 	int i, top = 0, n = spec->nfds;
-	int next = MAX(low.own, MAX(spec->execfd, spec->cwdfd));
+	int next = MAX(reserve.own, MAX(spec->execfd, spec->cwdfd));
 
 	for (i = 0; i < n; i++)
 		top = MAX(top, p->fds[i]);
-	if (dup3(c->errfd, low.error, O_CLOEXEC) < 0 ||
-		(top > low.own && dup3(top, low.own, O_CLOEXEC) < 0)) {
+	if (dup3(c->errfd, reserve.error, O_CLOEXEC) < 0 ||
+		(top > reserve.own && dup3(top, reserve.own, O_CLOEXEC) < 0)) {
 		empty_low();
 		return false;
 	}
 	fd_close(&c->errfd);
-	c->errfd = low.error;
+	c->errfd = reserve.error;
 	for (i = 0; i < n; i++) {
-		if (p->fds[i] == top && top > low.own)
-			p->fds[i] = low.own;
+		if (p->fds[i] == top && top > reserve.own)
+			p->fds[i] = reserve.own;
 		next = MAX(next, p->fds[i]);
 	}
 	c->own_table = &p->shared.tid;
@@ -176,8 +178,8 @@ go_low(struct place *p)
 	return true;
 }
 
-/* Of the one call that is waited for. */
-#define PATIENCE_S 2
+/* Milliseconds of the one call that is waited for. */
+#define PATIENCE_MS 500
 
 /*
  * The child is before setsid(), and nobody's but ours: this is no vfork(2).  It
@@ -187,11 +189,12 @@ go_low(struct place *p)
 static void
 await_own_table(struct spawn_shared *c, pid_t pid)
 {
-	const struct timespec patience = {.tv_sec = PATIENCE_S};
+	const struct timespec patience = {.tv_nsec = PATIENCE_MS * 1000000L};
 
 	while (__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) == SHARED)
 		if (syscall(SYS_futex, &c->tid, FUTEX_WAIT, SHARED,
-			    &patience) < 0 && errno == ETIMEDOUT)
+			    &patience) < 0 &&
+			errno == ETIMEDOUT && procfs_state(pid) == 'T')
 			(void)kill(pid, SIGKILL);
 }
 
@@ -243,7 +246,7 @@ spawn_start(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
 		return -1;
 	if (share)
 		flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
-	if (share && low.own >= 0 && go_low(p))
+	if (share && reserve.own >= 0 && go_low(p))
 		flags |= CLONE_FILES;
 	pid = clone_child(p, flags, ret_pidfd);
 	saved = errno;

@@ -297,18 +297,36 @@ Test(spawn, what_is_run_and_stood_in_comes_along, .timeout = 60)
 	cr_expect_neq(read(errfd, &e, sizeof(e)), (ssize_t)sizeof(e));
 }
 
+/* Stops whoever is held, and lets it be. */
+static pid_t
+start_stopper(void)
+{
+	struct seccomp_notif held = {0};
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0)
+		_exit(ioctl(holder, SECCOMP_IOCTL_NOTIF_RECV, &held) < 0 ||
+			kill((pid_t)held.pid, SIGSTOP) < 0);
+	return pid;
+}
+
 /* As one that was stopped together with us, and only we went on. */
 Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
 {
 	struct child *c = &children[0];
 	struct spawn_error e;
 	int status = 0;
+	pid_t stopper;
 
 	if (!RAW_KEEPS_ERRNO ||
 		syscall(SYS_close_range, ~0U, ~0U, 0) < 0)
 		cr_skip_test("a child has a copy of all here");
 	hold_call(SYS_close_range);
+	stopper = start_stopper();
 	start(c, NULL, true);
+	cr_expect_eq(waitpid(stopper, &status, 0), stopper);
+	cr_expect_eq(status, 0);
 	cr_expect_eq(waitpid(c->pid, &status, 0), c->pid);
 	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	cr_expect_eq(read(c->errfd, &e, sizeof(e)), 0);
