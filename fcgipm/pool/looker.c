@@ -1,13 +1,14 @@
 /*
  * looker.c - a child that looks; see looker.h
  *
- * Called by pool/observe.  What it says is a hint like all that comes from a
- * process of the pool's uid: sizes are checked, and it can stop, so that
- * nobody waits for it long.
+ * Called by pool/observe and pool/describe.  What it says is a hint like all
+ * that comes from a process of the pool's uid: sizes are checked, and it can
+ * stop, so that nobody waits for it long.
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -16,9 +17,12 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/util.h"
 #include "pool/looker.h"
+#include "sys/inspect.h"
 #include "sys/privs.h"
+#include "sys/procfs.h"
 
 #define ANSWER_MS 100
 #define PAUSE_MS 10000
@@ -26,8 +30,18 @@
 #define LISTENERS_MAX 16
 /* As many sockets as one answer carries; 8 KiB. */
 #define SOCKETS_MAX 1024
+/* And as much text: 32 tasks without their kernel stacks, which are root's. */
+#define TEXT_BYTES 32768
 
-enum op { OP_TASKS, OP_SOCKETS, OP_KIND };
+enum op {
+	OP_TASKS,
+	OP_SOCKETS,
+	OP_KIND,
+	OP_BRIEF,
+	OP_REPORT,
+	OP_READS,
+	OP_STATIC
+};
 
 struct question {
 	uint32_t seq;
@@ -43,15 +57,36 @@ struct reply {
 	int err;		/* 0, or errno */
 	struct watch_tasks tasks;
 	enum watch_kind kind;
-	size_t nsockets;	/* that many struct watch_socket follow */
+	uint64_t number;	/* OP_READS, OP_STATIC */
+	size_t len;		/* so many bytes of union more follow */
+};
+
+union more {
+	struct watch_socket sockets[SOCKETS_MAX];
+	char text[TEXT_BYTES];
 };
 
 /* -- the child ------------------------------------------------------------- */
 
+static int
+report(pid_t pid, union more *more)
+{
+	FILE *out = fmemopen(more->text, sizeof(more->text), "w");
+	int rc;
+
+	if (!out)
+		return -1;
+	rc = inspect_report(pid, out);
+	/* What has no room is left out. */
+	(void)fclose(out);
+	return rc;
+}
+
 static void
 answer(struct watch *w, const struct question *q, struct reply *r,
-	struct watch_socket *sockets)
+	union more *more)
 {
+	size_t n = 0;
 	int rc = 0;
 
 	switch (q->op) {
@@ -60,10 +95,26 @@ answer(struct watch *w, const struct question *q, struct reply *r,
 			MIN(q->nlisteners, (size_t)LISTENERS_MAX), &r->tasks);
 		break;
 	case OP_SOCKETS:
-		rc = watch_sockets(w, sockets, SOCKETS_MAX, &r->nsockets);
+		rc = watch_sockets(w, more->sockets, SOCKETS_MAX, &n);
+		r->len = n * sizeof(more->sockets[0]);
 		break;
 	case OP_KIND:
 		r->kind = watch_kind(w, &q->socket);
+		break;
+	case OP_BRIEF:
+	case OP_REPORT:
+		more->text[0] = '\0';
+		rc = q->op == OP_REPORT ? report(q->pid, more) :
+			inspect_brief(q->pid, more->text, sizeof(more->text));
+		r->len = strnlen(more->text, sizeof(more->text));
+		break;
+	case OP_READS:
+		r->number = inspect_reads(q->pid);
+		rc = r->number == UINT64_MAX ? -1 : 0;
+		break;
+	case OP_STATIC:
+		rc = procfs_is_static(q->pid);
+		r->number = rc > 0;
 		break;
 	}
 	if (rc < 0)
@@ -73,20 +124,20 @@ answer(struct watch *w, const struct question *q, struct reply *r,
 static void
 serve(int fd)
 {
-	struct watch_socket sockets[SOCKETS_MAX];
+	union more more;
 	struct watch w = {0};
 	struct question q;
 
 	while (read(fd, &q, sizeof(q)) == (ssize_t)sizeof(q)) {
 		struct reply r = {.seq = q.seq};
-		struct iovec out[2] = {{&r, sizeof(r)}, {sockets, 0}};
+		struct iovec out[2] = {{&r, sizeof(r)}, {&more, 0}};
 
 		if (watch_open(&w, q.pid) < 0)
 			r.err = errno;
 		else
-			answer(&w, &q, &r, sockets);
+			answer(&w, &q, &r, &more);
 		watch_close(&w);
-		out[1].iov_len = r.nsockets * sizeof(sockets[0]);
+		out[1].iov_len = r.len;
 		if (writev(fd, out, 2) < 0)
 			break;
 	}
@@ -201,10 +252,10 @@ start(struct looker *l)
 /* Sends, waits, reads; 0 with a checked answer, -1 with errno. */
 static int
 exchange(struct looker *l, struct question *q, struct reply *r,
-	struct watch_socket *sockets)
+	union more *more)
 {
 	struct iovec in[2] = {{r, sizeof(*r)},
-		{sockets, sockets ? SOCKETS_MAX * sizeof(*sockets) : 0}};
+		{more, more ? sizeof(*more) : 0}};
 	int64_t until = now_ms() + ANSWER_MS, left;
 	struct pollfd p = {.fd = l->fd, .events = POLLIN};
 	ssize_t n;
@@ -222,10 +273,9 @@ exchange(struct looker *l, struct question *q, struct reply *r,
 			return -1;
 		}
 		n = readv(l->fd, in, 2);
-		if (n < (ssize_t)sizeof(*r) || r->nsockets > SOCKETS_MAX ||
-			(!sockets && r->nsockets > 0) ||
-			(size_t)n != sizeof(*r) +
-					r->nsockets * sizeof(*sockets)) {
+		if (n < (ssize_t)sizeof(*r) ||
+			r->len > (more ? sizeof(*more) : 0) ||
+			(size_t)n != sizeof(*r) + r->len) {
 			errno = n < 0 ? errno : EPROTO;
 			return -1;
 		}
@@ -236,13 +286,13 @@ exchange(struct looker *l, struct question *q, struct reply *r,
 
 static int
 ask(struct looker *l, struct question *q, struct reply *r,
-	struct watch_socket *sockets)
+	union more *more)
 {
 	int saved;
 
 	if (start(l) < 0)
 		return -1;
-	if (exchange(l, q, r, sockets) < 0) {
+	if (exchange(l, q, r, more) < 0) {
 		saved = errno;
 		end(l);
 		l->not_before_ms = now_ms() + PAUSE_MS;
@@ -276,17 +326,17 @@ looker_sockets(struct looker *l, pid_t pid, struct watch_socket *ret,
 	size_t max, size_t *ret_n)
 {
 	struct question q = {.op = OP_SOCKETS, .pid = pid};
-	struct watch_socket sockets[SOCKETS_MAX];
 	struct reply r = {0};
+	union more more;
 
-	if (ask(l, &q, &r, sockets) < 0)
+	if (ask(l, &q, &r, &more) < 0)
 		return -1;
-	if (r.nsockets > max) {
+	if (r.len > max * sizeof(*ret)) {
 		errno = E2BIG;
 		return -1;
 	}
-	memcpy(ret, sockets, r.nsockets * sizeof(*sockets));
-	*ret_n = r.nsockets;
+	*ret_n = r.len / sizeof(*ret);
+	memcpy(ret, more.sockets, *ret_n * sizeof(*ret));
 	return 0;
 }
 
@@ -297,4 +347,45 @@ looker_kind(struct looker *l, pid_t pid, const struct watch_socket *s)
 	struct reply r = {0};
 
 	return ask(l, &q, &r, NULL) < 0 ? WATCH_KIND_GONE : r.kind;
+}
+
+static char *
+ask_text(struct looker *l, enum op op, pid_t pid)
+{
+	struct question q = {.op = op, .pid = pid};
+	struct reply r = {0};
+	union more more;
+
+	return ask(l, &q, &r, &more) < 0 ? NULL :
+					   mem_strndup(more.text, r.len);
+}
+
+char *
+looker_brief(struct looker *l, pid_t pid)
+{
+	return ask_text(l, OP_BRIEF, pid);
+}
+
+char *
+looker_report(struct looker *l, pid_t pid)
+{
+	return ask_text(l, OP_REPORT, pid);
+}
+
+uint64_t
+looker_reads(struct looker *l, pid_t pid)
+{
+	struct question q = {.op = OP_READS, .pid = pid};
+	struct reply r = {0};
+
+	return ask(l, &q, &r, NULL) < 0 ? UINT64_MAX : r.number;
+}
+
+int
+looker_is_static(struct looker *l, pid_t pid)
+{
+	struct question q = {.op = OP_STATIC, .pid = pid};
+	struct reply r = {0};
+
+	return ask(l, &q, &r, NULL) < 0 ? -1 : r.number == 1;
 }

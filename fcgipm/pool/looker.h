@@ -44,5 +44,12 @@ int looker_sockets(struct looker *l, pid_t pid, struct watch_socket *ret,
 	size_t max, size_t *ret_n);
 enum watch_kind looker_kind(struct looker *l, pid_t pid,
 	const struct watch_socket *s);
+/* Those of sys/inspect: a text, the caller's to free(), which may hold any
+ * bytes, or NULL; UINT64_MAX when it is not known. */
+char *looker_brief(struct looker *l, pid_t pid);
+char *looker_report(struct looker *l, pid_t pid);
+uint64_t looker_reads(struct looker *l, pid_t pid);
+/* That of sys/procfs. */
+int looker_is_static(struct looker *l, pid_t pid);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "pool/board.h"
+#include "pool/describe.h"
 #include "pool/launch.h"
 #include "pool/patrol.h"
 #include "pool/pool.h"
@@ -137,7 +138,7 @@ tell_end(struct pool *p, const struct found *f, bool whole)
 	char child[32] = "";
 
 	name_request(f, request, sizeof(request));
-	inspect_brief(f->pid, doing, sizeof(doing));
+	describe_brief(&p->observe.looker, f->pid, doing, sizeof(doing));
 	if (f->pid != f->m->worker.pid)
 		snprintf(child, sizeof(child), ", child %d", (int)f->pid);
 	log_warning("pool %s: worker %d%s: %s has taken %.1f s "
@@ -306,7 +307,7 @@ note_reading(const struct pool *p, struct watched *w,
 
 /* One more look; false when no clock runs. */
 static bool
-follow(struct watched *w, const struct observe_seen *seen, int64_t now)
+follow(struct pool *p, struct watched *w, const struct observe_seen *seen, int64_t now)
 {
 	struct timeout_sight s = {.connection = seen->oldest,
 		.waits = seen->waits, .reads = TIMEOUT_UNKNOWN,
@@ -314,7 +315,8 @@ follow(struct watched *w, const struct observe_seen *seen, int64_t now)
 
 	if (s.connection != 0 && !s.waits) {
 		if (w->reads)
-			s.reads = inspect_reads(seen->oldest_pid);
+			s.reads = describe_reads(&p->observe.looker,
+				seen->oldest_pid);
 		s.pauses = inspect_pauses(seen->oldest_pid);
 	}
 	timeout_follow(&w->clock, &s, w->disturbed, now);
@@ -336,7 +338,7 @@ judge_member(struct patrol *r, struct pool_member *m, int64_t now,
 	if (w->pid != m->worker.pid)
 		*w = (struct watched){.pid = m->worker.pid};
 	note_reading(r->p, w, seen);
-	if (!follow(w, seen, now))
+	if (!follow(r->p, w, seen, now))
 		return;
 	told = w->clock.told;
 	w->clock.told = judge(r, &f, w->clock.since_ms, told, now, next);
@@ -393,8 +395,8 @@ patrol_open(struct pool *p, char *ret_why, size_t why_size)
 			c->request_terminate_timeout_ms},
 	};
 	if (r->limits.slow_ms > 0) {
-		r->slowlog = slowlog_open(c->slowlog, c->name, p->loop, uid,
-			gid);
+		r->slowlog = slowlog_open(c->slowlog, c->name, p->loop,
+			&p->observe.looker, uid, gid);
 		if (!r->slowlog) {
 			snprintf(ret_why, why_size, "slowlog: %s: %s",
 				c->slowlog, errno == ELOOP ?

@@ -17,8 +17,8 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "pool/backtrace.h"
+#include "pool/describe.h"
 #include "pool/slowlog.h"
-#include "sys/inspect.h"
 
 /* So many entries in so long. */
 #define ENTRIES_MAX 5
@@ -29,6 +29,7 @@ struct slowlog {
 	const char *pool;
 	int fd;
 	struct loop *loop;
+	struct looker *looker;	/* borrowed */
 	struct loop_timer period;	/* runs from an entry on */
 	unsigned entries;	/* in it */
 	unsigned long more;	/* that had no room */
@@ -182,8 +183,8 @@ open_file(const char *path)
 }
 
 struct slowlog *
-slowlog_open(const char *path, const char *pool, struct loop *loop, uid_t uid,
-	gid_t gid)
+slowlog_open(const char *path, const char *pool, struct loop *loop,
+	struct looker *looker, uid_t uid, gid_t gid)
 {
 	int fd = open_file(path);
 	struct slowlog *l;
@@ -195,6 +196,7 @@ slowlog_open(const char *path, const char *pool, struct loop *loop, uid_t uid,
 	l->pool = pool;
 	l->fd = fd;
 	l->loop = loop;
+	l->looker = looker;
 	l->period.on_timer = on_period;
 	backtrace_init(&l->backtrace, loop, uid, gid, on_backtrace);
 	return l;
@@ -241,7 +243,7 @@ describe(const struct slowlog *l, const struct slowlog_entry *e,
 	if (!out)
 		return NULL;
 	put_head(l, e, out);
-	inspect_report(e->pid, out);
+	describe_report(l->looker, e->pid, out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct looker;
 struct loop;
 struct slowlog;
 
@@ -28,11 +29,12 @@ struct slowlog_entry {
  * slowlog_open - the file, made when it is not there
  *
  * pool		its name, borrowed
+ * looker	looks where we may not, borrowed
  * uid, gid	the workers', as whom tools are run
  * returns	NULL with errno; ELOOP when the file is a link
  */
 struct slowlog *slowlog_open(const char *path, const char *pool,
-	struct loop *loop, uid_t uid, gid_t gid);
+	struct loop *loop, struct looker *looker, uid_t uid, gid_t gid);
 /* Opens the path again, after it was renamed; 0, or -1 with errno and the old
  * file kept. */
 int slowlog_reopen(struct slowlog *l);

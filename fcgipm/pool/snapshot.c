@@ -15,9 +15,9 @@
 #include "conf/conf.h"
 #include "pool/board.h"
 #include "pool/census.h"
+#include "pool/describe.h"
 #include "pool/pool.h"
 #include "pool/snapshot.h"
-#include "sys/procfs.h"
 
 /* What a worker's own children have told. */
 struct brood {
@@ -48,7 +48,7 @@ why_unattached(struct take *t, const struct worker *w)
 		return t->unattached;
 	if (t->p->conf->chroot)
 		t->unattached = "chroot: nothing is preloaded there";
-	else if (procfs_is_static(w->pid) > 0)
+	else if (describe_is_static(&t->p->observe.looker, w->pid) > 0)
 		t->unattached = "static program: nothing can be preloaded";
 	else if (!(shim = board_find_shim()))
 		t->unattached = "libfcgipm-shim.so is not installed";

@@ -1,7 +1,7 @@
 /*
  * inspect.c - what a process does right now, in words; see inspect.h
  *
- * Called by pool/patrol and pool/slowlog.
+ * Called by pool/describe, pool/looker and pool/patrol.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -92,8 +92,9 @@ name_call(long nr, char *buf, size_t size)
 		snprintf(buf, size, "system call %ld", nr);
 }
 
-/* The call a task is in; "" when it runs, or when that cannot be seen. */
-static void
+/* The call a task is in; "" when it runs, or when that cannot be seen: -1 with
+ * errno then. */
+static int
 call_of(pid_t pid, pid_t tid, char *buf, size_t size)
 {
 	char *text = read_entry(pid, tid, "syscall"), *end;
@@ -104,18 +105,21 @@ call_of(pid_t pid, pid_t tid, char *buf, size_t size)
 	if (text && end != text && nr >= 0)
 		name_call(nr, buf, size);
 	free(text);
+	return text ? 0 : -1;
 }
 
-void
+int
 inspect_brief(pid_t pid, char *buf, size_t size)
 {
 	pid_t tids[TASKS_MAX];
 	size_t n = procfs_list_tasks(pid, tids, TASKS_MAX), i, len = 0;
 	char call[64], word[128];
+	int err = n == 0 ? ESRCH : 0;
 
 	snprintf(buf, size, "gone");
 	for (i = 0; i < n && len < size; i++) {
-		call_of(pid, tids[i], call, sizeof(call));
+		if (call_of(pid, tids[i], call, sizeof(call)) < 0)
+			err = errno;
 		snprintf(word, sizeof(word), "%s%s%s",
 			state_word(procfs_task_state(pid, tids[i])),
 			call[0] ? " in " : "", call);
@@ -125,19 +129,21 @@ inspect_brief(pid_t pid, char *buf, size_t size)
 		len += (size_t)snprintf(buf + len, size - len, "%s%s",
 			len ? ", " : "", word);
 	}
+	errno = err;
+	return err ? -1 : 0;
 }
 
-/* "clock_nanosleep(0x0, 0x0, ...)" of "230 0x0 0x0 ... SP PC". */
-static void
+/* "clock_nanosleep(0x0, 0x0, ...)" of "230 0x0 0x0 ... SP PC"; 0, or errno. */
+static int
 report_call(pid_t pid, pid_t tid, FILE *out)
 {
 	char *text = read_entry(pid, tid, "syscall"), *at, *end, name[64];
 	long nr;
-	int i;
+	int i, err = errno;
 
 	if (!text) {
-		fprintf(out, "system call: %s\n", strerror(errno));
-		return;
+		fprintf(out, "system call: %s\n", strerror(err));
+		return err;
 	}
 	text[strcspn(text, "\n")] = '\0';
 	nr = strtol(text, &at, 10);
@@ -154,6 +160,7 @@ report_call(pid_t pid, pid_t tid, FILE *out)
 		fprintf(out, ")\n");
 	}
 	free(text);
+	return 0;
 }
 
 /* "[<0>] hrtimer_nanosleep+0xb1/0x1a0" a line. */
@@ -176,30 +183,38 @@ report_stack(pid_t pid, pid_t tid, FILE *out)
 	free(text);
 }
 
-static void
+/* 0, or why its system call cannot be seen, as errno. */
+static int
 report_task(pid_t pid, pid_t tid, FILE *out)
 {
 	char *wchan = read_entry(pid, tid, "wchan");
 	char state = procfs_task_state(pid, tid);
 	bool waits = wchan && wchan[0] && strcmp(wchan, "0") != 0;
+	int err;
 
 	fprintf(out, "task %d: %c (%s)%s%s\n", (int)tid, state ? state : '?',
 		state_word(state), waits ? " in " : "", waits ? wchan : "");
 	free(wchan);
-	report_call(pid, tid, out);
+	err = report_call(pid, tid, out);
 	report_stack(pid, tid, out);
+	return err;
 }
 
-void
+int
 inspect_report(pid_t pid, FILE *out)
 {
 	pid_t tids[TASKS_MAX];
 	size_t n = procfs_list_tasks(pid, tids, TASKS_MAX), i;
+	int err = n == 0 ? ESRCH : 0, one;
 
 	if (n == 0)
 		fprintf(out, "it is gone\n");
-	for (i = 0; i < n; i++)
-		report_task(pid, tids[i], out);
+	for (i = 0; i < n; i++) {
+		one = report_task(pid, tids[i], out);
+		err = one ? one : err;
+	}
+	errno = err;
+	return err ? -1 : 0;
 }
 
 uint64_t
