@@ -22,7 +22,7 @@
 static int
 call(struct world *w)
 {
-	return client_connect(w, "control.sock");
+	return client_connect(w, "run/control.sock");
 }
 
 /* Up to the end of the line, or of the connection; the caller's to free(). */
@@ -308,16 +308,16 @@ Test(control, it_is_ours_unless_the_keys_say_otherwise)
 	struct world *w = world_open();
 
 	world_start(w, WWW);
-	cr_expect_eq(mode_of(world_path(w, "control.sock")), 0600);
+	cr_expect_eq(mode_of(world_path(w, "run/control.sock")), 0600);
 	world_stop(w);
-	cr_expect_eq(access(world_path(w, "control.sock"), F_OK), -1);
+	cr_expect_eq(access(world_path(w, "run/control.sock"), F_OK), -1);
 	world_start(w, "[fcgipm]\ncontrol = @DIR@/other.sock\n"
 		"control.mode = 0620\n" WWW);
 	cr_expect_eq(mode_of(world_path(w, "other.sock")), 0620);
-	cr_expect_eq(access(world_path(w, "control.sock"), F_OK), -1);
+	cr_expect_eq(access(world_path(w, "run/control.sock"), F_OK), -1);
 	world_stop(w);
 	world_start(w, "[fcgipm]\ncontrol = none\n" WWW);
-	cr_expect_eq(access(world_path(w, "control.sock"), F_OK), -1);
+	cr_expect_eq(access(world_path(w, "run/control.sock"), F_OK), -1);
 	world_close(&w);
 }
 
@@ -326,18 +326,19 @@ Test(control, a_bad_place_is_told)
 {
 	struct world *w = world_open();
 
-	cr_assert_eq(mkdir(world_path(w, "control.sock"), 0700), 0);
+	cr_assert_eq(mkdir(world_path(w, "run"), 0700), 0);
+	cr_assert_eq(mkdir(world_path(w, "run/control.sock"), 0700), 0);
 	world_start(w, WWW);
 	cr_expect(world_log_has(w, "no control socket: "));
 	cr_expect(world_log_has(w, "exists and is no socket"));
 	world_stop(w);
-	cr_assert_eq(rmdir(world_path(w, "control.sock")), 0);
+	cr_assert_eq(rmdir(world_path(w, "run/control.sock")), 0);
 	cr_expect_eq(world_refused(w, "[fcgipm]\n"
 		"control = @DIR@/none/control.sock\n" WWW), 71);
 	cr_expect(world_log_has(w, "create its folder"));
 	cr_expect_eq(world_refused(w, "[fcgipm]\ncontrol.owner = nosuch\n" WWW),
 		78);
-	cr_assert_eq(chmod(w->dir, 0777), 0);
+	cr_assert_eq(chmod(world_path(w, "run"), 0777), 0);
 	world_start(w, WWW);
 	cr_expect(world_log_has(w, "others may write there"));
 	world_close(&w);
@@ -351,7 +352,7 @@ ask_as(struct world *w, const char *ids, int *ret_code)
 	char *argv[] = {"/bin/sh", "-c", command, NULL};
 
 	snprintf(command, sizeof(command), "cp %s/fcgipmctl ctl && chmod 755 "
-		"ctl && exec setpriv %s ./ctl status -s control.sock",
+		"ctl && exec setpriv %s ./ctl status -s run/control.sock",
 		getenv("FCGIPM_BIN"), ids);
 	*ret_code = world_run(w, argv, &out);
 	return out;
@@ -388,7 +389,7 @@ Test(control, others_are_kept_out_or_let_in_by_their_group)
 		cr_expect(strstr(out, rows[i].want), "%zu: %s", i, out);
 		free(out);
 		/* A mode that somebody changed by hand opens nothing. */
-		cr_assert_eq(chmod(world_path(w, "control.sock"), 0666), 0);
+		cr_assert_eq(chmod(world_path(w, "run/control.sock"), 0666), 0);
 		out = ask_as(w, rows[0].ids, &code);
 		cr_expect_eq(code, 4, "%zu: exit status %d: %s", i, code, out);
 		cr_expect(strstr(out, "you are neither root nor"), "%s", out);

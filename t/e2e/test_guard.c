@@ -96,7 +96,7 @@ is_flag(void *arg)
 	struct call c = {f->w, "www.sock", ""};
 	pid_t pids[WORKERS * 2];
 	size_t n = world_children(f->w->pid, pids, WORKERS * 2);
-	long flags = n > 0 ? flags_of(pids[0]) : -1;
+	long flags = n > 0 ? world_look(flags_of, pids[0]) : -1;
 
 	/* On demand there may be nobody to look at. */
 	if (n == 0)
@@ -112,6 +112,17 @@ expect_flag(struct world *w, bool set, const char *what)
 	world_until(is_flag, &f, what);
 }
 
+/* Which socket descriptor 0 of a process is, -1 when it is gone. */
+static long
+socket_of(pid_t pid)
+{
+	struct stat st;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)pid);
+	return stat(path, &st) == 0 ? (long)st.st_ino : -1;
+}
+
 /* All descriptors 0 are one socket, of as many workers as there are to be. */
 static bool
 is_whole(void *arg)
@@ -119,16 +130,17 @@ is_whole(void *arg)
 	struct world *w = arg;
 	pid_t pids[WORKERS * 2];
 	size_t n = world_children(w->pid, pids, WORKERS * 2), i;
-	struct stat first, st;
-	char path[64];
+	long first, ino;
 
-	for (i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)pids[i]);
-		if (stat(path, i == 0 ? &first : &st) < 0 ||
-			(i > 0 && st.st_ino != first.st_ino))
+	if (n != WORKERS)
+		return false;
+	first = world_look(socket_of, pids[0]);
+	for (i = 1; i < n; i++) {
+		ino = world_look(socket_of, pids[i]);
+		if (ino < 0 || ino != first)
 			return false;
 	}
-	return n == WORKERS;
+	return true;
 }
 
 #define TAKEN_BACK "pool www: a worker set O_NONBLOCK"

@@ -128,14 +128,9 @@ end_workers(struct world *w)
 {
 	pid_t pids[32];
 	size_t n = world_children(w->pid, pids, 32), i;
-	char path[64], program[300];
-	ssize_t len;
 
 	for (i = 0; i < n && i < 32; i++) {
-		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pids[i]);
-		len = readlink(path, program, sizeof(program) - 1);
-		program[len > 0 ? len : 0] = '\0';
-		if (!strstr(program, "/spoil"))
+		if (strcmp(world_proc_status(pids[i], "Name"), "spoil") != 0)
 			continue;
 		cr_assert_eq(kill(pids[i], SIGKILL), 0);
 		world_until_gone(pids[i]);

@@ -178,10 +178,11 @@ Test(privs, supplementary_groups_are_the_users, .timeout = 60)
 
 Test(privs, nothing_changes_without_keys, .timeout = 60)
 {
+	const char *user = world_pool_user();
+	uid_t id = user ? (uid_t)atoi(user) : getuid();
 	char uid[100], nice[20];
 
-	snprintf(uid, sizeof(uid), "Uid: %u\t%u\t%u\t%u", getuid(), getuid(),
-		getuid(), getuid());
+	snprintf(uid, sizeof(uid), "Uid: %u\t%u\t%u\t%u", id, id, id, id);
 	/* Whoever runs the tests may have been nice. */
 	snprintf(nice, sizeof(nice), "nice: %d", getpriority(PRIO_PROCESS, 0));
 	check_facts("", FACTS(uid, "umask: 0022", nice, "NoNewPrivs: 1",

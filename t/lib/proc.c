@@ -3,9 +3,12 @@
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -197,4 +200,37 @@ world_sleeps(pid_t pid)
 
 	cr_assert_neq(*text, '\0', "process %d is gone", (int)pid);
 	return strtol(text, NULL, 10);
+}
+
+static void
+become(uid_t id)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 ||
+		setresuid(id, id, id) < 0)
+		_exit(1);
+}
+
+long
+world_look(long (*look)(pid_t pid), pid_t pid)
+{
+	const char *user = world_pool_user();
+	long seen = -1;
+	pid_t child;
+	int fds[2];
+
+	if (!user)
+		return look(pid);
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		become((uid_t)atoi(user));
+		seen = look(pid);
+		_exit(write(fds[1], &seen, sizeof(seen)) < 0);
+	}
+	close(fds[1]);
+	cr_assert_eq(read(fds[0], &seen, sizeof(seen)), sizeof(seen));
+	close(fds[0]);
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	return seen;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -200,13 +201,18 @@ find_port(void)
 	return 0;
 }
 
-/* Who all pools run as, by number; NULL = as their text says. */
-static const char *
-pool_user(void)
+const char *
+world_pool_user(void)
 {
 	const char *user = getenv("FCGIPM_POOL_USER");
 
 	return user && *user ? user : NULL;
+}
+
+bool
+world_is_blind(void)
+{
+	return geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_SYS_PTRACE) == 0;
 }
 
 struct world *
@@ -223,8 +229,8 @@ world_open(void)
 	cr_assert_not_null(mkdtemp(w->dir), "%s: %s", w->dir, strerror(errno));
 	cr_assert_eq(chmod(w->dir, 0755), 0);
 	/* Programs write into it what they are to tell. */
-	if (pool_user())
-		cr_assert_eq(chown(w->dir, (uid_t)atoi(pool_user()), -1U), 0);
+	if (world_pool_user())
+		cr_assert_eq(chown(w->dir, (uid_t)atoi(world_pool_user()), -1U), 0);
 	snprintf(w->log, sizeof(w->log), "%s/log", w->dir);
 	w->port = find_port();
 	snprintf(w->tcp, sizeof(w->tcp), "127.0.0.1:%d", w->port);
@@ -381,6 +387,7 @@ spawn(struct world *w, char *const *argv, const char *out)
 	cr_assert_geq(pid, 0);
 	if (pid == 0) {
 		int fd = open(out, O_WRONLY | O_CREAT | O_APPEND, 0644);
+		const char *run = world_path(w, "run");
 		int null = open("/dev/null", O_RDONLY);
 		sigset_t none;
 
@@ -388,11 +395,12 @@ spawn(struct world *w, char *const *argv, const char *out)
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		/* Where a test fails or is ended, so are we. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* A control.sock for each of many daemons. */
+		/* A control.sock for each of many daemons, in a folder that
+		 * is theirs alone. */
 		if (fd < 0 || null < 0 || dup2(null, 0) < 0 ||
 			dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
 			chdir(w->dir) < 0 ||
-			setenv("RUNTIME_DIRECTORY", w->dir, 1) < 0)
+			setenv("RUNTIME_DIRECTORY", run, 1) < 0)
 			_exit(126);
 		execv(program, argv);
 		_exit(127);
@@ -409,10 +417,22 @@ world_launch_argv(struct world *w, char *const *argv)
 	w->pid = spawn(w, argv, w->log);
 }
 
-/* The text with a key of its own behind the head of every pool; the caller's
- * to free(). */
+/* Has the section that begins here this key? */
+static bool
+section_has(const char *at, const char *key)
+{
+	size_t len = strlen(key);
+
+	while ((at = strchr(at, '\n')) != NULL && *++at != '[')
+		if (strncmp(at, key, len) == 0 && strchr(" =", at[len]))
+			return true;
+	return false;
+}
+
+/* The text with the user behind the head of every pool that has none; the
+ * caller's to free(). */
 static char *
-add_to_pools(const char *ini, const char *key)
+add_user(const char *ini, const char *user)
 {
 	size_t len = 0;
 	char *text = NULL;
@@ -424,8 +444,9 @@ add_to_pools(const char *ini, const char *key)
 
 		cr_assert_eq(ini[line - 1], '\n', "no end of a line");
 		fprintf(f, "%.*s", (int)line, ini);
-		if (*ini == '[' && strncmp(ini, "[fcgipm]", 8) != 0)
-			fputs(key, f);
+		if (*ini == '[' && strncmp(ini, "[fcgipm]", 8) != 0 &&
+			!section_has(ini, "user"))
+			fprintf(f, "user = %s\n", user);
 		ini += line;
 	}
 	cr_assert_eq(fclose(f), 0);
@@ -436,12 +457,11 @@ void
 world_launch(struct world *w, const char *ini)
 {
 	char *argv[] = {"fcgipm", "-c", NULL, NULL};
-	char key[100] = "", *text;
+	char *text = NULL;
 
-	if (pool_user())
-		snprintf(key, sizeof(key), "user = %s\n", pool_user());
-	text = add_to_pools(ini, key);
-	argv[2] = strdup(world_write(w, "fcgipm.ini", text));
+	if (world_pool_user())
+		ini = text = add_user(ini, world_pool_user());
+	argv[2] = strdup(world_write(w, "fcgipm.ini", ini));
 	free(text);
 	world_launch_argv(w, argv);
 	free(argv[2]);

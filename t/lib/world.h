@@ -50,6 +50,11 @@ void world_need_user(void);
 /* The same where the kernel lets us attach no filter to a socket. */
 void world_need_filter(void);
 
+/* Whom pools run as whose text does not say it, by number; NULL = as we. */
+const char *world_pool_user(void);
+/* May we, as root, not look at processes of others? */
+bool world_is_blind(void);
+
 /* Programs of the build and scripts of the sources, by name. */
 const char *world_handler(const char *name);
 const char *world_child(const char *name);
@@ -69,7 +74,7 @@ const char *world_script(const struct world *w, const char *name,
 	const char *text);
 
 /* Starts fcgipm -c on this text and waits until it says ready.  Where
- * FCGIPM_POOL_USER is set, every pool runs as that user. */
+ * FCGIPM_POOL_USER is set, every pool without one runs as that user. */
 void world_start(struct world *w, const char *ini);
 /* The same without waiting. */
 void world_launch(struct world *w, const char *ini);
@@ -144,6 +149,9 @@ size_t world_fd_count(pid_t pid);
 /* The value of a line of /proc/PID/status, valid until the next call; ""
  * when there is none. */
 const char *world_proc_status(pid_t pid, const char *key);
+/* What look() says of a worker, looked at as the pools' user where that is not
+ * us: we may not have the right to. */
+long world_look(long (*look)(pid_t pid), pid_t pid);
 /* How often a process went to sleep, which is how often it was woken. */
 long world_sleeps(pid_t pid);
 /* Milliseconds of CLOCK_MONOTONIC. */
