@@ -104,8 +104,8 @@ fuzz() {
 	done
 }
 
-# As root everything runs as nobody too, at the same time, and what is about
-# workers a third time without the right to look at foreign processes.
+# As root everything runs as nobody too, at the same time, and a third time
+# without the right to look at foreign processes.
 e2e() {
 	local t
 	if [ "$(id -u)" = 0 ] && [ -z "${NOT_AS_NOBODY-}" ]; then
@@ -134,8 +134,8 @@ as_others() {
 	blind
 }
 
-# What looks at workers, as root in most containers: its pools run as nobody,
-# and CAP_SYS_PTRACE is given up.  All of it in the long run.
+# As root in most containers: CAP_SYS_PTRACE is given up, and pools run as
+# nobody.  All of it in the long run, else some of what looks at workers.
 blind() {
 	local t drop=-sys_ptrace filter long=${FCGIPM_LONG-}
 	local -x FCGIPM_LONG=
@@ -144,14 +144,13 @@ blind() {
 		return
 	fi
 	for t in $(programs e2e test); do
-		case ${t##*/test_}${long:+,long} in
+		case ${long:+all,}${t##*/test_} in
+		all,*) filter='*/*' ;;
+		guard) filter=guard/perl_too ;;
 		roll) filter=roll/c_static ;;
-		scale) filter='scale/nobody*' ;;
-		accelerate,long | backoff,long | death,long | drain,long | \
-			hostile_worker,long | idle,long | log,long | \
-			observe,long | overload,long | queue,long | \
-			roll,long | scale,long | shim,long | stop,long | \
-			threads,long) filter='*/*' ;;
+		scale) filter=scale/nobody_at_rest_by_the_kernel ;;
+		status) filter=status/states_by_the_kernel ;;
+		timeout) filter=timeout/tells_of_slow_requests_unseen ;;
 		*) continue ;;
 		esac
 		FILTER=$filter FCGIPM_POOL_USER=65534 run_copy "$t" \
