@@ -422,6 +422,22 @@ fcgipm_claim_spare_(const struct fcgipm_view *v, int32_t me)
 	return NULL;
 }
 
+/* The process that the slot is for.  It is written once that has begun, and who
+ * is about to accept may be there first, on a machine that is busy. */
+static inline int32_t
+fcgipm_worker_of_(const struct fcgipm_slot *s)
+{
+	const struct timespec ms = {0, 1000000};
+	int32_t worker = FCGIPM_GET(s->worker);
+	int patience;
+
+	for (patience = 200; worker == 0 && patience > 0; patience--) {
+		(void)nanosleep(&ms, NULL);
+		worker = FCGIPM_GET(s->worker);
+	}
+	return worker;
+}
+
 /*
  * The slot of this process, which is about to accept: that of the worker, or
  * a spare one for a process that the worker forked.  NULL when there is none
@@ -437,9 +453,9 @@ fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
 	if (index >= v->nslots)
 		return NULL;
 	s = fcgipm_slot_at_(v, index);
-	worker = FCGIPM_GET(s->worker);
 	if (FCGIPM_GET(s->pid) == me)
 		return FCGIPM_GET(s->tier) == tier ? s : NULL;
+	worker = fcgipm_worker_of_(s);
 	if ((worker != 0 && worker != me) ||
 		!__atomic_compare_exchange_n(&s->pid, &none, me, 0,
 			__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {

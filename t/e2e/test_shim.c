@@ -894,7 +894,9 @@ Test(shim, a_worker_that_is_told_to_stop_leaves_by_itself)
 		"hello", 5);
 	for (i = 0; i < 4; i++) {
 		rig_spawn(&r, 0, programs[i].path(), programs[i].arg);
-		world_until(is_attached, rig_at(&r, 0, 0), programs[i].name);
+		/* Before that it could still be told at once, and never
+		 * accept. */
+		world_until(has_accepting, rig_at(&r, 0, 1), programs[i].name);
 		board_ask_stop(r.b, 0);
 		ask(&r, 1, 0, params_for(&r));
 		queued = client_connect(r.w, "s.sock");
@@ -920,7 +922,7 @@ Test(shim, threads_that_are_told_to_stop_leave_together)
 	char *argv[] = {(char *)(uintptr_t)world_handler("threads"), NULL};
 
 	rig_spawn_as(&r, 0, argv, NULL, threads);
-	world_until(has_idle, rig_at(&r, 0, 3), "three places");
+	world_until(has_accepting, rig_at(&r, 0, 3), "all accept");
 	board_ask_stop(r.b, 0);
 	ask(&r, 1, 0, params);
 	rig_expect_exit(&r, 0, "threads");

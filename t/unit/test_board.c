@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "base/util.h"
 #include "base/vec.h"
 #include "pool/board.h"
+#include "sys/procfs.h"
 
 /* Small enough to be overwritten often. */
 enum { NSLOTS = 3, NSPARE = 2, THREADS = 2 };
@@ -253,6 +255,27 @@ Test(board, another_pid_claims_a_spare_slot)
 	cr_expect_eq(seen.requests, 1);
 	cr_expect_eq(seen.open, 0);
 	cr_expect_eq(board_idle(b), THREADS);
+}
+
+/* A shell's child that is quick, and a supervisor that is not. */
+Test(board, who_comes_before_the_worker_is_known_waits)
+{
+	struct board_seen seen;
+	int status;
+	pid_t pid;
+
+	board_reset(b, 2, 0);
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0)
+		_exit(fcgipm_claim_(&view, 2, FCGIPM_TIER_SHIM) !=
+			fcgipm_slot_at_(&view, NSLOTS));
+	while (procfs_state(pid) == 'R')
+		sched_yield();
+	board_started(b, 2, getpid());
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+	cr_expect_not(board_read(b, 2, &seen));
 }
 
 Test(board, a_crowd_is_said)
