@@ -62,24 +62,36 @@ worker_has_executed(struct worker *w)
 	return true;
 }
 
-static void
-worker_look(struct worker *w)
+static bool
+is_ready(struct worker *w, int64_t now)
 {
-	int64_t now = loop_now(w->loop);
 	enum procfs_look seen = PROCFS_ELSEWHERE;
 
 	if (worker_has_executed(w))
 		seen = procfs_look(w->pid);
-	if (seen == PROCFS_ACCEPTING ||
+	return seen == PROCFS_ACCEPTING ||
 		(w->polls && seen == PROCFS_POLLING) ||
 		w->ops->is_up(w, seen == PROCFS_UNKNOWN) ||
-		now - w->start_ms >= UP_MS) {
+		now - w->start_ms >= UP_MS;
+}
+
+static void
+worker_look(struct worker *w)
+{
+	int64_t now = loop_now(w->loop), next;
+
+	if (w->state == WORKER_STARTING && is_ready(w, now)) {
 		set_state(w, WORKER_UP);
 		w->ops->on_up(w);
-		return;
 	}
-	loop_timer_set(w->loop, &w->look_timer,
-		MIN(now + w->look_ms, w->start_ms + UP_MS));
+	/* One that counts as up before its exec is waited for still. */
+	if (w->state != WORKER_STARTING &&
+		(w->state != WORKER_UP || worker_has_executed(w)))
+		return;
+	next = now + w->look_ms;
+	if (w->state == WORKER_STARTING)
+		next = MIN(next, w->start_ms + UP_MS);
+	loop_timer_set(w->loop, &w->look_timer, next);
 	w->look_ms = MIN(w->look_ms * 2, (int64_t)100);
 }
 

@@ -23,7 +23,7 @@
 /* As fast as replacements come up. */
 #define AGE "pm.max_age = 60ms\n"
 /* Seconds: of the largest form, on a machine that is busy otherwise. */
-#define PATIENCE 1000
+#define PATIENCE 1150
 
 struct roll {
 	struct world *w;
@@ -203,11 +203,12 @@ is_replaced(void *arg)
 static void
 wait_replaced(struct roll *r)
 {
-	int64_t end = world_now_ms() + 200000;
+	int64_t end = world_now_ms() + PATIENCE * 1000 / 4;
 
 	while (!is_replaced(r) && world_now_ms() < end)
 		pause_ms(10);
-	cr_expect(is_replaced(r), "%zu workers in 200 s", r->npids);
+	cr_expect(is_replaced(r), "%zu workers in %d s", r->npids,
+		PATIENCE / 4);
 }
 
 struct kind {

@@ -8,12 +8,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/kcmp.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/util.h"
+#include "hold.h"
 #include "sys/raw.h"
 #include "sys/spawn.h"
 
@@ -42,29 +41,10 @@ static struct child children[MANY];
 static int holder = -1;
 
 static void
-hold_call(unsigned number)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = {.len = ARRAY_SIZE(code), .filter = code};
-
-	cr_assert_eq(spawn_reserve(), 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-		holder = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
-	if (holder < 0)
-		cr_skip_test("no filter of system calls: %s", strerror(errno));
-}
-
-static void
 hold_chdir(void)
 {
-	hold_call(SYS_chdir);
+	cr_assert_eq(spawn_reserve(), 0);
+	holder = hold_call(SYS_chdir);
 }
 
 /* One that says its number; all but the number is the same for all. */
@@ -322,7 +302,8 @@ Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
 	if (!RAW_KEEPS_ERRNO ||
 		syscall(SYS_close_range, ~0U, ~0U, 0) < 0)
 		cr_skip_test("a child has a copy of all here");
-	hold_call(SYS_close_range);
+	cr_assert_eq(spawn_reserve(), 0);
+	holder = hold_call(SYS_close_range);
 	stopper = start_stopper();
 	start(c, NULL, true);
 	cr_expect_eq(waitpid(stopper, &status, 0), stopper);
