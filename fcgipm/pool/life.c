@@ -200,8 +200,9 @@ worker_is_up(struct worker *w, bool unseen)
 	int64_t now = loop_now(p->loop);
 	struct board_seen slot;
 
+	/* Whoever looks at it once it is up opens what that takes. */
 	if (unseen && p->conf->mode == CONF_MODE_PREFORK &&
-		observe_look(&p->observe, &m->eye, now)->accepting > 0)
+		observe_glance(&p->observe, &m->eye, now)->accepting > 0)
 		return true;
 	if (!p->board)
 		return false;
