@@ -50,10 +50,12 @@ tell() {
 		"$([ "$bad" = 0 ] && echo ok || echo FAIL)" "$name" "$ok" \
 		"$bad" $((SECONDS - started)) "${why:+  ($why)}"
 	if [ "$bad" != 0 ]; then
-		sed 's/^/     | /' "$out"
+		grep -vE '^\[(RUN |PASS)\]|: Test is disabled$' "$out" |
+			sed 's/^/     | /'
 	else
 		# And what was measured, where the largest forms run.
-		grep -E "# (SKIP|skip)${FCGIPM_LONG:+|^# figure: }" "$out" |
+		grep -E "^\[SKIP\]|# (SKIP|skip)${FCGIPM_LONG:+|^# figure: }" \
+			"$out" | grep -v ': Test is disabled$' |
 			sed 's/^/     /'
 	fi
 }
@@ -62,6 +64,8 @@ tell() {
 count() {
 	awk '
 	{ gsub(/\033\[[0-9;]*m/, "") }
+	# "disabled" is what a filter leaves out.
+	/^\[SKIP\]/ { if (!/: Test is disabled$/) skip++ }
 	/Synthesis: Tested:/ {
 		split($0, part, "|")
 		for (i in part) {
@@ -91,7 +95,7 @@ programs() {
 unit() {
 	local t
 	for t in $(programs unit test); do
-		run "unit/${t##*/}" "$t" --color=never
+		run "unit/${t##*/}" "$t" --color=never --verbose
 	done
 	run conformance.md "$FCGIPM_SRC/t/lib/conformance.sh"
 }
@@ -114,7 +118,7 @@ e2e() {
 		others=$!
 	fi
 	for t in $(programs e2e test); do
-		run "e2e/${t##*/}" "$t" --color=never
+		run "e2e/${t##*/}" "$t" --color=never --verbose
 	done
 	[ "$others" ] || return
 	wait "$others"
@@ -178,7 +182,7 @@ run_copy() {
 		TMPDIR="$copy/tmp" HOME="$copy/tmp" \
 		FCGIPM_BIN="$copy/build/bin" \
 		FCGIPM_T="$copy/build/t" FCGIPM_SRC="$copy/src" \
-		"$@" "$copy/build/t/e2e/${t##*/}" --color=never \
+		"$@" "$copy/build/t/e2e/${t##*/}" --color=never --verbose \
 		${FILTER:+--filter "$FILTER"}
 }
 
