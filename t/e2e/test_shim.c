@@ -755,7 +755,7 @@ Test(shim, a_handler_that_writes_itself_is_believed)
 		rig_spawn(&r, 0, world_handler(names[i]), NULL);
 		world_until(is_attached, rig_at(&r, 0, 0), names[i]);
 		cr_expect(r.seen.handler);
-		cr_expect_eq(board_idle(r.b), 1);
+		world_until(has_idle, rig_at(&r, 0, 1), names[i]);
 		ask(&r, 20, 0, quick);
 		world_until(has_counted, rig_at(&r, 0, 20), names[i]);
 		board_read(r.b, 0, &r.seen);
