@@ -1,7 +1,7 @@
 /*
  * lines.c - bytes that come in pieces, told line by line; see lines.h
  *
- * What children write ends in the log this way: pool/childlog, and
+ * What children write ends in the log this way: worker/output, and
  * gateway/response for the stderr of programs.
  */
 #include <string.h>

@@ -25,9 +25,9 @@
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
 #include "gateway/options.h"
-#include "gateway/refuser.h"
+#include "overload/refuser.h"
 #include "gateway/server.h"
-#include "pool/launch.h"
+#include "worker/launch.h"
 #include "sys/privs.h"
 
 /* From the kernel, when the supervisor dies. */

@@ -1,7 +1,7 @@
 /*
  * adjust.c - as many workers as the policy wants; see adjust.h
  *
- * Called by pool/pool, and by pool/life when a worker has come up or is gone.
+ * Called by pool/pool, and by pool/members when a worker has come up or is gone.
  * Looks (census), asks (policy), starts and retires, and arms what calls next.
  */
 #include <errno.h>
@@ -11,9 +11,9 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "pool/adjust.h"
-#include "pool/board.h"
-#include "pool/census.h"
-#include "pool/launch.h"
+#include "observe/board.h"
+#include "pool/view.h"
+#include "worker/launch.h"
 #include "pool/pool.h"
 
 /* A thousand workers come up at once: nobody is asked after each of them. */
@@ -55,7 +55,7 @@ start_one(struct pool *p, struct pool_member *m)
 		return -1;
 	if (p->board)
 		board_started(p->board, w->slot, w->pid);
-	observe_worker_init(&m->eye, w->pid);
+	kernel_worker_init(&m->eye, w->pid);
 	m->idle = m->worn = false;
 	m->weigh_ms = 0;
 	m->listener = p->guard.ino;
@@ -126,12 +126,12 @@ retire_some(struct pool *p, const struct policy_decision *d)
 	unsigned i;
 
 	for (i = 0; i < d->retire_worn; i++) {
-		m = census_pick_worn(p);
+		m = view_pick_due(p);
 		if (m)
 			retire(p, m, m->cause);
 	}
 	for (i = 0; i < d->retire; i++) {
-		m = census_pick_idle(p);
+		m = view_pick_idle(p);
 		if (m)
 			retire(p, m, RETIRE_IDLE);
 	}
@@ -145,7 +145,7 @@ retire_former(struct pool *p)
 
 	for (m = p->members; m < p->members + p->nmembers; m++)
 		if (m->worker.state == WORKER_UP &&
-			guard_is_former(&p->guard, m->listener))
+			listener_is_former(&p->guard, m->listener))
 			retire(p, m, RETIRE_LISTENER);
 }
 
@@ -174,8 +174,8 @@ static void
 wait_for_calls(struct pool *p, const struct policy_view *v)
 {
 	const struct policy_limits *l = &v->limits;
-	struct wake_for w = {
-		.idle_at = WAKE_NEVER,
+	struct wakeup_for w = {
+		.idle_at = WAKEUP_NEVER,
 		.requests = p->conf->max_requests > 0,
 	};
 	int spare = l->pm == POLICY_DYNAMIC ?
@@ -188,7 +188,7 @@ wait_for_calls(struct pool *p, const struct policy_view *v)
 	if (l->pm == POLICY_ONDEMAND && v->idle <= 0 && v->queue == 0)
 		w.knock = p->starting + p->up < l->max_children &&
 			p->starting == 0;
-	wake_on(&p->wake, &w);
+	wakeup_on(&p->wake, &w);
 }
 
 static void
@@ -213,16 +213,16 @@ pool_adjust(struct pool *p)
 
 	if (p->stopping)
 		return false;
-	guard_ms = guard_check(p, v.now_ms);
+	guard_ms = listener_check(p, v.now_ms);
 	retire_former(p);
 	v.starting = p->starting;
 	v.up = p->up;
 	v.retiring = p->retiring;
 	v.retiring_worn = p->retiring_worn;
-	if (census_is_needed(p))
-		look_ms = census_take(p, &v);
+	if (view_is_needed(p))
+		look_ms = view_take(p, &v);
 	if (p->memory.short_lives > 0)
-		census_settled(p, &v);
+		view_settled(p, &v);
 	d = policy_decide(&p->memory, &v);
 	start_some(p, &v, &d);
 	retire_some(p, &d);
@@ -233,7 +233,7 @@ pool_adjust(struct pool *p)
 		loop_timer_set(p->loop, &p->adjust_timer, d.again_ms);
 	else
 		loop_timer_stop(p->loop, &p->adjust_timer);
-	if (census_is_needed(p))
+	if (view_is_needed(p))
 		wait_for_calls(p, &v);
 	return d.start + d.retire + d.retire_worn > 0;
 }
@@ -244,7 +244,7 @@ pool_adjust_soon(struct pool *p)
 {
 	int64_t at_ms = loop_now(p->loop) + SOON_MS;
 
-	if (!census_is_needed(p) || p->up == 0)
+	if (!view_is_needed(p) || p->up == 0)
 		(void)pool_adjust(p);
 	else if (!p->adjust_timer.place || p->adjust_timer.at_ms > at_ms)
 		loop_timer_set(p->loop, &p->adjust_timer, at_ms);

@@ -15,11 +15,11 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "pool/adjust.h"
-#include "pool/board.h"
-#include "pool/census.h"
-#include "pool/launch.h"
-#include "pool/life.h"
-#include "pool/patrol.h"
+#include "observe/board.h"
+#include "pool/view.h"
+#include "worker/launch.h"
+#include "pool/members.h"
+#include "timeout/watchdog.h"
 #include "pool/pool.h"
 #include "pool/stop.h"
 
@@ -27,7 +27,7 @@
 #define SPARE_SLOTS 4
 
 static bool
-pool_on_wake(struct wake *w)
+pool_on_wake(struct wakeup *w)
 {
 	return pool_adjust(container_of(w, struct pool, wake));
 }
@@ -87,7 +87,7 @@ open_sockets(struct pool *p, char *why, size_t why_size)
 				    "set listen.owner, listen.group or "
 				    "listen.mode", conf->name, a->text);
 	}
-	guard_init(&p->guard, &opts, p->sockets[0].fd);
+	listener_init(&p->guard, &opts, p->sockets[0].fd);
 	return 0;
 }
 
@@ -102,7 +102,7 @@ init_observe(struct pool *p, struct sockdiag *diag)
 	for (i = 0; i < p->nsockets; i++)
 		fds[i] = p->sockets[i].fd;
 	launch_ids(p->launch, &uid, &gid);
-	rc = observe_init(&p->observe, diag, fds, p->nsockets, uid, gid);
+	rc = kernel_init(&p->observe, diag, fds, p->nsockets, uid, gid);
 	free(fds);
 	return rc;
 }
@@ -113,7 +113,7 @@ on_queue(struct overload *o, unsigned waiting)
 	struct pool *p = container_of(o, struct pool, overload);
 
 	stats_note_look(&p->stats, 0, waiting);
-	starved_note(p, waiting, loop_now(p->loop));
+	keepalive_note(p, waiting, loop_now(p->loop));
 	if (waiting == 0 && listen_is_shut(&p->sockets[0]))
 		(void)pool_adjust(p);
 }
@@ -146,7 +146,7 @@ open_board(struct pool *p, char *why, size_t why_size)
 
 	/* To load a library costs a start a tenth of a millisecond. */
 	if (c->observe == CONF_OBSERVE_KERNEL ||
-		(!census_is_needed(p) && !patrol_is_needed(c) &&
+		(!view_is_needed(p) && !watchdog_is_needed(c) &&
 			!c->accelerate))
 		return 0;
 	p->board = board_new(p->nmembers, p->nmembers * SPARE_SLOTS,
@@ -195,7 +195,7 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 			strerror(errno));
 		goto fail;
 	}
-	wake_init(&p->wake, loop, conf->name, p->board, p->sockets[0].fd,
+	wakeup_init(&p->wake, loop, conf->name, p->board, p->sockets[0].fd,
 		pool_on_wake);
 	p->members = mem_calloc(p->nmembers, sizeof(*p->members));
 	if (mind_queue(p, nofile, ret_why, why_size) < 0)
@@ -203,12 +203,12 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 	for (i = 0; i < p->nmembers; i++) {
 		struct pool_member *m = &p->members[i];
 
-		worker_init(&m->worker, loop, conf->name, i, cgi, &life_ops,
+		worker_init(&m->worker, loop, conf->name, i, cgi, &members_ops,
 			p);
 		retire_init(&m->retire, loop, conf, &m->worker, &p->observe,
 			&m->eye);
 	}
-	if (patrol_open(p, ret_why, why_size) == 0)
+	if (watchdog_open(p, ret_why, why_size) == 0)
 		return 0;
 fail:
 	pool_close(p);
@@ -218,7 +218,7 @@ fail:
 void
 pool_start(struct pool *p)
 {
-	life_check_ready(p);
+	members_check_ready(p);
 	overload_start(&p->overload);
 	(void)pool_adjust(p);
 }
@@ -230,13 +230,13 @@ pool_close(struct pool *p)
 
 	if (p->loop)
 		loop_timer_stop(p->loop, &p->adjust_timer);
-	wake_stop(&p->wake);
+	wakeup_stop(&p->wake);
 	overload_fini(&p->overload);
 	for (i = 0; i < p->nsockets; i++)
 		listen_close(&p->sockets[i]);
-	patrol_close(&p->patrol);
+	watchdog_close(&p->patrol);
 	if (p->members)
-		observe_fini(&p->observe);
+		kernel_fini(&p->observe);
 	free(p->sockets);
 	free(p->members);
 	board_free(&p->board);

@@ -8,21 +8,21 @@
 #include <stddef.h>
 
 #include "base/loop.h"
-#include "pool/guard.h"
-#include "pool/observe.h"
-#include "pool/overload.h"
+#include "pool/listener.h"
+#include "observe/kernel.h"
+#include "overload/overload.h"
 #include "pool/policy.h"
 #include "pool/retire.h"
-#include "pool/starved.h"
+#include "pool/keepalive.h"
 #include "pool/stats.h"
-#include "pool/wake.h"
-#include "pool/worker.h"
+#include "pool/wakeup.h"
+#include "worker/worker.h"
 #include "sys/listen.h"
 
 struct board;
 struct conf_pool;
 struct launch;
-struct patrol;
+struct watchdog;
 struct pool;
 
 struct pool_ops {
@@ -41,7 +41,7 @@ struct pool_ops {
 struct pool_member {
 	struct worker worker;
 	struct retire retire;
-	struct observe_worker eye;
+	struct kernel_worker eye;
 	bool idle;		/* when it was last looked at */
 	bool worn;		/* due for replacement, because of cause */
 	enum retire_cause cause;
@@ -58,13 +58,13 @@ struct pool {
 	size_t nsockets;
 	struct pool_member *members;
 	unsigned nmembers;	/* as many as may ever be at once */
-	struct guard guard;		/* of the socket */
-	struct observe observe;
+	struct listener guard;		/* of the socket */
+	struct kernel observe;
 	struct overload overload;	/* without queue_timeout all zero */
-	struct starved starved;
+	struct keepalive starved;
 	struct board *board;		/* NULL = the kernel tells all */
 	bool told;			/* it tells of all that are up */
-	struct wake wake;		/* by it, and by clients */
+	struct wakeup wake;		/* by it, and by clients */
 	unsigned starting, up;		/* workers in these states */
 	unsigned retiring;		/* told to leave, */
 	unsigned retiring_worn;		/* of them to be replaced */
@@ -72,7 +72,7 @@ struct pool {
 	struct policy_memory memory;
 	struct loop_timer adjust_timer;	/* ask the policy again */
 	struct stats stats;
-	struct patrol *patrol;	/* NULL = no request is timed */
+	struct watchdog *patrol;	/* NULL = no request is timed */
 	bool is_max;		/* pm.max_children is met */
 	int64_t tell_max_ms;	/* that is told again then */
 	bool told_room;		/* that process.max is */

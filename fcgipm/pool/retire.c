@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "pool/observe.h"
+#include "observe/kernel.h"
 #include "pool/retire.h"
-#include "pool/worker.h"
+#include "worker/worker.h"
 
 #define FIRST_PAUSE_MS 3
 #define LAST_PAUSE_MS 100
@@ -95,9 +95,9 @@ wait_stopped(const struct retire *r)
  * its answer is not cut off, unless it never comes to an end.  Behind a shut
  * door a family is about to end its members and start them anew. */
 static bool
-is_at_work(const struct retire *r, const struct observe_seen *seen)
+is_at_work(const struct retire *r, const struct kernel_seen *seen)
 {
-	return seen->state != OBSERVE_IDLE && !is_late(r) &&
+	return seen->state != KERNEL_IDLE && !is_late(r) &&
 		!(r->shut && seen->processes > 1);
 }
 
@@ -105,7 +105,7 @@ is_at_work(const struct retire *r, const struct observe_seen *seen)
 static void
 decide(struct retire *r)
 {
-	const struct observe_seen *seen = observe_look_closely(r->observe,
+	const struct kernel_seen *seen = kernel_look_closely(r->observe,
 		r->eye, loop_now(r->loop));
 
 	if (seen->may_hold || !seen->stopped || is_at_work(r, seen)) {
@@ -141,15 +141,15 @@ has_ended(const struct retire *r)
 static void
 look_and_stop(struct retire *r)
 {
-	const struct observe_seen *seen;
+	const struct kernel_seen *seen;
 	int stopped;
 
 	/* Where many leave at once, most are about to be buried. */
 	if (has_ended(r))
 		return;
-	seen = observe_look(r->observe, r->eye, loop_now(r->loop));
+	seen = kernel_look(r->observe, r->eye, loop_now(r->loop));
 	/* Behind a shut door some programs ask for ever, awake at each look. */
-	if (seen->state != OBSERVE_IDLE && (seen->may_hold ||
+	if (seen->state != KERNEL_IDLE && (seen->may_hold ||
 			(!r->shut && is_at_work(r, seen)))) {
 		leave_alone(r);
 		return;
@@ -182,7 +182,7 @@ on_timer(struct loop_timer *timer)
 
 void
 retire_init(struct retire *r, struct loop *loop, const struct conf_pool *conf,
-	struct worker *w, struct observe *observe, struct observe_worker *eye)
+	struct worker *w, struct kernel *observe, struct kernel_worker *eye)
 {
 	*r = (struct retire){
 		.w = w,

@@ -16,8 +16,8 @@
 #include "base/loop.h"
 
 struct conf_pool;
-struct observe;
-struct observe_worker;
+struct kernel;
+struct kernel_worker;
 struct worker;
 
 /* Why a worker leaves; its end is counted by it. */
@@ -45,8 +45,8 @@ enum retire_step {
 
 struct retire {
 	struct worker *w;
-	struct observe *observe;	/* borrowed, as the next two */
-	struct observe_worker *eye;
+	struct kernel *observe;	/* borrowed, as the next two */
+	struct kernel_worker *eye;
 	const struct conf_pool *conf;
 	struct loop *loop;
 	struct loop_timer timer;	/* the next step */
@@ -59,7 +59,7 @@ struct retire {
 
 void retire_init(struct retire *r, struct loop *loop,
 	const struct conf_pool *conf, struct worker *w,
-	struct observe *observe, struct observe_worker *eye);
+	struct kernel *observe, struct kernel_worker *eye);
 
 /*
  * retire_begin - from now on it is let go at the first moment

@@ -13,9 +13,9 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "pool/board.h"
-#include "pool/census.h"
-#include "pool/describe.h"
+#include "observe/board.h"
+#include "pool/view.h"
+#include "observe/describe.h"
 #include "pool/pool.h"
 #include "pool/snapshot.h"
 
@@ -122,7 +122,7 @@ state_of_slot(struct take *t, const struct board_seen *slot,
 }
 
 static void
-state_of_look(struct take *t, const struct observe_seen *seen,
+state_of_look(struct take *t, const struct kernel_seen *seen,
 	struct snapshot_worker *ret)
 {
 	int64_t since = SNAPSHOT_UNKNOWN;
@@ -130,11 +130,11 @@ state_of_look(struct take *t, const struct observe_seen *seen,
 	if (seen->connections > 0)
 		since = t->now_ms - seen->oldest_since_ms;
 	/* Idle all the time?  Known where somebody looks again and again. */
-	else if (census_scales(t->p))
+	else if (view_scales(t->p))
 		since = t->now_ms - seen->since_ms;
-	if (seen->state == OBSERVE_IDLE)
+	if (seen->state == KERNEL_IDLE)
 		set_state(ret, "Idle", since);
-	else if (seen->state == OBSERVE_BUSY)
+	else if (seen->state == KERNEL_BUSY)
 		set_state(ret, seen->reading ? "Reading" :
 			seen->connections > 0 ? "Running" : "Finishing",
 			since);
@@ -142,9 +142,9 @@ state_of_look(struct take *t, const struct observe_seen *seen,
 		set_state(ret, "Unknown", SNAPSHOT_UNKNOWN);
 	if (ret->connections == SNAPSHOT_UNKNOWN && seen->connections >= 0)
 		ret->connections = seen->connections;
-	if (seen->state == OBSERVE_UNKNOWN && ret->tier[0] == 'k')
+	if (seen->state == KERNEL_UNKNOWN && ret->tier[0] == 'k')
 		ret->tier = "none";
-	if (seen->state == OBSERVE_UNKNOWN || seen->err)
+	if (seen->state == KERNEL_UNKNOWN || seen->err)
 		snprintf(ret->reason, sizeof(ret->reason), "%s%s%s",
 			seen->reason, seen->err ? ": " : "",
 			seen->err ? strerror(seen->err) : "");
@@ -154,16 +154,16 @@ static void
 look(struct take *t, struct pool_member *m, const struct board_seen *slot,
 	struct snapshot_worker *ret)
 {
-	const struct observe_seen *seen;
+	const struct kernel_seen *seen;
 
 	if (state_of_slot(t, slot, ret))
 		return;
 	/* Where nobody looks again before somebody asks again, descriptors are
 	 * needed for more workers. */
-	if (census_is_needed(t->p) || t->p->patrol)
-		seen = observe_look(&t->p->observe, &m->eye, t->now_ms);
+	if (view_is_needed(t->p) || t->p->patrol)
+		seen = kernel_look(&t->p->observe, &m->eye, t->now_ms);
 	else
-		seen = observe_glance(&t->p->observe, &m->eye, t->now_ms);
+		seen = kernel_glance(&t->p->observe, &m->eye, t->now_ms);
 	state_of_look(t, seen, ret);
 }
 
@@ -280,7 +280,7 @@ take_queue(struct pool *p, struct snapshot *s)
 	struct sockdiag_queue queue;
 
 	s->queue = s->queue_len = SNAPSHOT_UNKNOWN;
-	if (p->stopping || observe_queue(&p->observe, &queue) < 0)
+	if (p->stopping || kernel_queue(&p->observe, &queue) < 0)
 		return;
 	s->queue = (int64_t)queue.waiting;
 	s->queue_len = (int64_t)queue.limit;

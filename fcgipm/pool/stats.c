@@ -1,12 +1,12 @@
 /*
  * stats.c - what a pool has come by; see stats.h
  *
- * Noted by pool/adjust, pool/life and pool/census, shown by pool/snapshot.
+ * Noted by pool/adjust, pool/members and pool/view, shown by pool/snapshot.
  */
 #include <stdio.h>
 
 #include "base/util.h"
-#include "pool/board.h"
+#include "observe/board.h"
 #include "pool/stats.h"
 
 void

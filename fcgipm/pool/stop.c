@@ -92,7 +92,7 @@ queue_is_empty(struct pool *p)
 
 	/* A TCP listener was shut when it was. */
 	return addr_is_tcp(&p->sockets[0].addr) ||
-		observe_queue(&p->observe, &queue) < 0 || queue.waiting == 0;
+		kernel_queue(&p->observe, &queue) < 0 || queue.waiting == 0;
 }
 
 /* Those that did not leave by the shut door: at the first moment at which they
@@ -208,7 +208,7 @@ pool_stop(struct pool *p)
 	}
 	p->stopping = true;
 	loop_timer_stop(p->loop, &p->adjust_timer);
-	wake_stop(&p->wake);
+	wakeup_stop(&p->wake);
 	overload_stop(&p->overload);
 	if (p->alive == 0 && !overload_is_alive(&p->overload)) {
 		p->ops->on_stopped(p);

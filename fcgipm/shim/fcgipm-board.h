@@ -1,7 +1,7 @@
 /*
  * fcgipm-board.h - the board: what a pool's workers tell their supervisor
  *
- * The whole contract between the supervisor (fcgipm/pool/board.c), the library
+ * The whole contract between the supervisor (fcgipm/observe/board.c), the library
  * that is preloaded into workers (shim.c) and handlers that write for
  * themselves (fcgipm-handler.h).  It includes nothing else of ours, and is
  * installed beside fcgipm-handler.h: C11 or C++, GCC's atomics.

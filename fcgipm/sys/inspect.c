@@ -1,7 +1,7 @@
 /*
  * inspect.c - what a process does right now, in words; see inspect.h
  *
- * Called by pool/describe, pool/looker and pool/patrol.
+ * Called by observe/describe, observe/prober and timeout/watchdog.
  */
 #include <errno.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /*
  * sockdiag.c - sockets that are not ours, by netlink; see sockdiag.h
  *
- * Called from pool/ and by gateway/refuser.  The kernel answers a question
+ * Called from pool/ and by overload/refuser.  The kernel answers a question
  * about one socket before sendto(2) returns, and each part of a list when the
  * one before it is read, so nothing here waits: an answer that is not there is
  * an error.

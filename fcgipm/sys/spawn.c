@@ -1,7 +1,7 @@
 /*
  * spawn.c - the only fork and exec; see spawn.h
  *
- * Called by pool/worker (spawn_start) and gateway/script (spawn_share).  What
+ * Called by worker/worker (spawn_start) and gateway/script (spawn_share).  What
  * runs before the exec is child_run().
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * watch.c - a process that is looked at again and again; see watch.h
  *
- * Called by pool/observe, pool/looker and pool/patrol.  What is in the entries
+ * Called by observe/kernel, observe/prober and timeout/watchdog.  What is in the entries
  * of a task is for sys/procfs to read.
  */
 #include <dirent.h>

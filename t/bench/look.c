@@ -20,13 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pool/observe.h"
+#include "observe/kernel.h"
 
 #define ROUNDS_MAX 1000
 
 static struct sockdiag diag;
-static struct observe observe;
-static struct observe_worker *workers;
+static struct kernel observe;
+static struct kernel_worker *workers;
 static unsigned nworkers, rounds;
 
 static double
@@ -80,11 +80,11 @@ start_workers(int fd)
 			for (;;)
 				(void)accept(0, NULL, NULL);
 		}
-		observe_worker_init(&workers[i], pid);
+		kernel_worker_init(&workers[i], pid);
 	}
 	for (i = 0; i < nworkers; i++)
-		while (observe_look(&observe, &workers[i], 0)->state !=
-			OBSERVE_IDLE)
+		while (kernel_look(&observe, &workers[i], 0)->state !=
+			KERNEL_IDLE)
 			;
 }
 
@@ -96,7 +96,7 @@ end_workers(void)
 	for (i = 0; i < nworkers; i++) {
 		(void)kill(workers[i].pid, SIGKILL);
 		(void)waitpid(workers[i].pid, NULL, 0);
-		observe_worker_fini(&workers[i]);
+		kernel_worker_fini(&workers[i]);
 	}
 }
 
@@ -128,13 +128,13 @@ measure(const char *what, void (*fn)(unsigned i), unsigned each)
 static void
 look(unsigned i)
 {
-	(void)observe_look(&observe, &workers[i], 0);
+	(void)kernel_look(&observe, &workers[i], 0);
 }
 
 static void
 look_closely(unsigned i)
 {
-	(void)observe_look_closely(&observe, &workers[i], 0);
+	(void)kernel_look_closely(&observe, &workers[i], 0);
 }
 
 static void
@@ -143,7 +143,7 @@ queue(unsigned i)
 	struct sockdiag_queue q;
 
 	(void)i;
-	if (observe_queue(&observe, &q) < 0)
+	if (kernel_queue(&observe, &q) < 0)
 		die("queue");
 }
 
@@ -161,7 +161,7 @@ run(int family, const char *name)
 {
 	int fd = listen_on(family);
 
-	if (observe_init(&observe, &diag, &fd, 1, geteuid(), getegid()) < 0)
+	if (kernel_init(&observe, &diag, &fd, 1, geteuid(), getegid()) < 0)
 		die("observe");
 	start_workers(fd);
 	printf("%-44s %8s %8s\n", name, "lowest", "median");
@@ -171,7 +171,7 @@ run(int family, const char *name)
 	if (family == AF_INET)
 		measure("  list of accepted connections", list, 1);
 	end_workers();
-	observe_fini(&observe);
+	kernel_fini(&observe);
 	close(fd);
 }
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
-#include "pool/observe.h"
+#include "observe/kernel.h"
 #include "rights.h"
 #include "world.h"
 
@@ -41,8 +41,8 @@ struct stage {
 	int fd;				/* the listener */
 	pid_t pid;
 	struct sockdiag diag;
-	struct observe observe;
-	struct observe_worker worker;
+	struct kernel observe;
+	struct kernel_worker worker;
 };
 
 /* -- the stage ------------------------------------------------------------ */
@@ -98,7 +98,7 @@ stage_open(struct stage *s, const char *address)
 		0, "%s: %s", text, strerror(errno));
 	cr_assert_eq(listen(s->fd, 64), 0);
 	cr_assert_eq(sockdiag_open(&s->diag), 0, "%s", strerror(errno));
-	cr_assert_eq(observe_init(&s->observe, &s->diag, &s->fd, 1,
+	cr_assert_eq(kernel_init(&s->observe, &s->diag, &s->fd, 1,
 			     geteuid() ? geteuid() : NOBODY,
 			     geteuid() ? getegid() : NOBODY), 0);
 }
@@ -122,7 +122,7 @@ stage_start(struct stage *s, char *const *argv)
 		execv(argv[0], argv);
 		_exit(127);
 	}
-	observe_worker_init(&s->worker, s->pid);
+	kernel_worker_init(&s->worker, s->pid);
 }
 
 static void
@@ -130,7 +130,7 @@ stage_end_worker(struct stage *s)
 {
 	int status;
 
-	observe_worker_fini(&s->worker);
+	kernel_worker_fini(&s->worker);
 	kill(-s->pid, SIGKILL);
 	kill(s->pid, SIGKILL);
 	cr_assert_eq(waitpid(s->pid, &status, 0), s->pid);
@@ -140,7 +140,7 @@ static void
 stage_close(struct stage *s)
 {
 	stage_end_worker(s);
-	observe_fini(&s->observe);
+	kernel_fini(&s->observe);
 	sockdiag_close(&s->diag);
 	close(s->fd);
 	if (addr_is_path(&s->addr))
@@ -148,10 +148,10 @@ stage_close(struct stage *s)
 	world_close(&s->world);
 }
 
-static const struct observe_seen *
+static const struct kernel_seen *
 look(struct stage *s)
 {
-	return observe_look_closely(&s->observe, &s->worker, world_now_ms());
+	return kernel_look_closely(&s->observe, &s->worker, world_now_ms());
 }
 
 /* How it looks, for a test that fails. */
@@ -159,14 +159,14 @@ static const char *
 tell(const struct stage *s)
 {
 	static char text[400];
-	const struct observe_seen *n = &s->worker.seen;
+	const struct kernel_seen *n = &s->worker.seen;
 
 	snprintf(text, sizeof(text),
 		"state %d (%s, %s): connections %d, may hold %d, tasks %u, "
 		"accepting %u, processes %u, looker %d",
 		(int)n->state, n->reason, strerror(n->err), n->connections,
 		n->may_hold, n->tasks, n->accepting, n->processes,
-		n->by_looker);
+		n->by_prober);
 	return text;
 }
 
@@ -174,24 +174,24 @@ static bool
 is_idle(void *arg)
 {
 	const struct stage *s = arg;
-	const struct observe_seen *n = look(arg);
+	const struct kernel_seen *n = look(arg);
 
-	return n->state == OBSERVE_IDLE && !n->may_hold &&
+	return n->state == KERNEL_IDLE && !n->may_hold &&
 		n->connections == 0 && (s->way == POLLS || n->accepting > 0);
 }
 
 static bool
 is_busy(void *arg)
 {
-	const struct observe_seen *n = look(arg);
+	const struct kernel_seen *n = look(arg);
 
-	return n->state == OBSERVE_BUSY && n->may_hold && n->connections == 1;
+	return n->state == KERNEL_BUSY && n->may_hold && n->connections == 1;
 }
 
 static bool
 is_unknown(void *arg)
 {
-	return look(arg)->state == OBSERVE_UNKNOWN;
+	return look(arg)->state == KERNEL_UNKNOWN;
 }
 
 static bool
@@ -255,14 +255,14 @@ kept_connection_is_seen(struct stage *s, int c)
 
 	finish(c);
 	for (i = 0; i < 20; i++) {
-		const struct observe_seen *n = look(s);
+		const struct kernel_seen *n = look(s);
 
 		cr_assert(n->may_hold, "%s", tell(s));
 		cr_assert_eq(n->connections, 1, "%s", tell(s));
-		cr_assert_eq(n->state, OBSERVE_BUSY, "%s", tell(s));
+		cr_assert_eq(n->state, KERNEL_BUSY, "%s", tell(s));
 		cr_assert_eq(n->oldest, oldest);
 		cr_assert_eq(n->oldest_since_ms, since);
-		n = observe_look(&s->observe, &s->worker, world_now_ms());
+		n = kernel_look(&s->observe, &s->worker, world_now_ms());
 		cr_assert(n->may_hold, "%s", tell(s));
 	}
 	if (s->way == ACCEPTS) {
@@ -276,7 +276,7 @@ kept_connection_is_seen(struct stage *s, int c)
 static void
 tell_story(struct stage *s, bool keeps)
 {
-	const struct observe_seen *n;
+	const struct kernel_seen *n;
 	ino_t first;
 	int64_t since;
 	int c;
@@ -287,19 +287,19 @@ tell_story(struct stage *s, bool keeps)
 	cr_expect_eq(s->worker.seen.processes, 1, "%s", tell(s));
 	if (s->way == ACCEPTS)
 		cr_expect_geq(s->worker.seen.accepting, 1, "%s", tell(s));
-	n = observe_look(&s->observe, &s->worker, world_now_ms());
-	cr_expect_eq(n->state, OBSERVE_IDLE, "%s", tell(s));
+	n = kernel_look(&s->observe, &s->worker, world_now_ms());
+	cr_expect_eq(n->state, KERNEL_IDLE, "%s", tell(s));
 
 	c = begin(s, keeps ? KEEP_CONN : 0);
 	until(s, is_busy, "busy");
 	first = s->worker.seen.oldest;
 	since = s->worker.seen.oldest_since_ms;
 	cr_expect_neq(first, 0);
-	n = observe_look_closely(&s->observe, &s->worker, since + 5000);
+	n = kernel_look_closely(&s->observe, &s->worker, since + 5000);
 	cr_expect_eq(n->oldest, first);
 	cr_expect_eq(n->oldest_since_ms, since);
-	n = observe_look(&s->observe, &s->worker, world_now_ms());
-	cr_expect_eq(n->state, OBSERVE_BUSY, "%s", tell(s));
+	n = kernel_look(&s->observe, &s->worker, world_now_ms());
+	cr_expect_eq(n->state, KERNEL_BUSY, "%s", tell(s));
 	cr_expect(n->may_hold);
 	if (keeps)
 		kept_connection_is_seen(s, c);
@@ -341,7 +341,7 @@ run(const char *const *words, enum way way, bool keeps, const char *address)
 		give_up_ptrace();
 		stage_start(&s, argv);
 		tell_story(&s, keeps);
-		cr_expect(s.worker.seen.by_looker, "%s", tell(&s));
+		cr_expect(s.worker.seen.by_prober, "%s", tell(&s));
 	}
 	stage_close(&s);
 	for (i = 0; argv[i]; i++)
@@ -608,7 +608,7 @@ is_stopped(void *arg)
 
 Test(observe, a_stopped_worker_shows_what_it_did)
 {
-	const struct observe_seen *n;
+	const struct kernel_seen *n;
 	struct stage s;
 	int c;
 
@@ -618,7 +618,7 @@ Test(observe, a_stopped_worker_shows_what_it_did)
 	cr_assert_eq(kill(s.pid, SIGSTOP), 0);
 	until(&s, is_stopped, "stopped");
 	n = look(&s);
-	cr_expect_eq(n->state, OBSERVE_IDLE, "%s", tell(&s));
+	cr_expect_eq(n->state, KERNEL_IDLE, "%s", tell(&s));
 	cr_expect_eq(n->accepting, 1, "%s", tell(&s));
 	cr_expect_not(n->may_hold, "%s", tell(&s));
 	c = begin(&s, 0);
@@ -630,7 +630,7 @@ Test(observe, a_stopped_worker_shows_what_it_did)
 	cr_assert_eq(kill(s.pid, SIGSTOP), 0);
 	until(&s, is_stopped, "stopped again");
 	n = look(&s);
-	cr_expect_eq(n->state, OBSERVE_BUSY, "%s", tell(&s));
+	cr_expect_eq(n->state, KERNEL_BUSY, "%s", tell(&s));
 	cr_expect(n->may_hold, "%s", tell(&s));
 	cr_assert_eq(kill(s.pid, SIGCONT), 0);
 	finish(c);
@@ -643,7 +643,7 @@ Test(observe, a_stopped_worker_shows_what_it_did)
 Test(observe, a_client_that_reset_is_not_excluded)
 {
 	struct linger reset = {1, 0};
-	const struct observe_seen *n;
+	const struct kernel_seen *n;
 	struct stage s;
 	int c, i;
 
@@ -659,13 +659,13 @@ Test(observe, a_client_that_reset_is_not_excluded)
 	close(c);
 	cr_expect_eq(look(&s)->connections, 1, "known from before");
 	/* And for one that looks for the first time. */
-	observe_worker_fini(&s.worker);
-	observe_worker_init(&s.worker, s.pid);
+	kernel_worker_fini(&s.worker);
+	kernel_worker_init(&s.worker, s.pid);
 	sockdiag_set_fini(&s.observe.origin.sets[0]);
 	for (i = 0; i < 50; i++) {
 		n = look(&s);
 		cr_expect(n->may_hold, "%s", tell(&s));
-		cr_expect_neq(n->state, OBSERVE_IDLE, "%s", tell(&s));
+		cr_expect_neq(n->state, KERNEL_IDLE, "%s", tell(&s));
 	}
 	cr_assert_eq(kill(s.pid, SIGCONT), 0);
 	until(&s, is_idle, "idle again");
@@ -675,7 +675,7 @@ Test(observe, a_client_that_reset_is_not_excluded)
 /* A program that its own user may not read may not be looked at. */
 Test(observe, what_nobody_may_see_is_unknown)
 {
-	const struct observe_seen *n;
+	const struct kernel_seen *n;
 	struct timespec ts = {0, 1000000};
 	char *argv[] = {NULL, NULL};
 	struct stage s;
@@ -693,12 +693,12 @@ Test(observe, what_nobody_may_see_is_unknown)
 	close(c);
 	for (i = 0; i < 20; i++) {
 		n = look(&s);
-		cr_expect_eq(n->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+		cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s", tell(&s));
 		cr_expect(n->may_hold);
 		cr_expect(n->err == EACCES || n->err == EPERM, "%s", tell(&s));
 		cr_expect_not_null(n->reason);
-		n = observe_look(&s.observe, &s.worker, world_now_ms());
-		cr_expect_eq(n->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+		n = kernel_look(&s.observe, &s.worker, world_now_ms());
+		cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s", tell(&s));
 		cr_expect(n->may_hold);
 		nanosleep(&ts, NULL);
 	}
@@ -717,7 +717,7 @@ Test(observe, without_netlink_a_connection_is_not_excluded)
 	until(&s, is_idle, "idle, without a socket");
 	c = begin(&s, 0);
 	until(&s, is_unknown, "in doubt");
-	cr_expect_eq(s.worker.seen.state, OBSERVE_UNKNOWN, "%s", tell(&s));
+	cr_expect_eq(s.worker.seen.state, KERNEL_UNKNOWN, "%s", tell(&s));
 	cr_expect(s.worker.seen.may_hold);
 	finish(c);
 	close(c);
@@ -745,9 +745,9 @@ Test(observe, a_looker_that_does_not_answer_is_given_up)
 	cr_expect_eq(atoi(world_proc_status(looker, "Uid")), NOBODY);
 	cr_assert_eq(kill(looker, SIGSTOP), 0);
 	start = world_now_ms();
-	cr_expect_eq(look(&s)->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+	cr_expect_eq(look(&s)->state, KERNEL_UNKNOWN, "%s", tell(&s));
 	cr_expect(s.worker.seen.may_hold);
-	cr_expect_eq(look(&s)->state, OBSERVE_UNKNOWN, "%s", tell(&s));
+	cr_expect_eq(look(&s)->state, KERNEL_UNKNOWN, "%s", tell(&s));
 	/* Once 100 ms, not for every question. */
 	cr_expect_lt(world_now_ms() - start, 5000);
 	cr_expect_eq(s.observe.looker.pid, 0);
@@ -803,13 +803,13 @@ Test(observe, the_queue_and_its_head)
 	stage_open(&s, "sock");
 	start_child(&s, "count", NULL, NULL);
 	until(&s, is_idle, "idle");
-	cr_assert_eq(observe_queue(&s.observe, &q), 0);
+	cr_assert_eq(kernel_queue(&s.observe, &q), 0);
 	cr_expect_eq(q.waiting, 0);
 	cr_expect_eq(q.limit, 64);
 	a = begin(&s, 0);
 	until(&s, is_busy, "busy");
 	b = begin(&s, 0);
-	cr_assert_eq(observe_queue(&s.observe, &q), 0);
+	cr_assert_eq(kernel_queue(&s.observe, &q), 0);
 	cr_expect_eq(q.waiting, 1);
 	finish(a);
 	close(a);

@@ -20,7 +20,7 @@
 
 #include "base/addr.h"
 #include "hostile.h"
-#include "pool/refusal.h"
+#include "overload/protocol.h"
 #include "sys/sockdiag.h"
 #include "world.h"
 
@@ -43,9 +43,9 @@ exec_refuser(const struct stage *s, const char *timeout, int channel)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(s->listener, 0) < 0)
 		_exit(126);
-	if (channel == REFUSAL_FD ?
+	if (channel == REFUSER_FD ?
 			fcntl(channel, F_SETFD, 0) < 0 :
-			dup2(channel, REFUSAL_FD) < 0)
+			dup2(channel, REFUSER_FD) < 0)
 		_exit(126);
 	execve(path, (char *[]){"fcgipm-cgi", "-P", "www", "--refuse", "-o",
 		key, NULL}, env);
@@ -144,7 +144,7 @@ say(struct stage *s, void *p, size_t len, int fd)
 static void
 expect_want(struct stage *s, unsigned n)
 {
-	struct refusal_want want = {0};
+	struct refuser_want want = {0};
 
 	cr_assert_eq(recv(s->channel, &want, sizeof(want), 0),
 		(ssize_t)sizeof(want));
@@ -164,11 +164,11 @@ connect_for(struct stage *s)
 
 /* Orders the refusal of these, in this order, 0 = who has left; at another
  * listener, unless that is -1. */
-static struct refusal_report
+static struct refuser_report
 order_at(struct stage *s, int listener, const uint32_t *inos, size_t n)
 {
-	struct refusal_order o = {.n = (uint32_t)n};
-	struct refusal_report r = {0};
+	struct refuser_order o = {.n = (uint32_t)n};
+	struct refuser_report r = {0};
 
 	memcpy(o.inos, inos, n * sizeof(*inos));
 	say(s, &o, sizeof(o), listener);
@@ -177,7 +177,7 @@ order_at(struct stage *s, int listener, const uint32_t *inos, size_t n)
 	return r;
 }
 
-static struct refusal_report
+static struct refuser_report
 order(struct stage *s, const uint32_t *inos, size_t n)
 {
 	return order_at(s, -1, inos, n);
@@ -244,7 +244,7 @@ Test(refuser, refuses_what_is_ordered_and_no_more, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int c[4], i;
-	struct refusal_report r;
+	struct refuser_report r;
 
 	for (i = 0; i < 4; i++)
 		c[i] = ask(&s);
@@ -269,7 +269,7 @@ Test(refuser, a_young_one_is_passed_on_unchanged, .timeout = 30)
 	struct stage s = stage_open(false, "1h");
 	int old = ask(&s), young[2], i;
 	uint32_t ino = inode(old);
-	struct refusal_report r;
+	struct refuser_report r;
 
 	serve_next(&s, 8, "served");
 	close(old);
@@ -298,7 +298,7 @@ Test(refuser, tcp_connections_know_their_age, .timeout = 30)
 {
 	struct stage s = stage_open(true, "1h");
 	int young = client_connect(s.w, s.address);
-	struct refusal_report r = order(&s, (uint32_t[]){0, 0}, 2);
+	struct refuser_report r = order(&s, (uint32_t[]){0, 0}, 2);
 
 	cr_expect_eq(r.refused, 0);
 	cr_expect_eq(r.passed, 1);
@@ -324,7 +324,7 @@ Test(refuser, whoever_left_is_no_obstacle, .timeout = 30)
 	struct stage s = stage_open(false, "1h");
 	int c[4], i;
 	uint32_t inos[3];
-	struct refusal_report r;
+	struct refuser_report r;
 
 	for (i = 0; i < 4; i++)
 		c[i] = ask(&s);
@@ -353,7 +353,7 @@ Test(refuser, sleeps_while_a_young_one_is_served, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int young = ask(&s), fd;
-	struct refusal_report r = order(&s, (uint32_t[]){1}, 1);
+	struct refuser_report r = order(&s, (uint32_t[]){1}, 1);
 	char before[64];
 	struct pollfd p = {.fd = s.channel, .events = POLLIN};
 
@@ -362,7 +362,7 @@ Test(refuser, sleeps_while_a_young_one_is_served, .timeout = 30)
 	connect_for(&s);
 	fd = accept(s.listener, NULL, NULL);
 	cr_assert_geq(fd, 0);
-	hostile_pause(REFUSAL_IDLE_MS + 200);
+	hostile_pause(REFUSER_IDLE_MS + 200);
 	snprintf(before, sizeof(before), "%s",
 		world_proc_status(s.pid, "voluntary_ctxt_switches"));
 	hostile_pause(300);
@@ -380,7 +380,7 @@ Test(refuser, who_waits_when_it_ends_is_refused, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int fd = ask(&s);
-	struct refusal_report r = order(&s, (uint32_t[]){1}, 1);
+	struct refuser_report r = order(&s, (uint32_t[]){1}, 1);
 
 	cr_expect_eq(r.passed, 1);
 	close(s.channel);
@@ -419,7 +419,7 @@ Test(refuser, where_nothing_can_be_passed_on, .timeout = 30)
 	struct stage s = stage_open(false, "300ms");
 	int64_t start = world_now_ms();
 	int fd = ask(&s);
-	struct refusal_report r = order(&s, (uint32_t[]){1}, 1);
+	struct refuser_report r = order(&s, (uint32_t[]){1}, 1);
 
 	cr_expect_eq(r.passed, 1);
 	expect_refused(fd);
@@ -432,7 +432,7 @@ Test(refuser, where_nothing_can_be_passed_on, .timeout = 30)
 Test(refuser, an_empty_queue_does_not_hold_it, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
-	struct refusal_report r = order(&s, (uint32_t[]){1, 2, 3}, 3);
+	struct refuser_report r = order(&s, (uint32_t[]){1, 2, 3}, 3);
 
 	cr_expect_eq(r.refused + r.passed, 0);
 	stage_close(&s);
@@ -449,7 +449,7 @@ Test(refuser, who_is_still_sending_gets_his_answer, .timeout = 30)
 		struct stage s = stage_open(tcp, "10ms");
 		int fd = client_connect(s.w, s.address);
 		uint32_t ino = inode(fd);
-		struct refusal_report r;
+		struct refuser_report r;
 
 		client_begin(fd, 1, 0, params);
 		client_record(fd, 5, 1, part, sizeof(part), 3);
@@ -492,7 +492,7 @@ Test(refuser, who_makes_no_request_is_left, .timeout = 30)
 	int mute = client_connect(s.w, s.address);
 	int silly = client_connect(s.w, s.address);
 	int good = ask(&s);
-	struct refusal_report r;
+	struct refuser_report r;
 
 	client_send(silly, "GET / HTTP/1.0\r\n\r\n", 18);
 	r = order(&s, (uint32_t[]){inode(mute), inode(silly), inode(good)},

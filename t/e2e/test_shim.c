@@ -22,7 +22,7 @@
 #include "base/util.h"
 #include "base/vec.h"
 #include "hostile.h"
-#include "pool/board.h"
+#include "observe/board.h"
 #include "sys/procfs.h"
 #include "world.h"
 

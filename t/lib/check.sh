@@ -150,7 +150,7 @@ blind() {
 	for t in $(programs e2e test); do
 		case ${long:+all,}${t##*/test_} in
 		all,*) filter='*/*' ;;
-		guard) filter=guard/perl_too ;;
+		listener) filter=listener/perl_too ;;
 		roll) filter=roll/c_static ;;
 		scale) filter=scale/nobody_at_rest_by_the_kernel ;;
 		status) filter=status/states_by_the_kernel ;;

@@ -19,7 +19,7 @@
 
 #include "base/util.h"
 #include "base/vec.h"
-#include "pool/board.h"
+#include "observe/board.h"
 #include "sys/procfs.h"
 
 /* Small enough to be overwritten often. */

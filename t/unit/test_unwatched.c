@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "descriptors.h"
-#include "pool/backtrace.h"
-#include "pool/worker.h"
+#include "timeout/backtrace.h"
+#include "worker/worker.h"
 
 /* As where /proc/sys/fs/epoll/max_user_watches is reached. */
 static void

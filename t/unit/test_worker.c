@@ -11,7 +11,7 @@
 
 #include "base/util.h"
 #include "hold.h"
-#include "pool/worker.h"
+#include "worker/worker.h"
 
 static struct loop *loop;
 static struct worker worker;

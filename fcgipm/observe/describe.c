@@ -1,0 +1,88 @@
+/*
+ * describe.c - what a process of a pool does; see describe.h
+ *
+ * Called by timeout/watchdog, timeout/slowlog and pool/snapshot.  Looks by sys/inspect
+ * and sys/procfs, and asks the looker for what is denied.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "observe/describe.h"
+#include "observe/prober.h"
+#include "sys/inspect.h"
+#include "sys/procfs.h"
+
+static bool
+denied(void)
+{
+	return errno == EACCES || errno == EPERM;
+}
+
+void
+describe_brief(struct prober *l, pid_t pid, char *buf, size_t size)
+{
+	char *text;
+
+	if (inspect_brief(pid, buf, size) < 0 && denied()) {
+		text = prober_brief(l, pid);
+		if (text)
+			snprintf(buf, size, "%s", text);
+		free(text);
+	}
+}
+
+/* Of the looker, so its lines are all that is taken for granted. */
+static void
+put_lines(FILE *out, const char *text)
+{
+	char *line, *clean;
+	size_t len;
+
+	for (; *text; text += len + (text[len] != '\0')) {
+		len = strcspn(text, "\n");
+		line = mem_strndup(text, len);
+		clean = log_escape(line);
+		fprintf(out, "%s\n", clean ? clean : "?");
+		free(clean);
+		free(line);
+	}
+}
+
+void
+describe_report(struct prober *l, pid_t pid, FILE *out)
+{
+	char *own = NULL, *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&own, &len);
+
+	if (!f)
+		return;
+	if (inspect_report(pid, f) < 0 && denied())
+		text = prober_report(l, pid);
+	if (fclose(f) == 0 && !text)
+		fwrite(own, 1, len, out);
+	if (text)
+		put_lines(out, text);
+	free(text);
+	free(own);
+}
+
+uint64_t
+describe_reads(struct prober *l, pid_t pid)
+{
+	uint64_t n = inspect_reads(pid);
+
+	return n == UINT64_MAX && denied() ? prober_reads(l, pid) : n;
+}
+
+int
+describe_is_static(struct prober *l, pid_t pid)
+{
+	int rc = procfs_is_static(pid);
+
+	return rc < 0 && denied() ? prober_is_static(l, pid) : rc;
+}

@@ -1,0 +1,391 @@
+/*
+ * prober.c - a child that looks; see prober.h
+ *
+ * Called by observe/kernel and observe/describe.  What it says is a hint like all
+ * that comes from a process of the pool's uid: sizes are checked, and it can
+ * stop, so that nobody waits for it long.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "observe/prober.h"
+#include "sys/inspect.h"
+#include "sys/privs.h"
+#include "sys/procfs.h"
+
+#define ANSWER_MS 100
+#define PAUSE_MS 10000
+
+#define LISTENERS_MAX 16
+/* As many sockets as one answer carries; 8 KiB. */
+#define SOCKETS_MAX 1024
+/* And as much text: 32 tasks without their kernel stacks, which are root's. */
+#define TEXT_BYTES 32768
+
+enum op {
+	OP_TASKS,
+	OP_SOCKETS,
+	OP_KIND,
+	OP_BRIEF,
+	OP_REPORT,
+	OP_READS,
+	OP_STATIC
+};
+
+struct question {
+	uint32_t seq;
+	enum op op;
+	pid_t pid;
+	size_t nlisteners;
+	ino_t listeners[LISTENERS_MAX];
+	struct watch_socket socket;	/* OP_KIND */
+};
+
+struct reply {
+	uint32_t seq;
+	int err;		/* 0, or errno */
+	struct watch_tasks tasks;
+	enum watch_kind kind;
+	uint64_t number;	/* OP_READS, OP_STATIC */
+	size_t len;		/* so many bytes of union more follow */
+};
+
+union more {
+	struct watch_socket sockets[SOCKETS_MAX];
+	char text[TEXT_BYTES];
+};
+
+/* -- the child ------------------------------------------------------------- */
+
+static int
+report(pid_t pid, union more *more)
+{
+	FILE *out = fmemopen(more->text, sizeof(more->text), "w");
+	int rc;
+
+	if (!out)
+		return -1;
+	rc = inspect_report(pid, out);
+	/* What has no room is left out. */
+	(void)fclose(out);
+	return rc;
+}
+
+static void
+answer(struct watch *w, const struct question *q, struct reply *r,
+	union more *more)
+{
+	size_t n = 0;
+	int rc = 0;
+
+	switch (q->op) {
+	case OP_TASKS:
+		rc = watch_tasks(w, q->listeners,
+			MIN(q->nlisteners, (size_t)LISTENERS_MAX), &r->tasks);
+		break;
+	case OP_SOCKETS:
+		rc = watch_sockets(w, more->sockets, SOCKETS_MAX, &n);
+		r->len = n * sizeof(more->sockets[0]);
+		break;
+	case OP_KIND:
+		r->kind = watch_kind(w, &q->socket);
+		break;
+	case OP_BRIEF:
+	case OP_REPORT:
+		more->text[0] = '\0';
+		rc = q->op == OP_REPORT ? report(q->pid, more) :
+			inspect_brief(q->pid, more->text, sizeof(more->text));
+		r->len = strnlen(more->text, sizeof(more->text));
+		break;
+	case OP_READS:
+		r->number = inspect_reads(q->pid);
+		rc = r->number == UINT64_MAX ? -1 : 0;
+		break;
+	case OP_STATIC:
+		rc = procfs_is_static(q->pid);
+		r->number = rc > 0;
+		break;
+	}
+	if (rc < 0)
+		r->err = errno;
+}
+
+static void
+serve(int fd)
+{
+	union more more;
+	struct watch w = {0};
+	struct question q;
+
+	while (read(fd, &q, sizeof(q)) == (ssize_t)sizeof(q)) {
+		struct reply r = {.seq = q.seq};
+		struct iovec out[2] = {{&r, sizeof(r)}, {&more, 0}};
+
+		if (watch_open(&w, q.pid) < 0)
+			r.err = errno;
+		else
+			answer(&w, &q, &r, &more);
+		watch_close(&w);
+		out[1].iov_len = r.len;
+		if (writev(fd, out, 2) < 0)
+			break;
+	}
+}
+
+static void
+become(const struct prober *l, int fd, pid_t parent)
+{
+	gid_t group = l->gid;
+	const struct privs privs = {.set_ids = true, .uid = l->uid,
+		.gid = l->gid, .groups = &group, .ngroups = 1,
+		.no_new_privs = true, .parent_death_signal = SIGKILL,
+		.parent = parent};
+	sigset_t none;
+	int err = 0;
+
+	sigemptyset(&none);
+	/* Nothing of the supervisor's but this, not even its log. */
+	if (dup2(fd, 0) < 0 || close_range(1, ~0U, 0) < 0)
+		_exit(71);
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "fcgipm-looker", 0, 0, 0);
+	/* No signal handlers are ours, so none is left to run here. */
+	if (privs_apply(&privs, &err) || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+		sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		_exit(71);
+	serve(0);
+	_exit(0);
+}
+
+/* -- the supervisor's side ------------------------------------------------- */
+
+void
+prober_init(struct prober *l, uid_t uid, gid_t gid)
+{
+	*l = (struct prober){.uid = uid, .gid = gid, .fd = -1};
+}
+
+static void
+end(struct prober *l)
+{
+	fd_close(&l->fd);
+	if (l->pid > 0) {
+		/* Without CAP_KILL it ends by our end being closed. */
+		(void)kill(l->pid, SIGKILL);
+		l->dying = l->pid;
+	}
+	l->pid = 0;
+}
+
+/* True when no child is left to be waited for. */
+static bool
+reap(struct prober *l, int flags)
+{
+	pid_t pid;
+
+	if (l->dying == 0)
+		return true;
+	do
+		pid = waitpid(l->dying, NULL, flags);
+	while (pid < 0 && errno == EINTR);
+	if (pid == 0)
+		return false;
+	l->dying = 0;
+	return true;
+}
+
+void
+prober_fini(struct prober *l)
+{
+	end(l);
+	(void)reap(l, 0);
+}
+
+static int
+start(struct prober *l)
+{
+	pid_t parent = getpid();
+	sigset_t all, old;
+	int pair[2];
+
+	if (l->pid > 0)
+		return 0;
+	/* Whoever may not change its uid, or has the same, sees no more. */
+	if (geteuid() != 0 || l->uid == 0) {
+		errno = EACCES;
+		return -1;
+	}
+	if (now_ms() < l->not_before_ms || !reap(l, WNOHANG)) {
+		errno = ECHILD;
+		return -1;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	l->pid = fork();
+	if (l->pid == 0)
+		become(l, pair[1], parent);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	fd_close(&pair[1]);
+	if (l->pid < 0) {
+		l->pid = 0;
+		l->not_before_ms = now_ms() + PAUSE_MS;
+		fd_close(&pair[0]);
+		return -1;
+	}
+	l->fd = pair[0];
+	return 0;
+}
+
+/* Sends, waits, reads; 0 with a checked answer, -1 with errno. */
+static int
+exchange(struct prober *l, struct question *q, struct reply *r,
+	union more *more)
+{
+	struct iovec in[2] = {{r, sizeof(*r)},
+		{more, more ? sizeof(*more) : 0}};
+	int64_t until = now_ms() + ANSWER_MS, left;
+	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+	ssize_t n;
+
+	q->seq = ++l->seq;
+	if (send(l->fd, q, sizeof(*q), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -1;
+	for (;;) {
+		left = until - now_ms();
+		n = poll(&p, 1, left > 0 ? (int)left : 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			errno = n == 0 ? ETIMEDOUT : errno;
+			return -1;
+		}
+		n = readv(l->fd, in, 2);
+		if (n < (ssize_t)sizeof(*r) ||
+			r->len > (more ? sizeof(*more) : 0) ||
+			(size_t)n != sizeof(*r) + r->len) {
+			errno = n < 0 ? errno : EPROTO;
+			return -1;
+		}
+		if (r->seq == q->seq)
+			return 0;
+	}
+}
+
+static int
+ask(struct prober *l, struct question *q, struct reply *r,
+	union more *more)
+{
+	int saved;
+
+	if (start(l) < 0)
+		return -1;
+	if (exchange(l, q, r, more) < 0) {
+		saved = errno;
+		end(l);
+		l->not_before_ms = now_ms() + PAUSE_MS;
+		errno = saved;
+		return -1;
+	}
+	if (r->err) {
+		errno = r->err;
+		return -1;
+	}
+	return 0;
+}
+
+int
+prober_tasks(struct prober *l, pid_t pid, const ino_t *listeners, size_t n,
+	struct watch_tasks *ret)
+{
+	struct question q = {.op = OP_TASKS, .pid = pid,
+		.nlisteners = MIN(n, (size_t)LISTENERS_MAX)};
+	struct reply r = {0};
+
+	memcpy(q.listeners, listeners, q.nlisteners * sizeof(*listeners));
+	if (ask(l, &q, &r, NULL) < 0)
+		return -1;
+	*ret = r.tasks;
+	return 0;
+}
+
+int
+prober_sockets(struct prober *l, pid_t pid, struct watch_socket *ret,
+	size_t max, size_t *ret_n)
+{
+	struct question q = {.op = OP_SOCKETS, .pid = pid};
+	struct reply r = {0};
+	union more more;
+
+	if (ask(l, &q, &r, &more) < 0)
+		return -1;
+	if (r.len > max * sizeof(*ret)) {
+		errno = E2BIG;
+		return -1;
+	}
+	*ret_n = r.len / sizeof(*ret);
+	memcpy(ret, more.sockets, *ret_n * sizeof(*ret));
+	return 0;
+}
+
+enum watch_kind
+prober_kind(struct prober *l, pid_t pid, const struct watch_socket *s)
+{
+	struct question q = {.op = OP_KIND, .pid = pid, .socket = *s};
+	struct reply r = {0};
+
+	return ask(l, &q, &r, NULL) < 0 ? WATCH_KIND_GONE : r.kind;
+}
+
+static char *
+ask_text(struct prober *l, enum op op, pid_t pid)
+{
+	struct question q = {.op = op, .pid = pid};
+	struct reply r = {0};
+	union more more;
+
+	return ask(l, &q, &r, &more) < 0 ? NULL :
+					   mem_strndup(more.text, r.len);
+}
+
+char *
+prober_brief(struct prober *l, pid_t pid)
+{
+	return ask_text(l, OP_BRIEF, pid);
+}
+
+char *
+prober_report(struct prober *l, pid_t pid)
+{
+	return ask_text(l, OP_REPORT, pid);
+}
+
+uint64_t
+prober_reads(struct prober *l, pid_t pid)
+{
+	struct question q = {.op = OP_READS, .pid = pid};
+	struct reply r = {0};
+
+	return ask(l, &q, &r, NULL) < 0 ? UINT64_MAX : r.number;
+}
+
+int
+prober_is_static(struct prober *l, pid_t pid)
+{
+	struct question q = {.op = OP_STATIC, .pid = pid};
+	struct reply r = {0};
+
+	return ask(l, &q, &r, NULL) < 0 ? -1 : r.number == 1;
+}

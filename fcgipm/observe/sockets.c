@@ -1,0 +1,139 @@
+/*
+ * sockets.c - where does a socket come from?  See sockets.h
+ *
+ * Called by observe/kernel.  Unix sockets are asked for one by one, TCP sockets
+ * are listed, as there the kernel finds one no sooner than all.
+ */
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "observe/sockets.h"
+
+/* Listing all TCP sockets may take this share of the time, one in so many. */
+#define OTHERS_SHARE 20
+
+void
+sockets_init(struct sockets *o, struct sockdiag *diag,
+	const struct sockdiag_listener *listeners, size_t n)
+{
+	*o = (struct sockets){.diag = diag, .listeners = listeners, .n = n,
+		.sets = mem_calloc(n, sizeof(*o->sets))};
+}
+
+void
+sockets_fini(struct sockets *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->n; i++)
+		sockdiag_set_fini(&o->sets[i]);
+	free(o->sets);
+	*o = (struct sockets){0};
+}
+
+static enum sockets_from
+judge_unix(struct sockets *o, uint32_t ino)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < o->n; i++) {
+		if (o->listeners[i].family != AF_UNIX)
+			continue;
+		rc = sockdiag_unix_accepted(o->diag, &o->listeners[i], ino);
+		if (rc < 0)
+			return SOCKETS_DOUBT;
+		if (rc > 0)
+			return SOCKETS_CLIENT;
+	}
+	return SOCKETS_FOREIGN;
+}
+
+/* By the lists as they are; in doubt when it stands in none. */
+static enum sockets_from
+find_tcp(const struct sockets *o, uint32_t ino)
+{
+	enum sockets_from found = SOCKETS_DOUBT;
+	size_t i;
+
+	for (i = 0; i < o->n; i++) {
+		const struct sockdiag_set *set = &o->sets[i];
+
+		if (sockdiag_has(set->accepted, set->naccepted, ino))
+			return SOCKETS_CLIENT;
+		if (sockdiag_has(set->others, set->nothers, ino))
+			found = SOCKETS_FOREIGN;
+	}
+	/* Other for one listener may be another's. */
+	return o->n > 1 && found == SOCKETS_FOREIGN ? SOCKETS_DOUBT : found;
+}
+
+static void
+list_tcp(struct sockets *o, bool with_others)
+{
+	int64_t start = now_us();
+	size_t i;
+
+	for (i = 0; i < o->n; i++)
+		if (o->listeners[i].family != AF_UNIX)
+			(void)sockdiag_tcp_accepted(o->diag,
+				&o->listeners[i], with_others, &o->sets[i]);
+	if (with_others)
+		o->others_not_before_us =
+			now_us() + (now_us() - start) * (OTHERS_SHARE - 1);
+}
+
+/*
+ * A socket is foreign only when the kernel has named another address for it:
+ * a connection that was reset has none any more, and its request goes on.
+ *
+ * listed	the lists are no older than the socket; set when made so
+ */
+static enum sockets_from
+judge_tcp(struct sockets *o, uint32_t ino, bool *listed)
+{
+	enum sockets_from v = find_tcp(o, ino);
+
+	if (v == SOCKETS_DOUBT && !*listed) {
+		list_tcp(o, false);
+		*listed = true;
+		v = find_tcp(o, ino);
+	}
+	if (v == SOCKETS_DOUBT && now_us() >= o->others_not_before_us) {
+		list_tcp(o, true);
+		v = find_tcp(o, ino);
+	}
+	return v;
+}
+
+static bool
+listens_on(const struct sockets *o, bool unix_domain)
+{
+	size_t i;
+
+	for (i = 0; i < o->n; i++)
+		if ((o->listeners[i].family == AF_UNIX) == unix_domain)
+			return true;
+	return false;
+}
+
+enum sockets_from
+sockets_origin(struct sockets *o, enum watch_kind kind, uint32_t ino,
+	bool *listed)
+{
+	switch (kind) {
+	case WATCH_KIND_UNIX:
+		return listens_on(o, true) ? judge_unix(o, ino) :
+					     SOCKETS_FOREIGN;
+	case WATCH_KIND_TCP:
+		return listens_on(o, false) ? judge_tcp(o, ino, listed) :
+					      SOCKETS_FOREIGN;
+	case WATCH_KIND_OTHER:
+		return SOCKETS_FOREIGN;
+	case WATCH_KIND_GONE:
+		break;
+	}
+	return SOCKETS_DOUBT;
+}

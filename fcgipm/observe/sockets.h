@@ -1,0 +1,49 @@
+/*
+ * sockets.h - where does a socket come from?
+ *
+ * By what sock_diag(7) tells: was it accepted from a listener of the pool, or
+ * is it something of the program's own?
+ */
+#ifndef FCGIPM_OBSERVE_SOCKETS_H
+#define FCGIPM_OBSERVE_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sys/sockdiag.h"
+#include "sys/watch.h"
+
+struct sockets {
+	struct sockdiag *diag;		/* borrowed */
+	const struct sockdiag_listener *listeners;	/* borrowed */
+	size_t n;
+	/* TCP sockets as they were listed last.  What stands in it holds for
+	 * the life of a socket; what does not says nothing. */
+	struct sockdiag_set *sets;	/* one a listener */
+	int64_t others_not_before_us;	/* listing all of them is dear */
+};
+
+enum sockets_from {
+	SOCKETS_DOUBT,		/* cannot be said */
+	SOCKETS_CLIENT,		/* accepted from a listener */
+	SOCKETS_FOREIGN		/* certainly not */
+};
+
+/* listeners and diag are the caller's, as long as o; what stands in listeners
+ * may change. */
+void sockets_init(struct sockets *o, struct sockdiag *diag,
+	const struct sockdiag_listener *listeners, size_t n);
+/* Fine for one that is zeroed. */
+void sockets_fini(struct sockets *o);
+
+/*
+ * sockets_origin - was this socket accepted from one of the listeners?
+ *
+ * listed	are the lists of TCP sockets no older than it?  Set when they
+ *		were made anew, so false for the first of a look
+ */
+enum sockets_from sockets_origin(struct sockets *o, enum watch_kind kind,
+	uint32_t ino, bool *listed);
+
+#endif

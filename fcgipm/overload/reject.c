@@ -1,0 +1,226 @@
+/*
+ * reject.c - one connection is answered with status 503; see reject.h
+ *
+ * Called by overload/refuser.  The answer is a whole one on FCGI_STDOUT: an
+ * END_REQUEST with FCGI_OVERLOADED would be shown as 502 by nginx and as an
+ * empty 200 by Apache.  A client who is in the middle of his request gets the
+ * answer as soon as the request's id is known, and is told that nothing
+ * follows; what he still sends is read and dropped, since a socket closed with
+ * bytes unread would tear the answer from his hands.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/util.h"
+#include "overload/reject.h"
+#include "proto/fcgi.h"
+
+/* For a client to say what he wants, and then between two pieces. */
+#define PATIENCE_MS 2000
+/* How long, and how far, he is listened to after his answer. */
+#define LINGER_MS 30000
+#define LINGER_BYTES (64 * 1024 * 1024)
+/* Of one read.  A request without a body mostly fits. */
+#define CHUNK_BYTES 16384
+
+struct reject {
+	struct reject_set *all;
+	struct loop_io io;
+	struct loop_timer timer;
+	struct fcgi_reader reader;
+	TAILQ_ENTRY(reject) link;	/* lingers: answered, not whole */
+	bool lingers;
+	int64_t until_ms;	/* then */
+	size_t dropped;		/* bytes, then */
+	int fd;
+	bool begun;		/* BEGIN_REQUEST came */
+	bool answered;
+	uint16_t id;		/* of the request, once it has begun */
+	bool whole;		/* it has been read to its end */
+};
+
+static bool
+is_whole(const struct reject *a)
+{
+	return a->whole && fcgi_reader_at_rest(&a->reader);
+}
+
+static void
+answer(struct reject *a)
+{
+	static const char page[] = "503 Service Unavailable\n\n"
+		"The server is busy.  Please try again.\n";
+	static const struct fcgi_end end = {0, FCGI_REQUEST_COMPLETE};
+	uint8_t out[FCGI_HEADER_LEN + 256 + FCGI_HEADER_LEN + FCGI_BODY_LEN];
+	char *text = (char *)out + FCGI_HEADER_LEN;
+	int n = snprintf(text, 256, "Status: 503 Service Unavailable\r\n"
+		"Content-Type: text/plain\r\nRetry-After: %lld\r\n\r\n%s",
+		(long long)a->all->retry_after_s, page);
+	uint8_t *p = out + FCGI_HEADER_LEN + n;
+
+	fcgi_put_header(out, FCGI_STDOUT, a->id, (size_t)n, 0);
+	fcgi_put_header(p, FCGI_END_REQUEST, a->id, FCGI_BODY_LEN, 0);
+	fcgi_put_end(p + FCGI_HEADER_LEN, &end);
+	p += FCGI_HEADER_LEN + FCGI_BODY_LEN;
+	/* A socket that was never written to has room for this; who has left
+	 * needs no answer.  Where it is closed at once, over TCP its end goes
+	 * in the same packet. */
+	(void)send(a->fd, out, (size_t)(p - out),
+		MSG_NOSIGNAL | (is_whole(a) ? MSG_MORE : 0));
+	a->answered = true;
+}
+
+/* One record's beginning. */
+static void
+note_header(struct reject *a)
+{
+	const struct fcgi_header *h = &a->reader.header;
+
+	if (h->type == FCGI_BEGIN_REQUEST && !a->begun) {
+		a->begun = true;
+		a->id = h->id;
+	}
+	/* An authorizer's request has no FCGI_STDIN, which costs its client
+	 * nothing: he has his answer. */
+	if (a->begun && h->id == a->id && h->type == FCGI_STDIN &&
+		h->content_len == 0)
+		a->whole = true;
+}
+
+/* false: it is over, by whatever. */
+static bool
+feed(struct reject *a)
+{
+	uint8_t bytes[CHUNK_BYTES];
+	const uint8_t *p = bytes;
+	struct fcgi_chunk chunk;
+	ssize_t n = recv(a->fd, bytes, sizeof(bytes), 0);
+	size_t len;
+	int ev;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0)
+		return false;
+	len = (size_t)n;
+	while ((ev = fcgi_reader_next(&a->reader, &p, &len, &chunk)) > 0)
+		if (ev == FCGI_EVENT_HEADER)
+			note_header(a);
+	if (ev < 0)
+		return false;
+	if (a->lingers)
+		a->dropped += (size_t)n;
+	if (a->begun && !a->answered)
+		answer(a);
+	return !is_whole(a) && a->dropped < LINGER_BYTES;
+}
+
+static void
+end(struct reject *a)
+{
+	struct reject_set *all = a->all;
+
+	loop_del(all->loop, &a->io);
+	loop_timer_stop(all->loop, &a->timer);
+	fd_close(&a->fd);
+	if (a->lingers)
+		TAILQ_REMOVE(&all->answered, a, link);
+	all->open--;
+	free(a);
+	all->on_end(all);
+}
+
+/* Answered, and still sending; each piece gives him time for the next. */
+static void
+linger(struct reject *a)
+{
+	struct loop *loop = a->all->loop;
+
+	if (!a->lingers) {
+		a->lingers = true;
+		a->until_ms = loop_now(loop) + LINGER_MS;
+		TAILQ_INSERT_TAIL(&a->all->answered, a, link);
+		/* Who has left is found out by the next read. */
+		(void)shutdown(a->fd, SHUT_WR);
+	}
+	loop_timer_set(loop, &a->timer,
+		MIN(loop_now(loop) + PATIENCE_MS, a->until_ms));
+}
+
+static void
+on_event(struct loop_io *io, uint32_t events)
+{
+	struct reject *a = container_of(io, struct reject, io);
+	(void)events;
+
+	if (!feed(a))
+		end(a);
+	else if (a->answered)
+		linger(a);
+}
+
+static void
+on_timer(struct loop_timer *t)
+{
+	end(container_of(t, struct reject, timer));
+}
+
+/* It goes on when more has come. */
+static void
+wait_for(const struct reject *now)
+{
+	struct reject *a = malloc(sizeof(*a));
+	int fd = now->fd;
+
+	if (!a) {
+		fd_close(&fd);
+		return;
+	}
+	*a = *now;
+	a->io.on_event = on_event;
+	a->timer.on_timer = on_timer;
+	a->all->open++;
+	loop_timer_set(a->all->loop, &a->timer,
+		loop_now(a->all->loop) + PATIENCE_MS);
+	if (a->answered)
+		linger(a);
+	if (loop_add(a->all->loop, &a->io, fd, LOOP_READ) < 0)
+		end(a);
+}
+
+void
+reject_init(struct reject_set *all, struct loop *loop,
+	int64_t retry_after_s, void (*on_end)(struct reject_set *all))
+{
+	*all = (struct reject_set){.loop = loop,
+		.retry_after_s = retry_after_s,
+		.on_end = on_end};
+	TAILQ_INIT(&all->answered);
+}
+
+bool
+reject_has_room(struct reject_set *all)
+{
+	if (all->open >= APOLOGIES_MAX && !TAILQ_EMPTY(&all->answered))
+		end(TAILQ_FIRST(&all->answered));
+	return all->open < APOLOGIES_MAX;
+}
+
+void
+reject_make(struct reject_set *all, int fd)
+{
+	struct reject a = {.all = all, .fd = fd, .io = {.fd = -1}};
+
+	fcgi_reader_init(&a.reader);
+	if (feed(&a))
+		wait_for(&a);
+	else
+		fd_close(&a.fd);
+}

@@ -1,0 +1,40 @@
+/*
+ * reject.h - one connection is answered with status 503, and closed
+ *
+ * Whatever it asks for; mostly in one read and one write.
+ */
+#ifndef FCGIPM_OVERLOAD_REJECT_H
+#define FCGIPM_OVERLOAD_REJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct reject;
+struct loop;
+
+/* Connections of one process that are still sending or have not begun.  For one
+ * more the one that was answered first is closed, if any was. */
+#define APOLOGIES_MAX 500
+
+/* What all rejects of a process have in common. */
+struct reject_set {
+	struct loop *loop;	/* borrowed */
+	int64_t retry_after_s;	/* of the header Retry-After */
+	unsigned open;		/* connections that have not ended yet */
+	TAILQ_HEAD(reject_list, reject) answered;	/* of these, in the
+							 * order of answers */
+	/* One of these has ended. */
+	void (*on_end)(struct reject_set *all);
+};
+
+void reject_init(struct reject_set *all, struct loop *loop,
+	int64_t retry_after_s, void (*on_end)(struct reject_set *all));
+
+/* Makes room, if need be; false: whoever is not accepted yet has to wait. */
+bool reject_has_room(struct reject_set *all);
+
+/* fd, non-blocking, is taken. */
+void reject_make(struct reject_set *all, int fd);
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * backtrace.c - where a process is in its own program; see backtrace.h
+ *
+ * Called by timeout/slowlog.  What the tool says is a hint of the pool's uid,
+ * which may reach into it: it is bounded in time and bytes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/util.h"
+#include "timeout/backtrace.h"
+#include "sys/procfs.h"
+#include "sys/spawn.h"
+
+#define TIME_MS 10000
+#define TEXT_BYTES 65536
+
+static void
+find_tool(struct backtrace *b)
+{
+	static const char *const paths[] = {"/usr/bin/eu-stack",
+		"/usr/local/bin/eu-stack", "/usr/bin/gdb",
+		"/usr/local/bin/gdb"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(paths) && !b->tool; i++)
+		if (access(paths[i], X_OK) == 0) {
+			b->tool = paths[i];
+			b->is_gdb = i >= 2;
+		}
+}
+
+static void
+stop_watching(struct backtrace *b)
+{
+	int fd = b->out.fd;
+
+	loop_timer_stop(b->loop, &b->timer);
+	loop_child_del(b->loop, &b->child);
+	loop_del(b->loop, &b->out);
+	fd_close(&fd);
+	fd_close(&b->pidfd);
+	fd_close(&b->errfd);
+	fd_close(&b->targetfd);
+	b->pid = 0;
+}
+
+/* The first 64 KiB are kept; false when there is no more to come. */
+static bool
+read_some(struct backtrace *b)
+{
+	char chunk[4096], *nul;
+	ssize_t n = read(b->out.fd, chunk, sizeof(chunk));
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	while ((nul = memchr(chunk, '\0', (size_t)n)) != NULL)
+		*nul = '.';
+	(void)buf_add(&b->text, chunk,
+		MIN((size_t)n, b->text.cap - 1 - b->text.len));
+	return true;
+}
+
+static void
+on_out(struct loop_io *io, uint32_t events)
+{
+	struct backtrace *b = container_of(io, struct backtrace, out);
+
+	if (!read_some(b) && events & (LOOP_HANGUP | LOOP_ERROR)) {
+		int fd = io->fd;
+
+		loop_del(b->loop, io);
+		fd_close(&fd);
+	}
+}
+
+/* Frames, and whose they are: what both tools write beside is noise. */
+static bool
+is_frame(const char *line)
+{
+	return line[0] == '#' || strncmp(line, "TID ", 4) == 0 ||
+		strncmp(line, "Thread ", 7) == 0;
+}
+
+/* Keeps the lines of frames, in place; false when there is none, *ret_last
+ * being the last line then. */
+static bool
+pick_frames(char *text, char **ret_last)
+{
+	char *to = text, *line = text, *end;
+	bool found = false;
+	size_t len;
+
+	for (; *line; line = end) {
+		len = strcspn(line, "\n");
+		end = line + len + (line[len] != '\0');
+		if (line[0] == '#')
+			found = true;
+		if (!is_frame(line)) {
+			if (!found && len > 0)
+				*ret_last = line;
+			continue;
+		}
+		memmove(to, line, (size_t)(end - line));
+		to += end - line;
+	}
+	if (found)
+		*to = '\0';
+	else
+		(*ret_last)[strcspn(*ret_last, "\n")] = '\0';
+	return found;
+}
+
+static void
+tell(struct backtrace *b)
+{
+	struct spawn_error e = {0};
+	char text[TEXT_BYTES] = "", why[300], *last = text;
+	size_t len = b->text.len;
+
+	if (len > 0)
+		memcpy(text, buf_data(&b->text), len);
+	text[len] = '\0';
+	buf_fini(&b->text);
+	if (read(b->errfd, &e, sizeof(e)) != (ssize_t)sizeof(e))
+		e.step[0] = '\0';
+	e.step[sizeof(e.step) - 1] = '\0';
+	stop_watching(b);
+	if (pick_frames(text, &last)) {
+		b->on_done(b, text);
+		return;
+	}
+	if (e.step[0])
+		snprintf(why, sizeof(why), "%s: %s: %s", b->tool, e.step,
+			strerror(e.err));
+	else if (b->timed_out)
+		snprintf(why, sizeof(why), "%s took too long", b->tool);
+	else
+		snprintf(why, sizeof(why), "%s: %.200s", b->tool,
+			*last ? last : "it says nothing");
+	b->on_done(b, why);
+}
+
+/* A tracer that was killed may leave who it looked at stopped. */
+static void
+let_run(const struct backtrace *b)
+{
+	if (procfs_state(b->target) == 'T')
+		(void)syscall(SYS_pidfd_send_signal, b->targetfd, SIGCONT,
+			NULL, 0);
+}
+
+static void
+on_exit_of_tool(struct loop_child *child, int code, int status)
+{
+	struct backtrace *b = container_of(child, struct backtrace, child);
+	int i;
+	(void)code;
+	(void)status;
+
+	for (i = 0; i < 64 && b->out.fd >= 0 && read_some(b); i++)
+		;
+	let_run(b);
+	tell(b);
+}
+
+static void
+on_time(struct loop_timer *timer)
+{
+	struct backtrace *b = container_of(timer, struct backtrace, timer);
+
+	b->timed_out = true;
+	(void)kill(-b->pid, SIGKILL);
+	(void)kill(b->pid, SIGKILL);
+}
+
+void
+backtrace_init(struct backtrace *b, struct loop *loop, uid_t uid, gid_t gid,
+	void (*on_done)(struct backtrace *b, const char *text))
+{
+	*b = (struct backtrace){
+		.on_done = on_done,
+		.loop = loop,
+		.pidfd = -1,
+		.errfd = -1,
+		.targetfd = -1,
+		.child = {.io = {.fd = -1}, .on_exit = on_exit_of_tool},
+		.out = {.on_event = on_out, .fd = -1},
+		.timer = {.on_timer = on_time},
+		.privs = {
+			.set_ids = geteuid() == 0 && uid != 0,
+			.uid = uid,
+			.gid = gid,
+			.no_new_privs = true,
+			.parent_death_signal = SIGKILL,
+			.parent = getpid(),
+			.limits = {{RLIMIT_CORE, 0, 0}},
+			.nlimits = 1,
+		},
+	};
+	find_tool(b);
+}
+
+void
+backtrace_fini(struct backtrace *b)
+{
+	pid_t pid = b->pid;
+
+	if (pid == 0)
+		return;
+	(void)kill(-pid, SIGKILL);
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	let_run(b);
+	buf_fini(&b->text);
+	stop_watching(b);
+}
+
+static int
+run(struct backtrace *b, int outfd)
+{
+	char number[16];
+	const char *eu_stack[] = {"eu-stack", "-n", "64", "-p", number, NULL};
+	const char *gdb[] = {"gdb", "-nx", "-batch", "-iex",
+		"set auto-load off", "-iex", "set debuginfod enabled off",
+		"-iex", "set print frame-arguments none",
+		"-p", number, "-ex", "thread apply all backtrace 64", NULL};
+	const char *env[] = {"PATH=/usr/bin:/bin", "HOME=/", "LC_ALL=C",
+		"TERM=dumb", NULL};
+	int nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC), saved;
+	const int fds[] = {nullfd, outfd, outfd};
+	gid_t group = b->privs.gid;
+	const struct spawn_spec spec = {
+		.path = b->tool,
+		.execfd = -1,
+		.argv = (char *const *)(b->is_gdb ? gdb : eu_stack),
+		.envp = (char *const *)env,
+		.fds = fds,
+		.nfds = 3,
+		.cwd = "/",
+		.cwdfd = -1,
+		.new_session = true,
+		.privs = &b->privs,
+	};
+	pid_t pid = -1;
+
+	snprintf(number, sizeof(number), "%d", (int)b->target);
+	b->privs.groups = &group;
+	b->privs.ngroups = 1;
+	if (nullfd >= 0)
+		pid = spawn_start(&spec, &b->pidfd, &b->errfd);
+	saved = errno;
+	b->privs.groups = NULL;
+	fd_close(&nullfd);
+	errno = saved;
+	if (pid < 0)
+		return -1;
+	b->pid = pid;
+	return 0;
+}
+
+const char *
+backtrace_start(struct backtrace *b, pid_t target, pid_t session)
+{
+	char state = procfs_state(target);
+	const char *why = "no process could be started";
+	int readfd = -1, writefd = -1, rc;
+
+	if (!b->tool)
+		return "neither eu-stack nor gdb is installed";
+	if (state == 'T' || state == 't')
+		return "it is stopped";
+	b->target = target;
+	b->timed_out = false;
+	b->targetfd = (int)syscall(SYS_pidfd_open, target, 0);
+	/* Asked behind it, so that it holds for whom the descriptor means. */
+	if (b->targetfd >= 0 && getsid(target) != session) {
+		why = "it is not in its worker's session";
+		goto fail;
+	}
+	if (b->targetfd < 0 || fd_pipe(O_NONBLOCK, 0, &readfd, &writefd) < 0)
+		goto fail;
+	rc = run(b, writefd);
+	fd_close(&writefd);
+	if (rc < 0)
+		goto fail;
+	buf_init(&b->text, TEXT_BYTES);
+	if (loop_child_add(b->loop, &b->child, b->pidfd) < 0 ||
+		loop_add(b->loop, &b->out, readfd, LOOP_READ) < 0) {
+		backtrace_fini(b);
+		why = "epoll takes no more descriptors";
+		goto fail;
+	}
+	loop_timer_set(b->loop, &b->timer, loop_now(b->loop) + TIME_MS);
+	return NULL;
+fail:
+	fd_close(&b->targetfd);
+	fd_close(&readfd);
+	return why;
+}

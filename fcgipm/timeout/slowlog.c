@@ -1,0 +1,280 @@
+/*
+ * slowlog.c - a pool's file of slow requests; see slowlog.h
+ *
+ * Called by timeout/watchdog.  An entry is written by one call, as several pools may
+ * share a file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "timeout/backtrace.h"
+#include "observe/describe.h"
+#include "timeout/slowlog.h"
+
+/* So many entries in so long. */
+#define ENTRIES_MAX 5
+#define PERIOD_MS 1000
+
+struct slowlog {
+	char *path;
+	const char *pool;
+	int fd;
+	struct loop *loop;
+	struct prober *looker;	/* borrowed */
+	struct loop_timer period;	/* runs from an entry on */
+	unsigned entries;	/* in it */
+	unsigned long more;	/* that had no room */
+	struct backtrace backtrace;
+	/* The entry that waits for it. */
+	char *text;
+	size_t len;
+};
+
+static void
+put_time(FILE *out)
+{
+	struct timespec ts;
+	char when[64];
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	localtime_r(&ts.tv_sec, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &tm);
+	fprintf(out, "[%s] ", when);
+}
+
+/* Bytes of others, fit for a line; "" costs nothing. */
+static void
+put_text(FILE *out, const char *text)
+{
+	char *clean = log_escape(text);
+
+	fputs(clean ? clean : "?", out);
+	free(clean);
+}
+
+/* Each line of text, with a word in front. */
+static void
+put_lines(FILE *out, const char *word, const char *text)
+{
+	size_t len;
+	char *line;
+
+	for (; *text; text += len + (text[len] != '\0')) {
+		len = strcspn(text, "\n");
+		line = mem_strndup(text, len);
+		fprintf(out, "%s: ", word);
+		put_text(out, line);
+		fputc('\n', out);
+		free(line);
+	}
+}
+
+static void
+put_head(const struct slowlog *l, const struct slowlog_entry *e, FILE *out)
+{
+	put_time(out);
+	fprintf(out, "pool %s: worker %d", l->pool, (int)e->worker);
+	if (e->pid != e->worker)
+		fprintf(out, ", its child %d", (int)e->pid);
+	fprintf(out, "\nrequest: ");
+	put_text(out, *e->method ? e->method : "?");
+	fputc(' ', out);
+	put_text(out, *e->uri ? e->uri : "(what it is cannot be seen)");
+	fprintf(out, "\nrunning for: %.1f s, %s\n", (double)e->ran_ms / 1000,
+		e->doing);
+}
+
+static void
+write_text(const struct slowlog *l, const char *text, size_t len)
+{
+	if (fd_write_all(l->fd, text, len) < 0)
+		log_error("%s: %s; the entry of a slow request is lost",
+			l->path, strerror(errno));
+}
+
+/* Ends the entry and writes it. */
+static void
+finish(struct slowlog *l, const char *stack)
+{
+	size_t len = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		goto out;
+	fwrite(l->text, 1, l->len, out);
+	put_lines(out, "user stack", stack);
+	fputc('\n', out);
+	if (fclose(out) == 0)
+		write_text(l, text, len);
+	free(text);
+out:
+	free(l->text);
+	l->text = NULL;
+}
+
+/* How many had no room. */
+static void
+tell_more(struct slowlog *l)
+{
+	size_t len = 0;
+	char *text = NULL;
+	FILE *out;
+
+	if (l->more == 0)
+		return;
+	log_warning("pool %s: %lu more slow requests "
+		"(request_slowlog_timeout) within a second", l->pool, l->more);
+	out = open_memstream(&text, &len);
+	if (out) {
+		put_time(out);
+		fprintf(out, "pool %s: %lu more slow requests within a second\n"
+			"\n", l->pool, l->more);
+		if (fclose(out) == 0)
+			write_text(l, text, len);
+		free(text);
+	}
+	l->more = 0;
+}
+
+static void
+on_period(struct loop_timer *timer)
+{
+	struct slowlog *l = container_of(timer, struct slowlog, period);
+
+	tell_more(l);
+	l->entries = 0;
+}
+
+bool
+slowlog_has_room(struct slowlog *l)
+{
+	if (l->entries == ENTRIES_MAX) {
+		l->more++;
+		return false;
+	}
+	if (l->entries++ == 0)
+		loop_timer_set(l->loop, &l->period,
+			loop_now(l->loop) + PERIOD_MS);
+	return true;
+}
+
+static void
+on_backtrace(struct backtrace *b, const char *text)
+{
+	finish(container_of(b, struct slowlog, backtrace), text);
+}
+
+/* Whoever may write in its folder could lay a link to any other file there. */
+static int
+open_file(const char *path)
+{
+	return log_open_file(path, O_NOFOLLOW, 0600);
+}
+
+struct slowlog *
+slowlog_open(const char *path, const char *pool, struct loop *loop,
+	struct prober *looker, uid_t uid, gid_t gid)
+{
+	int fd = open_file(path);
+	struct slowlog *l;
+
+	if (fd < 0)
+		return NULL;
+	l = mem_calloc(1, sizeof(*l));
+	l->path = mem_strdup(path);
+	l->pool = pool;
+	l->fd = fd;
+	l->loop = loop;
+	l->looker = looker;
+	l->period.on_timer = on_period;
+	backtrace_init(&l->backtrace, loop, uid, gid, on_backtrace);
+	return l;
+}
+
+int
+slowlog_reopen(struct slowlog *l)
+{
+	int fd = open_file(l->path);
+
+	if (fd < 0)
+		return -1;
+	fd_close(&l->fd);
+	l->fd = fd;
+	return 0;
+}
+
+void
+slowlog_close(struct slowlog **l)
+{
+	if (!*l)
+		return;
+	if (backtrace_runs(&(*l)->backtrace)) {
+		backtrace_fini(&(*l)->backtrace);
+		finish(*l, "the pool was stopped meanwhile");
+	}
+	tell_more(*l);
+	loop_timer_stop((*l)->loop, &(*l)->period);
+	fd_close(&(*l)->fd);
+	free((*l)->path);
+	free(*l);
+	*l = NULL;
+}
+
+/* All but the user's stack: a tool stops who it looks at, which changes the
+ * rest. */
+static char *
+describe(const struct slowlog *l, const struct slowlog_entry *e,
+	size_t *ret_len)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, ret_len);
+
+	if (!out)
+		return NULL;
+	put_head(l, e, out);
+	describe_report(l->looker, e->pid, out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+void
+slowlog_tell(struct slowlog *l, const struct slowlog_entry *e)
+{
+	char *waiting = l->text;
+	size_t waiting_len = l->len;
+	const char *why = NULL;
+
+	l->text = describe(l, e, &l->len);
+	if (!l->text) {
+		log_error("out of memory; the entry of a slow request is "
+			"lost");
+	} else if (backtrace_runs(&l->backtrace)) {
+		finish(l, "that of another process was being taken");
+	} else {
+		why = backtrace_start(&l->backtrace, e->pid, e->worker);
+		if (why)
+			finish(l, why);
+		return;
+	}
+	l->text = waiting;
+	l->len = waiting_len;
+}
+
+bool
+slowlog_looks_at(const struct slowlog *l, pid_t pid)
+{
+	return backtrace_runs(&l->backtrace) && l->backtrace.target == pid;
+}

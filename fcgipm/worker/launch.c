@@ -1,0 +1,384 @@
+/*
+ * launch.c - what a pool's workers are started with; see launch.h
+ *
+ * A prefork worker is the handler itself, with the pool's privileges applied
+ * between fork and exec.  The worker of a cgi pool is our gateway: it gets the
+ * pool's keys as options and takes the privileges itself, after it has opened
+ * what it needs and before it accepts.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "base/vec.h"
+#include "conf/conf.h"
+#include "base/siblings.h"
+#include "observe/board.h"
+#include "worker/launch.h"
+#include "sys/listen.h"
+#include "sys/spawn.h"
+
+#ifndef BINDIR
+#define BINDIR "/usr/local/bin"
+#endif
+
+/* Of the board in a worker, whose pool has one socket; its eventfd is the
+ * next. */
+#define BOARD_FD 3
+
+/* In a worker's environment, with the number of its slot. */
+#define SLOT_VAR "FCGIPM_WORKER="
+
+struct launch {
+	struct spawn_spec spec;
+	struct privs privs;
+	struct vec argv, envp;
+	char slot[sizeof(SLOT_VAR) + 10];	/* that of the last spawn */
+	char *path, *cwd;
+	int *fds;
+};
+
+static void
+add_limit(struct privs *p, int resource, const struct conf_limit *limit)
+{
+	rlim_t v = limit->value == CONF_UNLIMITED ? RLIM_INFINITY :
+						    (rlim_t)limit->value;
+
+	if (!limit->set)
+		return;
+	if (p->nlimits == ARRAY_SIZE(p->limits))
+		BUG("more limits than struct privs holds");
+	p->limits[p->nlimits++] = (struct privs_limit){
+		.resource = resource,
+		.soft = v,
+		.hard = v,
+	};
+}
+
+/* Our own soft limit was raised: a child's is what ours was. */
+static void
+restore_nofile(struct privs *p, unsigned long nofile)
+{
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0)
+		p->limits[p->nlimits++] = (struct privs_limit){
+			.resource = RLIMIT_NOFILE,
+			.soft = MIN((rlim_t)nofile, now.rlim_max),
+			.hard = now.rlim_max,
+		};
+}
+
+void
+launch_set_limits(struct privs *p, const struct conf_pool *conf,
+	unsigned long nofile)
+{
+	if (!conf->rlimit_files.set)
+		restore_nofile(p, nofile);
+	add_limit(p, RLIMIT_NOFILE, &conf->rlimit_files);
+	add_limit(p, RLIMIT_CORE, &conf->rlimit_core);
+	add_limit(p, RLIMIT_AS, &conf->rlimit_as);
+	add_limit(p, RLIMIT_NPROC, &conf->rlimit_nproc);
+	add_limit(p, RLIMIT_CPU, &conf->rlimit_cpu);
+	add_limit(p, RLIMIT_FSIZE, &conf->rlimit_fsize);
+}
+
+/* HOME and USER of whom the workers run as. */
+static void
+add_identity(struct vec *env, uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	vec_addf(env, "HOME=%s", pw ? pw->pw_dir : "/");
+	if (pw)
+		vec_addf(env, "USER=%s", pw->pw_name);
+}
+
+static bool
+is_configured(const struct conf_pool *conf, const char *var)
+{
+	size_t len = strcspn(var, "="), i;
+
+	for (i = 0; i < conf->env.n; i++)
+		if (strlen(conf->env.v[i].name) == len &&
+			strncmp(conf->env.v[i].name, var, len) == 0)
+			return true;
+	return false;
+}
+
+/* The administrator's own LD_PRELOAD; NULL = none. */
+static const char *
+preload_of(const struct conf_pool *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->env.n; i++)
+		if (strcmp(conf->env.v[i].name, "LD_PRELOAD") == 0)
+			return conf->env.v[i].value;
+	return conf->clear_env ? NULL : getenv("LD_PRELOAD");
+}
+
+/* Where the board is, and the library that writes it.  There is no such
+ * library in a chroot: the loader would complain. */
+static void
+add_board(struct vec *env, const struct conf_pool *conf)
+{
+	char *shim = conf->chroot ? NULL : board_find_shim();
+
+	board_env(env, BOARD_FD, shim, preload_of(conf));
+	free(shim);
+}
+
+static void
+build_env(struct launch *l, const struct conf_pool *conf, bool board)
+{
+	struct vec *env = &l->envp;
+	char **var;
+	size_t i;
+
+	vec_addf(env, "FCGIPM_POOL=%s", conf->name);
+	vec_addf(env, "FCGIPM_THREADS=%u", conf->threads);
+	if (board)
+		add_board(env, conf);
+	for (i = 0; i < conf->env.n; i++)
+		if (!board || strcmp(conf->env.v[i].name, "LD_PRELOAD") != 0)
+			vec_addf(env, "%s=%s", conf->env.v[i].name,
+				conf->env.v[i].value);
+	if (!conf->clear_env) {
+		for (var = environ; *var; var++)
+			if (!is_configured(conf, *var) &&
+				strncmp(*var, "FCGIPM_", 7) != 0 &&
+				!(board && strncmp(*var, "LD_PRELOAD=",
+						   11) == 0))
+				vec_add(env, *var);
+		return;
+	}
+	if (!is_configured(conf, "PATH"))
+		vec_add(env, "PATH=/usr/local/bin:/usr/bin:/bin");
+	if (!is_configured(conf, "HOME") && !is_configured(conf, "USER"))
+		add_identity(env, l->privs.set_ids ? l->privs.uid : geteuid());
+}
+
+static void
+build_prefork(struct launch *l, const struct conf_pool *conf)
+{
+	const char *slash = strrchr(conf->handler, '/');
+	size_t i;
+
+	l->path = mem_strdup(conf->handler);
+	l->cwd = conf->chdir ? mem_strdup(conf->chdir) :
+			       mem_strndup(conf->handler,
+				       MAX((size_t)(slash - conf->handler),
+					       (size_t)1));
+	vec_add(&l->argv, conf->handler);
+	for (i = 0; i < conf->handler_args.n; i++)
+		vec_add(&l->argv, conf->handler_args.v[i]);
+	l->privs.chroot = conf->chroot;
+	l->privs.no_new_privs = conf->no_new_privs;
+	l->privs.nice = conf->process_priority;
+	l->privs.set_nice = conf->process_priority != 0;
+	l->privs.umask = (mode_t)conf->umask;
+	l->privs.set_umask = true;
+}
+
+/* The gateway beside our own program file, else where it is installed. */
+static char *
+find_gateway(void)
+{
+	static const char *const near[] = {"/fcgipm-cgi", NULL};
+	char *path = siblings_find(near, X_OK);
+
+	return path ? path : mem_strdup(BINDIR "/fcgipm-cgi");
+}
+
+static void
+build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
+{
+	const struct conf_key *key;
+	size_t i;
+
+	l->path = find_gateway();
+	vec_add(&l->argv, "fcgipm-cgi");
+	vec_add(&l->argv, "-P");
+	vec_add(&l->argv, conf->name);
+	vec_add(&l->argv, "-L");
+	vec_addf(&l->argv, "%zu", nsockets);
+	for (i = 0; (key = conf_pool_key(i)) != NULL; i++)
+		if (key->gateway && conf_pool_text(conf, i)) {
+			vec_add(&l->argv, "-o");
+			vec_addf(&l->argv, "%s=%s", key->name,
+				conf_pool_text(conf, i));
+		}
+	for (i = 0; i < conf->cgi_interpreters.n; i++) {
+		vec_add(&l->argv, "-o");
+		vec_addf(&l->argv, "cgi.interpreter[.%s]=%s",
+			conf->cgi_interpreters.v[i].name,
+			conf->cgi_interpreters.v[i].value);
+	}
+	/* Values may be secret and stay out of the command line. */
+	for (i = 0; i < conf->env.n; i++) {
+		vec_add(&l->argv, "-e");
+		vec_add(&l->argv, conf->env.v[i].name);
+	}
+	if (conf->handler)
+		vec_add(&l->argv, conf->handler);
+	/* It drops them itself, and needs its own limits until then. */
+	l->privs.set_ids = false;
+}
+
+/* Nothing of the pool's handler: whom it becomes, and who is overdue. */
+static void
+build_refuser(struct launch *l, const struct conf_pool *conf)
+{
+	static const char *const keys[] = {"user", "group", "chroot",
+		"no_new_privs", "queue_timeout"};
+	const struct conf_key *key;
+	size_t i, k;
+
+	l->path = find_gateway();
+	vec_add(&l->argv, "fcgipm-cgi");
+	vec_add(&l->argv, "-P");
+	vec_add(&l->argv, conf->name);
+	vec_add(&l->argv, "--refuse");
+	for (i = 0; (key = conf_pool_key(i)) != NULL; i++)
+		for (k = 0; k < ARRAY_SIZE(keys); k++)
+			if (strcmp(key->name, keys[k]) == 0 &&
+				conf_pool_text(conf, i)) {
+				vec_add(&l->argv, "-o");
+				vec_addf(&l->argv, "%s=%s", key->name,
+					conf_pool_text(conf, i));
+			}
+	l->privs.set_ids = false;
+}
+
+/* fd 0 is the first socket, 1 and 2 are the worker's log; then a gateway's
+ * other sockets, or a handler's board. */
+static void
+build_fds(struct launch *l, const struct listen_socket *sockets,
+	size_t nsockets, const struct board *board)
+{
+	int n = 3;
+	size_t i;
+
+	l->fds = mem_calloc(nsockets + 4, sizeof(int));
+	l->fds[0] = sockets[0].fd;
+	l->fds[1] = l->fds[2] = -1;
+	for (i = 1; i < nsockets; i++)
+		l->fds[n++] = sockets[i].fd;
+	if (board) {
+		l->fds[n++] = board_fd(board);
+		l->fds[n++] = board_eventfd(board);
+	}
+	l->spec.fds = l->fds;
+	l->spec.nfds = n;
+}
+
+static struct launch *
+begin(const struct conf_pool *conf, char *ret_why, size_t why_size)
+{
+	struct launch *l = mem_calloc(1, sizeof(*l));
+	const char *why = NULL;
+
+	if (privs_resolve(conf->user, conf->group, &l->privs, &why) == 0)
+		return l;
+	snprintf(ret_why, why_size, "user or group: %s", why);
+	free(l);
+	return NULL;
+}
+
+/* What all kinds have in common; takes l on failure. */
+static struct launch *
+finish(struct launch *l, char *ret_why, size_t why_size)
+{
+	l->privs.parent_death_signal = SIGKILL;
+	l->privs.parent = getpid();
+	l->spec.path = l->path;
+	l->spec.cwd = l->cwd;
+	l->spec.cwdfd = -1;
+	l->spec.execfd = -1;
+	l->spec.new_session = true;
+	l->spec.privs = &l->privs;
+	l->spec.argv = vec_array(&l->argv);
+	l->spec.envp = vec_array(&l->envp);
+	if (!l->spec.argv || !l->spec.envp) {
+		snprintf(ret_why, why_size, "out of memory");
+		launch_free(&l);
+		return NULL;
+	}
+	l->spec.own_env = l->slot;
+	l->spec.lasting = true;
+	return l;
+}
+
+struct launch *
+launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
+	size_t nsockets, const struct board *board, unsigned long nofile,
+	char *ret_why, size_t why_size)
+{
+	struct launch *l = begin(conf, ret_why, why_size);
+
+	if (!l)
+		return NULL;
+	build_env(l, conf, board);
+	if (conf->mode == CONF_MODE_CGI) {
+		build_gateway(l, conf, nsockets);
+		restore_nofile(&l->privs, nofile);
+	} else {
+		build_prefork(l, conf);
+		launch_set_limits(&l->privs, conf, nofile);
+	}
+	build_fds(l, sockets, nsockets, board);
+	return finish(l, ret_why, why_size);
+}
+
+struct launch *
+launch_new_refuser(const struct conf_pool *conf,
+	const struct listen_socket *socket, unsigned long nofile,
+	char *ret_why, size_t why_size)
+{
+	struct launch *l = begin(conf, ret_why, why_size);
+
+	if (!l)
+		return NULL;
+	build_refuser(l, conf);
+	restore_nofile(&l->privs, nofile);
+	build_fds(l, socket, 1, NULL);
+	return finish(l, ret_why, why_size);
+}
+
+void
+launch_free(struct launch **l)
+{
+	if (!*l)
+		return;
+	vec_fini(&(*l)->argv);
+	vec_fini(&(*l)->envp);
+	privs_fini(&(*l)->privs);
+	free((*l)->path);
+	free((*l)->cwd);
+	free((*l)->fds);
+	free(*l);
+	*l = NULL;
+}
+
+void
+launch_ids(const struct launch *l, uid_t *ret_uid, gid_t *ret_gid)
+{
+	/* A gateway's spec has no ids to set: it takes them itself. */
+	*ret_uid = l->privs.set_ids ? l->privs.uid : geteuid();
+	*ret_gid = l->privs.set_ids ? l->privs.gid : getegid();
+}
+
+const struct spawn_spec *
+launch_spec(struct launch *l, unsigned slot)
+{
+	snprintf(l->slot, sizeof(l->slot), SLOT_VAR "%u", slot);
+	return &l->spec;
+}

@@ -1,0 +1,252 @@
+/*
+ * worker.c - the life of one child; see worker.h
+ *
+ * Called by pool/adjust, pool/retire and overload/overload.  Readiness is seen, not
+ * told: the handler knows nothing of us, but the kernel knows when it sleeps in
+ * accept(2).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/util.h"
+#include "worker/worker.h"
+#include "sys/procfs.h"
+
+/* First look after the exec, doubling; at UP_MS it counts as up anyway. */
+#define LOOK_MS 2
+#define UP_MS 1000
+
+#define TO(state) (1U << WORKER_##state)
+
+static const uint8_t worker_edges[WORKER_STATE_MAX] = {
+	[WORKER_DEAD] = TO(STARTING),
+	[WORKER_STARTING] = TO(UP) | TO(RETIRING) | TO(KILLED) | TO(DEAD),
+	[WORKER_UP] = TO(RETIRING) | TO(KILLED) | TO(DEAD),
+	[WORKER_RETIRING] = TO(KILLED) | TO(DEAD),
+	[WORKER_KILLED] = TO(DEAD),
+};
+
+static void
+set_state(struct worker *w, enum worker_state to)
+{
+	if (!(worker_edges[w->state] & 1U << to))
+		BUG("no such edge between worker states");
+	w->state = to;
+	if (to != WORKER_STARTING)
+		loop_timer_stop(w->loop, &w->look_timer);
+}
+
+/* The error pipe has a struct spawn_error, or the end when exec succeeded.  It
+ * is read when that matters: nobody has to be woken for it. */
+bool
+worker_has_executed(struct worker *w)
+{
+	ssize_t n;
+
+	if (w->execfd < 0)
+		return true;
+	n = read(w->execfd, &w->error, sizeof(w->error));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n != (ssize_t)sizeof(w->error))
+		w->error.step[0] = '\0';
+	w->error.step[sizeof(w->error.step) - 1] = '\0';
+	fd_close(&w->execfd);
+	return true;
+}
+
+static bool
+is_ready(struct worker *w, int64_t now)
+{
+	enum procfs_look seen = PROCFS_ELSEWHERE;
+
+	if (worker_has_executed(w))
+		seen = procfs_look(w->pid);
+	return seen == PROCFS_ACCEPTING ||
+		(w->polls && seen == PROCFS_POLLING) ||
+		w->ops->is_up(w, seen == PROCFS_UNKNOWN) ||
+		now - w->start_ms >= UP_MS;
+}
+
+static void
+worker_look(struct worker *w)
+{
+	int64_t now = loop_now(w->loop), next;
+
+	if (w->state == WORKER_STARTING && is_ready(w, now)) {
+		set_state(w, WORKER_UP);
+		w->ops->on_up(w);
+	}
+	/* One that counts as up before its exec is waited for still. */
+	if (w->state != WORKER_STARTING &&
+		(w->state != WORKER_UP || worker_has_executed(w)))
+		return;
+	next = now + w->look_ms;
+	if (w->state == WORKER_STARTING)
+		next = MIN(next, w->start_ms + UP_MS);
+	loop_timer_set(w->loop, &w->look_timer, next);
+	w->look_ms = MIN(w->look_ms * 2, (int64_t)100);
+}
+
+static void
+worker_on_look(struct loop_timer *t)
+{
+	worker_look(container_of(t, struct worker, look_timer));
+}
+
+static void
+tell_story(const struct worker *w, int code, int status, char *buf,
+	size_t size)
+{
+	if (w->error.step[0])
+		snprintf(buf, size, "%s: %s", w->error.step,
+			strerror(w->error.err));
+	else if (code == CLD_EXITED)
+		snprintf(buf, size, "exit status %d", status);
+	else
+		snprintf(buf, size, "signal %d (%s)%s", status,
+			strsignal(status),
+			code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+static void
+worker_on_exit(struct loop_child *child, int code, int status)
+{
+	struct worker *w = container_of(child, struct worker, child);
+	enum worker_state before = w->state;
+	bool failed;
+	char story[160];
+
+	/* Not so: a descendant keeps it open, which exec would not. */
+	if (!worker_has_executed(w))
+		fd_close(&w->execfd);
+	w->by_signal = code != CLD_EXITED;
+	failed = w->error.step[0] || code != CLD_EXITED || status != 0;
+	tell_story(w, code, status, story, sizeof(story));
+	output_close(&w->log);
+	loop_child_del(w->loop, &w->child);
+	fd_close(&w->pidfd);
+	set_state(w, WORKER_DEAD);
+	w->ops->on_dead(w, before, story, failed);
+}
+
+void
+worker_init(struct worker *w, struct loop *loop, const char *pool,
+	unsigned slot, bool polls, const struct worker_ops *ops, void *owner)
+{
+	*w = (struct worker){
+		.ops = ops,
+		.owner = owner,
+		.loop = loop,
+		.pool = pool,
+		.slot = slot,
+		.polls = polls,
+		.pidfd = -1,
+		.child = {.io = {.fd = -1}, .on_exit = worker_on_exit},
+		.execfd = -1,
+		.look_timer = {.on_timer = worker_on_look},
+		.log = {.io = {.fd = -1}},
+	};
+}
+
+/* Sees to a new child's log and end; -1 with errno, no descriptor left. */
+static int
+watch_child(struct worker *w, int logfd)
+{
+	int saved;
+
+	if (output_open(&w->log, w->loop, logfd, w->pool, w->pid) == 0 &&
+		loop_child_add(w->loop, &w->child, w->pidfd) == 0)
+		return 0;
+	saved = errno;
+	output_close(&w->log);
+	fd_close(&w->execfd);
+	errno = saved;
+	return -1;
+}
+
+/* One that nobody would hear of. */
+static void
+undo_start(struct worker *w)
+{
+	int saved = errno;
+
+	(void)kill(-w->pid, SIGKILL);
+	(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
+	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	fd_close(&w->pidfd);
+	w->pid = 0;
+	errno = saved;
+}
+
+int
+worker_start(struct worker *w, const struct spawn_spec *spec)
+{
+	struct spawn_spec own = *spec;
+	int logfd = -1, childfd = -1, fds[16], saved, i;
+
+	if (spec->nfds > (int)ARRAY_SIZE(fds))
+		BUG("more descriptors than a worker gets");
+	if (fd_pipe(O_NONBLOCK, 0, &logfd, &childfd) < 0)
+		return -1;
+	for (i = 0; i < spec->nfds; i++)
+		fds[i] = i == 1 || i == 2 ? childfd : spec->fds[i];
+	own.fds = fds;
+	w->error.step[0] = '\0';
+	w->pid = spawn_start(&own, &w->pidfd, &w->execfd);
+	saved = errno;
+	fd_close(&childfd);
+	if (w->pid < 0) {
+		w->pid = 0;
+		fd_close(&logfd);
+		errno = saved;
+		return -1;
+	}
+	if (watch_child(w, logfd) < 0) {
+		undo_start(w);
+		return -1;
+	}
+	set_state(w, WORKER_STARTING);
+	w->start_ms = now_ms();
+	w->look_ms = LOOK_MS;
+	loop_timer_set(w->loop, &w->look_timer, w->start_ms + LOOK_MS);
+	return 0;
+}
+
+void
+worker_retire(struct worker *w, int signo)
+{
+	if (w->state == WORKER_STARTING || w->state == WORKER_UP)
+		set_state(w, WORKER_RETIRING);
+	if (w->state == WORKER_RETIRING)
+		/* Fails only for one that is dead already. */
+		(void)syscall(SYS_pidfd_send_signal, w->pidfd, signo, NULL, 0);
+}
+
+void
+worker_expect_exit(struct worker *w)
+{
+	if (w->state == WORKER_STARTING || w->state == WORKER_UP)
+		set_state(w, WORKER_RETIRING);
+}
+
+void
+worker_kill(struct worker *w)
+{
+	if (!worker_alive(w))
+		return;
+	if (w->state != WORKER_KILLED)
+		set_state(w, WORKER_KILLED);
+	/* Not reaped yet, so the group is still its own.  A child that has
+	 * not reached setsid() has no group: the pidfd finds it. */
+	(void)kill(-w->pid, SIGKILL);
+	(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
+}

@@ -1,0 +1,374 @@
+/*
+ * test_listener.c - workers that spoil the socket they all share
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hostile.h"
+#include "world.h"
+
+#define WORKERS 3
+
+static void
+start(struct world *w, const char *address, const char *handler,
+	const char *keys)
+{
+	char ini[1000];
+
+	snprintf(ini, sizeof(ini), "[www]\n"
+		"listen = %s%s\n"
+		"handler = %s\n"
+		"pm.max_children = %d\n%s",
+		strpbrk(address, ":@") ? "" : "@DIR@/", address, handler,
+		WORKERS, keys);
+	world_start(w, ini);
+}
+
+struct call {
+	struct world *w;
+	const char *address, *query;
+};
+
+/* Asks once; some find the door shut. */
+static bool
+is_served(void *arg)
+{
+	const struct call *c = arg;
+	char query[64];
+	const char *const params[] = {query, NULL};
+	int fd = client_try(c->w, c->address);
+	struct answer a;
+	bool served;
+
+	if (fd < 0)
+		return false;
+	snprintf(query, sizeof(query), "QUERY_STRING=%s", c->query);
+	client_begin(fd, 1, 0, params);
+	client_record(fd, 5, 1, NULL, 0, 0);
+	a = client_read(fd);
+	served = a.ended && strstr(a.out, "pid: ");
+	answer_free(&a);
+	close(fd);
+	return served;
+}
+
+static void
+ask(struct world *w, const char *address, const char *query)
+{
+	struct call c = {w, address, query};
+
+	cr_assert(is_served(&c), "%s?%s", address, query);
+}
+
+/* The flags of descriptor 0 of a process, -1 when it is gone. */
+static long
+flags_of(pid_t pid)
+{
+	char path[64];
+	long flags = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/0", (int)pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "pos: %*d flags: %lo", &flags) != 1)
+		flags = -1;
+	if (f)
+		fclose(f);
+	return flags;
+}
+
+struct flag {
+	struct world *w;
+	bool set;
+};
+
+static bool
+is_flag(void *arg)
+{
+	const struct flag *f = arg;
+	struct call c = {f->w, "www.sock", ""};
+	pid_t pids[WORKERS * 2];
+	size_t n = world_children(f->w->pid, pids, WORKERS * 2);
+	long flags = n > 0 ? world_look(flags_of, pids[0]) : -1;
+
+	/* On demand there may be nobody to look at. */
+	if (n == 0)
+		(void)is_served(&c);
+	return flags >= 0 && !!(flags & O_NONBLOCK) == f->set;
+}
+
+static void
+expect_flag(struct world *w, bool set, const char *what)
+{
+	struct flag f = {w, set};
+
+	world_until(is_flag, &f, what);
+}
+
+/* Which socket descriptor 0 of a process is, -1 when it is gone. */
+static long
+socket_of(pid_t pid)
+{
+	struct stat st;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)pid);
+	return stat(path, &st) == 0 ? (long)st.st_ino : -1;
+}
+
+/* All descriptors 0 are one socket, of as many workers as there are to be. */
+static bool
+is_whole(void *arg)
+{
+	struct world *w = arg;
+	pid_t pids[WORKERS * 2];
+	size_t n = world_children(w->pid, pids, WORKERS * 2), i;
+	long first, ino;
+
+	if (n != WORKERS)
+		return false;
+	first = world_look(socket_of, pids[0]);
+	for (i = 1; i < n; i++) {
+		ino = world_look(socket_of, pids[i]);
+		if (ino < 0 || ino != first)
+			return false;
+	}
+	return true;
+}
+
+#define TAKEN_BACK "pool www: a worker set O_NONBLOCK"
+#define OPENED_AGAIN "pool www: a worker shut the listening socket down"
+
+static void
+set_nonblock(const char *handler, const char *keys)
+{
+	struct world *w = world_open();
+	int round, i;
+
+	start(w, "www.sock", handler, keys);
+	for (round = 0; round < 2; round++) {
+		ask(w, "www.sock", "nonblock");
+		world_expect_log(w, TAKEN_BACK);
+		for (i = 0; i < 20; i++)
+			ask(w, "www.sock", "");
+		expect_flag(w, false, "it is taken back");
+	}
+	cr_expect_eq(world_log_count(w, TAKEN_BACK), 1);
+	cr_expect_not(world_log_has(w, "error:"));
+	cr_expect_not(world_log_has(w, "died"));
+	world_close_changed(&w);
+}
+
+static const char *const keys[] = {"", "pm = dynamic\n",
+	"pm = dynamic\nobserve = kernel\n", "pm = ondemand\n"};
+
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
+Test(listener, a_flag_that_ends_workers_is_taken_back, .timeout = 60)
+{
+	size_t i;
+
+	for (i = 0; i < KEYS; i++)
+		set_nonblock("@T@/children/listener", keys[i]);
+}
+
+Test(listener, perl_too, .timeout = 60)
+{
+	set_nonblock("@T@/children/listener.pl", "");
+}
+
+/* Whose program wants the flag keeps it, whoever dies. */
+static void
+poll_on(struct world *w, const char *handler, const char *more)
+{
+	pid_t pids[WORKERS];
+	struct answer a;
+	int i;
+
+	start(w, "www.sock", handler, more);
+	expect_flag(w, true, "the program sets it");
+	for (i = 0; i < 3; i++) {
+		world_until(is_whole, w, "all workers are there");
+		world_children(w->pid, pids, WORKERS);
+		cr_assert_eq(kill(pids[i], SIGKILL), 0);
+		world_until_gone(pids[i]);
+		world_until(is_whole, w, "it is replaced");
+		a = client_script(w, "www.sock", NULL, NULL);
+		cr_expect(a.ended);
+		answer_free(&a);
+		expect_flag(w, true, "it stays");
+	}
+	cr_expect_not(world_log_has(w, TAKEN_BACK));
+	world_close(&w);
+}
+
+Test(listener, a_flag_of_programs_that_poll_is_left, .timeout = 60)
+{
+	/* It knows no other end than that. */
+	poll_on(world_open(), "@T@/children/listener",
+		"handler_args = poll\nstop_timeout = 100ms\n");
+}
+
+Test(listener, node_keeps_it, .timeout = 60)
+{
+	if (access("/usr/bin/node", X_OK) < 0)
+		cr_skip_test("no /usr/bin/node: install nodejs");
+	poll_on(world_open(), "@T@/children/count.js", "");
+}
+
+Test(listener, go_keeps_it, .timeout = 100)
+{
+	struct world *w;
+
+	if (access("/usr/bin/go", X_OK) < 0)
+		cr_skip_test("no /usr/bin/go: install golang-go");
+	w = world_open();
+	world_shell(w, "GOCACHE=@DIR@/cache GO111MODULE=off /usr/bin/go build "
+		"-o @DIR@/count-go @T@/children/count.go");
+	poll_on(w, world_path(w, "count-go"), "");
+}
+
+static void
+shut_down(const char *address, const char *handler, const char *more)
+{
+	struct world *w = world_open();
+	bool path = strpbrk(address, ":@") == NULL;
+	struct call c = {w, strchr(address, ':') ? w->tcp : address, ""};
+	struct stat before, after;
+	int round;
+
+	start(w, address, handler, more);
+	if (path)
+		cr_assert_eq(stat(world_path(w, address), &before), 0);
+	for (round = 0; round < 2; round++) {
+		ask(w, c.address, "shutdown");
+		world_until(is_served, &c, "it is opened again");
+		if (strstr(more, "ondemand") == NULL)
+			world_until(is_whole, w, "all share the new one");
+		world_until(is_served, &c, "still");
+	}
+	if (path) {
+		cr_assert_eq(stat(world_path(w, address), &after), 0);
+		cr_expect_eq(after.st_mode, before.st_mode);
+		cr_expect_eq(after.st_uid, before.st_uid);
+		cr_expect_eq(after.st_gid, before.st_gid);
+	}
+	cr_expect_eq(world_log_count(w, OPENED_AGAIN), 1);
+	world_close_changed(&w);
+}
+
+/* All of them at least. */
+#define FULL "pm.start_servers = 3\npm.min_spare_servers = 3\n" \
+	"pm.max_spare_servers = 3\n"
+
+/* One that goes on in spite of all is seen at a look, and leaves at
+ * stop_timeout. */
+Test(listener, a_worker_that_stays_at_a_shut_socket_is_replaced, .timeout = 60)
+{
+	shut_down("www.sock", "@T@/children/listener",
+		"handler_args = stubborn\nstop_timeout = 500ms\n"
+		"pm = dynamic\nobserve = kernel\n" FULL);
+}
+
+Test(listener, a_listener_that_was_shut_is_opened_again, .timeout = 100)
+{
+	static const char *const more[] = {"", "pm = ondemand\n",
+		"pm = dynamic\n" FULL, "pm = dynamic\nobserve = kernel\n" FULL};
+	size_t i;
+
+	for (i = 0; i < hostile_size(2, 4); i++) {
+		shut_down("www.sock", "@T@/children/listener", more[i]);
+		shut_down("127.0.0.1:@PORT@", "@T@/children/listener", more[i]);
+	}
+	shut_down("www.sock", "@T@/children/listener.pl", "");
+}
+
+Test(listener, an_abstract_one_too, .timeout = 60)
+{
+	char address[64];
+
+	world_need_user();
+	snprintf(address, sizeof(address), "@fcgipm-guard-%d", (int)getpid());
+	shut_down(address, "@T@/children/listener", "");
+}
+
+static int
+begin(struct world *w, const char *query)
+{
+	const char *const params[] = {query, NULL};
+	int fd = client_connect(w, "www.sock");
+
+	client_begin(fd, 1, 0, params);
+	return fd;
+}
+
+Test(listener, who_waits_at_a_shut_socket_is_served, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct call c = {w, "www.sock", ""};
+	struct answer a;
+	int fds[7], i;
+
+	start(w, "www.sock", "@T@/children/listener", "");
+	for (i = 0; i < 7; i++)
+		fds[i] = begin(w, i == 0 ? "QUERY_STRING=shutdown" :
+					   "QUERY_STRING=");
+	/* Three are in workers, four wait. */
+	for (i = 0; i < 7; i++)
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	for (i = 0; i < 7; i++) {
+		a = client_read(fds[i]);
+		cr_expect(a.ended, "request %d", i);
+		answer_free(&a);
+		close(fds[i]);
+	}
+	world_until(is_served, &c, "it is opened again");
+	world_close_changed(&w);
+}
+
+#define MANY 8
+
+/* Who refuses has the socket that was shut, and gets the other one: of more
+ * than workers can take somebody is refused there. */
+Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct call c = {w, "www.sock", ""};
+	int busy[WORKERS], late, i;
+	struct pollfd more[MANY];
+	struct answer a;
+
+	start(w, "www.sock", "@T@/children/listener",
+		"queue_timeout = 300ms\n");
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, i == 0 ? "QUERY_STRING=shutdown" :
+					    "QUERY_STRING=");
+	late = begin(w, "QUERY_STRING=");
+	a = client_read(late);
+	answer_expect(&a, "Status: 503 ");
+	answer_free(&a);
+	close(late);
+	client_record(busy[0], 5, 1, NULL, 0, 0);
+	world_until(is_served, &c, "it is opened again");
+	for (i = 0; i < MANY; i++)
+		more[i] = (struct pollfd){begin(w, "QUERY_STRING="), POLLIN,
+			0};
+	cr_assert_gt(poll(more, MANY, 20000), 0, "nobody is refused");
+	for (i = 0; more[i].revents == 0; i++)
+		continue;
+	a = client_read(more[i].fd);
+	answer_expect(&a, "Status: 503 ");
+	answer_free(&a);
+	for (i = 0; i < WORKERS; i++)
+		close(busy[i]);
+	for (i = 0; i < MANY; i++)
+		close(more[i].fd);
+	world_close_changed(&w);
+}

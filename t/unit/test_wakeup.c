@@ -1,0 +1,146 @@
+/*
+ * test_wakeup.c - what calls a pool that rests, and for how long nobody listens
+ *
+ * The loop does not run: what it would call is called here.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "pool/wakeup.h"
+
+static struct loop *loop;
+static struct wakeup wake;
+static int listener = -1, writefd = -1, calls;
+static bool something_came, reopens;
+
+static const struct wakeup_for a_knock = {.idle_at = WAKEUP_NEVER, .knock = true};
+
+/* As pool/adjust does, whose guard may have opened the socket again. */
+static bool
+on_wake(struct wakeup *w)
+{
+	calls++;
+	if (reopens)
+		wakeup_stop(w);
+	wakeup_on(w, &a_knock);
+	return something_came;
+}
+
+static void
+set_up(void)
+{
+	loop = loop_new();
+	cr_assert_not_null(loop);
+	cr_assert_eq(fd_pipe(O_NONBLOCK, 0, &listener, &writefd), 0);
+	wakeup_init(&wake, loop, "www", NULL, listener, on_wake);
+	wakeup_on(&wake, &a_knock);
+}
+
+static void
+tear_down(void)
+{
+	wakeup_stop(&wake);
+	fd_close(&listener);
+	fd_close(&writefd);
+	loop_free(&loop);
+}
+
+TestSuite(wake, .init = set_up, .fini = tear_down, .timeout = 10);
+
+static bool
+listens(void)
+{
+	return wake.knock.fd >= 0;
+}
+
+static void
+knock(void)
+{
+	cr_assert(listens());
+	wake.knock.on_event(&wake.knock, LOOP_READ);
+}
+
+/* The end of a silence; how long it was. */
+static int64_t
+wait(void)
+{
+	int64_t ms = wake.timer.at_ms - loop_now(loop);
+
+	cr_assert(wake.timer.place, "nobody would ever listen again");
+	loop_timer_stop(loop, &wake.timer);
+	wake.timer.on_timer(&wake.timer);
+	return ms;
+}
+
+Test(wakeup, a_knock_is_answered_at_once_and_then_is_silence)
+{
+	knock();
+	cr_expect_eq(calls, 1);
+	cr_expect(!listens());
+	cr_expect_eq(wait(), 10);
+	cr_expect_eq(calls, 2);
+	cr_expect(listens());
+}
+
+Test(wakeup, who_calls_for_nothing_is_heard_less)
+{
+	static const int64_t pauses[] = {10, 20, 40, 80, 160, 320, 640, 1000,
+		1000};
+	size_t i;
+
+	for (i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
+		knock();
+		cr_expect_eq(wait(), pauses[i]);
+	}
+}
+
+Test(wakeup, a_knock_that_was_one_is_not_followed_by_a_long_silence)
+{
+	int i;
+
+	for (i = 0; i < 9; i++) {
+		knock();
+		(void)wait();
+	}
+	something_came = true;
+	knock();
+	cr_expect_eq(wait(), 10);
+}
+
+Test(wakeup, one_that_begins_anew_listens)
+{
+	reopens = true;
+	knock();
+	cr_expect(listens());
+	knock();
+	cr_expect_eq(calls, 2);
+	something_came = true;
+	knock();
+	cr_expect(listens());
+	cr_expect_eq(wait(), 10);
+	cr_expect(listens());
+}
+
+/* One that is shut, and cannot be opened again, would call without end. */
+Test(wakeup, one_that_stays_shut_is_left_alone_for_a_while)
+{
+	static const int64_t pauses[] = {10, 20, 40, 80};
+	size_t i;
+
+	reopens = true;
+	for (i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
+		cr_assert(listens());
+		wake.knock.on_event(&wake.knock, LOOP_READ | LOOP_HANGUP);
+		cr_expect(!listens());
+		cr_expect_eq(wait(), pauses[i]);
+	}
+}
+
+Test(wakeup, nobody_listens_once_it_has_stopped)
+{
+	wakeup_stop(&wake);
+	cr_expect(!listens());
+	cr_expect(!wake.timer.place);
+}
