@@ -47,7 +47,7 @@ tear_down(void)
 	loop_free(&loop);
 }
 
-TestSuite(wake, .init = set_up, .fini = tear_down, .timeout = 10);
+TestSuite(wakeup, .init = set_up, .fini = tear_down, .timeout = 10);
 
 static bool
 listens(void)
