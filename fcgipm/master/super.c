@@ -171,7 +171,7 @@ reopen_logs(void)
 	else
 		log_notice("log opened again");
 	for (i = 0; i < super.npools; i++)
-		if (watchdog_reopen(&super.pools[i]) < 0)
+		if (watchdog_reopen(super.pools[i].watchdog) < 0)
 			log_error("pool %s: slowlog cannot be opened again: "
 				"%m; the old file is kept",
 				super.pools[i].conf->name);

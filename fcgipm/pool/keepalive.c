@@ -84,7 +84,7 @@ look_away(struct pool *p)
 	unsigned i;
 
 	p->starved.looked = false;
-	if (view_is_needed(p) || p->patrol)
+	if (view_is_needed(p) || p->watchdog)
 		return;
 	for (i = 0; i < p->nmembers; i++) {
 		struct pool_member *m = &p->members[i];

@@ -37,7 +37,7 @@ worker_on_up(struct worker *w)
 	p->starting--;
 	p->up++;
 	policy_note_up(&p->memory);
-	watchdog_begin(p, container_of(w, struct pool_member, worker));
+	watchdog_begin(p->watchdog, w->slot);
 	log_debug("pool %s: worker %d up, %u of %u", p->conf->name,
 		(int)w->pid, p->up, adjust_limits(p).max_children);
 	members_check_ready(p);

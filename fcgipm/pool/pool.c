@@ -160,6 +160,62 @@ open_board(struct pool *p, char *why, size_t why_size)
 	return -1;
 }
 
+static void
+on_slow(struct worker *w)
+{
+	struct pool *p = w->owner;
+
+	p->stats.slow_requests++;
+}
+
+static void
+on_late(struct worker *w)
+{
+	pool_end_worker(w->owner, container_of(w, struct pool_member, worker),
+		RETIRE_TIMEOUT);
+}
+
+static void
+on_descendant_killed(struct worker *w)
+{
+	struct pool *p = w->owner;
+
+	stats_note_end(&p->stats, RETIRE_TIMEOUT);
+}
+
+static const struct watchdog_ops watchdog_ops = {
+	.on_slow = on_slow,
+	.on_late = on_late,
+	.on_descendant_killed = on_descendant_killed,
+};
+
+static int
+open_watchdog(struct pool *p, char *why, size_t why_size)
+{
+	struct watchdog_spec spec = {
+		.conf = p->conf,
+		.loop = p->loop,
+		.board = p->board,
+		.kernel = &p->observe,
+		.nsubjects = p->nmembers,
+		.ops = &watchdog_ops,
+	};
+	struct watchdog_subject *subjects;
+	unsigned i;
+
+	if (!watchdog_is_needed(p->conf))
+		return 0;
+	subjects = mem_calloc(p->nmembers, sizeof(*subjects));
+	for (i = 0; i < p->nmembers; i++)
+		subjects[i] = (struct watchdog_subject){
+			&p->members[i].worker, &p->members[i].eye};
+	spec.subjects = subjects;
+	launch_ids(p->launch, &spec.uid, &spec.gid);
+	p->watchdog = watchdog_open(&spec, why, why_size);
+	free(subjects);
+	return p->watchdog ? 0 : -1;
+}
+
 int
 pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 	unsigned long nofile, struct sockdiag *diag, const struct pool_ops *ops,
@@ -208,7 +264,7 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		retire_init(&m->retire, loop, conf, &m->worker, &p->observe,
 			&m->eye);
 	}
-	if (watchdog_open(p, ret_why, why_size) == 0)
+	if (open_watchdog(p, ret_why, why_size) == 0)
 		return 0;
 fail:
 	pool_close(p);
@@ -234,7 +290,7 @@ pool_close(struct pool *p)
 	overload_fini(&p->overload);
 	for (i = 0; i < p->nsockets; i++)
 		listen_close(&p->sockets[i]);
-	watchdog_close(&p->patrol);
+	watchdog_close(&p->watchdog);
 	if (p->members)
 		kernel_fini(&p->observe);
 	free(p->sockets);

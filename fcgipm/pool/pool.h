@@ -72,7 +72,7 @@ struct pool {
 	struct policy_memory memory;
 	struct loop_timer adjust_timer;	/* ask the policy again */
 	struct stats stats;
-	struct watchdog *patrol;	/* NULL = no request is timed */
+	struct watchdog *watchdog;	/* NULL = no request is timed */
 	bool is_max;		/* pm.max_children is met */
 	int64_t tell_max_ms;	/* that is told again then */
 	bool told_room;		/* that process.max is */

@@ -160,7 +160,7 @@ look(struct take *t, struct pool_member *m, const struct board_seen *slot,
 		return;
 	/* Where nobody looks again before somebody asks again, descriptors are
 	 * needed for more workers. */
-	if (view_is_needed(t->p) || t->p->patrol)
+	if (view_is_needed(t->p) || t->p->watchdog)
 		seen = kernel_look(&t->p->observe, &m->eye, t->now_ms);
 	else
 		seen = kernel_glance(&t->p->observe, &m->eye, t->now_ms);

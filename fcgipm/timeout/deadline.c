@@ -10,8 +10,8 @@
 #define LOOK_MS 1000
 
 enum deadline_verdict
-deadline_judge(const struct deadline_limits *l, int64_t since_ms, bool told,
-	int64_t now, int64_t *next_ms)
+deadline_judge(const struct deadline_limits *l, int64_t since_ms,
+	bool logged_slow, int64_t now, int64_t *next_ms)
 {
 	int64_t ran = MAX(now - since_ms, (int64_t)0);
 
@@ -19,7 +19,7 @@ deadline_judge(const struct deadline_limits *l, int64_t since_ms, bool told,
 		return DEADLINE_LATE;
 	if (l->late_ms > 0)
 		*next_ms = MIN(*next_ms, now + l->late_ms - ran);
-	if (l->slow_ms == 0 || told)
+	if (l->slow_ms == 0 || logged_slow)
 		return DEADLINE_FINE;
 	if (ran >= l->slow_ms)
 		return DEADLINE_SLOW;
@@ -57,7 +57,7 @@ deadline_follow(struct deadline_clock *c, const struct deadline_sight *s,
 	} else if (may_have_grown(c->last.reads, s->reads) &&
 		may_have_grown(c->last.pauses, s->pauses)) {
 		c->since_ms = now;
-		c->told = c->told && disturbed;
+		c->logged_slow = c->logged_slow && disturbed;
 	}
 	c->last = *s;
 }

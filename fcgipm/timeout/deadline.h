@@ -25,11 +25,11 @@ enum deadline_verdict {
 /*
  * deadline_judge - a request that runs since since_ms
  *
- * told		it has been found slow already
+ * logged_slow	it has been found slow already
  * next_ms	lowered to when it is due for something
  */
 enum deadline_verdict deadline_judge(const struct deadline_limits *l,
-	int64_t since_ms, bool told, int64_t now, int64_t *next_ms);
+	int64_t since_ms, bool logged_slow, int64_t now, int64_t *next_ms);
 
 /*
  * deadline_pause - how long nothing of what begins now can be due
@@ -54,7 +54,7 @@ struct deadline_sight {
 struct deadline_clock {
 	struct deadline_sight last;
 	int64_t since_ms;	/* 0 = it does not run */
-	bool told;		/* the request has been found slow */
+	bool logged_slow;	/* the request has been found slow */
 };
 
 /*

@@ -251,7 +251,7 @@ describe(const struct slowlog *l, const struct slowlog_entry *e,
 }
 
 void
-slowlog_tell(struct slowlog *l, const struct slowlog_entry *e)
+slowlog_add(struct slowlog *l, const struct slowlog_entry *e)
 {
 	char *waiting = l->text;
 	size_t waiting_len = l->len;
@@ -274,7 +274,7 @@ slowlog_tell(struct slowlog *l, const struct slowlog_entry *e)
 }
 
 bool
-slowlog_looks_at(const struct slowlog *l, pid_t pid)
+slowlog_is_tracing(const struct slowlog *l, pid_t pid)
 {
 	return backtrace_runs(&l->backtrace) && l->backtrace.target == pid;
 }

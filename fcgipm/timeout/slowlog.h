@@ -54,9 +54,9 @@ bool slowlog_has_room(struct slowlog *l);
 
 /* Writes an entry now, or within ten seconds, when a tool has told where the
  * process is.  That is asked of one process of the pool at a time. */
-void slowlog_tell(struct slowlog *l, const struct slowlog_entry *e);
+void slowlog_add(struct slowlog *l, const struct slowlog_entry *e);
 
 /* Is a tool looking at this process? */
-bool slowlog_looks_at(const struct slowlog *l, pid_t pid);
+bool slowlog_is_tracing(const struct slowlog *l, pid_t pid);
 
 #endif

@@ -1,63 +1,72 @@
 /*
- * watchdog.c - goes round the workers for requests that take too long; see
- * patrol.h
+ * watchdog.c - finds requests that take too long, logs and ends them; see
+ * watchdog.h
  *
- * Called by pool/members.  Asks timeout/deadline what is due, and does it.
+ * Called by pool/pool and pool/members, and by its own timer: each turn checks
+ * all workers, by the board where that tells when a request began, else by the
+ * kernel.  Asks timeout/deadline what is due.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "observe/board.h"
 #include "observe/describe.h"
-#include "worker/launch.h"
-#include "timeout/watchdog.h"
-#include "pool/pool.h"
-#include "timeout/slowlog.h"
-#include "timeout/deadline.h"
+#include "observe/kernel.h"
 #include "sys/inspect.h"
 #include "sys/procfs.h"
-#include "sys/watch.h"
+#include "timeout/deadline.h"
+#include "timeout/descendants.h"
+#include "timeout/slowlog.h"
+#include "timeout/watchdog.h"
+#include "worker/worker.h"
 
-/* Of what a process has started, so many are ended with it. */
-#define FAMILY_MAX 64
-/* However many workers there are, they are looked at no more often. */
+/* However many workers there are, they are checked no more often. */
 #define PAUSE_MS 20
-/* Until a board that the kernel contradicts is looked at again. */
+/* Until a request that the board calls late and the kernel denies is checked
+ * again. */
 #define DOUBT_MS 1000
 
-/* A worker that tells nothing. */
+/* A slot for a worker. */
 struct watched {
-	pid_t pid;		/* it began with this one */
+	struct worker *worker;
+	struct kernel_worker *observation;
+	bool on_board;		/* this turn: the board tells of all its
+				 * requests, so the kernel is not asked */
+	/* What follows is for one that the kernel is asked about. */
+	pid_t pid;		/* its process; another one starts anew */
 	struct deadline_clock clock;
-	bool disturbed;		/* by the slow log's tool since the last look */
+	bool disturbed;		/* by the slow log's tool since the last turn */
 	bool reads;		/* from clients by read(2), as was seen */
 };
 
 struct watchdog {
-	struct pool *p;
+	const struct conf_pool *conf;
+	struct loop *loop;
+	const struct board *board;	/* NULL = none */
+	struct kernel *kernel;
+	const struct watchdog_ops *ops;
 	struct loop_timer timer;
 	struct deadline_limits limits;
 	struct slowlog *slowlog;	/* NULL = none */
 	struct watched *watched;	/* by slot */
-	bool *tells;		/* by slot: the board says it all */
-	uint64_t *told;		/* by slot and place: the last slow request */
+	unsigned nwatched;
+	uint64_t *logged_ids;	/* by slot of the board and place: the last
+				 * request that was found slow; 0 = none */
 };
 
-/* A request that something is to be done about. */
-struct found {
-	struct pool_member *m;
+/* A request whose time is checked. */
+struct timed_request {
+	struct watched *at;
 	pid_t pid;		/* whose it is: a hint, or a descendant */
-	const char *method, *uri;
+	const char *method, *uri;	/* "" = not known */
 	const char *doing;
 	int64_t ran_ms;
 };
@@ -70,46 +79,7 @@ watchdog_is_needed(const struct conf_pool *conf)
 			conf->request_slowlog_timeout_ms > 0);
 }
 
-/* -- ending ---------------------------------------------------------------- */
-
-/* A session cannot be joined: who is in the worker's descends from it. */
-static bool
-is_of(const struct worker *w, pid_t pid)
-{
-	return pid > 0 && getsid(pid) == w->pid;
-}
-
-/* Ends a process of the worker's session; whoever took its number meanwhile
- * is not meant by the descriptor. */
-static void
-end_one(const struct worker *w, pid_t pid)
-{
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	if (fd >= 0 && is_of(w, pid))
-		(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-	fd_close(&fd);
-}
-
-/* pid, which is not the worker, and what it has started: that may have its
- * connection too. */
-static void
-end_branch(const struct worker *w, pid_t pid)
-{
-	struct watch watch;
-	pid_t pids[FAMILY_MAX] = {pid};
-	size_t n = 1, more, i;
-
-	for (i = 0; i < n; i++) {
-		more = 0;
-		if (watch_open(&watch, pids[i]) == 0)
-			(void)watch_children(&watch, pids + n,
-				FAMILY_MAX - n, &more);
-		watch_close(&watch);
-		n += more;
-		end_one(w, pids[i]);
-	}
-}
+/* -- what is done about it ------------------------------------------------- */
 
 /* It is dead, and its parent, which is not us, may never wait for it. */
 static bool
@@ -122,332 +92,355 @@ has_ended(pid_t pid)
 
 /* Without its query, which may hold secrets: the log is read by many. */
 static void
-name_request(const struct found *f, char *buf, size_t size)
+name_request(const struct timed_request *q, char *buf, size_t size)
 {
-	if (!*f->uri)
+	if (!*q->uri)
 		snprintf(buf, size, "a request");
 	else
-		snprintf(buf, size, "%s %.*s", *f->method ? f->method : "?",
-			(int)strcspn(f->uri, "?"), f->uri);
+		snprintf(buf, size, "%s %.*s", *q->method ? q->method : "?",
+			(int)strcspn(q->uri, "?"), q->uri);
 }
 
 static void
-tell_end(struct pool *p, const struct found *f, bool whole)
+log_late(struct watchdog *d, const struct timed_request *q, bool whole)
 {
 	char request[FCGIPM_METHOD_BYTES + FCGIPM_URI_BYTES + 2], doing[256];
+	int worker = (int)q->at->worker->pid;
 	char child[32] = "";
 
-	name_request(f, request, sizeof(request));
-	describe_brief(&p->observe.looker, f->pid, doing, sizeof(doing));
-	if (f->pid != f->m->worker.pid)
-		snprintf(child, sizeof(child), ", child %d", (int)f->pid);
+	name_request(q, request, sizeof(request));
+	describe_brief(&d->kernel->looker, q->pid, doing, sizeof(doing));
+	if (q->pid != worker)
+		snprintf(child, sizeof(child), ", child %d", (int)q->pid);
 	log_warning("pool %s: worker %d%s: %s has taken %.1f s "
 		"(request_terminate_timeout), %s, %s: %s is killed",
-		p->conf->name, (int)f->m->worker.pid, child, request,
-		(double)f->ran_ms / 1000, f->doing, doing,
+		d->conf->name, worker, child, request,
+		(double)q->ran_ms / 1000, q->doing, doing,
 		whole ? "the worker" : "the child");
 }
 
+/* May this worker have a request?  If it has no connection it has none,
+ * whatever the board says. */
+static bool
+may_hold_connection(const struct kernel_seen *seen)
+{
+	return seen->may_hold;
+}
+
 /*
- * A worker that is one process, or a shell and what it waits for, goes as a
- * whole.  One with more has others at work: only that branch goes, and its
- * parent sees to the rest.
+ * A worker that is one process, or a shell and what it waits for, is killed as
+ * a whole.  In one with more processes the others may be serving: only the one
+ * with the request and its descendants are killed, and its parent replaces it.
  *
- * returns	false when it certainly has no request, whatever the board says
+ * returns	false when there certainly is no request
  */
 static bool
-end_request(struct pool *p, const struct found *f)
+end_request(struct watchdog *d, const struct timed_request *q)
 {
-	const struct kernel_seen *seen = kernel_look_closely(&p->observe,
-		&f->m->eye, now_ms());
-	bool whole = f->pid == f->m->worker.pid || seen->processes <= 2;
+	struct worker *w = q->at->worker;
+	const struct kernel_seen *seen = kernel_look_closely(d->kernel,
+		q->at->observation, now_ms());
+	bool whole = q->pid == w->pid || seen->processes <= 2;
 
-	if (!seen->may_hold || has_ended(f->pid))
+	if (!may_hold_connection(seen) || has_ended(q->pid))
 		return false;
-	tell_end(p, f, whole);
+	log_late(d, q, whole);
 	if (whole) {
-		pool_end_worker(p, f->m, RETIRE_TIMEOUT);
+		d->ops->on_late(w);
 	} else {
-		end_branch(&f->m->worker, f->pid);
-		stats_note_end(&p->stats, RETIRE_TIMEOUT);
+		descendants_kill(w->pid, q->pid);
+		d->ops->on_descendant_killed(w);
 	}
 	return true;
 }
 
 static void
-tell_slow(struct watchdog *r, const struct found *f)
+log_slow(struct watchdog *d, const struct timed_request *q)
 {
-	struct pool *p = r->p;
 	char request[FCGIPM_METHOD_BYTES + FCGIPM_URI_BYTES + 2];
 	const struct slowlog_entry e = {
-		.worker = f->m->worker.pid,
-		.pid = f->pid,
-		.method = f->method,
-		.uri = f->uri,
-		.doing = f->doing,
-		.ran_ms = f->ran_ms,
+		.worker = q->at->worker->pid,
+		.pid = q->pid,
+		.method = q->method,
+		.uri = q->uri,
+		.doing = q->doing,
+		.ran_ms = q->ran_ms,
 	};
 
-	p->stats.slow_requests++;
-	if (!slowlog_has_room(r->slowlog))
+	d->ops->on_slow(q->at->worker);
+	if (!slowlog_has_room(d->slowlog))
 		return;
-	name_request(f, request, sizeof(request));
+	name_request(q, request, sizeof(request));
 	log_warning("pool %s: worker %d: %s has taken %.1f s "
-		"(request_slowlog_timeout); see %s", p->conf->name,
-		(int)e.worker, request, (double)f->ran_ms / 1000,
-		p->conf->slowlog);
-	slowlog_tell(r->slowlog, &e);
+		"(request_slowlog_timeout); see %s", d->conf->name,
+		(int)e.worker, request, (double)q->ran_ms / 1000,
+		d->conf->slowlog);
+	slowlog_add(d->slowlog, &e);
 }
 
 /*
  * Does what is due for a request that runs since since_ms.
  *
- * told		it has been found slow already
+ * logged	it has been found slow already
  * returns	the same, now
  */
 static bool
-judge(struct watchdog *r, struct found *f, int64_t since_ms, bool told,
-	int64_t now, int64_t *next)
+check_request(struct watchdog *d, struct timed_request *q, int64_t since_ms,
+	bool logged, int64_t now, int64_t *next)
 {
-	f->ran_ms = now - since_ms;
-	switch (deadline_judge(&r->limits, since_ms, told, now, next)) {
+	q->ran_ms = now - since_ms;
+	switch (deadline_judge(&d->limits, since_ms, logged, now, next)) {
 	case DEADLINE_SLOW:
-		tell_slow(r, f);
+		log_slow(d, q);
 		return true;
 	case DEADLINE_LATE:
-		if (!end_request(r->p, f))
+		if (!end_request(d, q))
 			*next = MIN(*next, now + DOUBT_MS);
 		break;
 	case DEADLINE_FINE:
 		break;
 	}
-	return told;
+	return logged;
 }
 
-/* Neither one that is about to come nor one that is killed already. */
+/* Not one that is starting, and not one that is killed already. */
 static bool
-is_judged(const struct pool_member *m)
+serves_requests(const struct worker *w)
 {
-	return m->worker.state == WORKER_UP ||
-		m->worker.state == WORKER_RETIRING;
+	return w->state == WORKER_UP || w->state == WORKER_RETIRING;
 }
 
 /* -- by the board ---------------------------------------------------------- */
 
 static void
-judge_place(struct watchdog *r, struct pool_member *m, unsigned slot,
+check_place(struct watchdog *d, struct watched *at, unsigned slot,
 	unsigned place, int64_t now, int64_t *next)
 {
-	uint64_t *told = &r->told[slot * board_places(r->p->board) + place];
-	struct board_request q;
-	struct found f = {.m = m, .method = q.method, .uri = q.uri};
+	uint64_t *logged_id =
+		&d->logged_ids[slot * board_places(d->board) + place];
+	struct board_request r;
+	struct timed_request q = {.at = at, .method = r.method, .uri = r.uri};
 
 	/* Its process may have changed what it says since the slot was read. */
-	if (!is_judged(m) ||
-		!board_read_request(r->p->board, slot, place, &q) ||
-		!is_of(&m->worker, q.pid))
+	if (!serves_requests(at->worker) ||
+		!board_read_request(d->board, slot, place, &r) ||
+		!descendants_include(at->worker->pid, r.pid))
 		return;
-	f.pid = q.pid;
-	f.doing = q.known ? "busy" : "still reading its parameters";
-	if (judge(r, &f, q.start_ms, *told == q.id, now, next))
-		*told = q.id;
+	q.pid = r.pid;
+	q.doing = r.known ? "busy" : "still reading its parameters";
+	if (check_request(d, &q, r.start_ms, *logged_id == r.id, now, next))
+		*logged_id = r.id;
 }
 
-/* The worker that a slot belongs to; NULL when its process is none of it. */
-static struct pool_member *
-member_of(struct pool *p, unsigned slot, const struct board_seen *seen)
+/* The worker that a slot of the board belongs to, as one of its own or as a
+ * spare one; NULL when the process that has it is not in its session. */
+static struct watched *
+owner_of_slot(struct watchdog *d, unsigned slot, const struct board_seen *seen)
 {
-	unsigned i = slot < p->nmembers ? slot : (unsigned)seen->owner;
-	struct pool_member *m;
+	unsigned i = slot < d->nwatched ? slot : (unsigned)seen->owner;
+	struct watched *at;
 
-	if (i >= p->nmembers)
+	if (i >= d->nwatched)
 		return NULL;
-	m = &p->members[i];
-	if (!worker_alive(&m->worker) || !is_of(&m->worker, seen->pid))
+	at = &d->watched[i];
+	if (!worker_alive(at->worker) ||
+		!descendants_include(at->worker->pid, seen->pid))
 		return NULL;
-	return m;
+	return at;
 }
 
 static void
-walk_board(struct watchdog *r, int64_t now, int64_t *next)
+check_board(struct watchdog *d, int64_t now, int64_t *next)
 {
-	struct pool *p = r->p;
 	unsigned slot, place;
 
-	for (slot = 0; slot < board_slots(p->board); slot++) {
+	for (slot = 0; slot < board_slots(d->board); slot++) {
 		struct board_seen seen;
-		struct pool_member *m;
+		struct watched *at;
 
-		if (!board_read(p->board, slot, &seen))
+		if (!board_read(d->board, slot, &seen))
 			continue;
-		m = member_of(p, slot, &seen);
-		if (!m)
+		at = owner_of_slot(d, slot, &seen);
+		if (!at)
 			continue;
-		r->tells[m->worker.slot] = !seen.blind && !seen.crowded;
+		at->on_board = !seen.blind && !seen.crowded;
 		for (place = 0; !seen.blind &&
-			place < board_places(p->board); place++)
-			judge_place(r, m, slot, place, now, next);
+			place < board_places(d->board); place++)
+			check_place(d, at, slot, place, now, next);
 	}
 }
 
 /* -- by the kernel --------------------------------------------------------- */
 
-/* Who may read from clients by recv(2) has the next request without a read
- * that is counted. */
+/* A worker that may read from clients by recv(2) may have the next request
+ * without a read that is counted. */
 static void
-note_reading(const struct pool *p, struct watched *w,
+note_reading(const struct watchdog *d, struct watched *at,
 	const struct kernel_seen *seen)
 {
-	if (w->reads || !seen->reading_counts)
+	if (at->reads || !seen->reading_counts)
 		return;
-	w->reads = true;
+	at->reads = true;
 	log_debug("pool %s: worker %d reads from its clients by read(2)",
-		p->conf->name, (int)w->pid);
+		d->conf->name, (int)at->pid);
 }
 
-/* One more look; false when no clock runs. */
+/* Takes what was seen into the clock; false when the clock does not run. */
 static bool
-follow(struct pool *p, struct watched *w, const struct kernel_seen *seen, int64_t now)
+advance_clock(struct watchdog *d, struct watched *at,
+	const struct kernel_seen *seen, int64_t now)
 {
 	struct deadline_sight s = {.connection = seen->oldest,
 		.waits = seen->waits, .reads = DEADLINE_UNKNOWN,
 		.pauses = DEADLINE_UNKNOWN};
 
 	if (s.connection != 0 && !s.waits) {
-		if (w->reads)
-			s.reads = describe_reads(&p->observe.looker,
+		if (at->reads)
+			s.reads = describe_reads(&d->kernel->looker,
 				seen->oldest_pid);
 		s.pauses = inspect_pauses(seen->oldest_pid);
 	}
-	deadline_follow(&w->clock, &s, w->disturbed, now);
-	w->disturbed = false;
-	return w->clock.since_ms != 0;
+	deadline_follow(&at->clock, &s, at->disturbed, now);
+	at->disturbed = false;
+	return at->clock.since_ms != 0;
 }
 
 static void
-judge_member(struct watchdog *r, struct pool_member *m, int64_t now,
+check_by_kernel(struct watchdog *d, struct watched *at, int64_t now,
 	int64_t *next)
 {
-	struct watched *w = &r->watched[m->worker.slot];
-	const struct kernel_seen *seen = kernel_look(&r->p->observe,
-		&m->eye, now);
-	struct found f = {.m = m, .pid = seen->oldest_pid, .method = "",
-		.uri = "", .doing = "with a connection"};
-	bool told;
+	const struct kernel_seen *seen = kernel_look(d->kernel,
+		at->observation, now);
+	struct timed_request q = {.at = at, .pid = seen->oldest_pid,
+		.method = "", .uri = "", .doing = "with a connection"};
+	bool logged;
 
-	if (w->pid != m->worker.pid)
-		*w = (struct watched){.pid = m->worker.pid};
-	note_reading(r->p, w, seen);
-	if (!follow(r->p, w, seen, now))
+	if (at->pid != at->worker->pid) {
+		at->pid = at->worker->pid;
+		at->clock = (struct deadline_clock){0};
+		at->disturbed = at->reads = false;
+	}
+	note_reading(d, at, seen);
+	if (!advance_clock(d, at, seen, now))
 		return;
-	told = w->clock.told;
-	w->clock.told = judge(r, &f, w->clock.since_ms, told, now, next);
-	w->disturbed = w->clock.told != told ||
-		(r->slowlog && slowlog_looks_at(r->slowlog, f.pid));
+	logged = at->clock.logged_slow;
+	at->clock.logged_slow = check_request(d, &q, at->clock.since_ms,
+		logged, now, next);
+	at->disturbed = at->clock.logged_slow != logged ||
+		(d->slowlog && slowlog_is_tracing(d->slowlog, q.pid));
 }
 
-/* -- the rounds ------------------------------------------------------------ */
+/* -- the turns ------------------------------------------------------------- */
 
 static void
-go_round(struct loop_timer *timer)
+check_workers(struct loop_timer *timer)
 {
-	struct watchdog *r = container_of(timer, struct watchdog, timer);
-	struct pool *p = r->p;
-	int64_t now = loop_now(p->loop), next = INT64_MAX;
-	bool exact = true;
+	struct watchdog *d = container_of(timer, struct watchdog, timer);
+	int64_t now = loop_now(d->loop), next = INT64_MAX;
+	bool alive = false, exact = true;
 	unsigned i;
 
-	if (p->alive == 0)
+	for (i = 0; i < d->nwatched; i++) {
+		d->watched[i].on_board = false;
+		alive |= worker_alive(d->watched[i].worker);
+	}
+	if (!alive)
 		return;
-	memset(r->tells, 0, p->nmembers * sizeof(*r->tells));
-	if (p->board)
-		walk_board(r, now, &next);
-	for (i = 0; i < p->nmembers; i++) {
-		struct pool_member *m = &p->members[i];
+	if (d->board)
+		check_board(d, now, &next);
+	for (i = 0; i < d->nwatched; i++) {
+		struct watched *at = &d->watched[i];
 
-		if (r->tells[i] || !is_judged(m))
+		if (at->on_board || !serves_requests(at->worker))
 			continue;
 		exact = false;
-		judge_member(r, m, now, &next);
+		check_by_kernel(d, at, now, &next);
 	}
-	next = MIN(next, now + deadline_pause(&r->limits, exact));
-	loop_timer_set(p->loop, &r->timer, MAX(next, now + PAUSE_MS));
-}
-
-int
-watchdog_open(struct pool *p, char *ret_why, size_t why_size)
-{
-	const struct conf_pool *c = p->conf;
-	struct watchdog *r;
-	size_t places = p->board ?
-		(size_t)board_slots(p->board) * board_places(p->board) : 0;
-	uid_t uid;
-	gid_t gid;
-
-	if (!watchdog_is_needed(c))
-		return 0;
-	launch_ids(p->launch, &uid, &gid);
-	r = mem_calloc(1, sizeof(*r));
-	*r = (struct watchdog){
-		.p = p,
-		.timer = {.on_timer = go_round},
-		.limits = {c->request_slowlog_timeout_ms,
-			c->request_terminate_timeout_ms},
-	};
-	if (r->limits.slow_ms > 0) {
-		r->slowlog = slowlog_open(c->slowlog, c->name, p->loop,
-			&p->observe.looker, uid, gid);
-		if (!r->slowlog) {
-			snprintf(ret_why, why_size, "slowlog: %s: %s",
-				c->slowlog, errno == ELOOP ?
-					"it is a link; name the file itself" :
-					strerror(errno));
-			free(r);
-			return -1;
-		}
-	}
-	r->watched = mem_calloc(p->nmembers, sizeof(*r->watched));
-	r->tells = mem_calloc(p->nmembers, sizeof(*r->tells));
-	r->told = mem_calloc(places, sizeof(*r->told));
-	p->patrol = r;
-	return 0;
+	next = MIN(next, now + deadline_pause(&d->limits, exact));
+	loop_timer_set(d->loop, &d->timer, MAX(next, now + PAUSE_MS));
 }
 
 void
-watchdog_close(struct watchdog **r)
+watchdog_begin(struct watchdog *d, unsigned slot)
 {
-	if (!*r)
-		return;
-	loop_timer_stop((*r)->p->loop, &(*r)->timer);
-	slowlog_close(&(*r)->slowlog);
-	free((*r)->watched);
-	free((*r)->tells);
-	free((*r)->told);
-	free(*r);
-	*r = NULL;
-}
-
-void
-watchdog_begin(struct pool *p, const struct pool_member *m)
-{
-	struct watchdog *r = p->patrol;
 	struct board_seen seen;
 	int64_t at_ms;
 
-	if (!r)
+	if (!d)
 		return;
-	/* A program that nothing can be preloaded into has a place on the
-	 * board, and tells nothing there. */
-	at_ms = loop_now(p->loop) + deadline_pause(&r->limits, p->board &&
-		board_read(p->board, m->worker.slot, &seen) &&
-		board_knows(&seen));
-	if (!r->timer.place || r->timer.at_ms > at_ms)
-		loop_timer_set(p->loop, &r->timer, at_ms);
+	/* A program that nothing can be preloaded into has a slot on the
+	 * board, and writes nothing there. */
+	at_ms = loop_now(d->loop) + deadline_pause(&d->limits, d->board &&
+		board_read(d->board, slot, &seen) && board_knows(&seen));
+	if (!d->timer.place || d->timer.at_ms > at_ms)
+		loop_timer_set(d->loop, &d->timer, at_ms);
+}
+
+/* -- setting up ------------------------------------------------------------ */
+
+static int
+open_slowlog(struct watchdog *d, const struct watchdog_spec *spec, char *why,
+	size_t why_size)
+{
+	const struct conf_pool *c = spec->conf;
+
+	if (d->limits.slow_ms == 0)
+		return 0;
+	d->slowlog = slowlog_open(c->slowlog, c->name, d->loop,
+		&d->kernel->looker, spec->uid, spec->gid);
+	if (d->slowlog)
+		return 0;
+	snprintf(why, why_size, "slowlog: %s: %s", c->slowlog,
+		errno == ELOOP ? "it is a link; name the file itself" :
+				 strerror(errno));
+	return -1;
+}
+
+struct watchdog *
+watchdog_open(const struct watchdog_spec *spec, char *ret_why, size_t why_size)
+{
+	struct watchdog *d = mem_calloc(1, sizeof(*d));
+	unsigned i;
+
+	*d = (struct watchdog){
+		.conf = spec->conf,
+		.loop = spec->loop,
+		.board = spec->board,
+		.kernel = spec->kernel,
+		.ops = spec->ops,
+		.timer = {.on_timer = check_workers},
+		.limits = {spec->conf->request_slowlog_timeout_ms,
+			spec->conf->request_terminate_timeout_ms},
+		.watched = mem_calloc(spec->nsubjects, sizeof(*d->watched)),
+		.nwatched = spec->nsubjects,
+	};
+	for (i = 0; i < d->nwatched; i++) {
+		d->watched[i].worker = spec->subjects[i].worker;
+		d->watched[i].observation = spec->subjects[i].observation;
+	}
+	if (d->board)
+		d->logged_ids = mem_calloc((size_t)board_slots(d->board) *
+			board_places(d->board), sizeof(*d->logged_ids));
+	if (open_slowlog(d, spec, ret_why, why_size) < 0)
+		watchdog_close(&d);
+	return d;
+}
+
+void
+watchdog_close(struct watchdog **d)
+{
+	if (!*d)
+		return;
+	loop_timer_stop((*d)->loop, &(*d)->timer);
+	slowlog_close(&(*d)->slowlog);
+	free((*d)->watched);
+	free((*d)->logged_ids);
+	free(*d);
+	*d = NULL;
 }
 
 int
-watchdog_reopen(struct pool *p)
+watchdog_reopen(struct watchdog *d)
 {
-	return p->patrol && p->patrol->slowlog ?
-		slowlog_reopen(p->patrol->slowlog) : 0;
+	return d && d->slowlog ? slowlog_reopen(d->slowlog) : 0;
 }

@@ -1,34 +1,75 @@
 /*
- * watchdog.h - goes round the workers for requests that take too long
+ * watchdog.h - finds requests that take too long, logs and ends them
  *
  * request_terminate_timeout and request_slowlog_timeout of prefork pools.  What
- * workers tell on the board is a hint: before one is ended the kernel is
+ * workers write on the board is a hint: before one is killed the kernel is
  * asked whether it can have a request at all, and only processes of its own
- * session are ended.
+ * session are killed.
  */
 #ifndef FCGIPM_TIMEOUT_WATCHDOG_H
 #define FCGIPM_TIMEOUT_WATCHDOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
+struct board;
 struct conf_pool;
+struct kernel;
+struct kernel_worker;
+struct loop;
 struct watchdog;
-struct pool;
-struct pool_member;
+struct worker;
 
-/* Does this pool want one? */
+/* A worker that is watched.  What its slot holds may end and be started again;
+ * both objects stay where they are. */
+struct watchdog_subject {
+	struct worker *worker;
+	struct kernel_worker *observation;
+};
+
+struct watchdog_ops {
+	/* One of its requests is slow; called once for each, before it is
+	 * logged. */
+	void (*on_slow)(struct worker *w);
+	/* One of its requests is late, and no other one can be: kill it. */
+	void (*on_late)(struct worker *w);
+	/* The same, but only one of its descendants had the request: that is
+	 * killed already, the worker goes on. */
+	void (*on_descendant_killed)(struct worker *w);
+};
+
+/* What a watchdog works with; all pointers are borrowed as long as it is
+ * open, apart from that to the subjects, which are copied. */
+struct watchdog_spec {
+	const struct conf_pool *conf;
+	struct loop *loop;
+	const struct board *board;	/* NULL = the kernel tier alone */
+	struct kernel *kernel;
+	uid_t uid;			/* the workers', and their group: */
+	gid_t gid;
+	const struct watchdog_subject *subjects;	/* by slot */
+	unsigned nsubjects;
+	const struct watchdog_ops *ops;
+};
+
+/* Does this pool have a limit on its requests? */
 bool watchdog_is_needed(const struct conf_pool *conf);
 
-/* p's workers and board are made; -1 with why, p->patrol being NULL then and
- * where none is needed. */
-int watchdog_open(struct pool *p, char *ret_why, size_t why_size);
-void watchdog_close(struct watchdog **r);
+/*
+ * watchdog_open - opens the slow log; watches nothing until watchdog_begin()
+ *
+ * returns	NULL with why
+ */
+struct watchdog *watchdog_open(const struct watchdog_spec *spec, char *ret_why,
+	size_t why_size);
+/* These three accept that there is none. */
+void watchdog_close(struct watchdog **d);
 
-/* This worker is up: it goes its rounds from now on, as long as one is. */
-void watchdog_begin(struct pool *p, const struct pool_member *m);
+/* The worker in this slot is up: requests of it are timed from now on. */
+void watchdog_begin(struct watchdog *d, unsigned slot);
 
 /* Opens the slow log again; 0, or -1 with errno. */
-int watchdog_reopen(struct pool *p);
+int watchdog_reopen(struct watchdog *d);
 
 #endif

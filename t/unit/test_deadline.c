@@ -11,7 +11,7 @@ Test(deadline, is_due_at_its_limits_and_not_before)
 		const char *why;
 		struct deadline_limits l;
 		int64_t ran;
-		bool told;
+		bool logged_slow;
 		enum deadline_verdict want;
 		int64_t next;		/* from now; 0 = never */
 	} rows[] = {
@@ -33,7 +33,7 @@ Test(deadline, is_due_at_its_limits_and_not_before)
 		int64_t next = INT64_MAX;
 
 		cr_expect_eq(deadline_judge(&rows[i].l, now - rows[i].ran,
-				     rows[i].told, now, &next),
+				     rows[i].logged_slow, now, &next),
 			rows[i].want, "%s", rows[i].why);
 		cr_expect_eq(next, rows[i].next ? now + rows[i].next :
 						  INT64_MAX,
@@ -134,15 +134,15 @@ Test(deadline, knows_sleeps_that_a_tool_made)
 	struct deadline_sight s = {7, false, UNKNOWN, 5};
 
 	deadline_follow(&c, &s, false, 1000);
-	c.told = true;
+	c.logged_slow = true;
 	s.pauses++;
 	deadline_follow(&c, &s, true, 2000);
-	cr_expect(c.told, "it is the same request");
+	cr_expect(c.logged_slow, "it is the same request");
 	cr_expect_eq(c.since_ms, 2000, "or else too young");
 	deadline_follow(&c, &s, false, 3000);
-	cr_expect(c.told);
+	cr_expect(c.logged_slow);
 	cr_expect_eq(c.since_ms, 2000);
 	s.pauses++;
 	deadline_follow(&c, &s, false, 4000);
-	cr_expect(!c.told, "another one");
+	cr_expect(!c.logged_slow, "another one");
 }

@@ -1,0 +1,55 @@
+/*
+ * descendants.c - ends a process of a worker and what that has started; see
+ * descendants.h
+ *
+ * Called by timeout/watchdog.
+ */
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "sys/watch.h"
+#include "timeout/descendants.h"
+
+/* So many processes are ended at once. */
+#define DESCENDANTS_MAX 64
+
+bool
+descendants_include(pid_t session, pid_t pid)
+{
+	return pid > 0 && getsid(pid) == session;
+}
+
+/* The session is checked after the descriptor was opened: a process that got
+ * the number since then is not the one the descriptor refers to. */
+static void
+kill_one(pid_t session, pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd >= 0 && descendants_include(session, pid))
+		(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+	fd_close(&fd);
+}
+
+/* Children are listed before their parent is killed: after that they belong
+ * to another one.  They may have inherited its connection. */
+void
+descendants_kill(pid_t session, pid_t pid)
+{
+	struct watch watch;
+	pid_t pids[DESCENDANTS_MAX] = {pid};
+	size_t n = 1, more, i;
+
+	for (i = 0; i < n; i++) {
+		more = 0;
+		if (watch_open(&watch, pids[i]) == 0)
+			(void)watch_children(&watch, pids + n,
+				DESCENDANTS_MAX - n, &more);
+		watch_close(&watch);
+		n += more;
+		kill_one(session, pids[i]);
+	}
+}

@@ -1,0 +1,22 @@
+/*
+ * descendants.h - ends a process of a worker and what that has started
+ *
+ * A worker is the leader of a session of its own.  No process can join a
+ * session from outside, so whatever is in it descends from the worker.  Pids
+ * come from hints and may have been reused: the session is checked before each
+ * signal.
+ */
+#ifndef FCGIPM_TIMEOUT_DESCENDANTS_H
+#define FCGIPM_TIMEOUT_DESCENDANTS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Is pid in this session?  The session's leader is. */
+bool descendants_include(pid_t session, pid_t pid);
+
+/* Sends SIGKILL to pid and to the processes it has started, 64 at most, as far
+ * as they are in this session; the leader itself is not meant to be given. */
+void descendants_kill(pid_t session, pid_t pid);
+
+#endif
