@@ -1,8 +1,9 @@
 /*
- * backtrace.c - where a process is in its own program; see backtrace.h
+ * backtrace.c - takes the stack of a process by an external tool; see
+ * backtrace.h
  *
- * Called by timeout/slowlog.  What the tool says is a hint of the pool's uid,
- * which may reach into it: it is bounded in time and bytes.
+ * Called by timeout/slowlog.  The tool runs as the pool's user, which can
+ * tamper with it: its run time and output are bounded, its output is a hint.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +16,14 @@
 
 #include "base/fd.h"
 #include "base/util.h"
-#include "timeout/backtrace.h"
 #include "sys/procfs.h"
 #include "sys/spawn.h"
+#include "timeout/backtrace.h"
+#include "timeout/descendants.h"
 
+/* The tool is killed after so long. */
 #define TIME_MS 10000
+/* Of what it writes so much is kept, a NUL included. */
 #define TEXT_BYTES 65536
 
 static void
@@ -38,7 +42,7 @@ find_tool(struct backtrace *b)
 }
 
 static void
-stop_watching(struct backtrace *b)
+close_all(struct backtrace *b)
 {
 	int fd = b->out.fd;
 
@@ -52,9 +56,9 @@ stop_watching(struct backtrace *b)
 	b->pid = 0;
 }
 
-/* The first 64 KiB are kept; false when there is no more to come. */
+/* Discards what is beyond TEXT_BYTES; false at the end. */
 static bool
-read_some(struct backtrace *b)
+read_output(struct backtrace *b)
 {
 	char chunk[4096], *nul;
 	ssize_t n = read(b->out.fd, chunk, sizeof(chunk));
@@ -73,7 +77,7 @@ on_out(struct loop_io *io, uint32_t events)
 {
 	struct backtrace *b = container_of(io, struct backtrace, out);
 
-	if (!read_some(b) && events & (LOOP_HANGUP | LOOP_ERROR)) {
+	if (!read_output(b) && events & (LOOP_HANGUP | LOOP_ERROR)) {
 		int fd = io->fd;
 
 		loop_del(b->loop, io);
@@ -81,7 +85,8 @@ on_out(struct loop_io *io, uint32_t events)
 	}
 }
 
-/* Frames, and whose they are: what both tools write beside is noise. */
+/* A frame, or the thread that the next frames belong to.  Both tools write
+ * other lines as well. */
 static bool
 is_frame(const char *line)
 {
@@ -89,8 +94,8 @@ is_frame(const char *line)
 		strncmp(line, "Thread ", 7) == 0;
 }
 
-/* Keeps the lines of frames, in place; false when there is none, *ret_last
- * being the last line then. */
+/* Keeps the lines of frames, in place; false when there is none: then
+ * *ret_last is the last line. */
 static bool
 pick_frames(char *text, char **ret_last)
 {
@@ -118,8 +123,10 @@ pick_frames(char *text, char **ret_last)
 	return found;
 }
 
+/* The tool has exited: calls on_done() with its frames, or with why it wrote
+ * none. */
 static void
-tell(struct backtrace *b)
+report_result(struct backtrace *b)
 {
 	struct spawn_error e = {0};
 	char text[TEXT_BYTES] = "", why[300], *last = text;
@@ -132,7 +139,7 @@ tell(struct backtrace *b)
 	if (read(b->errfd, &e, sizeof(e)) != (ssize_t)sizeof(e))
 		e.step[0] = '\0';
 	e.step[sizeof(e.step) - 1] = '\0';
-	stop_watching(b);
+	close_all(b);
 	if (pick_frames(text, &last)) {
 		b->on_done(b, text);
 		return;
@@ -148,9 +155,9 @@ tell(struct backtrace *b)
 	b->on_done(b, why);
 }
 
-/* A tracer that was killed may leave who it looked at stopped. */
+/* A tracer that was killed may leave the process stopped. */
 static void
-let_run(const struct backtrace *b)
+resume_target(const struct backtrace *b)
 {
 	if (procfs_state(b->target) == 'T')
 		(void)syscall(SYS_pidfd_send_signal, b->targetfd, SIGCONT,
@@ -165,10 +172,10 @@ on_exit_of_tool(struct loop_child *child, int code, int status)
 	(void)code;
 	(void)status;
 
-	for (i = 0; i < 64 && b->out.fd >= 0 && read_some(b); i++)
+	for (i = 0; i < 64 && b->out.fd >= 0 && read_output(b); i++)
 		;
-	let_run(b);
-	tell(b);
+	resume_target(b);
+	report_result(b);
 }
 
 static void
@@ -219,13 +226,13 @@ backtrace_fini(struct backtrace *b)
 	(void)kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	let_run(b);
+	resume_target(b);
 	buf_fini(&b->text);
-	stop_watching(b);
+	close_all(b);
 }
 
 static int
-run(struct backtrace *b, int outfd)
+spawn_tool(struct backtrace *b, int outfd)
 {
 	char number[16];
 	const char *eu_stack[] = {"eu-stack", "-n", "64", "-p", number, NULL};
@@ -281,14 +288,15 @@ backtrace_start(struct backtrace *b, pid_t target, pid_t session)
 	b->target = target;
 	b->timed_out = false;
 	b->targetfd = (int)syscall(SYS_pidfd_open, target, 0);
-	/* Asked behind it, so that it holds for whom the descriptor means. */
-	if (b->targetfd >= 0 && getsid(target) != session) {
+	/* Checked after the descriptor was opened, so that it holds for the
+	 * process which that refers to. */
+	if (b->targetfd >= 0 && !descendants_include(session, target)) {
 		why = "it is not in its worker's session";
 		goto fail;
 	}
 	if (b->targetfd < 0 || fd_pipe(O_NONBLOCK, 0, &readfd, &writefd) < 0)
 		goto fail;
-	rc = run(b, writefd);
+	rc = spawn_tool(b, writefd);
 	fd_close(&writefd);
 	if (rc < 0)
 		goto fail;

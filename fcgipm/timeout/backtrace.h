@@ -1,9 +1,9 @@
 /*
- * backtrace.h - where a process is in its own program, told by a tool
+ * backtrace.h - takes the stack of a process by an external tool
  *
- * eu-stack(1), else gdb(1), when one is installed, run as whom the workers run
- * as: what it reads was written by them.  The process is stopped while it is
- * looked at, some tenths of a second.
+ * By eu-stack(1), else gdb(1), when one is installed.  It runs as the workers'
+ * user, since what it reads was written by them.  The process is stopped for
+ * some tenths of a second meanwhile.
  */
 #ifndef FCGIPM_TIMEOUT_BACKTRACE_H
 #define FCGIPM_TIMEOUT_BACKTRACE_H
@@ -13,8 +13,8 @@
 #include "sys/privs.h"
 
 struct backtrace {
-	/* text: lines with the frames, else why there are none; it may hold
-	 * any byte but NUL. */
+	/* text: lines with the frames, else why there are none; any bytes
+	 * but NUL. */
 	void (*on_done)(struct backtrace *b, const char *text);
 	struct loop *loop;
 	struct privs privs;
@@ -22,19 +22,19 @@ struct backtrace {
 	bool is_gdb;
 	pid_t pid;		/* the tool's, 0 = it does not run */
 	int pidfd, errfd;
-	int targetfd;		/* a pidfd of whom it looks at */
-	pid_t target;
+	pid_t target;		/* the process whose stack is taken */
+	int targetfd;		/* its pidfd */
 	struct loop_child child;
 	struct loop_io out;
-	struct loop_timer timer;	/* its time is up */
-	bool timed_out;
+	struct loop_timer timer;	/* the tool is killed then */
+	bool timed_out;		/* it was */
 	struct buf text;
 };
 
-/* Looks for a tool; uid and gid are the workers'. */
+/* Finds a tool; uid and gid are the workers'. */
 void backtrace_init(struct backtrace *b, struct loop *loop, uid_t uid,
 	gid_t gid, void (*on_done)(struct backtrace *b, const char *text));
-/* Ends one that runs; nothing is told any more. */
+/* Kills a tool that runs; on_done() is not called any more. */
 void backtrace_fini(struct backtrace *b);
 
 static inline bool
@@ -44,12 +44,12 @@ backtrace_runs(const struct backtrace *b)
 }
 
 /*
- * backtrace_start - on_done() tells the rest, within ten seconds
+ * backtrace_start - starts the tool; on_done() is called within ten seconds
  *
  * b		does not run
- * session	whose it has to be in: what it does is told, and a signal may
- *		be sent to it
- * returns	NULL, or why not: then on_done() is not called
+ * target	a process in this session, else it is refused: its stack is
+ *		logged, and a signal may be sent to it
+ * returns	NULL, or why there is no stack: then on_done() is not called
  */
 const char *backtrace_start(struct backtrace *b, pid_t target,
 	pid_t session);

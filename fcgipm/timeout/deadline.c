@@ -1,13 +1,13 @@
 /*
  * deadline.c - which request takes too long; see deadline.h
  *
- * Called by timeout/watchdog.  No descriptors, no clock.
+ * Called by timeout/watchdog.  Pure: no descriptors, no clock.
  */
 #include "base/util.h"
 #include "timeout/deadline.h"
 
-/* Nothing tells when a worker of a foreign program takes a request. */
-#define LOOK_MS 1000
+/* Between two checks of a worker that does not tell when a request begins. */
+#define CHECK_MS 1000
 
 enum deadline_verdict
 deadline_judge(const struct deadline_limits *l, int64_t since_ms,
@@ -34,10 +34,10 @@ deadline_pause(const struct deadline_limits *l, bool exact)
 					l->late_ms < l->slow_ms) ?
 		l->late_ms : l->slow_ms;
 
-	return exact ? least : MIN(least / 2, (int64_t)LOOK_MS);
+	return exact ? least : MIN(least / 2, (int64_t)CHECK_MS);
 }
 
-/* What is not known may have. */
+/* A count that was unknown may have grown. */
 static bool
 may_have_grown(uint64_t was, uint64_t is)
 {

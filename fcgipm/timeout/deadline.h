@@ -1,7 +1,7 @@
 /*
- * deadline.h - which request takes too long, and when to look again
+ * deadline.h - which request takes too long, and when to check again
  *
- * Pure: times in, a verdict out; timeout/watchdog looks and acts.  Times are
+ * Pure: times in, a verdict out; timeout/watchdog observes and acts.  Times are
  * milliseconds of CLOCK_MONOTONIC.
  */
 #ifndef FCGIPM_TIMEOUT_DEADLINE_H
@@ -18,56 +18,57 @@ struct deadline_limits {
 
 enum deadline_verdict {
 	DEADLINE_FINE,
-	DEADLINE_SLOW,		/* to be told, once */
-	DEADLINE_LATE		/* to be ended */
+	DEADLINE_SLOW,		/* log it, once */
+	DEADLINE_LATE		/* end it */
 };
 
 /*
- * deadline_judge - a request that runs since since_ms
+ * deadline_judge - is a request that began at since_ms too old?
  *
  * logged_slow	it has been found slow already
- * next_ms	lowered to when it is due for something
+ * next_ms	lowered to the time at which the verdict will change
  */
 enum deadline_verdict deadline_judge(const struct deadline_limits *l,
 	int64_t since_ms, bool logged_slow, int64_t now, int64_t *next_ms);
 
 /*
- * deadline_pause - how long nothing of what begins now can be due
+ * deadline_pause - how long a request that begins now needs no check
  *
- * exact	workers tell when a request began; else its clock begins at
- *		the first look that sees it, which so should come soon
+ * exact	workers tell when a request began; else its clock starts at
+ *		the first check that sees it, so that has to come soon
  */
 int64_t deadline_pause(const struct deadline_limits *l, bool exact);
 
 #define DEADLINE_UNKNOWN UINT64_MAX
 
-/* What a look at a process shows that tells nothing by itself. */
+/* What is seen of a process at one check; two of them show what it did. */
 struct deadline_sight {
-	ino_t connection;	/* the one it holds for longest; 0 = none */
-	bool waits;		/* for bytes, perhaps of a client */
-	/* What is not known is DEADLINE_UNKNOWN. */
-	uint64_t reads;		/* calls of read(2) it made */
-	uint64_t pauses;	/* times it slept, or others ran instead */
+	ino_t connection;	/* the one it has held longest; 0 = none */
+	bool waits;		/* for bytes, perhaps from a client */
+	/* DEADLINE_UNKNOWN where it cannot be seen: */
+	uint64_t reads;		/* calls of read(2) so far */
+	uint64_t pauses;	/* times it slept or was preempted so far */
 };
 
-/* The clock of what it does; zeroed when a process starts. */
+/* Times the request of a process; zeroed when the process starts. */
 struct deadline_clock {
 	struct deadline_sight last;
-	int64_t since_ms;	/* 0 = it does not run */
+	int64_t since_ms;	/* 0 = no request is being timed */
 	bool logged_slow;	/* the request has been found slow */
 };
 
 /*
- * deadline_follow - one more look
+ * deadline_follow - takes one more check into the clock
  *
- * A connection that is kept brings one request after the other, and a busy
- * worker is at work whenever it is looked at.  So the clock runs while the
- * worker waits for no bytes, and begins anew when it may have had the next
- * request: for that it has to read, and, as a client sends it after the
- * answer, to sleep; or, where both share a processor, to be put off it.
+ * A connection that is kept open brings one request after the other, and a
+ * busy worker is at work whenever it is checked.  So the clock runs while the
+ * worker does not wait for bytes, and starts again when the worker may have
+ * got its next request.  For that it has to read, and, since the client sends
+ * the request only after the answer, to sleep before; or, where both share a
+ * processor, to be preempted.
  *
- * disturbed	a tool has made it pause since the last look: that brings no
- *		other request to be told of
+ * disturbed	a tool has made it pause since the last check: a request that
+ *		was logged as slow is not logged again because of that
  */
 void deadline_follow(struct deadline_clock *c, const struct deadline_sight *s,
 	bool disturbed, int64_t now);

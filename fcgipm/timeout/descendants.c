@@ -2,7 +2,7 @@
  * descendants.c - ends a process of a worker and what that has started; see
  * descendants.h
  *
- * Called by timeout/watchdog.
+ * Called by timeout/watchdog and timeout/backtrace.
  */
 #include <signal.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * slowlog.c - a pool's file of slow requests; see slowlog.h
  *
- * Called by timeout/watchdog.  An entry is written by one call, as several pools may
- * share a file.
+ * Called by timeout/watchdog.  An entry is written by one call, since several
+ * pools may share a file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +16,11 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/util.h"
-#include "timeout/backtrace.h"
 #include "observe/describe.h"
+#include "timeout/backtrace.h"
 #include "timeout/slowlog.h"
 
-/* So many entries in so long. */
+/* At most so many entries in each period. */
 #define ENTRIES_MAX 5
 #define PERIOD_MS 1000
 
@@ -29,12 +29,12 @@ struct slowlog {
 	const char *pool;
 	int fd;
 	struct loop *loop;
-	struct prober *looker;	/* borrowed */
-	struct loop_timer period;	/* runs from an entry on */
-	unsigned entries;	/* in it */
-	unsigned long more;	/* that had no room */
+	struct prober *prober;	/* borrowed */
+	struct loop_timer period;	/* starts with its first entry */
+	unsigned entries;	/* in this period */
+	unsigned long dropped;	/* in this period, for which was no room */
 	struct backtrace backtrace;
-	/* The entry that waits for it. */
+	/* The entry that waits for the stack. */
 	char *text;
 	size_t len;
 };
@@ -52,7 +52,7 @@ put_time(FILE *out)
 	fprintf(out, "[%s] ", when);
 }
 
-/* Bytes of others, fit for a line; "" costs nothing. */
+/* Escapes bytes that clients or children sent. */
 static void
 put_text(FILE *out, const char *text)
 {
@@ -62,7 +62,7 @@ put_text(FILE *out, const char *text)
 	free(clean);
 }
 
-/* Each line of text, with a word in front. */
+/* Puts "word: " before each line of text. */
 static void
 put_lines(FILE *out, const char *word, const char *text)
 {
@@ -80,7 +80,7 @@ put_lines(FILE *out, const char *word, const char *text)
 }
 
 static void
-put_head(const struct slowlog *l, const struct slowlog_entry *e, FILE *out)
+put_header(const struct slowlog *l, const struct slowlog_entry *e, FILE *out)
 {
 	put_time(out);
 	fprintf(out, "pool %s: worker %d", l->pool, (int)e->worker);
@@ -102,9 +102,9 @@ write_text(const struct slowlog *l, const char *text, size_t len)
 			l->path, strerror(errno));
 }
 
-/* Ends the entry and writes it. */
+/* Adds the stack to the entry that waits, and writes it. */
 static void
-finish(struct slowlog *l, const char *stack)
+finish_entry(struct slowlog *l, const char *stack)
 {
 	size_t len = 0;
 	char *text = NULL;
@@ -123,28 +123,29 @@ out:
 	l->text = NULL;
 }
 
-/* How many had no room. */
+/* Writes how many there was no room for. */
 static void
-tell_more(struct slowlog *l)
+write_dropped(struct slowlog *l)
 {
 	size_t len = 0;
 	char *text = NULL;
 	FILE *out;
 
-	if (l->more == 0)
+	if (l->dropped == 0)
 		return;
 	log_warning("pool %s: %lu more slow requests "
-		"(request_slowlog_timeout) within a second", l->pool, l->more);
+		"(request_slowlog_timeout) within a second", l->pool,
+		l->dropped);
 	out = open_memstream(&text, &len);
 	if (out) {
 		put_time(out);
 		fprintf(out, "pool %s: %lu more slow requests within a second\n"
-			"\n", l->pool, l->more);
+			"\n", l->pool, l->dropped);
 		if (fclose(out) == 0)
 			write_text(l, text, len);
 		free(text);
 	}
-	l->more = 0;
+	l->dropped = 0;
 }
 
 static void
@@ -152,7 +153,7 @@ on_period(struct loop_timer *timer)
 {
 	struct slowlog *l = container_of(timer, struct slowlog, period);
 
-	tell_more(l);
+	write_dropped(l);
 	l->entries = 0;
 }
 
@@ -160,7 +161,7 @@ bool
 slowlog_has_room(struct slowlog *l)
 {
 	if (l->entries == ENTRIES_MAX) {
-		l->more++;
+		l->dropped++;
 		return false;
 	}
 	if (l->entries++ == 0)
@@ -172,10 +173,11 @@ slowlog_has_room(struct slowlog *l)
 static void
 on_backtrace(struct backtrace *b, const char *text)
 {
-	finish(container_of(b, struct slowlog, backtrace), text);
+	finish_entry(container_of(b, struct slowlog, backtrace), text);
 }
 
-/* Whoever may write in its folder could lay a link to any other file there. */
+/* A user that may write in its directory could put a link to any other file
+ * there. */
 static int
 open_file(const char *path)
 {
@@ -184,7 +186,7 @@ open_file(const char *path)
 
 struct slowlog *
 slowlog_open(const char *path, const char *pool, struct loop *loop,
-	struct prober *looker, uid_t uid, gid_t gid)
+	struct prober *prober, uid_t uid, gid_t gid)
 {
 	int fd = open_file(path);
 	struct slowlog *l;
@@ -196,7 +198,7 @@ slowlog_open(const char *path, const char *pool, struct loop *loop,
 	l->pool = pool;
 	l->fd = fd;
 	l->loop = loop;
-	l->looker = looker;
+	l->prober = prober;
 	l->period.on_timer = on_period;
 	backtrace_init(&l->backtrace, loop, uid, gid, on_backtrace);
 	return l;
@@ -221,9 +223,9 @@ slowlog_close(struct slowlog **l)
 		return;
 	if (backtrace_runs(&(*l)->backtrace)) {
 		backtrace_fini(&(*l)->backtrace);
-		finish(*l, "the pool was stopped meanwhile");
+		finish_entry(*l, "the pool was stopped meanwhile");
 	}
-	tell_more(*l);
+	write_dropped(*l);
 	loop_timer_stop((*l)->loop, &(*l)->period);
 	fd_close(&(*l)->fd);
 	free((*l)->path);
@@ -231,10 +233,10 @@ slowlog_close(struct slowlog **l)
 	*l = NULL;
 }
 
-/* All but the user's stack: a tool stops who it looks at, which changes the
- * rest. */
+/* All but the program's stack.  It comes first, since the tool stops the
+ * process, which changes what is described here. */
 static char *
-describe(const struct slowlog *l, const struct slowlog_entry *e,
+describe_request(const struct slowlog *l, const struct slowlog_entry *e,
 	size_t *ret_len)
 {
 	char *text = NULL;
@@ -242,8 +244,8 @@ describe(const struct slowlog *l, const struct slowlog_entry *e,
 
 	if (!out)
 		return NULL;
-	put_head(l, e, out);
-	describe_report(l->looker, e->pid, out);
+	put_header(l, e, out);
+	describe_report(l->prober, e->pid, out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);
@@ -257,16 +259,16 @@ slowlog_add(struct slowlog *l, const struct slowlog_entry *e)
 	size_t waiting_len = l->len;
 	const char *why = NULL;
 
-	l->text = describe(l, e, &l->len);
+	l->text = describe_request(l, e, &l->len);
 	if (!l->text) {
 		log_error("out of memory; the entry of a slow request is "
 			"lost");
 	} else if (backtrace_runs(&l->backtrace)) {
-		finish(l, "that of another process was being taken");
+		finish_entry(l, "that of another process was being taken");
 	} else {
 		why = backtrace_start(&l->backtrace, e->pid, e->worker);
 		if (why)
-			finish(l, why);
+			finish_entry(l, why);
 		return;
 	}
 	l->text = waiting;

@@ -1,9 +1,10 @@
 /*
  * slowlog.h - a pool's file of slow requests
  *
- * One entry a request: who, what for how long, what its process does by the
- * kernel's word, and where it is in its program, by that of a tool.  The file
- * is for the administrator's eyes (0600): URIs are there with their query.
+ * One entry a request: which worker, which request, for how long, what the
+ * kernel shows of its process, and a stack of its program by an external tool.
+ * The file is for the administrator alone (mode 0600): it has URIs with their
+ * query.
  */
 #ifndef FCGIPM_TIMEOUT_SLOWLOG_H
 #define FCGIPM_TIMEOUT_SLOWLOG_H
@@ -12,51 +13,51 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct prober;
 struct loop;
+struct prober;
 struct slowlog;
 
 struct slowlog_entry {
 	pid_t worker;		/* the leader of its session */
-	pid_t pid;		/* whose request it is: a child of it, or it */
-	/* Raw bytes of the client, "" = not known. */
+	pid_t pid;		/* has the request: worker or descendant */
+	/* Raw bytes from the client, "" = not known. */
 	const char *method, *uri;
 	const char *doing;	/* "busy" */
 	int64_t ran_ms;
 };
 
 /*
- * slowlog_open - the file, made when it is not there
+ * slowlog_open - opens the file, creates it when it does not exist
  *
  * pool		its name, borrowed
- * looker	looks where we may not, borrowed
- * uid, gid	the workers', as whom tools are run
+ * prober	inspects processes that we may not, borrowed
+ * uid, gid	the workers', which tools run with
  * returns	NULL with errno; ELOOP when the file is a link
  */
 struct slowlog *slowlog_open(const char *path, const char *pool,
-	struct loop *loop, struct prober *looker, uid_t uid, gid_t gid);
-/* Opens the path again, after it was renamed; 0, or -1 with errno and the old
- * file kept. */
+	struct loop *loop, struct prober *prober, uid_t uid, gid_t gid);
+/* Opens the path again, after the file was renamed; 0, or -1 with errno and
+ * the old file kept. */
 int slowlog_reopen(struct slowlog *l);
-/* An entry that waits for its tool is written without it. */
+/* An entry that waits for a stack is written without it. */
 void slowlog_close(struct slowlog **l);
 
 /*
  * slowlog_has_room - is there room for one more entry now?
  *
- * A pool's programs may make slow requests up, and fill a disk with them: a few
- * in a second are told of, the others are counted, and their number is written
- * at its end.
+ * A pool's programs can make slow requests up, and could fill a disk with
+ * them: a few in a second get an entry, the others are counted, and their
+ * number is written when the second ends.
  *
- * returns	false when this one is counted only
+ * returns	false when this one is only counted
  */
 bool slowlog_has_room(struct slowlog *l);
 
-/* Writes an entry now, or within ten seconds, when a tool has told where the
- * process is.  That is asked of one process of the pool at a time. */
+/* Writes an entry, now or within ten seconds, once the tool has taken a stack.
+ * It takes that of one process of the pool at a time. */
 void slowlog_add(struct slowlog *l, const struct slowlog_entry *e);
 
-/* Is a tool looking at this process? */
+/* Does the tool take a stack of this process? */
 bool slowlog_is_tracing(const struct slowlog *l, pid_t pid);
 
 #endif
