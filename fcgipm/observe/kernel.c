@@ -102,6 +102,7 @@ add_tasks(struct view *v, const struct watch_tasks *t, pid_t pid)
 	v->tasks.total += t->total;
 	v->tasks.accepting += t->accepting;
 	v->tasks.polling += t->polling;
+	v->tasks.locking += t->locking;
 	if (t->reading > 0 && v->tasks.reading == 0) {
 		v->tasks.reading_fd = t->reading_fd;
 		v->tasks.reading_counts = t->reading_counts;
@@ -396,6 +397,7 @@ keep(struct kernel_worker *w, struct kernel_seen *s, int64_t now)
 	s->since_ms = w->seen.reason && w->seen.state == s->state ?
 		w->seen.since_ms : now;
 	w->seen = *s;
+	w->accepted |= s->state == KERNEL_IDLE || s->connections > 0;
 }
 
 /* What has ended does nothing either. */
@@ -436,6 +438,7 @@ kernel_look_closely(struct kernel *o, struct kernel_worker *w, int64_t now)
 	s.tasks = v.tasks.total;
 	s.accepting = v.tasks.accepting;
 	s.polling = v.tasks.polling;
+	s.locking = v.tasks.locking;
 	s.by_prober = v.by_prober;
 	if (v.sockets_err)
 		conclude_blind(&v, &s);

@@ -56,6 +56,7 @@ struct kernel_seen {
 	unsigned tasks;		/* of them all */
 	unsigned accepting;	/* tasks that sleep in accept on a listener */
 	unsigned polling;	/* in epoll_wait, poll; looked closely */
+	unsigned locking;	/* in futex: wait for a lock; looked closely */
 	bool by_prober;		/* seen by the child of the pool's uid */
 };
 
@@ -70,6 +71,7 @@ struct kernel_known {
 struct kernel_worker {
 	pid_t pid;		/* our child, not reaped; 0 = none */
 	struct watch watch;
+	bool accepted;		/* a look saw it idle or with a connection */
 	unsigned short_looks;	/* in a row, since all tasks were listed */
 	struct kernel_known *known;
 	size_t nknown;

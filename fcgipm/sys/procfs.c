@@ -54,6 +54,11 @@ name_call(long nr)
 	case SYS_recvfrom:
 	case SYS_recvmsg:
 		return PROCFS_CALL_RECV;
+	case SYS_futex:
+#ifdef SYS_futex_waitv
+	case SYS_futex_waitv:
+#endif
+		return PROCFS_CALL_FUTEX;
 	default:
 		return PROCFS_CALL_OTHER;
 	}

@@ -24,7 +24,8 @@ enum procfs_call {
 	PROCFS_CALL_ACCEPT,
 	PROCFS_CALL_POLL,	/* epoll_wait, poll, select, io_uring_enter */
 	PROCFS_CALL_READ,
-	PROCFS_CALL_RECV
+	PROCFS_CALL_RECV,
+	PROCFS_CALL_FUTEX	/* waits for a lock of its program */
 };
 
 /*

@@ -194,6 +194,8 @@ add_task(struct watch *w, int fd, const struct look *l)
 		w->accept_fd = arg;
 	} else if (call == PROCFS_CALL_POLL) {
 		ret->polling++;
+	} else if (call == PROCFS_CALL_FUTEX) {
+		ret->locking++;
 	} else if (call == PROCFS_CALL_READ || call == PROCFS_CALL_RECV) {
 		ret->reading++;
 		ret->reading_fd = arg;

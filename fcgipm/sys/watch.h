@@ -43,6 +43,7 @@ struct watch_tasks {
 	unsigned total;
 	unsigned accepting;	/* sleep in accept(2) on a listener */
 	unsigned polling;	/* epoll_wait, poll, select, io_uring_enter */
+	unsigned locking;	/* futex(2): wait for a lock or a condition */
 	unsigned reading;	/* read, recv on a descriptor */
 	int reading_fd;		/* of one of these, -1 = none */
 	bool reading_counts;	/* that one by a call that proc_pid_io(5)

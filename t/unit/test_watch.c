@@ -144,6 +144,15 @@ read_on_9(void)
 	(void)!read(9, &c, 1);
 }
 
+static void
+wait_for_a_lock(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	(void)pthread_mutex_lock(&lock);
+	(void)pthread_mutex_lock(&lock);
+}
+
 Test(watch, what_a_task_sleeps_in)
 {
 	static const struct {
@@ -155,6 +164,7 @@ Test(watch, what_a_task_sleeps_in)
 		{accept_on_a_copy, &tasks.accepting, "accept on a copy"},
 		{poll_on_0, &tasks.polling, "poll"},
 		{read_on_9, &tasks.reading, "read"},
+		{wait_for_a_lock, &tasks.locking, "futex"},
 	};
 	size_t i;
 
@@ -164,8 +174,8 @@ Test(watch, what_a_task_sleeps_in)
 		cr_assert_eq(watch_open(&watch, pid), 0);
 		until(rows[i].number, 1, rows[i].why);
 		cr_expect_eq(tasks.total, 1);
-		cr_expect_eq(tasks.accepting + tasks.polling + tasks.reading,
-			1, "%s", rows[i].why);
+		cr_expect_eq(tasks.accepting + tasks.polling + tasks.reading +
+				tasks.locking, 1, "%s", rows[i].why);
 		cr_expect_eq(tasks.unreadable, 0);
 		cr_expect_eq(tasks.err, 0);
 		cr_expect_eq(tasks.reading_fd,

@@ -1,0 +1,224 @@
+/*
+ * activity.c - what a worker does; see activity.h
+ *
+ * Called by pool/members for whoever asks about a worker, by pool/retire and by
+ * timeout/watchdog.  A further tier is one more branch of activity_of().
+ */
+#include <stddef.h>
+
+#include "base/util.h"
+#include "observe/activity.h"
+#include "observe/board.h"
+#include "observe/kernel.h"
+
+static unsigned
+free_of(unsigned threads, unsigned taken)
+{
+	return threads - MIN(taken, threads);
+}
+
+/* One thread accepts, and others neither accept nor have a connection: they
+ * wait for the lock around accept(2), or work on after an answer. */
+static bool
+has_hidden_threads(const struct board_seen *s, unsigned threads)
+{
+	return !s->handler && s->accepting > 0 &&
+		s->open + s->accepting < threads;
+}
+
+bool
+activity_needs_kernel(const struct board_seen *slot, unsigned threads)
+{
+	if (!slot || !board_knows(slot))
+		return true;
+	/* With a thread left and none in accept it polls, or works on. */
+	if (!board_accepts(slot) && slot->open < threads)
+		return true;
+	return has_hidden_threads(slot, threads);
+}
+
+static enum activity_tier
+tier_of(const struct activity_input *in)
+{
+	const struct board_seen *s = in->slot;
+
+	if (s && s->attached && s->ours)
+		return s->handler ? ACTIVITY_TIER_HANDLER : ACTIVITY_TIER_SHIM;
+	if (in->descendants > 0)
+		return ACTIVITY_TIER_SHIM;
+	if (in->kernel && in->kernel->state == KERNEL_UNKNOWN)
+		return ACTIVITY_TIER_NONE;
+	return ACTIVITY_TIER_KERNEL;
+}
+
+/* -- free places ----------------------------------------------------------- */
+
+static unsigned
+places_by_kernel(const struct activity_input *in)
+{
+	const struct kernel_seen *k = in->kernel;
+
+	switch (k->state) {
+	case KERNEL_IDLE:
+		return in->threads;
+	case KERNEL_BUSY:
+		/* Not all of its threads are at work. */
+		return k->accepting + k->polling == 0
+			? 0
+			: free_of(in->threads,
+				  (unsigned)MAX(k->connections, 0));
+	case KERNEL_UNKNOWN:
+		break;
+	}
+	return 0;
+}
+
+static unsigned
+places_by_slot(const struct activity_input *in)
+{
+	const struct board_seen *s = in->slot;
+	const struct kernel_seen *k = in->kernel;
+	unsigned places = free_of(in->threads, s->open);
+
+	if (s->handler)
+		return places;
+	if (s->accepting == 0)
+		return k ? MIN(places, places_by_kernel(in)) : 0;
+	if (!has_hidden_threads(s, in->threads))
+		return MIN(places, s->accepting);
+	/* Of threads that cannot be seen the better is assumed: clients that
+	 * find none free wait in the queue, which is seen. */
+	if (!k || k->state == KERNEL_UNKNOWN || k->err)
+		return places;
+	return MIN(places, s->accepting + k->locking);
+}
+
+/* -- by the slot ----------------------------------------------------------- */
+
+static void
+decide_by_slot(const struct activity_input *in, struct activity *a)
+{
+	static const enum activity_state states[] = {
+		[FCGIPM_FREE] = ACTIVITY_RUNNING,
+		[FCGIPM_READING] = ACTIVITY_READING,
+		[FCGIPM_BUSY] = ACTIVITY_RUNNING,
+		[FCGIPM_CLOSING] = ACTIVITY_FINISHING,
+		[FCGIPM_KEPT] = ACTIVITY_KEPT};
+	const struct board_seen *s = in->slot;
+
+	a->by_slot = true;
+	a->may_hold = s->open > 0;
+	a->since_ms = s->start_ms > 0 ? s->start_ms : s->since_ms;
+	if (s->open > 0)
+		a->state = states[s->state];
+	else if (board_accepts(s))
+		a->state = ACTIVITY_IDLE;
+	else
+		a->state = ACTIVITY_FINISHING;
+	a->free_places = places_by_slot(in);
+}
+
+/* -- by the kernel --------------------------------------------------------- */
+
+static enum activity_state
+state_by_kernel(const struct activity_input *in)
+{
+	const struct kernel_seen *k = in->kernel;
+
+	if (k->connections > 0)
+		return k->reading ? ACTIVITY_READING : ACTIVITY_RUNNING;
+	/* A program polls for many things before it polls its listener. */
+	if (in->is_starting && k->accepting == 0)
+		return ACTIVITY_STARTING;
+	if (k->state == KERNEL_UNKNOWN)
+		return ACTIVITY_UNKNOWN;
+	if (k->accepting > 0)
+		return ACTIVITY_IDLE;
+	if (k->state == KERNEL_IDLE)
+		return ACTIVITY_IDLE;
+	return in->has_accepted ? ACTIVITY_FINISHING : ACTIVITY_STARTING;
+}
+
+static void
+decide_by_kernel(const struct activity_input *in, struct activity *a)
+{
+	const struct kernel_seen *k = in->kernel;
+
+	a->state = state_by_kernel(in);
+	a->may_hold = k->may_hold;
+	a->free_places =
+		a->state == ACTIVITY_STARTING ? 0 : places_by_kernel(in);
+	if (k->connections > 0)
+		a->since_ms = k->oldest_since_ms;
+	else if (in->is_sampled)
+		a->since_ms = k->since_ms;
+	if (a->state == ACTIVITY_UNKNOWN || k->err) {
+		a->reason = k->reason;
+		a->err = k->err;
+	}
+}
+
+/* -- the verdict ----------------------------------------------------------- */
+
+/* Nothing was observed that decides. */
+static void
+decide_unseen(const struct activity_input *in, struct activity *a)
+{
+	const struct board_seen *s = in->slot;
+
+	/* Its process has come to its first accept, or to a connection. */
+	a->state = in->is_starting && !(s && s->attached && s->ours)
+		? ACTIVITY_STARTING
+		: ACTIVITY_UNKNOWN;
+	a->may_hold = true;
+	a->reason = "not observed";
+}
+
+struct activity
+activity_of(const struct activity_input *in)
+{
+	struct activity a = {.tier = tier_of(in)};
+	bool by_slot = in->slot && board_knows(in->slot) &&
+		(in->slot->open > 0 || board_accepts(in->slot) || !in->kernel);
+
+	if (in->threads == 0)
+		BUG("a worker has at least one thread");
+	if (by_slot)
+		decide_by_slot(in, &a);
+	else if (in->kernel)
+		decide_by_kernel(in, &a);
+	else
+		decide_unseen(in, &a);
+	if (a.state == ACTIVITY_STARTING)
+		a.reason = "has not accepted a connection yet";
+	return a;
+}
+
+const char *
+activity_state_name(enum activity_state state)
+{
+	static const char *const names[ACTIVITY_STATES] = {
+		[ACTIVITY_UNKNOWN] = "Unknown",
+		[ACTIVITY_STARTING] = "Starting",
+		[ACTIVITY_IDLE] = "Idle",
+		[ACTIVITY_READING] = "Reading",
+		[ACTIVITY_RUNNING] = "Running",
+		[ACTIVITY_KEPT] = "Kept",
+		[ACTIVITY_FINISHING] = "Finishing",
+	};
+
+	return names[state];
+}
+
+const char *
+activity_tier_name(enum activity_tier tier)
+{
+	static const char *const names[ACTIVITY_TIERS] = {
+		[ACTIVITY_TIER_NONE] = "none",
+		[ACTIVITY_TIER_KERNEL] = "kernel",
+		[ACTIVITY_TIER_HANDLER] = "handler",
+		[ACTIVITY_TIER_SHIM] = "shim",
+	};
+
+	return names[tier];
+}
