@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,6 +87,95 @@ fd_write_all(int fd, const void *p, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* Control data with one descriptor. */
+union passed {
+	struct cmsghdr header;
+	uint8_t bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int
+fd_send(int sock, const void *p, size_t len, int passfd)
+{
+	union passed ctl = {.bytes = {0}};
+	struct iovec iov = {(void *)p, len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (passfd >= 0) {
+		m.msg_control = &ctl;
+		m.msg_controllen = sizeof(ctl);
+		ctl.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(passfd))};
+		memcpy(CMSG_DATA(&ctl.header), &passfd, sizeof(passfd));
+	}
+	do
+		n = sendmsg(sock, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0 && (size_t)n != len)
+		errno = EMSGSIZE;
+	return n == (ssize_t)len ? 0 : -1;
+}
+
+/*
+ * Takes the first descriptor of a control message and closes the others;
+ * returns how many there were.  Padding lets the kernel put two where there is
+ * room for one.
+ */
+static size_t
+take_passed(const struct cmsghdr *h, int *ret_passfd)
+{
+	const uint8_t *at = CMSG_DATA(h);
+	size_t n, i;
+	int fd;
+
+	if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
+		h->cmsg_len < CMSG_LEN(0))
+		return 0;
+	n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (i = 0; i < n; i++) {
+		memcpy(&fd, at + i * sizeof(int), sizeof(int));
+		if (*ret_passfd < 0)
+			*ret_passfd = fd;
+		else
+			fd_close(&fd);
+	}
+	return n;
+}
+
+ssize_t
+fd_receive(int sock, void *p, size_t len, int *ret_passfd)
+{
+	union passed ctl;
+	struct iovec iov = {p, len};
+	struct msghdr m = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &ctl,
+		.msg_controllen = sizeof(ctl)};
+	struct cmsghdr *h;
+	size_t passed = 0;
+	ssize_t n;
+
+	*ret_passfd = -1;
+	do
+		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	for (h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h))
+		passed += take_passed(h, ret_passfd);
+	if (m.msg_flags & MSG_TRUNC) {
+		errno = EMSGSIZE;
+		n = -1;
+	} else if (m.msg_flags & MSG_CTRUNC || passed > 1) {
+		errno = EPROTO;
+		n = -1;
+	}
+	if (n <= 0)
+		fd_close(ret_passfd);
+	return n;
 }
 
 int

@@ -32,6 +32,28 @@ int fd_pipe(int read_flags, int write_flags, int *ret_readfd, int *ret_writefd);
 int fd_write_all(int fd, const void *p, size_t len);
 
 /*
+ * fd_send - one message, and a descriptor with it (SCM_RIGHTS, unix(7))
+ *
+ * sock		a SOCK_SEQPACKET socket
+ * passfd	stays the caller's; -1 = none
+ * returns	0 when all of it was sent, or -1 with errno; a peer that is
+ *		gone is EPIPE, without a signal
+ */
+int fd_send(int sock, const void *p, size_t len, int passfd);
+
+/*
+ * fd_receive - one message, and the descriptor that came with it
+ *
+ * sock		a SOCK_SEQPACKET socket
+ * returns	the message's length; 0 at the end of file; -1 with errno:
+ *		EMSGSIZE when it is longer than len, EPROTO when more than one
+ *		descriptor came or one was lost, as happens when the limit of
+ *		open files is reached.  Nothing is left open with 0 and -1.
+ * ret_passfd	-1 = none; close-on-exec, and the caller's to close
+ */
+ssize_t fd_receive(int sock, void *p, size_t len, int *ret_passfd);
+
+/*
  * fd_read_file - a small file, whole, with a NUL behind it
  *
  * cap		largest size accepted, else -1 with EFBIG

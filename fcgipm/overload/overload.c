@@ -156,30 +156,6 @@ spawn_refuser(struct overload *o)
 	return rc;
 }
 
-/* A message to the refuser, which never waits; with a descriptor unless fd is
- * -1. */
-static int
-tell(struct overload *o, const void *p, size_t len, int fd)
-{
-	union {
-		struct cmsghdr head;
-		uint8_t bytes[CMSG_SPACE(sizeof(int))];
-	} ctl = {.bytes = {0}};
-	struct iovec iov = {(void *)p, len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		m.msg_control = &ctl;
-		m.msg_controllen = sizeof(ctl);
-		ctl.head = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_RIGHTS,
-			.cmsg_len = CMSG_LEN(sizeof(fd))};
-		memcpy(CMSG_DATA(&ctl.head), &fd, sizeof(fd));
-	}
-	return sendmsg(o->channel.fd, &m, MSG_NOSIGNAL) == (ssize_t)len ? 0 :
-									  -1;
-}
-
 /* For clients who go on to a worker: the refuser may lack the right to connect
  * there.  What is not there now it asks for again. */
 static void
@@ -189,7 +165,7 @@ connect_for(struct overload *o, unsigned wanted)
 
 	for (; wanted > 0 && o->owed > 0; wanted--, o->owed--) {
 		fd = listen_connect(o->socket);
-		rc = fd < 0 ? -1 : tell(o, "", 1, fd);
+		rc = fd < 0 ? -1 : fd_send(o->channel.fd, "", 1, fd);
 		fd_close(&fd);
 		if (rc < 0) {
 			log_debug("pool %s: a client who goes on to a worker "
@@ -235,7 +211,8 @@ order(struct overload *o, unsigned overdue, int64_t now)
 		return;
 	for (i = 0; i < m.n && is_unix(o); i++)
 		m.inos[i] = o->clients.v[i].ino;
-	if (tell(o, &m, sizeof(m), o->reopened ? o->socket->fd : -1) < 0)
+	if (fd_send(o->channel.fd, &m, sizeof(m),
+		    o->reopened ? o->socket->fd : -1) < 0)
 		return;		/* it is about to leave: another time */
 	o->reopened = false;
 	o->ordered = m.n;

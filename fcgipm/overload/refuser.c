@@ -230,29 +230,6 @@ on_want(struct forward_set *all)
 	(void)send(REFUSER_FD, &want, sizeof(want), MSG_NOSIGNAL);
 }
 
-/* A message, as recv(2), and the descriptor that came with it, else -1. */
-static ssize_t
-receive(void *p, size_t len, int *ret_fd)
-{
-	union {
-		struct cmsghdr head;
-		uint8_t bytes[CMSG_SPACE(sizeof(int))];
-	} ctl;
-	struct iovec iov = {p, len};
-	struct msghdr m = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &ctl,
-		.msg_controllen = sizeof(ctl)};
-	ssize_t n = recvmsg(REFUSER_FD, &m, MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *h = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
-
-	*ret_fd = -1;
-	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
-		h->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(h), sizeof(int));
-	return n;
-}
-
 /* listener	another one, from here on; -1 = the same */
 static void
 obey(struct refuser *r, struct work *w, int listener)
@@ -276,7 +253,7 @@ on_channel(struct loop_io *io, uint32_t events)
 	struct refuser *r = container_of(io, struct refuser, channel);
 	static struct work w;
 	int fd;
-	ssize_t n = receive(&w.order, sizeof(w.order), &fd);
+	ssize_t n = fd_receive(io->fd, &w.order, sizeof(w.order), &fd);
 	(void)events;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/fd.h"
 #include "hostile.h"
 #include "overload/protocol.h"
 #include "sys/sockdiag.h"
@@ -118,28 +119,6 @@ ask(const struct stage *s)
 	return fd;
 }
 
-/* A message with a descriptor, unless that is -1. */
-static void
-say(struct stage *s, void *p, size_t len, int fd)
-{
-	union {
-		struct cmsghdr head;
-		uint8_t bytes[CMSG_SPACE(sizeof(int))];
-	} ctl = {.bytes = {0}};
-	struct iovec iov = {p, len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		m.msg_control = &ctl;
-		m.msg_controllen = sizeof(ctl);
-		ctl.head.cmsg_level = SOL_SOCKET;
-		ctl.head.cmsg_type = SCM_RIGHTS;
-		ctl.head.cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(&ctl.head), &fd, sizeof(fd));
-	}
-	cr_assert_eq(sendmsg(s->channel, &m, 0), (ssize_t)len);
-}
-
 /* It wants so many connections. */
 static void
 expect_want(struct stage *s, unsigned n)
@@ -158,7 +137,7 @@ connect_for(struct stage *s)
 	int fd = client_connect(s->w, s->address);
 
 	cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	say(s, (char[]){0}, 1, fd);
+	cr_assert_eq(fd_send(s->channel, "", 1, fd), 0);
 	close(fd);
 }
 
@@ -171,7 +150,7 @@ order_at(struct stage *s, int listener, const uint32_t *inos, size_t n)
 	struct refuser_report r = {0};
 
 	memcpy(o.inos, inos, n * sizeof(*inos));
-	say(s, &o, sizeof(o), listener);
+	cr_assert_eq(fd_send(s->channel, &o, sizeof(o), listener), 0);
 	cr_assert_eq(recv(s->channel, &r, sizeof(r), 0), (ssize_t)sizeof(r),
 		"no report");
 	return r;
