@@ -25,10 +25,10 @@
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
 #include "gateway/options.h"
-#include "overload/refuser.h"
 #include "gateway/server.h"
-#include "worker/launch.h"
+#include "overload/refuser.h"
 #include "sys/privs.h"
+#include "worker/limits.h"
 
 /* From the kernel, when the supervisor dies. */
 #define PARENT_DIED SIGUSR2
@@ -321,7 +321,7 @@ main(int argc, char **argv)
 	child.umask = (mode_t)o.keys->umask;
 	child.nice = o.keys->process_priority;
 	child.set_nice = child.nice != 0;
-	launch_set_limits(&child, o.keys, nofile);
+	limits_set(&child, o.keys, nofile);
 	if (!status &&
 		(!finish_opts(&o, &opts) || opts.nullfd < 0 || !opts.own_env ||
 			!opts.base_env || drop_privileges(&us, &child) < 0))

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -22,6 +21,7 @@
 #include "base/siblings.h"
 #include "observe/board.h"
 #include "worker/launch.h"
+#include "worker/limits.h"
 #include "sys/listen.h"
 #include "sys/spawn.h"
 
@@ -44,51 +44,6 @@ struct launch {
 	char *path, *cwd;
 	int *fds;
 };
-
-static void
-add_limit(struct privs *p, int resource, const struct conf_limit *limit)
-{
-	rlim_t v = limit->value == CONF_UNLIMITED ? RLIM_INFINITY :
-						    (rlim_t)limit->value;
-
-	if (!limit->set)
-		return;
-	if (p->nlimits == ARRAY_SIZE(p->limits))
-		BUG("more limits than struct privs holds");
-	p->limits[p->nlimits++] = (struct privs_limit){
-		.resource = resource,
-		.soft = v,
-		.hard = v,
-	};
-}
-
-/* Our own soft limit was raised: a child's is what ours was. */
-static void
-restore_nofile(struct privs *p, unsigned long nofile)
-{
-	struct rlimit now;
-
-	if (getrlimit(RLIMIT_NOFILE, &now) == 0)
-		p->limits[p->nlimits++] = (struct privs_limit){
-			.resource = RLIMIT_NOFILE,
-			.soft = MIN((rlim_t)nofile, now.rlim_max),
-			.hard = now.rlim_max,
-		};
-}
-
-void
-launch_set_limits(struct privs *p, const struct conf_pool *conf,
-	unsigned long nofile)
-{
-	if (!conf->rlimit_files.set)
-		restore_nofile(p, nofile);
-	add_limit(p, RLIMIT_NOFILE, &conf->rlimit_files);
-	add_limit(p, RLIMIT_CORE, &conf->rlimit_core);
-	add_limit(p, RLIMIT_AS, &conf->rlimit_as);
-	add_limit(p, RLIMIT_NPROC, &conf->rlimit_nproc);
-	add_limit(p, RLIMIT_CPU, &conf->rlimit_cpu);
-	add_limit(p, RLIMIT_FSIZE, &conf->rlimit_fsize);
-}
 
 /* HOME and USER of whom the workers run as. */
 static void
@@ -329,10 +284,10 @@ launch_new(const struct conf_pool *conf, const struct listen_socket *sockets,
 	build_env(l, conf, board);
 	if (conf->mode == CONF_MODE_CGI) {
 		build_gateway(l, conf, nsockets);
-		restore_nofile(&l->privs, nofile);
+		limits_restore_nofile(&l->privs, nofile);
 	} else {
 		build_prefork(l, conf);
-		launch_set_limits(&l->privs, conf, nofile);
+		limits_set(&l->privs, conf, nofile);
 	}
 	build_fds(l, sockets, nsockets, board);
 	return finish(l, ret_why, why_size);
@@ -348,7 +303,7 @@ launch_new_refuser(const struct conf_pool *conf,
 	if (!l)
 		return NULL;
 	build_refuser(l, conf);
-	restore_nofile(&l->privs, nofile);
+	limits_restore_nofile(&l->privs, nofile);
 	build_fds(l, socket, 1, NULL);
 	return finish(l, ret_why, why_size);
 }

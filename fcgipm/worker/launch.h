@@ -42,9 +42,4 @@ const struct spawn_spec *launch_spec(struct launch *l, unsigned slot);
 /* Whom the workers run as. */
 void launch_ids(const struct launch *l, uid_t *ret_uid, gid_t *ret_gid);
 
-/* The rlimit_* keys, and the soft nofile that was ours before it was raised;
- * the gateway sets them on its programs. */
-void launch_set_limits(struct privs *p, const struct conf_pool *conf,
-	unsigned long nofile);
-
 #endif
