@@ -20,14 +20,14 @@ free_of(unsigned threads, unsigned taken)
 /* One thread accepts, and others neither accept nor have a connection: they
  * wait for the lock around accept(2), or work on after an answer. */
 static bool
-has_hidden_threads(const struct board_seen *s, unsigned threads)
+has_hidden_threads(const struct board_sample *s, unsigned threads)
 {
 	return !s->handler && s->accepting > 0 &&
 		s->open + s->accepting < threads;
 }
 
 bool
-activity_needs_kernel(const struct board_seen *slot, unsigned threads)
+activity_needs_kernel(const struct board_sample *slot, unsigned threads)
 {
 	if (!slot || !board_knows(slot))
 		return true;
@@ -40,7 +40,7 @@ activity_needs_kernel(const struct board_seen *slot, unsigned threads)
 static enum activity_tier
 tier_of(const struct activity_input *in)
 {
-	const struct board_seen *s = in->slot;
+	const struct board_sample *s = in->slot;
 
 	if (s && s->attached && s->ours)
 		return s->handler ? ACTIVITY_TIER_HANDLER : ACTIVITY_TIER_SHIM;
@@ -56,7 +56,7 @@ tier_of(const struct activity_input *in)
 static unsigned
 places_by_kernel(const struct activity_input *in)
 {
-	const struct kernel_seen *k = in->kernel;
+	const struct kernel_sample *k = in->kernel;
 
 	switch (k->state) {
 	case KERNEL_IDLE:
@@ -76,8 +76,8 @@ places_by_kernel(const struct activity_input *in)
 static unsigned
 places_by_slot(const struct activity_input *in)
 {
-	const struct board_seen *s = in->slot;
-	const struct kernel_seen *k = in->kernel;
+	const struct board_sample *s = in->slot;
+	const struct kernel_sample *k = in->kernel;
 	unsigned places = free_of(in->threads, s->open);
 
 	if (s->handler)
@@ -104,7 +104,7 @@ decide_by_slot(const struct activity_input *in, struct activity *a)
 		[FCGIPM_BUSY] = ACTIVITY_RUNNING,
 		[FCGIPM_CLOSING] = ACTIVITY_FINISHING,
 		[FCGIPM_KEPT] = ACTIVITY_KEPT};
-	const struct board_seen *s = in->slot;
+	const struct board_sample *s = in->slot;
 
 	a->by_slot = true;
 	a->may_hold = s->open > 0;
@@ -123,7 +123,7 @@ decide_by_slot(const struct activity_input *in, struct activity *a)
 static enum activity_state
 state_by_kernel(const struct activity_input *in)
 {
-	const struct kernel_seen *k = in->kernel;
+	const struct kernel_sample *k = in->kernel;
 
 	if (k->connections > 0)
 		return k->reading ? ACTIVITY_READING : ACTIVITY_RUNNING;
@@ -142,7 +142,7 @@ state_by_kernel(const struct activity_input *in)
 static void
 decide_by_kernel(const struct activity_input *in, struct activity *a)
 {
-	const struct kernel_seen *k = in->kernel;
+	const struct kernel_sample *k = in->kernel;
 
 	a->state = state_by_kernel(in);
 	a->may_hold = k->may_hold;
@@ -164,7 +164,7 @@ decide_by_kernel(const struct activity_input *in, struct activity *a)
 static void
 decide_unseen(const struct activity_input *in, struct activity *a)
 {
-	const struct board_seen *s = in->slot;
+	const struct board_sample *s = in->slot;
 
 	/* Its process has come to its first accept, or to a connection. */
 	a->state = in->is_starting && !(s && s->attached && s->ours)

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct board_seen;
-struct kernel_seen;
+struct board_sample;
+struct kernel_sample;
 
 enum activity_state {
 	ACTIVITY_UNKNOWN,   /* reason says why */
@@ -38,9 +38,9 @@ enum activity_tier {
 /* What was observed of one worker. */
 struct activity_input {
 	/* Its slot of the board; NULL = not asked, or there is no board. */
-	const struct board_seen *slot;
+	const struct board_sample *slot;
 	/* What the kernel shows; NULL = not looked at. */
-	const struct kernel_seen *kernel;
+	const struct kernel_sample *kernel;
 	unsigned threads;     /* connections it serves at once, from 1 */
 	unsigned descendants; /* its child processes that write the board */
 	bool is_starting;     /* not counted as ready yet */
@@ -72,7 +72,7 @@ struct activity {
  * unseen, and where threads that neither accept nor have a connection may
  * wait for a lock or may still work.
  */
-bool activity_needs_kernel(const struct board_seen *slot, unsigned threads);
+bool activity_needs_kernel(const struct board_sample *slot, unsigned threads);
 
 /*
  * activity_of - what a worker does, by all that was observed

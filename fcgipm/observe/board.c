@@ -298,7 +298,7 @@ copy_text(char *to, const void *from, size_t size)
 
 /* One more cell, of which the busiest and oldest is shown. */
 static void
-add_cell(struct board_seen *ret, const struct fcgipm_cell *from, int64_t now,
+add_cell(struct board_sample *ret, const struct fcgipm_cell *from, int64_t now,
 	bool *first)
 {
 	struct cell c;
@@ -339,7 +339,7 @@ clamp(int32_t n, int32_t low, int32_t high)
 /* A spare slot: whose it is, or was, and what it has counted. */
 static void
 read_family(const struct board *b, const struct fcgipm_slot *s,
-	struct board_seen *ret)
+	struct board_sample *ret)
 {
 	int32_t owner = FCGIPM_GET(s->owner);
 
@@ -349,7 +349,7 @@ read_family(const struct board *b, const struct fcgipm_slot *s,
 }
 
 bool
-board_read(const struct board *b, unsigned slot, struct board_seen *ret)
+board_read(const struct board *b, unsigned slot, struct board_sample *ret)
 {
 	const struct fcgipm_slot *s = slot_of(b, slot);
 	const struct fcgipm_cell *cells = (const void *)(s + 1);
@@ -361,7 +361,7 @@ board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	ret->owner = -1;
-	ret->crowded = flags & FCGIPM_CROWDED;
+	ret->no_spare = flags & FCGIPM_NO_SPARE;
 	if (slot >= b->nslots)
 		read_family(b, s, ret);
 	if (pid <= 0)
@@ -370,7 +370,7 @@ board_read(const struct board *b, unsigned slot, struct board_seen *ret)
 	ret->pid = pid;
 	ret->ours = slot < b->nslots && b->workers[slot] == pid;
 	ret->handler = FCGIPM_GET(s->tier) == FCGIPM_TIER_HANDLER;
-	ret->blind = flags & FCGIPM_BLIND;
+	ret->incomplete = flags & FCGIPM_INCOMPLETE;
 	ret->open = (unsigned)clamp(FCGIPM_GET(s->open), 0, 1 << 20);
 	ret->accepting = (unsigned)clamp(FCGIPM_GET(s->accepting), 0, 1 << 20);
 	ret->accepted = FCGIPM_GET(s->accepted);
@@ -513,7 +513,7 @@ board_disarm(struct board *b, uint32_t wake)
 }
 
 bool
-board_hear(struct board *b)
+board_read_event(struct board *b)
 {
 	uint64_t n;
 	struct iovec iov = {&n, sizeof(n)};

@@ -24,7 +24,7 @@
  *	board_read(b, slot, &seen)	whenever somebody wants to know.
  *				!seen.attached: nobody accepted yet, or nobody
  *				ever will by the C library's accept(): the
- *				kernel tier decides.  seen.blind: it does too
+ *				kernel tier decides.  seen.incomplete: it does too
  *	board_ask_stop(b, slot)	retire: a worker that is about to accept
  *				leaves by itself; one that sleeps in accept()
  *				does not notice and takes the kernel tier's way.
@@ -44,7 +44,7 @@
  *				the maximum: then each request is for free
  *	board_arm(b, FCGIPM_WAKE_UP, ...)	tells once, when a process has
  *				come to its first accept
- *	on event: board_hear(b), then read what is of interest.  A child may
+ *	on event: board_read_event(b), then read what is of interest.  A child may
  *				write into the eventfd as fast as it likes:
  *				leave it unwatched for 10 ms after each event
  */
@@ -62,14 +62,14 @@ struct board;
 struct vec;
 
 /* A slot, as its process wrote it: hints.  Everything is within its range. */
-struct board_seen {
+struct board_sample {
 	bool attached;		/* somebody writes it; else all else is 0, but
-				 * for crowded and what a spare slot keeps:
+				 * for no_spare and what a spare slot keeps:
 				 * owner, accepted, requests */
 	bool ours;		/* ... and says he is whom we started there */
 	bool handler;		/* by fcgipm-handler.h, else by the shim */
-	bool blind;		/* something is not seen: kernel tier */
-	bool crowded;		/* what it forked found no spare slot */
+	bool incomplete;		/* something is not seen: kernel tier */
+	bool no_spare;		/* what it forked found no spare slot */
 	bool torn;		/* caught in the middle of a change, again and
 				 * again: method and URI are empty */
 	enum fcgipm_state state;	/* FCGIPM_FREE = idle; with threads
@@ -94,15 +94,15 @@ struct board_seen {
 /* Does the slot alone say whether its worker is idle?  Else the kernel is
  * asked. */
 static inline bool
-board_knows(const struct board_seen *s)
+board_knows(const struct board_sample *s)
 {
-	return s->attached && s->ours && !s->blind;
+	return s->attached && s->ours && !s->incomplete;
 }
 
 /* Is one of its threads about to take a connection?  Handlers that write the
  * slot themselves leave that out. */
 static inline bool
-board_accepts(const struct board_seen *s)
+board_accepts(const struct board_sample *s)
 {
 	return s->handler || s->accepting > 0;
 }
@@ -155,7 +155,7 @@ void board_ask_stop(struct board *b, unsigned slot);
  *
  * returns	ret->attached
  */
-bool board_read(const struct board *b, unsigned slot, struct board_seen *ret);
+bool board_read(const struct board *b, unsigned slot, struct board_sample *ret);
 
 /* A request that is being read or answered, as its process wrote it: hints. */
 struct board_request {
@@ -196,6 +196,6 @@ unsigned board_count_idle(struct board *b);
 void board_arm(struct board *b, uint32_t wake, unsigned idle_at);
 void board_disarm(struct board *b, uint32_t wake);
 /* Empties the eventfd; true when there was a message. */
-bool board_hear(struct board *b);
+bool board_read_event(struct board *b);
 
 #endif

@@ -2,7 +2,7 @@
  * describe.c - what a process of a pool does; see describe.h
  *
  * Called by timeout/watchdog, timeout/slowlog and pool/snapshot.  Looks by sys/inspect
- * and sys/procfs, and asks the looker for what is denied.
+ * and sys/procfs, and asks the prober for what is denied.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@ describe_brief(struct prober *l, pid_t pid, char *buf, size_t size)
 	}
 }
 
-/* Of the looker, so its lines are all that is taken for granted. */
+/* Of the prober, so its lines are all that is taken for granted. */
 static void
 put_lines(FILE *out, const char *text)
 {

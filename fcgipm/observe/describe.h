@@ -2,7 +2,7 @@
  * describe.h - what a process of a pool does, seen by whoever may look
  *
  * By the supervisor itself, or, where that has not the rights to, by the
- * looker; what neither may see is named with the reason.
+ * prober; what neither may see is named with the reason.
  */
 #ifndef FCGIPM_OBSERVE_DESCRIBE_H
 #define FCGIPM_OBSERVE_DESCRIBE_H
@@ -14,7 +14,7 @@
 
 struct prober;
 
-/* As sys/inspect has it.  By a looker brief may be any bytes; a report is lines
+/* As sys/inspect has it.  By a prober brief may be any bytes; a report is lines
  * whose bytes are escaped. */
 void describe_brief(struct prober *l, pid_t pid, char *buf, size_t size);
 void describe_report(struct prober *l, pid_t pid, FILE *out);

@@ -2,7 +2,7 @@
  * kernel.c - is a worker idle, and does it hold a connection?  See kernel.h
  *
  * Called by all who look at workers; knows none of them.  Uses sys/watch for
- * what a process does, the looker where we may not see that ourselves, and
+ * what a process does, the prober where we may not see that ourselves, and
  * observe/sockets for where a socket comes from.
  *
  * A look at a process that runs is true for a moment only.  Tasks are looked
@@ -24,7 +24,7 @@
 #define PROCESSES_MAX 64
 
 /* So many looks in a row may leave out whether there are more tasks. */
-#define SHORT_LOOKS 15
+#define SHORT_CHECKS 15
 
 struct found {
 	struct watch_socket socket;
@@ -44,7 +44,7 @@ struct view {
 	size_t nfound;
 };
 
-/* Is it worth to ask the looker, and has a look failed for want of rights? */
+/* Is it worth to ask the prober, and has a look failed for want of rights? */
 static bool
 denied(int err)
 {
@@ -55,7 +55,7 @@ denied(int err)
 
 /* One of them; 0, or -1 with errno, *ret being what could be seen. */
 static int
-look_tasks(struct kernel *o, struct watch *watch, bool *by_prober,
+look_tasks(struct kernel_observer *o, struct watch *watch, bool *by_prober,
 	struct watch_tasks *ret)
 {
 	struct watch_tasks own = {.reading_fd = -1};
@@ -68,7 +68,7 @@ look_tasks(struct kernel *o, struct watch *watch, bool *by_prober,
 		errno = own.err;
 		return own.err ? -1 : 0;
 	}
-	if (prober_tasks(&o->looker, watch->pid, o->inos, o->nlisteners,
+	if (prober_tasks(&o->prober, watch->pid, o->inos, o->nlisteners,
 		    ret) < 0) {
 		*ret = own;
 		errno = own.err;
@@ -81,14 +81,14 @@ look_tasks(struct kernel *o, struct watch *watch, bool *by_prober,
 }
 
 static int
-look_sockets(struct kernel *o, struct watch *watch, bool *by_prober,
+look_sockets(struct kernel_observer *o, struct watch *watch, bool *by_prober,
 	struct watch_socket *ret, size_t max, size_t *ret_n)
 {
 	if (watch_sockets(watch, ret, max, ret_n) == 0)
 		return 0;
 	if (!denied(errno))
 		return -1;
-	if (prober_sockets(&o->looker, watch->pid, ret, max, ret_n) < 0) {
+	if (prober_sockets(&o->prober, watch->pid, ret, max, ret_n) < 0) {
 		errno = errno == ECHILD ? EACCES : errno;
 		return -1;
 	}
@@ -125,7 +125,7 @@ has_found(const struct view *v, uint32_t ino)
 }
 
 static bool
-is_own_listener(const struct kernel *o, uint32_t ino)
+is_own_listener(const struct kernel_observer *o, uint32_t ino)
 {
 	size_t i;
 
@@ -136,7 +136,7 @@ is_own_listener(const struct kernel *o, uint32_t ino)
 }
 
 static int
-add_sockets(struct kernel *o, struct view *v, struct watch *watch)
+add_sockets(struct kernel_observer *o, struct view *v, struct watch *watch)
 {
 	struct watch_socket sockets[SOCKETS_MAX];
 	size_t i, n = 0;
@@ -164,7 +164,7 @@ add_sockets(struct kernel *o, struct view *v, struct watch *watch)
  * returns	the same for its tasks
  */
 static int
-look_process(struct kernel *o, struct view *v, struct watch *watch,
+look_process(struct kernel_observer *o, struct view *v, struct watch *watch,
 	int *ret_sockets_err)
 {
 	struct watch_tasks t = {.reading_fd = -1};
@@ -189,7 +189,8 @@ look_process(struct kernel *o, struct view *v, struct watch *watch,
 
 /* The worker and all that it has started, parents first. */
 static void
-look_processes(struct kernel *o, struct kernel_worker *w, struct view *v)
+look_processes(struct kernel_observer *o, struct kernel_worker *w,
+	struct view *v)
 {
 	struct watch watch;
 	int err, sockets_err;
@@ -213,8 +214,8 @@ look_processes(struct kernel *o, struct kernel_worker *w, struct view *v)
 
 /* -- connections ----------------------------------------------------------- */
 
-static enum sockets_from
-judge(struct kernel *o, struct kernel_worker *w, const struct found *f,
+static enum sockets_origin
+judge(struct kernel_observer *o, struct kernel_worker *w, const struct found *f,
 	bool *listed)
 {
 	struct watch watch = {0}, *at = &w->watch;
@@ -222,24 +223,24 @@ judge(struct kernel *o, struct kernel_worker *w, const struct found *f,
 
 	if (f->pid != w->pid) {
 		if (watch_open(&watch, f->pid) < 0)
-			return SOCKETS_DOUBT;
+			return SOCKETS_UNKNOWN;
 		at = &watch;
 	}
 	kind = watch_kind(at, &f->socket);
 	if (kind == WATCH_KIND_GONE && denied(errno))
-		kind = prober_kind(&o->looker, f->pid, &f->socket);
+		kind = prober_kind(&o->prober, f->pid, &f->socket);
 	watch_close(&watch);
-	return sockets_origin(&o->origin, kind, f->socket.ino, listed);
+	return sockets_find_origin(&o->sockets, kind, f->socket.ino, listed);
 }
 
 /* Sockets keep their places mostly, so the search begins behind the last. */
-static const struct kernel_known *
+static const struct kernel_socket *
 find_known(const struct kernel_worker *w, uint32_t ino, size_t *at)
 {
 	size_t i;
 
 	for (i = 0; i < w->nknown; i++) {
-		const struct kernel_known *k =
+		const struct kernel_socket *k =
 			&w->known[(*at + i) % w->nknown];
 
 		if (k->ino == ino) {
@@ -251,7 +252,7 @@ find_known(const struct kernel_worker *w, uint32_t ino, size_t *at)
 }
 
 static void
-remember(struct kernel_worker *w, const struct kernel_known *known, size_t n)
+remember(struct kernel_worker *w, const struct kernel_socket *known, size_t n)
 {
 	if (n == 0) {
 		free(w->known);
@@ -265,12 +266,12 @@ remember(struct kernel_worker *w, const struct kernel_known *known, size_t n)
 
 /* Of two that came between the same looks, always the same. */
 static void
-note_oldest(const struct kernel_worker *w, const struct kernel_known *k,
-	pid_t pid, struct kernel_seen *s)
+note_oldest(const struct kernel_worker *w, const struct kernel_socket *k,
+	pid_t pid, struct kernel_sample *s)
 {
 	if (s->oldest != 0 && k->since_ms >= s->oldest_since_ms &&
 		(k->since_ms != s->oldest_since_ms ||
-			k->ino != w->seen.oldest))
+			k->ino != w->sample.oldest))
 		return;
 	s->oldest = k->ino;
 	s->oldest_pid = pid;
@@ -283,10 +284,10 @@ note_oldest(const struct kernel_worker *w, const struct kernel_known *k,
  * returns	how many are in doubt
  */
 static unsigned
-count_clients(struct kernel *o, struct kernel_worker *w,
-	const struct view *v, int64_t now, struct kernel_seen *s)
+count_clients(struct kernel_observer *o, struct kernel_worker *w,
+	const struct view *v, int64_t now, struct kernel_sample *s)
 {
-	struct kernel_known known[SOCKETS_MAX];
+	struct kernel_socket known[SOCKETS_MAX];
 	unsigned doubts = 0;
 	size_t i, n = 0, at = 0;
 	bool listed = false;
@@ -294,15 +295,15 @@ count_clients(struct kernel *o, struct kernel_worker *w,
 	s->connections = 0;
 	for (i = 0; i < v->nfound; i++) {
 		const struct found *f = &v->found[i];
-		const struct kernel_known *k =
+		const struct kernel_socket *k =
 			find_known(w, f->socket.ino, &at);
-		struct kernel_known new = {f->socket.ino, false, now};
+		struct kernel_socket new = {f->socket.ino, false, now};
 
 		if (!k) {
-			enum sockets_from from = judge(o, w, f, &listed);
+			enum sockets_origin from = judge(o, w, f, &listed);
 
 			new.client = from == SOCKETS_CLIENT;
-			if (from == SOCKETS_DOUBT) {
+			if (from == SOCKETS_UNKNOWN) {
 				doubts++;
 				continue;
 			}
@@ -326,7 +327,7 @@ count_clients(struct kernel *o, struct kernel_worker *w,
 /* -- the verdict ----------------------------------------------------------- */
 
 static void
-set(struct kernel_seen *s, enum kernel_state state, const char *reason,
+set(struct kernel_sample *s, enum kernel_state state, const char *reason,
 	int err)
 {
 	s->state = state;
@@ -336,7 +337,7 @@ set(struct kernel_seen *s, enum kernel_state state, const char *reason,
 
 /* Its sockets are not to be seen; the tasks may be. */
 static void
-conclude_blind(const struct view *v, struct kernel_seen *s)
+conclude_unseen(const struct view *v, struct kernel_sample *s)
 {
 	s->may_hold = s->waits = true;
 	if (v->sockets_err == ESRCH)
@@ -356,7 +357,7 @@ conclude_blind(const struct view *v, struct kernel_seen *s)
 }
 
 static void
-conclude(const struct view *v, unsigned doubts, struct kernel_seen *s)
+conclude(const struct view *v, unsigned doubts, struct kernel_sample *s)
 {
 	const struct watch_tasks *t = &v->tasks;
 
@@ -392,11 +393,11 @@ conclude(const struct view *v, unsigned doubts, struct kernel_seen *s)
 }
 
 static void
-keep(struct kernel_worker *w, struct kernel_seen *s, int64_t now)
+keep(struct kernel_worker *w, struct kernel_sample *s, int64_t now)
 {
-	s->since_ms = w->seen.reason && w->seen.state == s->state ?
-		w->seen.since_ms : now;
-	w->seen = *s;
+	s->since_ms = w->sample.reason && w->sample.state == s->state ?
+		w->sample.since_ms : now;
+	w->sample = *s;
 	w->accepted |= s->state == KERNEL_IDLE || s->connections > 0;
 }
 
@@ -415,10 +416,10 @@ are_stopped(const struct view *v)
 	return true;
 }
 
-const struct kernel_seen *
-kernel_look_closely(struct kernel *o, struct kernel_worker *w, int64_t now)
+const struct kernel_sample *
+kernel_inspect(struct kernel_observer *o, struct kernel_worker *w, int64_t now)
 {
-	struct kernel_seen s = {.connections = -1};
+	struct kernel_sample s = {.connections = -1};
 	struct view v;
 
 	/* Not the arrays: most of them is never used. */
@@ -441,72 +442,73 @@ kernel_look_closely(struct kernel *o, struct kernel_worker *w, int64_t now)
 	s.locking = v.tasks.locking;
 	s.by_prober = v.by_prober;
 	if (v.sockets_err)
-		conclude_blind(&v, &s);
+		conclude_unseen(&v, &s);
 	else
 		conclude(&v, count_clients(o, w, &v, now, &s), &s);
 	keep(w, &s, now);
-	return &w->seen;
+	return &w->sample;
 }
 
 /* One task, and that in accept. */
-static const struct kernel_seen *
+static const struct kernel_sample *
 keep_idle(struct kernel_worker *w, bool by_prober, int64_t now)
 {
-	struct kernel_seen s = {.connections = -1, .may_hold = true,
+	struct kernel_sample s = {.connections = -1, .may_hold = true,
 		.processes = 1, .tasks = 1, .accepting = 1,
 		.by_prober = by_prober};
 
 	set(&s, KERNEL_IDLE, "waits in accept", 0);
 	keep(w, &s, now);
-	return &w->seen;
+	return &w->sample;
 }
 
-const struct kernel_seen *
-kernel_look(struct kernel *o, struct kernel_worker *w, int64_t now)
+const struct kernel_sample *
+kernel_check(struct kernel_observer *o, struct kernel_worker *w, int64_t now)
 {
 	bool by_prober = false;
 	struct watch_tasks t;
 
-	if (w->short_looks < SHORT_LOOKS && w->seen.state == KERNEL_IDLE &&
+	if (w->short_checks < SHORT_CHECKS && w->sample.state == KERNEL_IDLE &&
 		watch_still_accepts(&w->watch)) {
-		w->short_looks++;
+		w->short_checks++;
 		return keep_idle(w, false, now);
 	}
-	w->short_looks = 0;
+	w->short_checks = 0;
 	if (w->watch.pid == 0 && watch_open(&w->watch, w->pid) < 0)
-		return kernel_look_closely(o, w, now);
+		return kernel_inspect(o, w, now);
 	if (look_tasks(o, &w->watch, &by_prober, &t) < 0 || t.total != 1 ||
 		t.accepting != 1)
-		return kernel_look_closely(o, w, now);
+		return kernel_inspect(o, w, now);
 	return keep_idle(w, by_prober, now);
 }
 
-const struct kernel_seen *
-kernel_glance(struct kernel *o, struct kernel_worker *w, int64_t now)
+const struct kernel_sample *
+kernel_check_once(struct kernel_observer *o, struct kernel_worker *w,
+	int64_t now)
 {
-	const struct kernel_seen *seen;
+	const struct kernel_sample *seen;
 
 	if (procfs_accepts_alone(w->pid))
 		return keep_idle(w, false, now);
-	seen = kernel_look(o, w, now);
-	kernel_worker_rest(w);
+	seen = kernel_check(o, w, now);
+	kernel_worker_close(w);
 	return seen;
 }
 
 /* -- setting up ------------------------------------------------------------ */
 
 int
-kernel_init(struct kernel *o, struct sockdiag *diag, const int *fds,
+kernel_init(struct kernel_observer *o, struct sockdiag *diag, const int *fds,
 	size_t n, uid_t uid, gid_t gid)
 {
 	size_t i;
 
-	*o = (struct kernel){.diag = diag, .nlisteners = n,
+	*o = (struct kernel_observer){.diag = diag, .nlisteners = n,
 		.listeners = mem_calloc(n, sizeof(*o->listeners)),
 		.fds = mem_calloc(n, sizeof(*o->fds)),
 		.inos = mem_calloc(n, sizeof(*o->inos))};
-	sockets_init(&o->origin, diag, o->listeners, n);
-	prober_init(&o->looker, uid, gid);
+	sockets_init(&o->sockets, diag, o->listeners, n);
+	prober_init(&o->prober, uid, gid);
 	for (i = 0; i < n; i++) {
 		if (sockdiag_listener_init(&o->listeners[i], fds[i]) < 0) {
 			int saved = errno;
@@ -522,7 +524,7 @@ kernel_init(struct kernel *o, struct sockdiag *diag, const int *fds,
 }
 
 void
-kernel_reopened(struct kernel *o)
+kernel_update_listeners(struct kernel_observer *o)
 {
 	struct sockdiag_listener l;
 	size_t i;
@@ -535,14 +537,14 @@ kernel_reopened(struct kernel *o)
 }
 
 void
-kernel_fini(struct kernel *o)
+kernel_fini(struct kernel_observer *o)
 {
-	sockets_fini(&o->origin);
+	sockets_fini(&o->sockets);
 	free(o->listeners);
 	free(o->fds);
 	free(o->inos);
-	prober_fini(&o->looker);
-	*o = (struct kernel){.looker = {.fd = -1}};
+	prober_fini(&o->prober);
+	*o = (struct kernel_observer){.prober = {.fd = -1}};
 }
 
 void
@@ -560,13 +562,13 @@ kernel_worker_fini(struct kernel_worker *w)
 }
 
 void
-kernel_worker_rest(struct kernel_worker *w)
+kernel_worker_close(struct kernel_worker *w)
 {
 	watch_close(&w->watch);
 }
 
 int
-kernel_queue(struct kernel *o, struct sockdiag_queue *ret)
+kernel_read_queue(struct kernel_observer *o, struct sockdiag_queue *ret)
 {
 	struct sockdiag_queue sum = {0}, one;
 	size_t i;

@@ -159,7 +159,7 @@ become(const struct prober *l, int fd, pid_t parent)
 	if (dup2(fd, 0) < 0 || close_range(1, ~0U, 0) < 0)
 		_exit(71);
 	(void)setsid();
-	(void)prctl(PR_SET_NAME, "fcgipm-looker", 0, 0, 0);
+	(void)prctl(PR_SET_NAME, "fcgipm-prober", 0, 0, 0);
 	/* No signal handlers are ours, so none is left to run here. */
 	if (privs_apply(&privs, &err) || prctl(PR_SET_DUMPABLE, 0) < 0 ||
 		sigprocmask(SIG_SETMASK, &none, NULL) < 0)

@@ -34,7 +34,7 @@ void prober_fini(struct prober *l);
 
 /*
  * The questions of sys/watch, about a process by its pid.  All fail with what
- * the looker saw, or: EACCES when it could see no more than we do, ETIMEDOUT
+ * the prober saw, or: EACCES when it could see no more than we do, ETIMEDOUT
  * when it did not answer within 100 ms (it is killed then, and not started
  * again for 10 s), ECHILD while that lasts.
  */

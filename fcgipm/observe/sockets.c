@@ -33,7 +33,7 @@ sockets_fini(struct sockets *o)
 	*o = (struct sockets){0};
 }
 
-static enum sockets_from
+static enum sockets_origin
 judge_unix(struct sockets *o, uint32_t ino)
 {
 	size_t i;
@@ -44,7 +44,7 @@ judge_unix(struct sockets *o, uint32_t ino)
 			continue;
 		rc = sockdiag_unix_accepted(o->diag, &o->listeners[i], ino);
 		if (rc < 0)
-			return SOCKETS_DOUBT;
+			return SOCKETS_UNKNOWN;
 		if (rc > 0)
 			return SOCKETS_CLIENT;
 	}
@@ -52,10 +52,10 @@ judge_unix(struct sockets *o, uint32_t ino)
 }
 
 /* By the lists as they are; in doubt when it stands in none. */
-static enum sockets_from
+static enum sockets_origin
 find_tcp(const struct sockets *o, uint32_t ino)
 {
-	enum sockets_from found = SOCKETS_DOUBT;
+	enum sockets_origin found = SOCKETS_UNKNOWN;
 	size_t i;
 
 	for (i = 0; i < o->n; i++) {
@@ -67,7 +67,7 @@ find_tcp(const struct sockets *o, uint32_t ino)
 			found = SOCKETS_FOREIGN;
 	}
 	/* Other for one listener may be another's. */
-	return o->n > 1 && found == SOCKETS_FOREIGN ? SOCKETS_DOUBT : found;
+	return o->n > 1 && found == SOCKETS_FOREIGN ? SOCKETS_UNKNOWN : found;
 }
 
 static void
@@ -91,17 +91,17 @@ list_tcp(struct sockets *o, bool with_others)
  *
  * listed	the lists are no older than the socket; set when made so
  */
-static enum sockets_from
+static enum sockets_origin
 judge_tcp(struct sockets *o, uint32_t ino, bool *listed)
 {
-	enum sockets_from v = find_tcp(o, ino);
+	enum sockets_origin v = find_tcp(o, ino);
 
-	if (v == SOCKETS_DOUBT && !*listed) {
+	if (v == SOCKETS_UNKNOWN && !*listed) {
 		list_tcp(o, false);
 		*listed = true;
 		v = find_tcp(o, ino);
 	}
-	if (v == SOCKETS_DOUBT && now_us() >= o->others_not_before_us) {
+	if (v == SOCKETS_UNKNOWN && now_us() >= o->others_not_before_us) {
 		list_tcp(o, true);
 		v = find_tcp(o, ino);
 	}
@@ -119,8 +119,8 @@ listens_on(const struct sockets *o, bool unix_domain)
 	return false;
 }
 
-enum sockets_from
-sockets_origin(struct sockets *o, enum watch_kind kind, uint32_t ino,
+enum sockets_origin
+sockets_find_origin(struct sockets *o, enum watch_kind kind, uint32_t ino,
 	bool *listed)
 {
 	switch (kind) {
@@ -135,5 +135,5 @@ sockets_origin(struct sockets *o, enum watch_kind kind, uint32_t ino,
 	case WATCH_KIND_GONE:
 		break;
 	}
-	return SOCKETS_DOUBT;
+	return SOCKETS_UNKNOWN;
 }

@@ -24,8 +24,8 @@ struct sockets {
 	int64_t others_not_before_us;	/* listing all of them is dear */
 };
 
-enum sockets_from {
-	SOCKETS_DOUBT,		/* cannot be said */
+enum sockets_origin {
+	SOCKETS_UNKNOWN,		/* cannot be said */
 	SOCKETS_CLIENT,		/* accepted from a listener */
 	SOCKETS_FOREIGN		/* certainly not */
 };
@@ -38,12 +38,12 @@ void sockets_init(struct sockets *o, struct sockdiag *diag,
 void sockets_fini(struct sockets *o);
 
 /*
- * sockets_origin - was this socket accepted from one of the listeners?
+ * sockets_find_origin - was this socket accepted from one of the listeners?
  *
  * listed	are the lists of TCP sockets no older than it?  Set when they
  *		were made anew, so false for the first of a look
  */
-enum sockets_from sockets_origin(struct sockets *o, enum watch_kind kind,
+enum sockets_origin sockets_find_origin(struct sockets *o, enum watch_kind kind,
 	uint32_t ino, bool *listed);
 
 #endif

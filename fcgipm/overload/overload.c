@@ -431,7 +431,7 @@ static const struct worker_ops refuser_ops = {
 int
 overload_init(struct overload *o, struct loop *loop,
 	const struct conf_pool *conf, const struct listen_socket *socket,
-	struct kernel *observe, unsigned long nofile,
+	struct kernel_observer *observe, unsigned long nofile,
 	const struct overload_ops *ops, char *ret_why, size_t why_size)
 {
 	*o = (struct overload){

@@ -19,7 +19,7 @@
 struct conf_pool;
 struct launch;
 struct listen_socket;
-struct kernel;
+struct kernel_observer;
 struct overload;
 
 struct overload_ops {
@@ -34,7 +34,7 @@ struct overload {
 	const struct overload_ops *ops;
 	const struct conf_pool *conf;	/* borrowed, as are these */
 	struct loop *loop;
-	struct kernel *observe;
+	struct kernel_observer *observe;
 	const struct listen_socket *socket;
 	struct launch *launch;	/* how a refuser is started; NULL = the pool
 				 * has no queue_timeout */
@@ -76,7 +76,7 @@ struct overload {
  */
 int overload_init(struct overload *o, struct loop *loop,
 	const struct conf_pool *conf, const struct listen_socket *socket,
-	struct kernel *observe, unsigned long nofile,
+	struct kernel_observer *observe, unsigned long nofile,
 	const struct overload_ops *ops, char *ret_why, size_t why_size);
 void overload_fini(struct overload *o);
 

@@ -22,8 +22,8 @@
 static bool
 waits_on_kept(struct pool *p, struct pool_member *m, int64_t now)
 {
-	const struct kernel_seen *seen;
-	struct board_seen slot = {0};
+	const struct kernel_sample *seen;
+	struct board_sample slot = {0};
 
 	if (p->board)
 		(void)board_read(p->board, m->worker.slot, &slot);
@@ -32,7 +32,7 @@ waits_on_kept(struct pool *p, struct pool_member *m, int64_t now)
 			now - slot.since_ms >= LOOK_MS;
 	/* A connection is known since the first look that saw it.  A request
 	 * that comes slowly looks the same; web servers send them whole. */
-	seen = kernel_look_closely(&p->observe, &m->eye, now);
+	seen = kernel_inspect(&p->observe, &m->eye, now);
 	return seen->state == KERNEL_BUSY && seen->reading &&
 		now - seen->oldest_since_ms >= LOOK_MS;
 }
@@ -91,7 +91,7 @@ look_away(struct pool *p)
 
 		if (m->worker.state != WORKER_UP)
 			continue;
-		kernel_worker_rest(&m->eye);
+		kernel_worker_close(&m->eye);
 	}
 }
 

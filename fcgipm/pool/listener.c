@@ -50,11 +50,11 @@ listener_init(struct listener *g, const struct listen_opts *opts, int fd)
 static enum habit
 habit_of_one(struct pool *p, struct pool_member *m, int64_t now)
 {
-	const struct kernel_seen *seen = NULL;
+	const struct kernel_sample *seen = NULL;
 	int looks;
 
 	for (looks = 0; looks < LOOKS; looks++) {
-		seen = kernel_look_closely(&p->observe, &m->eye, now);
+		seen = kernel_inspect(&p->observe, &m->eye, now);
 		if (seen->accepting > 0)
 			return HABIT_ACCEPTS;
 		if (seen->state == KERNEL_UNKNOWN || seen->err)
@@ -128,7 +128,7 @@ check_shut(struct pool *p)
 			"whenever it is seen again", p->conf->name);
 	}
 	g->told_shut = true;
-	kernel_reopened(&p->observe);
+	kernel_update_listeners(&p->observe);
 	if (inode_of(s->fd) == g->ino)
 		return;
 	overload_reopened(&p->overload);

@@ -80,7 +80,7 @@ tell_bad_start(struct pool *p, const struct worker *w, const char *story,
 static bool
 has_served(const struct pool *p, const struct worker *w)
 {
-	struct board_seen slot;
+	struct board_sample slot;
 
 	return p->board && board_read(p->board, w->slot, &slot) &&
 		slot.ours && slot.requests > 0;
@@ -90,7 +90,7 @@ has_served(const struct pool *p, const struct worker *w)
 static bool
 is_idle(const struct pool *p, const struct worker *w)
 {
-	struct board_seen slot;
+	struct board_sample slot;
 
 	return p->board && board_read(p->board, w->slot, &slot) &&
 		board_knows(&slot) && slot.open == 0;
@@ -180,7 +180,7 @@ worker_on_dead(struct worker *w, enum worker_state before, const char *story,
 static bool
 has_family(struct pool *p, unsigned slot)
 {
-	struct board_seen seen;
+	struct board_sample seen;
 	unsigned i;
 
 	board_sweep(p->board);
@@ -198,11 +198,11 @@ worker_is_up(struct worker *w, bool unseen)
 	struct pool *p = w->owner;
 	struct pool_member *m = container_of(w, struct pool_member, worker);
 	int64_t now = loop_now(p->loop);
-	struct board_seen slot;
+	struct board_sample slot;
 
 	/* Whoever looks at it once it is up opens what that takes. */
 	if (unseen && p->conf->mode == CONF_MODE_PREFORK &&
-		kernel_glance(&p->observe, &m->eye, now)->accepting > 0)
+		kernel_check_once(&p->observe, &m->eye, now)->accepting > 0)
 		return true;
 	if (!p->board)
 		return false;

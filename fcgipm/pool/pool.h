@@ -59,7 +59,7 @@ struct pool {
 	struct pool_member *members;
 	unsigned nmembers;	/* as many as may ever be at once */
 	struct listener guard;		/* of the socket */
-	struct kernel observe;
+	struct kernel_observer observe;
 	struct overload overload;	/* without queue_timeout all zero */
 	struct keepalive starved;
 	struct board *board;		/* NULL = the kernel tells all */

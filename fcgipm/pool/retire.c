@@ -95,7 +95,7 @@ wait_stopped(const struct retire *r)
  * its answer is not cut off, unless it never comes to an end.  Behind a shut
  * door a family is about to end its members and start them anew. */
 static bool
-is_at_work(const struct retire *r, const struct kernel_seen *seen)
+is_at_work(const struct retire *r, const struct kernel_sample *seen)
 {
 	return seen->state != KERNEL_IDLE && !is_late(r) &&
 		!(r->shut && seen->processes > 1);
@@ -105,7 +105,7 @@ is_at_work(const struct retire *r, const struct kernel_seen *seen)
 static void
 decide(struct retire *r)
 {
-	const struct kernel_seen *seen = kernel_look_closely(r->observe,
+	const struct kernel_sample *seen = kernel_inspect(r->observe,
 		r->eye, loop_now(r->loop));
 
 	if (seen->may_hold || !seen->stopped || is_at_work(r, seen)) {
@@ -141,13 +141,13 @@ has_ended(const struct retire *r)
 static void
 look_and_stop(struct retire *r)
 {
-	const struct kernel_seen *seen;
+	const struct kernel_sample *seen;
 	int stopped;
 
 	/* Where many leave at once, most are about to be buried. */
 	if (has_ended(r))
 		return;
-	seen = kernel_look(r->observe, r->eye, loop_now(r->loop));
+	seen = kernel_check(r->observe, r->eye, loop_now(r->loop));
 	/* Behind a shut door some programs ask for ever, awake at each look. */
 	if (seen->state != KERNEL_IDLE && (seen->may_hold ||
 			(!r->shut && is_at_work(r, seen)))) {
@@ -182,7 +182,8 @@ on_timer(struct loop_timer *timer)
 
 void
 retire_init(struct retire *r, struct loop *loop, const struct conf_pool *conf,
-	struct worker *w, struct kernel *observe, struct kernel_worker *eye)
+	struct worker *w, struct kernel_observer *observe,
+	struct kernel_worker *eye)
 {
 	*r = (struct retire){
 		.w = w,

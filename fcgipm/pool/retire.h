@@ -16,7 +16,7 @@
 #include "base/loop.h"
 
 struct conf_pool;
-struct kernel;
+struct kernel_observer;
 struct kernel_worker;
 struct worker;
 
@@ -45,7 +45,7 @@ enum retire_step {
 
 struct retire {
 	struct worker *w;
-	struct kernel *observe;	/* borrowed, as the next two */
+	struct kernel_observer *observe;	/* borrowed, as the next two */
 	struct kernel_worker *eye;
 	const struct conf_pool *conf;
 	struct loop *loop;
@@ -59,7 +59,7 @@ struct retire {
 
 void retire_init(struct retire *r, struct loop *loop,
 	const struct conf_pool *conf, struct worker *w,
-	struct kernel *observe, struct kernel_worker *eye);
+	struct kernel_observer *observe, struct kernel_worker *eye);
 
 /*
  * retire_begin - from now on it is let go at the first moment

@@ -48,7 +48,7 @@ why_unattached(struct take *t, const struct worker *w)
 		return t->unattached;
 	if (t->p->conf->chroot)
 		t->unattached = "chroot: nothing is preloaded there";
-	else if (describe_is_static(&t->p->observe.looker, w->pid) > 0)
+	else if (describe_is_static(&t->p->observe.prober, w->pid) > 0)
 		t->unattached = "static program: nothing can be preloaded";
 	else if (!(shim = board_find_shim()))
 		t->unattached = "libfcgipm-shim.so is not installed";
@@ -59,8 +59,8 @@ why_unattached(struct take *t, const struct worker *w)
 }
 
 static const char *
-why_not_preload(struct take *t, const struct worker *w,
-	const struct board_seen *slot)
+why_not_shim(struct take *t, const struct worker *w,
+	const struct board_sample *slot)
 {
 	const struct conf_pool *c = t->p->conf;
 
@@ -70,11 +70,11 @@ why_not_preload(struct take *t, const struct worker *w,
 		return "observe = kernel";
 	if (!t->p->board)
 		return "nothing depends on it";
-	if (slot->blind)
+	if (slot->incomplete)
 		return "some of its connections pass unseen";
 	if (slot->attached)
 		return "another process has its place";
-	if (slot->crowded)
+	if (slot->no_spare)
 		return "it has more processes than places";
 	if (w->state == WORKER_STARTING)
 		return "not yet accepted";
@@ -83,16 +83,16 @@ why_not_preload(struct take *t, const struct worker *w,
 
 static void
 set_tier(struct take *t, const struct worker *w,
-	const struct board_seen *slot, struct snapshot_worker *ret)
+	const struct board_sample *slot, struct snapshot_worker *ret)
 {
 	if (slot->attached && slot->ours)
-		ret->tier = slot->handler ? "handler" : "preload";
+		ret->tier = slot->handler ? "handler" : "shim";
 	else if (t->broods && t->broods[w->slot].processes > 0)
-		ret->tier = "preload";
+		ret->tier = "shim";
 	else
 		ret->tier = "kernel";
-	if (ret->tier[0] == 'k' || slot->blind)
-		ret->tier_reason = why_not_preload(t, w, slot);
+	if (ret->tier[0] == 'k' || slot->incomplete)
+		ret->tier_reason = why_not_shim(t, w, slot);
 }
 
 /* -- what it does ---------------------------------------------------------- */
@@ -106,7 +106,7 @@ set_state(struct snapshot_worker *ret, const char *state, int64_t since_ms)
 
 /* false: the slot does not say all. */
 static bool
-state_of_slot(struct take *t, const struct board_seen *slot,
+state_of_slot(struct take *t, const struct board_sample *slot,
 	struct snapshot_worker *ret)
 {
 	static const char *const names[] = {[FCGIPM_FREE] = "Running",
@@ -122,7 +122,7 @@ state_of_slot(struct take *t, const struct board_seen *slot,
 }
 
 static void
-state_of_look(struct take *t, const struct kernel_seen *seen,
+state_of_look(struct take *t, const struct kernel_sample *seen,
 	struct snapshot_worker *ret)
 {
 	int64_t since = SNAPSHOT_UNKNOWN;
@@ -151,25 +151,25 @@ state_of_look(struct take *t, const struct kernel_seen *seen,
 }
 
 static void
-look(struct take *t, struct pool_member *m, const struct board_seen *slot,
+look(struct take *t, struct pool_member *m, const struct board_sample *slot,
 	struct snapshot_worker *ret)
 {
-	const struct kernel_seen *seen;
+	const struct kernel_sample *seen;
 
 	if (state_of_slot(t, slot, ret))
 		return;
 	/* Where nobody looks again before somebody asks again, descriptors are
 	 * needed for more workers. */
 	if (view_is_needed(t->p) || t->p->watchdog)
-		seen = kernel_look(&t->p->observe, &m->eye, t->now_ms);
+		seen = kernel_check(&t->p->observe, &m->eye, t->now_ms);
 	else
-		seen = kernel_glance(&t->p->observe, &m->eye, t->now_ms);
+		seen = kernel_check_once(&t->p->observe, &m->eye, t->now_ms);
 	state_of_look(t, seen, ret);
 }
 
 static void
 find_state(struct take *t, struct pool_member *m,
-	const struct board_seen *slot, struct snapshot_worker *ret)
+	const struct board_sample *slot, struct snapshot_worker *ret)
 {
 	const struct retire *r = &m->retire;
 
@@ -198,7 +198,7 @@ to_number(uint64_t n)
 
 static void
 add_figures(struct take *t, const struct worker *w,
-	const struct board_seen *slot, struct snapshot_worker *ret)
+	const struct board_sample *slot, struct snapshot_worker *ret)
 {
 	const struct brood *brood = t->broods ? &t->broods[w->slot] : NULL;
 	bool known = brood && (slot->attached || brood->processes > 0 ||
@@ -228,7 +228,7 @@ take_worker(struct take *t, struct pool_member *m)
 	struct snapshot *s = t->s;
 	struct snapshot_worker *ret = &s->workers[s->nworkers++];
 	const struct worker *w = &m->worker;
-	struct board_seen slot = {0};
+	struct board_sample slot = {0};
 
 	if (t->p->board)
 		(void)board_read(t->p->board, w->slot, &slot);
@@ -254,7 +254,7 @@ take_worker(struct take *t, struct pool_member *m)
 static void
 find_broods(struct take *t)
 {
-	struct board_seen slot;
+	struct board_sample slot;
 	unsigned i;
 
 	if (!t->p->board)
@@ -280,7 +280,7 @@ take_queue(struct pool *p, struct snapshot *s)
 	struct sockdiag_queue queue;
 
 	s->queue = s->queue_len = SNAPSHOT_UNKNOWN;
-	if (p->stopping || kernel_queue(&p->observe, &queue) < 0)
+	if (p->stopping || kernel_read_queue(&p->observe, &queue) < 0)
 		return;
 	s->queue = (int64_t)queue.waiting;
 	s->queue_len = (int64_t)queue.limit;

@@ -35,9 +35,9 @@ struct snapshot_worker {
 	char method[FCGIPM_METHOD_BYTES];
 	char uri[FCGIPM_URI_BYTES];
 	int64_t bytes_in, bytes_out;
-	const char *tier;	/* who knows it: preload, handler, kernel or
+	const char *tier;	/* who knows it: shim, handler, kernel or
 				 * none */
-	const char *tier_reason;	/* why not preload; NULL = it is */
+	const char *tier_reason;	/* why not shim; NULL = it is */
 };
 
 struct snapshot {

@@ -92,7 +92,7 @@ queue_is_empty(struct pool *p)
 
 	/* A TCP listener was shut when it was. */
 	return addr_is_tcp(&p->sockets[0].addr) ||
-		kernel_queue(&p->observe, &queue) < 0 || queue.waiting == 0;
+		kernel_read_queue(&p->observe, &queue) < 0 || queue.waiting == 0;
 }
 
 /* Those that did not leave by the shut door: at the first moment at which they

@@ -51,7 +51,7 @@ wear_out(struct pool_member *m, enum retire_cause cause)
 
 /* Is it due to be replaced, and why? */
 static bool
-is_worn(struct pool *p, struct pool_member *m, const struct board_seen *slot,
+is_worn(struct pool *p, struct pool_member *m, const struct board_sample *slot,
 	int64_t now, int64_t *again_ms)
 {
 	const struct conf_pool *conf = p->conf;
@@ -87,7 +87,7 @@ struct rest {
 };
 
 static struct rest
-rest_by_board(const struct board_seen *slot, unsigned threads)
+rest_by_board(const struct board_sample *slot, unsigned threads)
 {
 	struct rest r = {0};
 
@@ -101,7 +101,7 @@ rest_by_board(const struct board_seen *slot, unsigned threads)
 }
 
 static struct rest
-rest_by_kernel(const struct kernel_seen *seen, unsigned threads)
+rest_by_kernel(const struct kernel_sample *seen, unsigned threads)
 {
 	struct rest r = {.unknown = seen->state == KERNEL_UNKNOWN};
 	unsigned busy = (unsigned)MAX(seen->connections, 0);
@@ -115,7 +115,7 @@ rest_by_kernel(const struct kernel_seen *seen, unsigned threads)
 }
 
 static struct rest
-rest_of(struct pool *p, struct pool_member *m, const struct board_seen *slot,
+rest_of(struct pool *p, struct pool_member *m, const struct board_sample *slot,
 	int64_t now)
 {
 	/* With a thread left and none in accept it polls, or works on. */
@@ -123,13 +123,13 @@ rest_of(struct pool *p, struct pool_member *m, const struct board_seen *slot,
 			slot->open >= p->conf->threads))
 		return rest_by_board(slot, p->conf->threads);
 	p->told = p->told && board_knows(slot);
-	return rest_by_kernel(kernel_look(&p->observe, &m->eye, now),
+	return rest_by_kernel(kernel_check(&p->observe, &m->eye, now),
 		p->conf->threads);
 }
 
 static void
 count_idle(struct pool *p, struct pool_member *m,
-	const struct board_seen *slot, struct policy_view *view)
+	const struct board_sample *slot, struct policy_view *view)
 {
 	struct rest r = rest_of(p, m, slot, view->now_ms);
 	int64_t due = r.since_ms + p->conf->process_idle_timeout_ms;
@@ -154,7 +154,7 @@ waiting(struct pool *p)
 	struct pollfd listener = {.fd = p->sockets[0].fd, .events = POLLIN};
 	struct sockdiag_queue queue;
 
-	if (kernel_queue(&p->observe, &queue) == 0)
+	if (kernel_read_queue(&p->observe, &queue) == 0)
 		return queue.waiting;
 	/* Without netlink it is known whether there is one. */
 	return poll(&listener, 1, 0) > 0;
@@ -183,7 +183,7 @@ view_take(struct pool *p, struct policy_view *view)
 	p->told = p->board != NULL;
 	for (i = 0; i < p->nmembers; i++) {
 		struct pool_member *m = &p->members[i];
-		struct board_seen slot = {0};
+		struct board_sample slot = {0};
 
 		if (m->worker.state != WORKER_UP)
 			continue;

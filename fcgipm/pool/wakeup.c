@@ -108,7 +108,7 @@ on_timer(struct loop_timer *t)
 	struct wakeup *w = container_of(t, struct wakeup, timer);
 
 	if (w->board)
-		(void)board_hear(w->board);
+		(void)board_read_event(w->board);
 	if (w->on_wake(w))
 		w->pause_ms = FIRST_PAUSE_MS;
 	else

@@ -66,9 +66,9 @@ enum fcgipm_tier { FCGIPM_TIER_SHIM = 1, FCGIPM_TIER_HANDLER = 2 };
 enum fcgipm_flag {
 	/* Connections were read or written by calls that nobody sees: the
 	 * counts are too low and the state may be wrong. */
-	FCGIPM_BLIND = 1,
+	FCGIPM_INCOMPLETE = 1,
 	/* A process it forked found no spare slot. */
-	FCGIPM_CROWDED = 2
+	FCGIPM_NO_SPARE = 2
 };
 
 /* Bits of fcgipm_head.wake, each good for one message. */
@@ -462,7 +462,7 @@ fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
 		s = fcgipm_claim_spare_(v, me);
 		if (!s) {
 			s = fcgipm_slot_at_(v, index);
-			__atomic_fetch_or(&s->flags, FCGIPM_CROWDED,
+			__atomic_fetch_or(&s->flags, FCGIPM_NO_SPARE,
 				__ATOMIC_RELAXED);
 			return NULL;
 		}

@@ -45,10 +45,10 @@ clear_bit(uint64_t *words, unsigned bit)
 }
 
 static void
-be_blind(void)
+mark_incomplete(void)
 {
-	if (!(FCGIPM_GET(local->slot->flags) & FCGIPM_BLIND))
-		__atomic_fetch_or(&local->slot->flags, FCGIPM_BLIND,
+	if (!(FCGIPM_GET(local->slot->flags) & FCGIPM_INCOMPLETE))
+		__atomic_fetch_or(&local->slot->flags, FCGIPM_INCOMPLETE,
 			__ATOMIC_RELAXED);
 }
 
@@ -92,7 +92,7 @@ void
 conn_end(int fd, struct conn *c)
 {
 	if (!c->touched)
-		be_blind();
+		mark_incomplete();
 	flush_bytes(c);
 	if (c->cell) {
 		fcgipm_cell_begin_(c->cell);
@@ -131,14 +131,14 @@ conn_begin(int fd)
 
 	if (c) {
 		/* It was closed by a call that we do not see. */
-		be_blind();
+		mark_incomplete();
 		linger_missed();
 		conn_end(fd, c);
 	}
 	if ((unsigned)fd < FDS_MAX)
 		n = take_bit(local->conns_used, CONNS_MAX);
 	if (n < 0) {
-		be_blind();
+		mark_incomplete();
 		return;
 	}
 	c = &local->conns[n];
@@ -162,7 +162,7 @@ request_begin(struct conn *c)
 
 	/* The one before was answered by calls that we do not see. */
 	if (c->running > 0)
-		be_blind();
+		mark_incomplete();
 	c->running++;
 	c->answered = false;
 	if (!cell)
@@ -224,7 +224,7 @@ pass(struct conn *c, bool in, const uint8_t *p, size_t n)
 		else if (event == RECORDS_END)
 			request_end(c);
 		else if (event == RECORDS_LOST)
-			be_blind();
+			mark_incomplete();
 	}
 }
 

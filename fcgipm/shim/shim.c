@@ -14,7 +14,7 @@
  *
  * What is followed: descriptors below FDS_MAX that accept() or accept4() gave
  * out, one thread at a time for each.  dup(2) and passing by SCM_RIGHTS are
- * not followed; what is missed then marks the slot as FCGIPM_BLIND.
+ * not followed; what is missed then marks the slot as FCGIPM_INCOMPLETE.
  */
 /* The checking inlines of the C library would call what we define. */
 #undef _FORTIFY_SOURCE

@@ -51,7 +51,7 @@ struct watchdog {
 	const struct conf_pool *conf;
 	struct loop *loop;
 	const struct board *board;	/* NULL = none */
-	struct kernel *kernel;
+	struct kernel_observer *kernel;
 	const struct watchdog_ops *ops;
 	struct loop_timer timer;
 	struct deadline_limits limits;
@@ -109,7 +109,7 @@ log_late(struct watchdog *d, const struct timed_request *q, bool whole)
 	char child[32] = "";
 
 	name_request(q, request, sizeof(request));
-	describe_brief(&d->kernel->looker, q->pid, doing, sizeof(doing));
+	describe_brief(&d->kernel->prober, q->pid, doing, sizeof(doing));
 	if (q->pid != worker)
 		snprintf(child, sizeof(child), ", child %d", (int)q->pid);
 	log_warning("pool %s: worker %d%s: %s has taken %.1f s "
@@ -122,7 +122,7 @@ log_late(struct watchdog *d, const struct timed_request *q, bool whole)
 /* May this worker have a request?  If it has no connection it has none,
  * whatever the board says. */
 static bool
-may_hold_connection(const struct kernel_seen *seen)
+may_hold_connection(const struct kernel_sample *seen)
 {
 	return seen->may_hold;
 }
@@ -138,7 +138,7 @@ static bool
 end_request(struct watchdog *d, const struct timed_request *q)
 {
 	struct worker *w = q->at->worker;
-	const struct kernel_seen *seen = kernel_look_closely(d->kernel,
+	const struct kernel_sample *seen = kernel_inspect(d->kernel,
 		q->at->observation, now_ms());
 	bool whole = q->pid == w->pid || seen->processes <= 2;
 
@@ -235,7 +235,7 @@ check_place(struct watchdog *d, struct watched *at, unsigned slot,
 /* The worker that a slot of the board belongs to, as one of its own or as a
  * spare one; NULL when the process that has it is not in its session. */
 static struct watched *
-owner_of_slot(struct watchdog *d, unsigned slot, const struct board_seen *seen)
+owner_of_slot(struct watchdog *d, unsigned slot, const struct board_sample *seen)
 {
 	unsigned i = slot < d->nwatched ? slot : (unsigned)seen->owner;
 	struct watched *at;
@@ -255,7 +255,7 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
 	unsigned slot, place;
 
 	for (slot = 0; slot < board_slots(d->board); slot++) {
-		struct board_seen seen;
+		struct board_sample seen;
 		struct watched *at;
 
 		if (!board_read(d->board, slot, &seen))
@@ -263,8 +263,8 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
 		at = owner_of_slot(d, slot, &seen);
 		if (!at)
 			continue;
-		at->on_board = !seen.blind && !seen.crowded;
-		for (place = 0; !seen.blind &&
+		at->on_board = !seen.incomplete && !seen.no_spare;
+		for (place = 0; !seen.incomplete &&
 			place < board_places(d->board); place++)
 			check_place(d, at, slot, place, now, next);
 	}
@@ -276,7 +276,7 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
  * without a read that is counted. */
 static void
 note_reading(const struct watchdog *d, struct watched *at,
-	const struct kernel_seen *seen)
+	const struct kernel_sample *seen)
 {
 	if (at->reads || !seen->reading_counts)
 		return;
@@ -288,7 +288,7 @@ note_reading(const struct watchdog *d, struct watched *at,
 /* Takes what was seen into the clock; false when the clock does not run. */
 static bool
 advance_clock(struct watchdog *d, struct watched *at,
-	const struct kernel_seen *seen, int64_t now)
+	const struct kernel_sample *seen, int64_t now)
 {
 	struct deadline_sight s = {.connection = seen->oldest,
 		.waits = seen->waits, .reads = DEADLINE_UNKNOWN,
@@ -296,7 +296,7 @@ advance_clock(struct watchdog *d, struct watched *at,
 
 	if (s.connection != 0 && !s.waits) {
 		if (at->reads)
-			s.reads = describe_reads(&d->kernel->looker,
+			s.reads = describe_reads(&d->kernel->prober,
 				seen->oldest_pid);
 		s.pauses = inspect_pauses(seen->oldest_pid);
 	}
@@ -309,7 +309,7 @@ static void
 check_by_kernel(struct watchdog *d, struct watched *at, int64_t now,
 	int64_t *next)
 {
-	const struct kernel_seen *seen = kernel_look(d->kernel,
+	const struct kernel_sample *seen = kernel_check(d->kernel,
 		at->observation, now);
 	struct timed_request q = {.at = at, .pid = seen->oldest_pid,
 		.method = "", .uri = "", .doing = "with a connection"};
@@ -363,7 +363,7 @@ check_workers(struct loop_timer *timer)
 void
 watchdog_begin(struct watchdog *d, unsigned slot)
 {
-	struct board_seen seen;
+	struct board_sample seen;
 	int64_t at_ms;
 
 	if (!d)
@@ -387,7 +387,7 @@ open_slowlog(struct watchdog *d, const struct watchdog_spec *spec, char *why,
 	if (d->limits.slow_ms == 0)
 		return 0;
 	d->slowlog = slowlog_open(c->slowlog, c->name, d->loop,
-		&d->kernel->looker, spec->uid, spec->gid);
+		&d->kernel->prober, spec->uid, spec->gid);
 	if (d->slowlog)
 		return 0;
 	snprintf(why, why_size, "slowlog: %s: %s", c->slowlog,

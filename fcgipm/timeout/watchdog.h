@@ -15,7 +15,7 @@
 
 struct board;
 struct conf_pool;
-struct kernel;
+struct kernel_observer;
 struct kernel_worker;
 struct loop;
 struct watchdog;
@@ -45,7 +45,7 @@ struct watchdog_spec {
 	const struct conf_pool *conf;
 	struct loop *loop;
 	const struct board *board;	/* NULL = the kernel tier alone */
-	struct kernel *kernel;
+	struct kernel_observer *kernel;
 	uid_t uid;			/* the workers', and their group: */
 	gid_t gid;
 	const struct watchdog_subject *subjects;	/* by slot */

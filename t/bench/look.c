@@ -25,7 +25,7 @@
 #define ROUNDS_MAX 1000
 
 static struct sockdiag diag;
-static struct kernel observe;
+static struct kernel_observer observe;
 static struct kernel_worker *workers;
 static unsigned nworkers, rounds;
 
@@ -83,7 +83,7 @@ start_workers(int fd)
 		kernel_worker_init(&workers[i], pid);
 	}
 	for (i = 0; i < nworkers; i++)
-		while (kernel_look(&observe, &workers[i], 0)->state !=
+		while (kernel_check(&observe, &workers[i], 0)->state !=
 			KERNEL_IDLE)
 			;
 }
@@ -128,13 +128,13 @@ measure(const char *what, void (*fn)(unsigned i), unsigned each)
 static void
 look(unsigned i)
 {
-	(void)kernel_look(&observe, &workers[i], 0);
+	(void)kernel_check(&observe, &workers[i], 0);
 }
 
 static void
 look_closely(unsigned i)
 {
-	(void)kernel_look_closely(&observe, &workers[i], 0);
+	(void)kernel_inspect(&observe, &workers[i], 0);
 }
 
 static void
@@ -143,7 +143,7 @@ queue(unsigned i)
 	struct sockdiag_queue q;
 
 	(void)i;
-	if (kernel_queue(&observe, &q) < 0)
+	if (kernel_read_queue(&observe, &q) < 0)
 		die("queue");
 }
 
@@ -152,7 +152,7 @@ list(unsigned i)
 {
 	(void)i;
 	if (sockdiag_tcp_accepted(&diag, &observe.listeners[0], false,
-		    &observe.origin.sets[0]) < 0)
+		    &observe.sockets.sets[0]) < 0)
 		die("list");
 }
 

@@ -41,7 +41,7 @@ struct stage {
 	int fd;				/* the listener */
 	pid_t pid;
 	struct sockdiag diag;
-	struct kernel observe;
+	struct kernel_observer observe;
 	struct kernel_worker worker;
 };
 
@@ -148,10 +148,10 @@ stage_close(struct stage *s)
 	world_close(&s->world);
 }
 
-static const struct kernel_seen *
+static const struct kernel_sample *
 look(struct stage *s)
 {
-	return kernel_look_closely(&s->observe, &s->worker, world_now_ms());
+	return kernel_inspect(&s->observe, &s->worker, world_now_ms());
 }
 
 /* How it looks, for a test that fails. */
@@ -159,11 +159,11 @@ static const char *
 tell(const struct stage *s)
 {
 	static char text[400];
-	const struct kernel_seen *n = &s->worker.seen;
+	const struct kernel_sample *n = &s->worker.sample;
 
 	snprintf(text, sizeof(text),
 		"state %d (%s, %s): connections %d, may hold %d, tasks %u, "
-		"accepting %u, processes %u, looker %d",
+		"accepting %u, processes %u, prober %d",
 		(int)n->state, n->reason, strerror(n->err), n->connections,
 		n->may_hold, n->tasks, n->accepting, n->processes,
 		n->by_prober);
@@ -174,7 +174,7 @@ static bool
 is_idle(void *arg)
 {
 	const struct stage *s = arg;
-	const struct kernel_seen *n = look(arg);
+	const struct kernel_sample *n = look(arg);
 
 	return n->state == KERNEL_IDLE && !n->may_hold &&
 		n->connections == 0 && (s->way == POLLS || n->accepting > 0);
@@ -183,7 +183,7 @@ is_idle(void *arg)
 static bool
 is_busy(void *arg)
 {
-	const struct kernel_seen *n = look(arg);
+	const struct kernel_sample *n = look(arg);
 
 	return n->state == KERNEL_BUSY && n->may_hold && n->connections == 1;
 }
@@ -249,20 +249,20 @@ finish(int c)
 static void
 kept_connection_is_seen(struct stage *s, int c)
 {
-	ino_t oldest = s->worker.seen.oldest;
-	int64_t since = s->worker.seen.oldest_since_ms;
+	ino_t oldest = s->worker.sample.oldest;
+	int64_t since = s->worker.sample.oldest_since_ms;
 	int i;
 
 	finish(c);
 	for (i = 0; i < 20; i++) {
-		const struct kernel_seen *n = look(s);
+		const struct kernel_sample *n = look(s);
 
 		cr_assert(n->may_hold, "%s", tell(s));
 		cr_assert_eq(n->connections, 1, "%s", tell(s));
 		cr_assert_eq(n->state, KERNEL_BUSY, "%s", tell(s));
 		cr_assert_eq(n->oldest, oldest);
 		cr_assert_eq(n->oldest_since_ms, since);
-		n = kernel_look(&s->observe, &s->worker, world_now_ms());
+		n = kernel_check(&s->observe, &s->worker, world_now_ms());
 		cr_assert(n->may_hold, "%s", tell(s));
 	}
 	if (s->way == ACCEPTS) {
@@ -276,29 +276,29 @@ kept_connection_is_seen(struct stage *s, int c)
 static void
 tell_story(struct stage *s, bool keeps)
 {
-	const struct kernel_seen *n;
+	const struct kernel_sample *n;
 	ino_t first;
 	int64_t since;
 	int c;
 
 	until(s, is_idle, "idle at first");
-	cr_expect_eq(s->worker.seen.oldest, 0);
-	cr_expect_geq(s->worker.seen.tasks, 1);
-	cr_expect_eq(s->worker.seen.processes, 1, "%s", tell(s));
+	cr_expect_eq(s->worker.sample.oldest, 0);
+	cr_expect_geq(s->worker.sample.tasks, 1);
+	cr_expect_eq(s->worker.sample.processes, 1, "%s", tell(s));
 	if (s->way == ACCEPTS)
-		cr_expect_geq(s->worker.seen.accepting, 1, "%s", tell(s));
-	n = kernel_look(&s->observe, &s->worker, world_now_ms());
+		cr_expect_geq(s->worker.sample.accepting, 1, "%s", tell(s));
+	n = kernel_check(&s->observe, &s->worker, world_now_ms());
 	cr_expect_eq(n->state, KERNEL_IDLE, "%s", tell(s));
 
 	c = begin(s, keeps ? KEEP_CONN : 0);
 	until(s, is_busy, "busy");
-	first = s->worker.seen.oldest;
-	since = s->worker.seen.oldest_since_ms;
+	first = s->worker.sample.oldest;
+	since = s->worker.sample.oldest_since_ms;
 	cr_expect_neq(first, 0);
-	n = kernel_look_closely(&s->observe, &s->worker, since + 5000);
+	n = kernel_inspect(&s->observe, &s->worker, since + 5000);
 	cr_expect_eq(n->oldest, first);
 	cr_expect_eq(n->oldest_since_ms, since);
-	n = kernel_look(&s->observe, &s->worker, world_now_ms());
+	n = kernel_check(&s->observe, &s->worker, world_now_ms());
 	cr_expect_eq(n->state, KERNEL_BUSY, "%s", tell(s));
 	cr_expect(n->may_hold);
 	if (keeps)
@@ -309,7 +309,7 @@ tell_story(struct stage *s, bool keeps)
 	until(s, is_idle, "idle again");
 	c = begin(s, 0);
 	until(s, is_busy, "busy again");
-	cr_expect_neq(s->worker.seen.oldest, first);
+	cr_expect_neq(s->worker.sample.oldest, first);
 	finish(c);
 	close(c);
 	until(s, is_idle, "idle at last");
@@ -341,7 +341,7 @@ run(const char *const *words, enum way way, bool keeps, const char *address)
 		give_up_ptrace();
 		stage_start(&s, argv);
 		tell_story(&s, keeps);
-		cr_expect(s.worker.seen.by_prober, "%s", tell(&s));
+		cr_expect(s.worker.sample.by_prober, "%s", tell(&s));
 	}
 	stage_close(&s);
 	for (i = 0; argv[i]; i++)
@@ -488,20 +488,20 @@ Test(observe, each_thread_and_each_connection_counts)
 	start_child(&s, "count", "3", NULL);
 	until(&s, is_idle, "idle");
 	while (look(&s)->accepting != 3)
-		cr_assert_leq(s.worker.seen.accepting, 3);
-	cr_expect_eq(s.worker.seen.tasks, 3);
+		cr_assert_leq(s.worker.sample.accepting, 3);
+	cr_expect_eq(s.worker.sample.tasks, 3);
 	a = begin(&s, 0);
 	until(&s, is_busy, "busy");
-	oldest = s.worker.seen.oldest;
+	oldest = s.worker.sample.oldest;
 	b = begin(&s, 0);
 	until(&s, holds_two, "two connections");
-	cr_expect_eq(s.worker.seen.oldest, oldest);
+	cr_expect_eq(s.worker.sample.oldest, oldest);
 	while (look(&s)->accepting != 1)
-		cr_assert_eq(s.worker.seen.connections, 2);
+		cr_assert_eq(s.worker.sample.connections, 2);
 	finish(a);
 	close(a);
 	until(&s, is_busy, "one connection");
-	cr_expect_neq(s.worker.seen.oldest, oldest);
+	cr_expect_neq(s.worker.sample.oldest, oldest);
 	finish(b);
 	close(b);
 	until(&s, is_idle, "idle again");
@@ -528,7 +528,7 @@ foreign_sockets_are_no_clients(const char *address)
 	start_child(&s, "count.py", port, "200");
 	until(&s, is_idle, "idle");
 	cr_expect_geq(s.worker.nknown, 800);
-	cr_expect_eq(s.worker.seen.oldest, 0);
+	cr_expect_eq(s.worker.sample.oldest, 0);
 	c = begin(&s, KEEP_CONN);
 	until(&s, is_busy, "busy");
 	finish(c);
@@ -569,7 +569,7 @@ Test(observe, what_a_worker_has_started_belongs_to_it)
 	stage_open(&s, "sock");
 	start_wrapper(&s);
 	until(&s, is_idle, "idle");
-	cr_expect_eq(s.worker.seen.processes, 2, "%s", tell(&s));
+	cr_expect_eq(s.worker.sample.processes, 2, "%s", tell(&s));
 	c = begin(&s, 0);
 	until(&s, is_busy, "busy");
 	finish(c);
@@ -590,10 +590,10 @@ Test(observe, a_zombie_holds_nothing)
 		"#!/bin/sh\n/bin/true &\nexec @DIR@/count\n");
 	stage_start(&s, argv);
 	until(&s, is_idle, "idle");
-	cr_expect_eq(s.worker.seen.processes, 2, "%s", tell(&s));
+	cr_expect_eq(s.worker.sample.processes, 2, "%s", tell(&s));
 	if (geteuid() == 0) {
 		give_up_ptrace();
-		until(&s, is_idle, "idle for a looker");
+		until(&s, is_idle, "idle for a prober");
 	}
 	stage_close(&s);
 }
@@ -608,7 +608,7 @@ is_stopped(void *arg)
 
 Test(observe, a_stopped_worker_shows_what_it_did)
 {
-	const struct kernel_seen *n;
+	const struct kernel_sample *n;
 	struct stage s;
 	int c;
 
@@ -643,7 +643,7 @@ Test(observe, a_stopped_worker_shows_what_it_did)
 Test(observe, a_client_that_reset_is_not_excluded)
 {
 	struct linger reset = {1, 0};
-	const struct kernel_seen *n;
+	const struct kernel_sample *n;
 	struct stage s;
 	int c, i;
 
@@ -661,7 +661,7 @@ Test(observe, a_client_that_reset_is_not_excluded)
 	/* And for one that looks for the first time. */
 	kernel_worker_fini(&s.worker);
 	kernel_worker_init(&s.worker, s.pid);
-	sockdiag_set_fini(&s.observe.origin.sets[0]);
+	sockdiag_set_fini(&s.observe.sockets.sets[0]);
 	for (i = 0; i < 50; i++) {
 		n = look(&s);
 		cr_expect(n->may_hold, "%s", tell(&s));
@@ -675,7 +675,7 @@ Test(observe, a_client_that_reset_is_not_excluded)
 /* A program that its own user may not read may not be looked at. */
 Test(observe, what_nobody_may_see_is_unknown)
 {
-	const struct kernel_seen *n;
+	const struct kernel_sample *n;
 	struct timespec ts = {0, 1000000};
 	char *argv[] = {NULL, NULL};
 	struct stage s;
@@ -697,7 +697,7 @@ Test(observe, what_nobody_may_see_is_unknown)
 		cr_expect(n->may_hold);
 		cr_expect(n->err == EACCES || n->err == EPERM, "%s", tell(&s));
 		cr_expect_not_null(n->reason);
-		n = kernel_look(&s.observe, &s.worker, world_now_ms());
+		n = kernel_check(&s.observe, &s.worker, world_now_ms());
 		cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s", tell(&s));
 		cr_expect(n->may_hold);
 		nanosleep(&ts, NULL);
@@ -717,8 +717,8 @@ Test(observe, without_netlink_a_connection_is_not_excluded)
 	until(&s, is_idle, "idle, without a socket");
 	c = begin(&s, 0);
 	until(&s, is_unknown, "in doubt");
-	cr_expect_eq(s.worker.seen.state, KERNEL_UNKNOWN, "%s", tell(&s));
-	cr_expect(s.worker.seen.may_hold);
+	cr_expect_eq(s.worker.sample.state, KERNEL_UNKNOWN, "%s", tell(&s));
+	cr_expect(s.worker.sample.may_hold);
 	finish(c);
 	close(c);
 	until(&s, is_idle, "idle again");
@@ -726,12 +726,12 @@ Test(observe, without_netlink_a_connection_is_not_excluded)
 	stage_close(&s);
 }
 
-/* -- the looker ----------------------------------------------------------- */
+/* -- the prober ----------------------------------------------------------- */
 
-Test(observe, a_looker_that_does_not_answer_is_given_up)
+Test(observe, a_prober_that_does_not_answer_is_given_up)
 {
 	struct stage s;
-	pid_t looker;
+	pid_t prober;
 	int64_t start;
 
 	world_need_root();
@@ -739,30 +739,30 @@ Test(observe, a_looker_that_does_not_answer_is_given_up)
 	give_up_ptrace();
 	start_child(&s, "count", NULL, NULL);
 	until(&s, is_idle, "idle");
-	looker = s.observe.looker.pid;
-	cr_assert_gt(looker, 0);
-	cr_expect_str_eq(world_proc_status(looker, "Name"), "fcgipm-looker");
-	cr_expect_eq(atoi(world_proc_status(looker, "Uid")), NOBODY);
-	cr_assert_eq(kill(looker, SIGSTOP), 0);
+	prober = s.observe.prober.pid;
+	cr_assert_gt(prober, 0);
+	cr_expect_str_eq(world_proc_status(prober, "Name"), "fcgipm-prober");
+	cr_expect_eq(atoi(world_proc_status(prober, "Uid")), NOBODY);
+	cr_assert_eq(kill(prober, SIGSTOP), 0);
 	start = world_now_ms();
 	cr_expect_eq(look(&s)->state, KERNEL_UNKNOWN, "%s", tell(&s));
-	cr_expect(s.worker.seen.may_hold);
+	cr_expect(s.worker.sample.may_hold);
 	cr_expect_eq(look(&s)->state, KERNEL_UNKNOWN, "%s", tell(&s));
 	/* Once 100 ms, not for every question. */
 	cr_expect_lt(world_now_ms() - start, 5000);
-	cr_expect_eq(s.observe.looker.pid, 0);
-	world_until_gone(looker);
+	cr_expect_eq(s.observe.prober.pid, 0);
+	world_until_gone(prober);
 	/* Its time has come again. */
-	s.observe.looker.not_before_ms = 0;
+	s.observe.prober.not_before_ms = 0;
 	until(&s, is_idle, "idle, seen by another one");
-	cr_expect_neq(s.observe.looker.pid, looker);
+	cr_expect_neq(s.observe.prober.pid, prober);
 	stage_close(&s);
 }
 
-Test(observe, a_looker_ends_with_its_supervisor)
+Test(observe, a_prober_ends_with_its_supervisor)
 {
 	struct stage s;
-	pid_t supervisor, looker = 0;
+	pid_t supervisor, prober = 0;
 	int fds[2];
 
 	world_need_root();
@@ -773,20 +773,20 @@ Test(observe, a_looker_ends_with_its_supervisor)
 	supervisor = fork();
 	cr_assert_geq(supervisor, 0);
 	if (supervisor == 0) {
-		/* Until it is nobody's it needs no looker. */
-		while (s.observe.looker.pid == 0)
+		/* Until it is nobody's it needs no prober. */
+		while (s.observe.prober.pid == 0)
 			(void)look(&s);
-		(void)!write(fds[1], &s.observe.looker.pid, sizeof(pid_t));
+		(void)!write(fds[1], &s.observe.prober.pid, sizeof(pid_t));
 		for (;;)
 			pause();
 	}
-	cr_assert_eq(read(fds[0], &looker, sizeof(looker)),
-		(ssize_t)sizeof(looker));
-	cr_assert_gt(looker, 0);
-	cr_assert(world_alive(looker));
+	cr_assert_eq(read(fds[0], &prober, sizeof(prober)),
+		(ssize_t)sizeof(prober));
+	cr_assert_gt(prober, 0);
+	cr_assert(world_alive(prober));
 	cr_assert_eq(kill(supervisor, SIGKILL), 0);
 	cr_assert_eq(waitpid(supervisor, NULL, 0), supervisor);
-	world_until_gone(looker);
+	world_until_gone(prober);
 	close(fds[0]);
 	close(fds[1]);
 	stage_close(&s);
@@ -803,13 +803,13 @@ Test(observe, the_queue_and_its_head)
 	stage_open(&s, "sock");
 	start_child(&s, "count", NULL, NULL);
 	until(&s, is_idle, "idle");
-	cr_assert_eq(kernel_queue(&s.observe, &q), 0);
+	cr_assert_eq(kernel_read_queue(&s.observe, &q), 0);
 	cr_expect_eq(q.waiting, 0);
 	cr_expect_eq(q.limit, 64);
 	a = begin(&s, 0);
 	until(&s, is_busy, "busy");
 	b = begin(&s, 0);
-	cr_assert_eq(kernel_queue(&s.observe, &q), 0);
+	cr_assert_eq(kernel_read_queue(&s.observe, &q), 0);
 	cr_expect_eq(q.waiting, 1);
 	finish(a);
 	close(a);

@@ -22,7 +22,7 @@ ask_pid(struct world *w)
 	return pid;
 }
 
-/* The kernel's tier and the preload one lead to the same. */
+/* The kernel's tier and that of the shim lead to the same. */
 static const char *const tiers[] = {"", "observe = kernel\n"};
 
 #define ON_DEMAND                                                             \

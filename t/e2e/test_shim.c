@@ -37,7 +37,7 @@ struct rig {
 	char shim[600];
 	pid_t pids[4];
 	bool told;		/* who is spawned is told to stop before */
-	struct board_seen seen;	/* what check functions looked at */
+	struct board_sample seen;	/* what check functions looked at */
 	unsigned slot;		/* ... where */
 	uint64_t want;		/* ... for what */
 };
@@ -198,10 +198,10 @@ has_idle(void *arg)
 }
 
 /* All slots together. */
-static struct board_seen
+static struct board_sample
 sum_of(const struct rig *r)
 {
-	struct board_seen all = {0}, one;
+	struct board_sample all = {0}, one;
 	unsigned i;
 
 	for (i = 0; i < board_slots(r->b); i++) {
@@ -213,7 +213,7 @@ sum_of(const struct rig *r)
 		all.bytes_out += one.bytes_out;
 		all.open += one.open;
 		all.running += one.running;
-		all.blind |= one.blind;
+		all.incomplete |= one.incomplete;
 	}
 	return all;
 }
@@ -394,7 +394,7 @@ count_program(const struct program *p, int flags, unsigned count)
 	cr_expect_eq(r.seen.bytes_out, a.out, "%s: wrote %lu, got %lu",
 		p->name, (unsigned long)r.seen.bytes_out,
 		(unsigned long)a.out);
-	cr_expect_not(r.seen.blind, "%s", p->name);
+	cr_expect_not(r.seen.incomplete, "%s", p->name);
 	world_until(has_idle, rig_at(&r, 0, 2), "both are idle");
 	for (i = 0; i < 2; i++) {
 		board_read(r.b, i, &r.seen);
@@ -448,7 +448,7 @@ Test(shim, connections_end_with_what_is_sent)
 		world_until(has_counted, rig_at(&r, 0, 5 * (i + 1)), "count");
 		world_until(has_idle, rig_at(&r, 0, 1), "idle");
 	}
-	cr_expect_not(sum_of(&r).blind);
+	cr_expect_not(sum_of(&r).incomplete);
 	rig_close(&r);
 }
 
@@ -552,12 +552,12 @@ Test(shim, a_client_that_leaves_is_no_request)
 	ask(&r, 1, 0, params);
 	world_until(has_counted, rig_at(&r, 0, 1), "the one that was whole");
 	cr_expect_eq(r.seen.accepted, accepted + 1);
-	cr_expect_not(r.seen.blind);
+	cr_expect_not(r.seen.incomplete);
 	rig_close(&r);
 }
 
 /* What is no FastCGI is not counted, and said. */
-Test(shim, other_protocols_make_it_blind)
+Test(shim, other_protocols_make_its_slot_incomplete)
 {
 	struct rig r = rig_open(1, 1);
 	int fd;
@@ -569,7 +569,7 @@ Test(shim, other_protocols_make_it_blind)
 	client_drain(fd);
 	close(fd);
 	world_until(has_idle, rig_at(&r, 0, 1), "idle");
-	cr_expect(sum_of(&r).blind);
+	cr_expect(sum_of(&r).incomplete);
 	cr_expect_eq(sum_of(&r).requests, 0);
 	rig_close(&r);
 }
@@ -638,7 +638,7 @@ static bool
 spare_is_attached(void *arg)
 {
 	struct rig *r = arg;
-	struct board_seen a, b;
+	struct board_sample a, b;
 
 	return board_read(r->b, 1, &a) && board_read(r->b, 2, &b);
 }
@@ -649,7 +649,7 @@ Test(shim, forked_children_claim_spare_slots)
 	struct rig r = rig_open(1, 1);
 	const char *const children[] = {"PHP_FCGI_CHILDREN=2", NULL};
 	char *argv[] = {(char *)(uintptr_t)path_php(), NULL};
-	struct board_seen seen;
+	struct board_sample seen;
 	unsigned i, dead;
 
 	rig_spawn_as(&r, 0, argv, NULL, children);
@@ -682,14 +682,14 @@ Test(shim, forked_children_claim_spare_slots)
 }
 
 /* A process for each connection: nobody sees what it does with it. */
-Test(shim, connections_given_to_children_make_it_blind)
+Test(shim, connections_given_to_children_make_its_slot_incomplete)
 {
 	struct rig r = rig_open(1, 1);
 
 	rig_spawn(&r, 0, path_python(), "fork");
 	ask(&r, 3, 0, params);
 	world_until(has_idle, rig_at(&r, 0, 1), "idle");
-	cr_expect(sum_of(&r).blind);
+	cr_expect(sum_of(&r).incomplete);
 	cr_expect_eq(sum_of(&r).accepted, 3);
 	rig_close(&r);
 }
@@ -877,10 +877,10 @@ Test(shim, tells_when_the_last_idle_worker_takes_a_request)
 	board_arm(r.b, FCGIPM_WAKE_IDLE, 0);
 	fds[0] = client_connect(r.w, "s.sock");
 	world_until(has_idle, rig_at(&r, 0, 1), "one is left");
-	cr_expect_not(board_hear(r.b));
+	cr_expect_not(board_read_event(r.b));
 	fds[1] = client_connect(r.w, "s.sock");
 	world_until(has_idle, rig_at(&r, 0, 0), "none is");
-	for (i = 0; i < 2000 && !board_hear(r.b); i++)
+	for (i = 0; i < 2000 && !board_read_event(r.b); i++)
 		nanosleep(&(struct timespec){0, 5000000}, NULL);
 	cr_expect_lt(i, 2000, "told");
 	close(fds[0]);

@@ -127,9 +127,9 @@ Test(status, the_tier_is_told_and_why)
 	static const struct {
 		const char *pool, *tier, *reason;
 	} rows[] = {
-		{"shim", "preload", "null"},
-		{"perl", "preload", "null"},
-		{"wrapper", "preload", "null"},
+		{"shim", "shim", "null"},
+		{"perl", "shim", "null"},
+		{"wrapper", "shim", "null"},
 		{"header", "handler", "null"},
 		{"static", "kernel",
 			"static program: nothing can be preloaded"},
@@ -610,8 +610,8 @@ Test(status, the_tables_are_as_wide_as_need_be)
 	cr_expect(strstr(out, "\nPOOL  MANAGER  IDLE"), "%s", out);
 	cr_expect(strstr(out, "\nwww   dynamic     1       0"), "%s", out);
 	cr_expect(strstr(out, "\nslow  static      2       0"), "%s", out);
-	cr_expect(strstr(out, "MEMORY  TIER     REQUEST\n"), "%s", out);
-	cr_expect(strstr(out, "kernel   (nothing depends on it)\n"), "%s",
+	cr_expect(strstr(out, "MEMORY  TIER    REQUEST\n"), "%s", out);
+	cr_expect(strstr(out, "kernel  (nothing depends on it)\n"), "%s",
 		out);
 	free(out);
 	world_close_changed(&w);

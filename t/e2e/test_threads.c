@@ -133,7 +133,7 @@ Test(threads, bursts_of_the_capacity_are_in_at_once, .timeout = 120)
 		}
 }
 
-/* The kernel's tier and the preload one lead to the same. */
+/* The kernel's tier and that of the shim lead to the same. */
 static const char *const tiers[] = {"", "observe = kernel\n"};
 
 Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,

@@ -119,21 +119,21 @@ world_proc_status(pid_t pid, const char *key)
 
 /* The child that looks for the supervisor where it may not. */
 static bool
-is_looker(pid_t pid)
+is_prober(pid_t pid)
 {
-	return strcmp(world_proc_status(pid, "Name"), "fcgipm-looker") == 0;
+	return strcmp(world_proc_status(pid, "Name"), "fcgipm-prober") == 0;
 }
 
 /* Lookers are counted apart, unless they were left to us. */
 static size_t
-list_children(pid_t parent, pid_t *ret, size_t max, size_t *ret_lookers)
+list_children(pid_t parent, pid_t *ret, size_t max, size_t *ret_probers)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *e;
 	size_t n = 0;
 
 	cr_assert_not_null(dir);
-	*ret_lookers = 0;
+	*ret_probers = 0;
 	while ((e = readdir(dir)) != NULL) {
 		pid_t pid = (pid_t)atoi(e->d_name), its;
 		char state;
@@ -141,8 +141,8 @@ list_children(pid_t parent, pid_t *ret, size_t max, size_t *ret_lookers)
 		if (pid <= 0 || !read_stat(pid, &state, &its) ||
 			its != parent || state == 'Z' || state == 'X')
 			continue;
-		if (parent != getpid() && is_looker(pid)) {
-			++*ret_lookers;
+		if (parent != getpid() && is_prober(pid)) {
+			++*ret_probers;
 			continue;
 		}
 		if (n < max)
@@ -156,18 +156,18 @@ list_children(pid_t parent, pid_t *ret, size_t max, size_t *ret_lookers)
 size_t
 world_children(pid_t parent, pid_t *ret, size_t max)
 {
-	size_t lookers;
+	size_t probers;
 
-	return list_children(parent, ret, max, &lookers);
+	return list_children(parent, ret, max, &probers);
 }
 
 size_t
-world_lookers(pid_t parent)
+world_probers(pid_t parent)
 {
-	size_t lookers;
+	size_t probers;
 
-	(void)list_children(parent, NULL, 0, &lookers);
-	return lookers;
+	(void)list_children(parent, NULL, 0, &probers);
+	return probers;
 }
 
 struct crowd {

@@ -609,8 +609,8 @@ has_its_fds_only(void *arg)
 {
 	const struct world *w = arg;
 
-	/* A looker stays, and a descriptor of the daemon leads to it. */
-	return world_fd_count(w->pid) <= w->fds + world_lookers(w->pid);
+	/* A prober stays, and a descriptor of the daemon leads to it. */
+	return world_fd_count(w->pid) <= w->fds + world_probers(w->pid);
 }
 
 void

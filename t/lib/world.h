@@ -139,7 +139,7 @@ pid_t world_read_pid(const char *path);
 /* Children of a process: how many, and the first max of them. */
 size_t world_children(pid_t parent, pid_t *ret, size_t max);
 /* Of the daemon's, those that only look at workers are not among them. */
-size_t world_lookers(pid_t daemon);
+size_t world_probers(pid_t daemon);
 /* Waits until the daemon has so many workers. */
 void world_expect_workers(const struct world *w, size_t least, size_t most,
 	const char *what);

@@ -14,34 +14,34 @@
 
 #define SLOT(...) {.attached = true, .ours = true, __VA_ARGS__}
 
-static const struct board_seen empty = {.owner = -1};
-static const struct board_seen foreign = {.attached = true,
+static const struct board_sample empty = {.owner = -1};
+static const struct board_sample foreign = {.attached = true,
 	.accepting = 1, .since_ms = 50};
-static const struct board_seen blind = SLOT(.blind = true, .accepting = 1);
-static const struct board_seen accepts =
+static const struct board_sample blind = SLOT(.incomplete = true, .accepting = 1);
+static const struct board_sample accepts =
 	SLOT(.accepting = 1, .since_ms = 50);
-static const struct board_seen accepts_2 =
+static const struct board_sample accepts_2 =
 	SLOT(.accepting = 2, .since_ms = 50);
-static const struct board_seen works_on = SLOT(.since_ms = 50);
-static const struct board_seen reading = SLOT(.open = 1, .running = 1,
+static const struct board_sample works_on = SLOT(.since_ms = 50);
+static const struct board_sample reading = SLOT(.open = 1, .running = 1,
 	.state = FCGIPM_READING, .start_ms = 60, .since_ms = 50);
-static const struct board_seen running = SLOT(.open = 1, .running = 1,
+static const struct board_sample running = SLOT(.open = 1, .running = 1,
 	.state = FCGIPM_BUSY, .start_ms = 60);
-static const struct board_seen unnamed = SLOT(.open = 1, .since_ms = 50);
-static const struct board_seen closing = SLOT(.open = 1,
+static const struct board_sample unnamed = SLOT(.open = 1, .since_ms = 50);
+static const struct board_sample closing = SLOT(.open = 1,
 	.state = FCGIPM_CLOSING, .since_ms = 70);
-static const struct board_seen kept = SLOT(.open = 1, .state = FCGIPM_KEPT,
+static const struct board_sample kept = SLOT(.open = 1, .state = FCGIPM_KEPT,
 	.since_ms = 70);
 /* Of four threads one runs; one accepts, two are not seen. */
-static const struct board_seen one_of_4 = SLOT(.open = 1, .running = 1,
+static const struct board_sample one_of_4 = SLOT(.open = 1, .running = 1,
 	.accepting = 1, .state = FCGIPM_BUSY, .start_ms = 60);
-static const struct board_seen two_of_4 = SLOT(.open = 2, .running = 2,
+static const struct board_sample two_of_4 = SLOT(.open = 2, .running = 2,
 	.accepting = 2, .state = FCGIPM_BUSY, .start_ms = 60);
-static const struct board_seen five_of_4 = SLOT(.open = 5, .running = 5,
+static const struct board_sample five_of_4 = SLOT(.open = 5, .running = 5,
 	.state = FCGIPM_BUSY, .start_ms = 60);
-static const struct board_seen handler_idle =
+static const struct board_sample handler_idle =
 	SLOT(.handler = true, .since_ms = 50);
-static const struct board_seen handler_runs = SLOT(.handler = true,
+static const struct board_sample handler_runs = SLOT(.handler = true,
 	.open = 1, .running = 1, .state = FCGIPM_BUSY, .start_ms = 60);
 
 /* -- what the kernel may show ---------------------------------------------- */
@@ -49,38 +49,38 @@ static const struct board_seen handler_runs = SLOT(.handler = true,
 #define SEEN(state_, ...) {.state = KERNEL_##state_, .since_ms = 20,           \
 	.reason = "what was seen", __VA_ARGS__}
 
-static const struct kernel_seen k_accepts = SEEN(IDLE, .connections = -1,
+static const struct kernel_sample k_accepts = SEEN(IDLE, .connections = -1,
 	.may_hold = true, .tasks = 1, .accepting = 1);
-static const struct kernel_seen k_idle = SEEN(IDLE, .tasks = 1,
+static const struct kernel_sample k_idle = SEEN(IDLE, .tasks = 1,
 	.accepting = 1);
-static const struct kernel_seen k_polls = SEEN(IDLE, .tasks = 1,
+static const struct kernel_sample k_polls = SEEN(IDLE, .tasks = 1,
 	.polling = 1);
-static const struct kernel_seen k_doubt = SEEN(IDLE, .tasks = 1,
+static const struct kernel_sample k_doubt = SEEN(IDLE, .tasks = 1,
 	.accepting = 1, .may_hold = true, .err = EACCES);
-static const struct kernel_seen k_holds = SEEN(BUSY, .tasks = 1,
+static const struct kernel_sample k_holds = SEEN(BUSY, .tasks = 1,
 	.connections = 1, .may_hold = true, .oldest_since_ms = 10);
-static const struct kernel_seen k_reads = SEEN(BUSY, .tasks = 1,
+static const struct kernel_sample k_reads = SEEN(BUSY, .tasks = 1,
 	.connections = 1, .may_hold = true, .oldest_since_ms = 10,
 	.reading = true);
-static const struct kernel_seen k_works = SEEN(BUSY, .tasks = 1);
-static const struct kernel_seen k_unknown = SEEN(UNKNOWN, .connections = -1,
+static const struct kernel_sample k_works = SEEN(BUSY, .tasks = 1);
+static const struct kernel_sample k_unknown = SEEN(UNKNOWN, .connections = -1,
 	.may_hold = true, .err = EACCES);
-static const struct kernel_seen k_accepts_unseen = SEEN(UNKNOWN,
+static const struct kernel_sample k_accepts_unseen = SEEN(UNKNOWN,
 	.connections = -1, .may_hold = true, .tasks = 4, .accepting = 1,
 	.err = EACCES);
 /* Four threads: one accepts, the others wait for its lock. */
-static const struct kernel_seen k_mutex = SEEN(IDLE, .tasks = 4,
+static const struct kernel_sample k_mutex = SEEN(IDLE, .tasks = 4,
 	.accepting = 1, .locking = 3);
-static const struct kernel_seen k_mutex_1 = SEEN(BUSY, .tasks = 4,
+static const struct kernel_sample k_mutex_1 = SEEN(BUSY, .tasks = 4,
 	.connections = 1, .may_hold = true, .oldest_since_ms = 10,
 	.accepting = 1, .locking = 2);
 /* Two of them are at work after their answers. */
-static const struct kernel_seen k_behind = SEEN(IDLE, .tasks = 4,
+static const struct kernel_sample k_behind = SEEN(IDLE, .tasks = 4,
 	.accepting = 1, .locking = 1);
-static const struct kernel_seen k_polls_1 = SEEN(BUSY, .tasks = 4,
+static const struct kernel_sample k_polls_1 = SEEN(BUSY, .tasks = 4,
 	.connections = 1, .may_hold = true, .oldest_since_ms = 10,
 	.polling = 1);
-static const struct kernel_seen k_all_4 = SEEN(BUSY, .tasks = 4,
+static const struct kernel_sample k_all_4 = SEEN(BUSY, .tasks = 4,
 	.connections = 4, .may_hold = true, .oldest_since_ms = 10);
 
 /* -- combinations ---------------------------------------------------------- */
@@ -91,8 +91,8 @@ enum { STARTS = 1, ACCEPTED = 2, SAMPLED = 4, FORKED = 8 };
 
 static const struct row {
 	const char *why;
-	const struct board_seen *slot;
-	const struct kernel_seen *kernel;
+	const struct board_sample *slot;
+	const struct kernel_sample *kernel;
 	unsigned threads;
 	unsigned flags;
 	enum activity_state state;
@@ -251,7 +251,7 @@ Test(activity, the_kernel_is_asked_where_the_slot_leaves_something_open)
 {
 	static const struct {
 		const char *why;
-		const struct board_seen *slot;
+		const struct board_sample *slot;
 		unsigned threads;
 		bool needed;
 	} cases[] = {

@@ -124,7 +124,7 @@ Test(board, descriptors_are_close_on_exec)
 
 Test(board, nobody_is_there_before_the_first_accept)
 {
-	struct board_seen seen;
+	struct board_sample seen;
 	unsigned i;
 
 	board_reset(b, 0, 0);
@@ -140,7 +140,7 @@ Test(board, nobody_is_there_before_the_first_accept)
 Test(board, shows_what_a_worker_wrote)
 {
 	struct fcgipm_slot *s = claim(1);
-	struct board_seen seen;
+	struct board_sample seen;
 
 	cr_assert_not_null(s);
 	cr_expect(board_read(b, 1, &seen));
@@ -175,7 +175,7 @@ Test(board, shows_what_a_worker_wrote)
 Test(board, shows_the_oldest_of_several_requests)
 {
 	struct fcgipm_slot *s = claim(0);
-	struct board_seen seen;
+	struct board_sample seen;
 	struct timespec pause = {0, 5000000};
 
 	put_request(fcgipm_cell_at_(s, 1), "GET", "/old");
@@ -189,7 +189,7 @@ Test(board, shows_the_oldest_of_several_requests)
 Test(board, cuts_long_text)
 {
 	struct fcgipm_slot *s = claim(0);
-	struct board_seen seen;
+	struct board_sample seen;
 	char uri[1000];
 
 	memset(uri, 'u', sizeof(uri) - 1);
@@ -206,7 +206,7 @@ Test(board, cuts_long_text)
 Test(board, a_change_that_never_ends_is_said)
 {
 	struct fcgipm_slot *s = claim(0);
-	struct board_seen seen;
+	struct board_sample seen;
 
 	put_request(fcgipm_cell_at_(s, 0), "GET", "/half");
 	fcgipm_cell_begin_(fcgipm_cell_at_(s, 0));
@@ -219,7 +219,7 @@ Test(board, a_change_that_never_ends_is_said)
 Test(board, reset_forgets_a_worker_and_its_places)
 {
 	struct fcgipm_slot *s = claim(0);
-	struct board_seen seen;
+	struct board_sample seen;
 
 	fcgipm_take_place_(&view, s);
 	board_ask_stop(b, 0);
@@ -233,7 +233,7 @@ Test(board, reset_forgets_a_worker_and_its_places)
 Test(board, another_pid_claims_a_spare_slot)
 {
 	struct fcgipm_slot *s;
-	struct board_seen seen;
+	struct board_sample seen;
 
 	board_reset(b, 2, 0);
 	board_started(b, 2, getppid());
@@ -260,7 +260,7 @@ Test(board, another_pid_claims_a_spare_slot)
 /* A shell's child that is quick, and a supervisor that is not. */
 Test(board, who_comes_before_the_worker_is_known_waits)
 {
-	struct board_seen seen;
+	struct board_sample seen;
 	int status;
 	pid_t pid;
 
@@ -280,7 +280,7 @@ Test(board, who_comes_before_the_worker_is_known_waits)
 
 Test(board, a_crowd_is_said)
 {
-	struct board_seen seen;
+	struct board_sample seen;
 	unsigned i;
 
 	board_reset(b, 0, 0);
@@ -290,7 +290,7 @@ Test(board, a_crowd_is_said)
 			fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
 	cr_expect_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
 	board_read(b, 0, &seen);
-	cr_expect(seen.crowded);
+	cr_expect(seen.no_spare);
 	cr_expect_eq(board_idle(b), NSPARE * THREADS);
 }
 
@@ -310,7 +310,7 @@ dead_pid(void)
 Test(board, spare_slots_of_the_dead_are_free)
 {
 	struct fcgipm_slot *s;
-	struct board_seen seen;
+	struct board_sample seen;
 	unsigned i;
 
 	board_reset(b, 0, 0);
@@ -332,7 +332,7 @@ Test(board, what_the_dead_have_counted_is_taken_once)
 {
 	struct fcgipm_slot *s = claim(0), *spare;
 	uint64_t accepted, requests;
-	struct board_seen seen;
+	struct board_sample seen;
 
 	fcgipm_take_place_(&view, s);
 	fcgipm_count_request_(&view, s);
@@ -361,7 +361,7 @@ Test(board, what_the_dead_have_counted_is_taken_once)
 
 Test(board, one_tier_writes_a_slot)
 {
-	struct board_seen seen;
+	struct board_sample seen;
 
 	cr_assert_not_null(claim(0));
 	cr_expect_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_HANDLER));
@@ -385,8 +385,8 @@ Test(board, tells_once_when_idle_comes_down)
 	cr_expect_not(is_told(), "one is left");
 	fcgipm_take_place_(&view, s);
 	cr_expect(is_told());
-	cr_expect(board_hear(b));
-	cr_expect_not(board_hear(b));
+	cr_expect(board_read_event(b));
+	cr_expect_not(board_read_event(b));
 	end_connection(s);
 	fcgipm_take_place_(&view, s);
 	cr_expect_not(is_told(), "once");
@@ -421,11 +421,11 @@ Test(board, tells_of_the_first_accept_and_of_the_last_request)
 	board_arm(b, FCGIPM_WAKE_UP, 0);
 	board_reset(b, 0, 2);
 	s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
-	cr_expect(board_hear(b));
+	cr_expect(board_read_event(b));
 	fcgipm_count_request_(&view, s);
 	cr_expect_not(is_told());
 	fcgipm_count_request_(&view, s);
-	cr_expect(board_hear(b));
+	cr_expect(board_read_event(b));
 	fcgipm_count_request_(&view, s);
 	cr_expect_not(is_told());
 }
@@ -472,7 +472,7 @@ Test(board, a_place_is_free_when_its_thread_is_back)
 Test(board, who_has_ended_waits_for_nobody)
 {
 	struct fcgipm_slot *s = claim(0);
-	struct board_seen seen;
+	struct board_sample seen;
 
 	cr_expect_not_null(claim(1));
 	board_ended(b, 0);
@@ -490,10 +490,10 @@ Test(board, who_has_ended_waits_for_nobody)
 Test(board, is_not_held_up_by_a_child_that_makes_it_block)
 {
 	cr_assert_eq(fcntl(board_eventfd(b), F_SETFL, 0), 0);
-	cr_expect_not(board_hear(b));
+	cr_expect_not(board_read_event(b));
 	fcgipm_tell_(&view);
-	cr_expect(board_hear(b));
-	cr_expect_not(board_hear(b));
+	cr_expect(board_read_event(b));
+	cr_expect_not(board_read_event(b));
 }
 
 /* What a worker refuses to understand; each changes one thing of a board. */
@@ -624,7 +624,7 @@ Test(board, refuses_what_makes_no_board)
 static void
 expect_sane(const struct board *of, unsigned slot)
 {
-	struct board_seen seen;
+	struct board_sample seen;
 	int64_t now;
 
 	board_read(of, slot, &seen);
