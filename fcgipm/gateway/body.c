@@ -12,8 +12,8 @@
 #include "conf/conf.h"
 #include "gateway/body.h"
 #include "gateway/conn.h"
+#include "gateway/failure.h"
 #include "gateway/gateway.h"
-#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/server.h"
 
@@ -150,14 +150,15 @@ void
 body_take(struct request *r, const uint8_t *p, size_t len)
 {
 	const uint64_t max = r->srv->opts->pool->cgi_max_body_bytes;
-	struct refusal why;
+	struct failure why;
 
 	if (r->body_kind == CGI_BODY_STREAM) {
 		r->body_seen += len;
 		if (max && r->body_seen > max) {
-			refuse(&why, 413, "the body is longer than "
+			failure_set(&why, 413,
+				"the body is longer than "
 				"cgi.max_body");
-			request_refuse(r, &why);
+			request_fail(r, &why);
 			return;
 		}
 	} else {

@@ -18,9 +18,9 @@
 
 #include "base/fd.h"
 #include "conf/conf.h"
+#include "gateway/failure.h"
 #include "gateway/gateway.h"
 #include "gateway/locate.h"
-#include "gateway/refuse.h"
 
 /* A FIFO must not stop us, a terminal must not become ours. */
 #define FILE_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY)
@@ -121,8 +121,8 @@ is_encoded(const char *path)
 }
 
 static int
-refuse_errno(const struct gateway_opts *opts, const char *path,
-	struct refusal *why)
+explain_errno(
+	const struct gateway_opts *opts, const char *path, struct failure *why)
 {
 	const char *docroot = opts->docroot && *opts->docroot ?
 		opts->docroot : "/";
@@ -130,39 +130,47 @@ refuse_errno(const struct gateway_opts *opts, const char *path,
 	switch (errno) {
 	case ENOENT:
 		if (is_encoded(path))
-			return refuse(why, 404, "%s; %%XX in it is taken as it "
+			return failure_set(why, 404,
+				"%s; %%XX in it is taken as it "
 				"is: have the web server send it decoded, as "
 				"nginx's $fastcgi_script_name and Apache's "
-				"SetHandler are", strerror(errno));
-		return refuse(why, 404, "%s", strerror(errno));
+				"SetHandler are",
+				strerror(errno));
+		return failure_set(why, 404, "%s", strerror(errno));
 	case ENOTDIR:
 		if (!opts->pool->cgi_split_path)
-			return refuse(why, 404, "%s; cgi.split_path would take "
+			return failure_set(why, 404,
+				"%s; cgi.split_path would take "
 				"what is behind the script as PATH_INFO",
 				strerror(errno));
-		return refuse(why, 404, "%s", strerror(errno));
+		return failure_set(why, 404, "%s", strerror(errno));
 	case ENAMETOOLONG:
-		return refuse(why, 404, "%s", strerror(errno));
+		return failure_set(why, 404, "%s", strerror(errno));
 	case EISDIR:
-		return refuse(why, 403, "a folder without one of cgi.index: "
-			"%s", opts->pool->cgi_index);
+		return failure_set(why, 403,
+			"a folder without one of cgi.index: "
+			"%s",
+			opts->pool->cgi_index);
 	case EXDEV:
-		return refuse(why, 403,
+		return failure_set(why, 403,
 			"leaves docroot %s by a symbolic link; an absolute "
-			"one always counts as leaving", docroot);
+			"one always counts as leaving",
+			docroot);
 	case ELOOP:
-		return refuse(why, 403, "a symbolic link that is not followed:"
+		return failure_set(why, 403,
+			"a symbolic link that is not followed:"
 			" it leads to itself, or openat2(2) is forbidden");
 	case EACCES:
-		return refuse_denied(opts, path, X_OK, why);
+		return failure_denied(opts, path, X_OK, why);
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
-		return refuse(why, 503, "open: %s; raise the limit of "
+		return failure_set(why, 503,
+			"open: %s; raise the limit of "
 			"open files (ulimit -Hn, LimitNOFILE=)",
 			strerror(errno));
 	default:
-		return refuse(why, 500, "open: %s", strerror(errno));
+		return failure_set(why, 500, "open: %s", strerror(errno));
 	}
 }
 
@@ -275,7 +283,7 @@ open_index(const struct gateway_opts *opts, const char *names, char *path,
 
 int
 locate_open(const struct gateway_opts *opts, char *path, size_t size,
-	struct located *ret, struct refusal *why)
+	struct located *ret, struct failure *why)
 {
 	const struct conf_pool *pool = opts->pool;
 	char *rel = from_docroot(opts, path);
@@ -283,23 +291,23 @@ locate_open(const struct gateway_opts *opts, char *path, size_t size,
 
 	locate_init(&l);
 	if (!rel)
-		return refuse(why, 403, "not beneath docroot %s",
-			opts->docroot);
+		return failure_set(
+			why, 403, "not beneath docroot %s", opts->docroot);
 	if (opts->docroot && *opts->docroot) {
 		/* Each time anew: a deployment may point it elsewhere, and a
 		 * descriptor that is kept would keep its filesystem busy. */
 		l.rootfd = open(opts->docroot, DIR_FLAGS | O_CLOEXEC);
 		if (l.rootfd < 0 && errno == EACCES)
-			return refuse_denied(opts, path, X_OK, why);
+			return failure_denied(opts, path, X_OK, why);
 		if (l.rootfd < 0)
-			return refuse(why, 500, "docroot %s: %s",
+			return failure_set(why, 500, "docroot %s: %s",
 				opts->docroot, strerror(errno));
 	}
 	if (open_split(rel, pool->cgi_split_path, &l) < 0 ||
 		(S_ISDIR(l.mode) && pool->cgi_index &&
 			open_index(opts, pool->cgi_index, path, size, &l) <
 				0)) {
-		refuse_errno(opts, path, why);
+		explain_errno(opts, path, why);
 		locate_close(&l);
 		return -1;
 	}

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 struct gateway_opts;
-struct refusal;
+struct failure;
 
 /* A file beneath docroot, and its folder; both open. */
 struct located {
@@ -34,7 +34,7 @@ struct located {
  * returns	0; -1 with why
  */
 int locate_open(const struct gateway_opts *opts, char *path, size_t size,
-	struct located *ret, struct refusal *why);
+	struct located *ret, struct failure *why);
 void locate_init(struct located *l);
 void locate_close(struct located *l);
 

@@ -11,9 +11,9 @@
 
 #include "base/vec.h"
 #include "conf/conf.h"
+#include "gateway/failure.h"
 #include "gateway/gateway.h"
 #include "gateway/program.h"
-#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/server.h"
 
@@ -93,29 +93,32 @@ is_allowed(char *const *programs, const char *path)
 /* May the file that was found be run, and how? */
 static int
 check(const struct gateway_opts *opts, const char *path, struct program *p,
-	struct refusal *why)
+	struct failure *why)
 {
 	const char *allowed = opts->pool->cgi_extensions;
 
 	if (opts->programs && !is_allowed(opts->programs, path))
-		return refuse(why, 403, "none of those that -p allows");
+		return failure_set(why, 403, "none of those that -p allows");
 	if (allowed && !list_holds(allowed, extension_of(path)))
-		return refuse(why, 403, "its extension is none of "
-			"cgi.extensions: %s", allowed);
+		return failure_set(why, 403,
+			"its extension is none of "
+			"cgi.extensions: %s",
+			allowed);
 	if (opts->handler)
 		return 0;
 	if (S_ISDIR(p->file.mode))
-		return refuse(why, 403, "a folder, not a program; cgi.index "
+		return failure_set(why, 403,
+			"a folder, not a program; cgi.index "
 			"would name one in it");
 	if (!S_ISREG(p->file.mode))
-		return refuse(why, 403, "not a regular file");
+		return failure_set(why, 403, "not a regular file");
 	p->interpreter = interpreter_of(opts->pool, path);
 	if (p->interpreter && !p->file.readable)
-		return refuse_denied(opts, path, R_OK, why);
+		return failure_denied(opts, path, R_OK, why);
 	if (p->interpreter)
 		return 0;
 	if (!(p->file.mode & 0111))
-		return refuse(why, 403, "not executable; chmod +x it");
+		return failure_set(why, 403, "not executable; chmod +x it");
 	locate_look_inside(&p->file);
 	return 0;
 }
@@ -131,8 +134,8 @@ is_nph(const struct conf_pool *pool, const char *path)
 
 /* The file to be run, or to be handed to the handler. */
 static int
-find_file(struct request *r, struct cgi_params *params, char *path,
-	size_t size, struct program *ret, struct refusal *why)
+find_file(struct request *r, struct cgi_params *params, char *path, size_t size,
+	struct program *ret, struct failure *why)
 {
 	/* Kept until its environment is built. */
 	static char joined[2 * PATH_MAX];
@@ -144,17 +147,17 @@ find_file(struct request *r, struct cgi_params *params, char *path,
 	if (status < 0)
 		return -1;
 	if (!r->path)
-		return refuse(why, 503, "no memory");
+		return failure_set(why, 503, "no memory");
 	if (check(opts, path, ret, why) < 0)
 		return -1;
 	status = cgi_set_script(params, r->path, opts->pool->cgi_split_path,
 		joined, sizeof(joined), &text);
-	return status ? refuse(why, (unsigned)status, "%s", text) : 0;
+	return status ? failure_set(why, (unsigned)status, "%s", text) : 0;
 }
 
 int
-program_find(struct request *r, struct cgi_params *params,
-	struct program *ret, struct refusal *why)
+program_find(struct request *r, struct cgi_params *params, struct program *ret,
+	struct failure *why)
 {
 	const struct gateway_opts *opts = r->srv->opts;
 	bool needed = opts->docroot || !opts->handler;
@@ -165,11 +168,11 @@ program_find(struct request *r, struct cgi_params *params,
 	if (status || !needed) {
 		r->path = status ? name_for_log(params) : strdup(path);
 		if (status && needed)
-			return refuse(why, (unsigned)status, "%s", text);
+			return failure_set(why, (unsigned)status, "%s", text);
 		if (!r->path)
 			r->path = strdup(opts->handler[0]);
 		if (!r->path)
-			return refuse(why, 503, "no memory");
+			return failure_set(why, 503, "no memory");
 	} else if (find_file(r, params, path, sizeof(path), ret, why) < 0) {
 		return -1;
 	}
@@ -180,7 +183,7 @@ program_find(struct request *r, struct cgi_params *params,
 
 int
 program_run(struct request *r, const struct cgi_params *params,
-	const struct program *p, struct refusal *why)
+	const struct program *p, struct failure *why)
 {
 	const struct gateway_opts *opts = r->srv->opts;
 	const struct located *l = &p->file;
@@ -206,7 +209,7 @@ program_run(struct request *r, const struct cgi_params *params,
 		spec->execfd = l->fd;
 	} else if (!locate_same(l, r->path)) {
 		/* What reads it opens it by its name. */
-		return refuse(why, 403, "replaced while it was looked at");
+		return failure_set(why, 403, "replaced while it was looked at");
 	} else if (p->interpreter) {
 		spec->path = p->interpreter;
 		spec->own_argv[0] = (char *)(uintptr_t)p->interpreter;

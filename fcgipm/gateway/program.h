@@ -7,7 +7,7 @@
 #include "gateway/locate.h"
 
 struct cgi_params;
-struct refusal;
+struct failure;
 struct request;
 
 /* Found, and not yet started. */
@@ -27,11 +27,11 @@ void program_init(struct program *p);
  * returns	0; -1 with why
  */
 int program_find(struct request *r, struct cgi_params *params,
-	struct program *ret, struct refusal *why);
+	struct program *ret, struct failure *why);
 
 /* Starts it as r->script; 0, or -1 with why. */
 int program_run(struct request *r, const struct cgi_params *params,
-	const struct program *p, struct refusal *why);
+	const struct program *p, struct failure *why);
 
 void program_close(struct program *p);
 

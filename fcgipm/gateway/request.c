@@ -17,9 +17,9 @@
 #include "conf/conf.h"
 #include "gateway/body.h"
 #include "gateway/conn.h"
+#include "gateway/failure.h"
 #include "gateway/gateway.h"
 #include "gateway/program.h"
-#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/response.h"
 #include "gateway/server.h"
@@ -88,9 +88,9 @@ leave_conn(struct request *r)
 }
 
 void
-request_refuse(struct request *r, const struct refusal *why)
+request_fail(struct request *r, const struct failure *why)
 {
-	refuse_log(r, why);
+	failure_log(r, why);
 	if (r->state == REQUEST_QUEUED)
 		server_leave_queue(r->srv, r);
 	if (why->status == 504)
@@ -103,32 +103,32 @@ request_refuse(struct request *r, const struct refusal *why)
 		return;
 	}
 	if (r->conn)
-		refuse_page(r, why);
+		failure_page(r, why);
 	if (r->conn)
 		response_end(r, 0);
 	leave_conn(r);
 }
 
 static void
-refuse_silence(struct request *r)
+fail_silence(struct request *r)
 {
-	const struct spawn_error *failure = script_failure(&r->script);
+	const struct spawn_error *failure = script_start_error(&r->script);
 	int status = r->script.status;
-	struct refusal why;
+	struct failure why;
 
 	if (failure) {
-		refuse_spawn(r->srv->opts, r->script.spec, failure, &why);
-		request_refuse(r, &why);
+		failure_of_start(r->srv->opts, r->script.spec, failure, &why);
+		request_fail(r, &why);
 		return;
 	}
-	refuse(&why, 502, "no CGI answer: %s (%s %d)%s",
+	failure_set(&why, 502, "no CGI answer: %s (%s %d)%s",
 		cgi_header_cut(&r->header),
 		status > 128 ? "signal" : "exit status",
 		status > 128 ? status - 128 : status,
-		r->header.len == 0 ?
-			"; if it is a FastCGI program, use mode = prefork" :
-			"");
-	request_refuse(r, &why);
+		r->header.len == 0
+			? "; if it is a FastCGI program, use mode = prefork"
+			: "");
+	request_fail(r, &why);
 }
 
 /* What a program said before its end.  No more than the largest pipe holds: a
@@ -160,7 +160,7 @@ check_end(struct request *r)
 		return;		/* request_resume() comes here again */
 	lines_end(&r->err_lines);
 	if (!r->header_done && !r->aborted) {
-		refuse_silence(r);
+		fail_silence(r);
 		return;
 	}
 	response_end(r, (uint32_t)r->script.status);
@@ -322,13 +322,14 @@ on_timer(struct loop_timer *timer)
 	int64_t limit = client ? pool->cgi_client_timeout_ms :
 				 pool->cgi_idle_timeout_ms;
 	int64_t now = loop_now(r->srv->loop);
-	struct refusal why;
+	struct failure why;
 
 	if (r->state == REQUEST_QUEUED) {
-		refuse(&why, 503, "all %u places were taken for %lld ms "
+		failure_set(&why, 503,
+			"all %u places were taken for %lld ms "
 			"(queue_timeout); raise pm.max_children",
 			r->srv->places, (long long)pool->queue_timeout_ms);
-		request_refuse(r, &why);
+		request_fail(r, &why);
 		return;
 	}
 	if (r->script.pid == 0 && !r->lingered) {
@@ -337,10 +338,11 @@ on_timer(struct loop_timer *timer)
 	}
 	if (r->script.pid && pool->request_terminate_timeout_ms &&
 		now - r->started_ms >= pool->request_terminate_timeout_ms) {
-		refuse(&why, 504, "it ran for %lld ms; it is ended "
+		failure_set(&why, 504,
+			"it ran for %lld ms; it is ended "
 			"(request_terminate_timeout)",
 			(long long)(now - r->started_ms));
-		request_refuse(r, &why);
+		request_fail(r, &why);
 		return;
 	}
 	if (r->brief) {
@@ -362,9 +364,10 @@ on_timer(struct loop_timer *timer)
 		conn_close(r->conn);
 		return;
 	}
-	refuse(&why, 504, "silent for %lld ms; it is ended (cgi.idle_timeout)",
+	failure_set(&why, 504,
+		"silent for %lld ms; it is ended (cgi.idle_timeout)",
 		(long long)limit);
-	request_refuse(r, &why);
+	request_fail(r, &why);
 }
 
 void
@@ -393,15 +396,15 @@ request_stdin_end(struct request *r)
 void
 request_params(struct request *r, const uint8_t *p, size_t len)
 {
-	struct refusal why;
+	struct failure why;
 
 	if (r->state != REQUEST_PARAMS || buf_add(&r->params, p, len) == 0)
 		return;
 	if (errno == ENOBUFS)
-		refuse(&why, 431, "more than 256 KiB of parameters");
+		failure_set(&why, 431, "more than 256 KiB of parameters");
 	else
-		refuse(&why, 503, "no memory for the parameters");
-	request_refuse(r, &why);
+		failure_set(&why, 503, "no memory for the parameters");
+	request_fail(r, &why);
 }
 
 void
@@ -422,8 +425,8 @@ request_params_end(struct request *r)
 
 /* How much body the program gets; -1 with why when that is too much. */
 static int
-decide_body(struct request *r, const struct cgi_params *params,
-	struct refusal *why)
+decide_body(
+	struct request *r, const struct cgi_params *params, struct failure *why)
 {
 	const uint64_t max = r->srv->opts->pool->cgi_max_body_bytes;
 
@@ -431,9 +434,10 @@ decide_body(struct request *r, const struct cgi_params *params,
 	if (r->role == FCGI_RESPONDER)
 		r->body_kind = (uint8_t)cgi_body_length(params, &r->body_left);
 	if (r->body_kind == CGI_BODY_INVALID)
-		return refuse(why, 400, "CONTENT_LENGTH is no number");
+		return failure_set(why, 400, "CONTENT_LENGTH is no number");
 	if (r->body_kind == CGI_BODY_LENGTH && max && r->body_left > max)
-		return refuse(why, 413, "the body is longer than cgi.max_body");
+		return failure_set(
+			why, 413, "the body is longer than cgi.max_body");
 	return 0;
 }
 
@@ -453,7 +457,7 @@ request_start(struct request *r)
 {
 	static struct cgi_params params;
 	struct program prog;
-	struct refusal why;
+	struct failure why;
 	const char *text;
 	struct buf body;
 	int status;
@@ -462,7 +466,7 @@ request_start(struct request *r)
 	status = cgi_params_decode(r->params.len ? buf_data(&r->params) : NULL,
 		r->params.len, &params, &text);
 	if (status) {
-		refuse(&why, (unsigned)status, "%s", text);
+		failure_set(&why, (unsigned)status, "%s", text);
 		goto fail;
 	}
 	r->header_only = is_head(&params);
@@ -493,7 +497,7 @@ request_start(struct request *r)
 fail:
 	program_close(&prog);
 	server_free_place(r->srv);
-	request_refuse(r, &why);
+	request_fail(r, &why);
 }
 
 /* The program goes on for nobody. */

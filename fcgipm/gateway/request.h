@@ -16,7 +16,7 @@
 #include "proto/cgi.h"
 
 struct conn;
-struct refusal;
+struct failure;
 struct server;
 
 enum request_state {
@@ -95,6 +95,6 @@ bool request_has_output(const struct request *r);
 /* What response tells. */
 void request_output_ended(struct request *r);
 /* Answers with a status page instead, and logs why. */
-void request_refuse(struct request *r, const struct refusal *why);
+void request_fail(struct request *r, const struct failure *why);
 
 #endif

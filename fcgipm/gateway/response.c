@@ -14,8 +14,8 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "gateway/conn.h"
+#include "gateway/failure.h"
 #include "gateway/gateway.h"
-#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/response.h"
 #include "gateway/server.h"
@@ -97,12 +97,12 @@ send_redirect(struct request *r)
 }
 
 static void
-refuse_header(struct request *r, const char *what)
+fail_header(struct request *r, const char *what)
 {
-	struct refusal why;
+	struct failure why;
 
-	refuse(&why, 502, "no CGI answer: %s", what);
-	request_refuse(r, &why);
+	failure_set(&why, 502, "no CGI answer: %s", what);
+	request_fail(r, &why);
 }
 
 /*
@@ -134,7 +134,7 @@ scan_header(struct request *r, struct block *b, size_t *n)
 		*n = part[0].len + part[1].len;
 	}
 	if (got == CGI_SCAN_BAD) {
-		refuse_header(r, r->header.why);
+		fail_header(r, r->header.why);
 		return false;
 	}
 	r->header_done = got == CGI_SCAN_DONE;
@@ -146,7 +146,7 @@ scan_header(struct request *r, struct block *b, size_t *n)
 		return r->conn != NULL;
 	for (i = 0; i < 2; i++) {
 		if (buf_add(&r->head, part[i].p, part[i].len) < 0) {
-			refuse_header(r, "no memory for its header");
+			fail_header(r, "no memory for its header");
 			return false;
 		}
 	}

@@ -12,8 +12,8 @@
 
 #include "base/fd.h"
 #include "base/util.h"
+#include "gateway/failure.h"
 #include "gateway/gateway.h"
-#include "gateway/refuse.h"
 #include "gateway/script.h"
 #include "sys/spawn.h"
 
@@ -80,7 +80,7 @@ script_get_spec(void)
 }
 
 const struct spawn_error *
-script_failure(const struct script *s)
+script_start_error(const struct script *s)
 {
 	if (!s->spec || s->spec->owner != s || !s->spec->shared.error.step[0])
 		return NULL;
@@ -117,7 +117,7 @@ close_ends(struct script_spec *spec)
 
 int
 script_start(struct script *s, const struct gateway_opts *opts,
-	struct script_spec *spec, struct refusal *why)
+	struct script_spec *spec, struct failure *why)
 {
 	spec->shared.spec = (struct spawn_spec){
 		.path = spec->path,
@@ -131,9 +131,10 @@ script_start(struct script *s, const struct gateway_opts *opts,
 		.privs = opts->child,
 	};
 	if (!spec->shared.spec.envp)
-		return refuse(why, 503, "no memory for its environment");
+		return failure_set(why, 503, "no memory for its environment");
 	if (open_pipes(s, opts, spec) < 0) {
-		refuse(why, 503, "pipe: %s; raise the limit of "
+		failure_set(why, 503,
+			"pipe: %s; raise the limit of "
 			"open files (ulimit -Hn, LimitNOFILE=)",
 			strerror(errno));
 		goto fail;
@@ -141,7 +142,7 @@ script_start(struct script *s, const struct gateway_opts *opts,
 	s->pid = spawn_share(&spec->shared, spec->wait);
 	if (s->pid < 0) {
 		s->pid = 0;
-		refuse_spawn(opts, spec, &spec->shared.error, why);
+		failure_of_start(opts, spec, &spec->shared.error, why);
 		spec->shared.error.step[0] = '\0';
 		goto fail;
 	}
@@ -188,7 +189,7 @@ script_fini(struct script *s)
 {
 	if (s->pid)
 		BUG("a program is forgotten before it was reaped");
-	if (script_failure(s))
+	if (script_start_error(s))
 		s->spec->shared.error.step[0] = '\0';
 	script_close_input(s);
 	loop_del(s->loop, &s->out_io);

@@ -12,7 +12,7 @@
 #include "sys/spawn.h"
 
 struct gateway_opts;
-struct refusal;
+struct failure;
 
 /* What is to be run; strings stay as they are until the program ends. */
 struct script_spec {
@@ -53,14 +53,14 @@ struct script_spec *script_get_spec(void);
 /*
  * script_start - run it; its pipes are not watched yet
  *
- * returns	0, it is being started (see script_failure()); -1 with why,
+ * returns	0, it is being started (see script_start_error()); -1 with why,
  *		nothing left behind
  */
 int script_start(struct script *s, const struct gateway_opts *opts,
-	struct script_spec *spec, struct refusal *why);
+	struct script_spec *spec, struct failure *why);
 
 /* The step a reaped program's start failed at; NULL: it was executed. */
-const struct spawn_error *script_failure(const struct script *s);
+const struct spawn_error *script_start_error(const struct script *s);
 
 /* Is any being stopped?  Then script_end() is called for one that ended and is
  * not reaped yet: it takes along what is left of its group. */

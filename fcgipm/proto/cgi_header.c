@@ -1,7 +1,7 @@
 /*
  * cgi_header.c - the header of a program's answer; see cgi.h
  *
- * Pure.  Called by gateway/response, and by gateway/refuse for the words.
+ * Pure.  Called by gateway/response, and by gateway/failure for the words.
  */
 #include <ctype.h>
 #include <string.h>

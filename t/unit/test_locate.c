@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "gateway/gateway.h"
 #include "gateway/locate.h"
-#include "gateway/refuse.h"
+#include "gateway/failure.h"
 
 static char root[] = "/tmp/fcgipm-locate-XXXXXX";
 static struct conf_pool pool;
@@ -66,7 +66,7 @@ TestSuite(locate, .init = make_root, .fini = remove_root);
 static struct located
 locate(const char *name)
 {
-	struct refusal why = {0};
+	struct failure why = {0};
 	struct located l;
 	char path[300];
 
@@ -137,7 +137,7 @@ Test(locate, nothing_stays_open)
 {
 	static const char *const paths[] = {"a", "d/c", "d", "a/x", "d/c/x/y",
 		"d/missing", "missing", "missing/x", "link", ""};
-	struct refusal why;
+	struct failure why;
 	struct located l;
 	char path[300];
 	int first, last;
@@ -171,7 +171,7 @@ Test(locate, split_and_index_change_the_path)
 		{"d", "d/c"}, {"d/c", "d/c"}, {"missing", NULL},
 		{"missing/x", NULL}, {"d/x/y", NULL},
 	};
-	struct refusal why;
+	struct failure why;
 	struct located l;
 	char path[300];
 	size_t i;
@@ -195,7 +195,7 @@ Test(locate, split_and_index_change_the_path)
 
 Test(locate, an_index_that_does_not_fit_is_refused)
 {
-	struct refusal why;
+	struct failure why;
 	struct located l;
 	char path[300];
 	size_t len;

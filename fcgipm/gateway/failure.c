@@ -1,5 +1,5 @@
 /*
- * refuse.c - a request that gets no answer of a program; see refuse.h
+ * failure.c - a request that gets no answer of a program; see failure.h
  *
  * Called by all of gateway/, which knows what went wrong.  Here are the words.
  */
@@ -19,8 +19,8 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "gateway/conn.h"
+#include "gateway/failure.h"
 #include "gateway/gateway.h"
-#include "gateway/refuse.h"
 #include "gateway/request.h"
 #include "gateway/server.h"
 #include "sys/spawn.h"
@@ -42,7 +42,7 @@ next_id(void)
 }
 
 int
-refuse(struct refusal *r, unsigned status, const char *fmt, ...)
+failure_set(struct failure *r, unsigned status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -58,7 +58,7 @@ refuse(struct refusal *r, unsigned status, const char *fmt, ...)
 static char
 our_class(const char *path)
 {
-	static gid_t groups[NGROUPS_MAX];	/* too much for a stack */
+	static gid_t groups[NGROUPS_MAX]; /* too much for a stack */
 	struct stat st;
 	int n;
 
@@ -100,28 +100,35 @@ is_noexec(const char *path)
 }
 
 int
-refuse_denied(const struct gateway_opts *opts, const char *path, int rights,
-	struct refusal *why)
+failure_denied(const struct gateway_opts *opts, const char *path, int rights,
+	struct failure *why)
 {
 	char folder[PATH_MAX];
 
 	if (find_closed(path, folder, sizeof(folder)))
-		return refuse(why, 403, "user %s may not search a folder of "
-			"its path: chmod %c+x %s", opts->user,
-			our_class(folder), folder);
+		return failure_set(why, 403,
+			"user %s may not search a folder of "
+			"its path: chmod %c+x %s",
+			opts->user, our_class(folder), folder);
 	if (rights & X_OK && is_noexec(path))
-		return refuse(why, 403, "it lies on a filesystem mounted "
+		return failure_set(why, 403,
+			"it lies on a filesystem mounted "
 			"noexec: remount that with exec, or move it");
 	if (rights & X_OK && access(path, X_OK) < 0)
-		return refuse(why, 403, "not executable by user %s: chmod "
-			"%c+x it", opts->user, our_class(path));
+		return failure_set(why, 403,
+			"not executable by user %s: chmod "
+			"%c+x it",
+			opts->user, our_class(path));
 	if (rights & R_OK && access(path, R_OK) < 0)
-		return refuse(why, 403, "not readable by user %s, whose "
-			"interpreter must read it: chmod %c+r it", opts->user,
-			our_class(path));
-	return refuse(why, 403, "user %s is denied to run it although its "
+		return failure_set(why, 403,
+			"not readable by user %s, whose "
+			"interpreter must read it: chmod %c+r it",
+			opts->user, our_class(path));
+	return failure_set(why, 403,
+		"user %s is denied to run it although its "
 		"mode allows it: look at its access control list and at the "
-		"log of AppArmor or SELinux", opts->user);
+		"log of AppArmor or SELinux",
+		opts->user);
 }
 
 /* The interpreter of a "#!" line, in buf; "" when it names none. */
@@ -151,37 +158,44 @@ begins_with_mark(const char *path)
 
 /* What a file that exec calls no program looks like. */
 static int
-refuse_format(const struct script_spec *spec, struct refusal *why)
+explain_format(const struct script_spec *spec, struct failure *why)
 {
 	if (spec->script && !spec->first[strspn(spec->first, " \t")])
-		return refuse(why, 500, "its #! line names no interpreter: "
+		return failure_set(why, 500,
+			"its #! line names no interpreter: "
 			"write one, as #!/bin/sh");
 	if (begins_with_mark(spec->path))
-		return refuse(why, 500, "a byte order mark stands in front of "
+		return failure_set(why, 500,
+			"a byte order mark stands in front of "
 			"its #! line: save it as UTF-8 without");
-	return refuse(why, 500, "no program: it begins neither with "
+	return failure_set(why, 500,
+		"no program: it begins neither with "
 		"#!/path/of/interpreter nor as an ELF file does");
 }
 
 static int
-refuse_missing(const struct gateway_opts *opts,
-	const struct script_spec *spec, const char *interp,
-	struct refusal *why)
+explain_missing(const struct gateway_opts *opts, const struct script_spec *spec,
+	const char *interp, struct failure *why)
 {
 	if (spec->script && strchr(spec->first, '\r'))
-		return refuse(why, 500, "its first line ends in CR LF; save "
+		return failure_set(why, 500,
+			"its first line ends in CR LF; save "
 			"it with LF line ends");
 	if (*interp && *interp != '/')
-		return refuse(why, 500, "its #! line names %s without its "
-			"folder: write #!/usr/bin/env %s", interp, interp);
+		return failure_set(why, 500,
+			"its #! line names %s without its "
+			"folder: write #!/usr/bin/env %s",
+			interp, interp);
 	if (*interp)
-		return refuse(why, 500, "no interpreter %s; install it or "
-			"change the #! line", interp);
+		return failure_set(why, 500,
+			"no interpreter %s; install it or "
+			"change the #! line",
+			interp);
 	/* Not even its first line could be read. */
 	if (access(spec->path, R_OK) < 0 && errno == EACCES)
-		return refuse_denied(opts, spec->path, R_OK, why);
-	return refuse(why, 500,
-		"it or its loader (ldd tells) does not exist");
+		return failure_denied(opts, spec->path, R_OK, why);
+	return failure_set(
+		why, 500, "it or its loader (ldd tells) does not exist");
 }
 
 /* The key that names the program; NULL when the request does. */
@@ -195,58 +209,64 @@ key_of(const struct gateway_opts *opts, const struct script_spec *spec)
 }
 
 int
-refuse_spawn(const struct gateway_opts *opts, const struct script_spec *spec,
-	const struct spawn_error *e, struct refusal *why)
+failure_of_start(const struct gateway_opts *opts,
+	const struct script_spec *spec, const struct spawn_error *e,
+	struct failure *why)
 {
 	const char *key = key_of(opts, spec);
 	char buf[256];
-	const char *interp = interpreter(spec->script ? spec->first : "", buf,
-		sizeof(buf));
+	const char *interp =
+		interpreter(spec->script ? spec->first : "", buf, sizeof(buf));
 
 	if (strcmp(e->step, "clone") == 0)
-		return refuse(why, 503, "fork: %s; raise rlimit_nproc or lower "
-			"pm.max_children", strerror(e->err));
+		return failure_set(why, 503,
+			"fork: %s; raise rlimit_nproc or lower "
+			"pm.max_children",
+			strerror(e->err));
 	if (strcmp(e->step, "exec") != 0)
-		return refuse(why, 500, "%s: %s", e->step, strerror(e->err));
+		return failure_set(
+			why, 500, "%s: %s", e->step, strerror(e->err));
 	if (key && e->err != E2BIG && e->err != ENOMEM && e->err != EAGAIN)
-		return refuse(why, 500, "%s %s: %s; user %s must be able to "
-			"execute it and what it needs", key, spec->path,
-			strerror(e->err), opts->user);
+		return failure_set(why, 500,
+			"%s %s: %s; user %s must be able to "
+			"execute it and what it needs",
+			key, spec->path, strerror(e->err), opts->user);
 	switch (e->err) {
 	case EACCES:
 	case EPERM:
 		if (*interp && access(spec->path, X_OK) == 0 &&
 			access(interp, X_OK) < 0)
-			return refuse(why, 403, "its interpreter is not "
+			return failure_set(why, 403,
+				"its interpreter is not "
 				"executable by user %s: chmod %c+x %s",
 				opts->user, our_class(interp), interp);
-		return refuse_denied(opts, spec->path,
+		return failure_denied(opts, spec->path,
 			spec->script ? R_OK | X_OK : X_OK, why);
 	case ENOENT:
-		return refuse_missing(opts, spec, interp, why);
+		return explain_missing(opts, spec, interp, why);
 	case ENOEXEC:
-		return refuse_format(spec, why);
+		return explain_format(spec, why);
 	case E2BIG:
-		return refuse(why, 431, "its environment is too large");
+		return failure_set(why, 431, "its environment is too large");
 	case ETXTBSY:
-		return refuse(why, 503, "somebody is writing to it");
+		return failure_set(why, 503, "somebody is writing to it");
 	case ENOMEM:
 	case EAGAIN:
-		return refuse(why, 503, "exec: %s", strerror(e->err));
+		return failure_set(why, 503, "exec: %s", strerror(e->err));
 	default:
-		return refuse(why, 500, "exec: %s", strerror(e->err));
+		return failure_set(why, 500, "exec: %s", strerror(e->err));
 	}
 }
 
 void
-refuse_log(const struct request *r, const struct refusal *why)
+failure_log(const struct request *r, const struct failure *why)
 {
 	log_error("script %s: %u: %s [request %08x]", r->path ? r->path : "?",
 		why->status, why->why, (unsigned)why->id);
 }
 
 void
-refuse_page(struct request *r, const struct refusal *why)
+failure_page(struct request *r, const struct failure *why)
 {
 	const char *text = cgi_status_text(why->status);
 	uint8_t rec[FCGI_HEADER_LEN + 256];
@@ -254,21 +274,24 @@ refuse_page(struct request *r, const struct refusal *why)
 
 	n = snprintf((char *)rec + FCGI_HEADER_LEN,
 		sizeof(rec) - FCGI_HEADER_LEN,
-		"Status: %u %s\r\nContent-Type: text/plain\r\n",
-		why->status, text);
+		"Status: %u %s\r\nContent-Type: text/plain\r\n", why->status,
+		text);
 	if (why->status == 503)
 		n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
 			sizeof(rec) - FCGI_HEADER_LEN - (size_t)n,
-			"Retry-After: %lld\r\n", 1 +
-			(long long)r->srv->opts->pool->queue_timeout_ms /
-			1000);
+			"Retry-After: %lld\r\n",
+			1 +
+				(long long)r->srv->opts->pool
+						->queue_timeout_ms /
+					1000);
 	n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
 		sizeof(rec) - FCGI_HEADER_LEN - (size_t)n, "\r\n");
 	if (!r->header_only)
 		n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
 			sizeof(rec) - FCGI_HEADER_LEN - (size_t)n,
 			"%u %s\n\nThe server's log tells more of request "
-			"%08x.\n", why->status, text, (unsigned)why->id);
+			"%08x.\n",
+			why->status, text, (unsigned)why->id);
 	fcgi_put_header(rec, FCGI_STDOUT, r->id, (size_t)n, 0);
 	conn_send(r->conn, rec, FCGI_HEADER_LEN + (size_t)n, true);
 }

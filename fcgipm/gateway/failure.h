@@ -1,0 +1,48 @@
+/*
+ * failure.h - a request that gets no answer of a program
+ *
+ * The log tells what is wrong and what to change, the client's page the same
+ * request's number.
+ */
+#ifndef FCGIPM_GATEWAY_FAILURE_H
+#define FCGIPM_GATEWAY_FAILURE_H
+
+#include <stdint.h>
+
+struct gateway_opts;
+struct request;
+struct script_spec;
+struct spawn_error;
+
+/* Why a request gets no program: its status, and a line for the log. */
+struct failure {
+	unsigned status; /* HTTP */
+	uint32_t id;     /* stands in the log and on the page */
+	char why[512];   /* what is wrong and what to change */
+};
+
+/* Fills it in; returns -1, for the caller to return. */
+int failure_set(struct failure *r, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * failure_denied - 403 with who lacks which right to what
+ *
+ * path		of the script: its folders are looked at, then itself
+ * rights	to it that are needed, of R_OK and X_OK (access(2))
+ */
+int failure_denied(const struct gateway_opts *opts, const char *path,
+	int rights, struct failure *why);
+
+/* What a failed step of a program's start means; -1 as failure_set(). */
+int failure_of_start(const struct gateway_opts *opts,
+	const struct script_spec *spec, const struct spawn_error *e,
+	struct failure *why);
+
+/* A line in the log. */
+void failure_log(const struct request *r, const struct failure *why);
+
+/* A short page that names status and number; response_end() follows. */
+void failure_page(struct request *r, const struct failure *why);
+
+#endif
