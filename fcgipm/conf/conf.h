@@ -16,6 +16,12 @@
 #include "base/addr.h"
 #include "base/log.h"
 
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/usr/local/etc"
+#endif
+/* Where `make install` puts it. */
+#define CONF_INSTALLED SYSCONFDIR "/fcgipm.ini"
+
 enum conf_mode { CONF_MODE_PREFORK, CONF_MODE_CGI };
 enum conf_pm { CONF_PM_STATIC, CONF_PM_DYNAMIC, CONF_PM_ONDEMAND };
 enum conf_observe { CONF_OBSERVE_AUTO, CONF_OBSERVE_KERNEL };

@@ -23,10 +23,6 @@
 #include "ctl/ctl.h"
 #include "ctl/say.h"
 
-#ifndef SYSCONFDIR
-#define SYSCONFDIR "/usr/local/etc"
-#endif
-#define INSTALLED_CONFIG SYSCONFDIR "/fcgipm.ini"
 #define ROOTS_PLACE "/run/fcgipm/control.sock"
 
 #define PATIENCE_S 10
@@ -79,7 +75,7 @@ absolute(const char *path)
 static char *
 find_place(const struct ask *a)
 {
-	const char *file = a->config ? a->config : INSTALLED_CONFIG;
+	const char *file = a->config ? a->config : CONF_INSTALLED;
 	char *place = NULL;
 
 	if (a->socket)

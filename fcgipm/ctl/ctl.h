@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "ctl/ask.h"
 #include "ctl/exchange.h"
 
 /* Exit status by outcome (fcgipmctl(8)). */
@@ -22,6 +23,9 @@ enum ctl_exit {
 };
 
 struct ctl_options {
+	struct ask ask;		/* status: which supervisor */
+	const char *pool;	/* status: NULL = all */
+	bool measure;		/* status: CPU and memory too */
 	struct addr addr;
 	const char *url;
 	const char **params;	/* NAME=VALUE, nparams of them */
@@ -43,8 +47,6 @@ int ctl_exit_code(enum exchange_result r, unsigned status);
 int ctl_call(const struct ctl_options *o);
 int ctl_ping(const struct ctl_options *o);
 int ctl_bench(const struct ctl_options *o);
-
-/* The same about a supervisor; argv[0] is the command's name. */
-int ctl_status(int argc, char **argv);
+int ctl_status(const struct ctl_options *o);
 
 #endif

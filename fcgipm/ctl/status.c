@@ -5,7 +5,6 @@
  * in two tables, a line for each pool and one for each worker.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,17 +14,10 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "ctl/ask.h"
 #include "ctl/columns.h"
 #include "ctl/ctl.h"
 #include "ctl/say.h"
 #include "sys/procfs.h"
-
-struct options {
-	struct ask ask;
-	const char *pool;	/* NULL = all */
-	bool json, measure;
-};
 
 static const char *
 text_of(const json_t *object, const char *name)
@@ -315,7 +307,7 @@ terminal_width(void)
 }
 
 static void
-print_text(const json_t *answer, const struct options *o)
+print_text(const json_t *answer, bool measured)
 {
 	const json_t *pools = json_object_get(answer, "pools");
 	int64_t up_s = MIN(number_of(answer, "start since"),
@@ -327,62 +319,28 @@ print_text(const json_t *answer, const struct options *o)
 		text_of(answer, "version"), number_of(answer, "pid"),
 		duration(up_s * 1000000, since, sizeof(since)));
 	print_pools(pools, width);
-	print_workers(pools, o->measure, width);
-}
-
-static int
-parse(int argc, char **argv, struct options *o)
-{
-	int opt;
-
-	while ((opt = getopt(argc, argv, ":c:jms:")) != -1) {
-		switch (opt) {
-		case 'c':
-			o->ask.config = optarg;
-			break;
-		case 'j':
-			o->json = true;
-			break;
-		case 'm':
-			o->measure = true;
-			break;
-		case 's':
-			o->ask.socket = optarg;
-			break;
-		default:
-			return -1;
-		}
-	}
-	if (optind < argc)
-		o->pool = argv[optind++];
-	return optind < argc ? -1 : 0;
+	print_workers(pools, measured, width);
 }
 
 int
-ctl_status(int argc, char **argv)
+ctl_status(const struct ctl_options *o)
 {
-	struct options o = {.pool = NULL};
 	json_t *question, *answer;
 	int code;
 
-	if (parse(argc, argv, &o) < 0) {
-		fputs("fcgipmctl: write fcgipmctl status [-jm] [-c FILE | -s "
-			"SOCKET] [POOL]\n", stderr);
-		return EXIT_USAGE;
-	}
-	question = json_pack("{s:s, s:s*}", "cmd", "status", "pool", o.pool);
+	question = json_pack("{s:s, s:s*}", "cmd", "status", "pool", o->pool);
 	if (!question) {
 		say(stderr, "fcgipmctl: %s: no such pool; write its name in "
-			"UTF-8\n", o.pool);
+			"UTF-8\n", o->pool);
 		return EXIT_USAGE;
 	}
-	answer = ask(&o.ask, question, &code);
+	answer = ask(&o->ask, question, &code);
 	if (!answer)
 		return code;
-	if (o.measure)
+	if (o->measure)
 		measure_all(json_object_get(answer, "pools"));
-	if (!o.json)
-		print_text(answer, &o);
+	if (!o->json)
+		print_text(answer, o->measure);
 	else if (json_dumpf(answer, stdout,
 			 JSON_COMPACT | JSON_ENSURE_ASCII) == 0)
 		putchar('\n');

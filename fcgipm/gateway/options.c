@@ -5,42 +5,59 @@
  * checks them and says what to write.
  */
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cmdline.h"
 #include "base/mem.h"
 #include "base/util.h"
 #include "gateway/options.h"
 
-static const char usage_text[] =
-	"usage: fcgipm-cgi [-l ADDR]... [-d DOCROOT] [-j MAX] [-e NAME]...\n"
-	"                  [-p PROGRAM]... [-o KEY=VALUE]... [HANDLER]\n"
-	"\n"
-	"  -l ADDR       listen there; without it the listener is fd 0, or\n"
-	"                what systemd hands on\n"
-	"  -d DOCROOT    folder that every script must lie in\n"
-	"  -p PROGRAM    run no other than this one\n"
-	"  -j MAX        programs at once (pm.max_children)\n"
-	"  -e NAME       hand on this variable of our environment\n"
-	"  -o KEY=VALUE  a key of fcgipm.ini(5), as cgi.idle_timeout=30s\n"
-	"  -s, -c, -f    as fcgiwrap has them: -l, -j, and what is so anyway\n"
-	"  -P POOL -L N  as the supervisor starts it: N listeners\n"
-	"  --refuse      as the supervisor starts it: 503 for who waits "
-	"longer\n"
-	"                than queue_timeout\n"
-	"  -V, -h        print the version, this help\n"
-	"  HANDLER       the program for every request\n"
-	"\n"
-	"ADDR is a path, @name, host:port, [v6]:port or a port; see "
-	"fcgipm-cgi(8).\n";
+#define KEY_REFUSE CMDLINE_KEY
+
+static const struct cmdline_option option_rows[] = {
+	{"ls", "listen", "ADDR", "listen there; without it the listener is "
+		"fd 0,\nor what systemd passes", 0, false},
+	{"d", "docroot", "DIR", "directory that every script must lie in", 0,
+		true},
+	{"p", "program", "PATH", "run no program but this one", 0, false},
+	{"jc", "jobs", "MAX", "programs at once (pm.max_children)", 0, true},
+	{"e", "env", "NAME", "pass this variable of our environment", 0,
+		false},
+	{"o", "option", "KEY=VALUE", "a key of fcgipm.ini(5), such as\n"
+		"cgi.idle_timeout=30s", 0, false},
+	{"f", "forward-stderr", NULL, "fcgiwrap compatibility: accepted and "
+		"ignored\n(always on)", 0, false},
+	{NULL, NULL, NULL, "as fcgipm starts it:", 0, false},
+	{"P", "pool", "POOL", "the pool's name", 0, false},
+	{"L", "listeners", "N", "N listening sockets are passed", 0, false},
+	{NULL, "refuse", NULL, "answer 503 to clients that wait longer than\n"
+		"queue_timeout", KEY_REFUSE, false},
+};
+
+static struct cmdline cmdline = {
+	.program = "fcgipm-cgi",
+	.page = "8 fcgipm-cgi",
+	.usage = "usage: fcgipm-cgi [-l ADDR]... [-d DIR] [-j MAX] "
+		"[-e NAME]... [-p PATH]...\n"
+		"                  [-o KEY=VALUE]... [HANDLER]\n",
+	.notes = "HANDLER is the program for every request.\n"
+		"ADDR is a path, @name, host:port, [v6]:port or a port; see "
+		"fcgipm-cgi(8).\n",
+	.options = option_rows,
+	.noptions = ARRAY_SIZE(option_rows),
+};
 
 int
-options_usage(const char *fmt, const char *what)
+options_usage(const char *fmt, ...)
 {
-	fputs("fcgipm-cgi: ", stderr);
-	fprintf(stderr, fmt, what);
-	fputs("\nTry fcgipm-cgi -h, or man 8 fcgipm-cgi.\n", stderr);
+	va_list ap;
+
+	va_start(ap, fmt);
+	cmdline_vfail(&cmdline, fmt, ap);
+	va_end(ap);
 	return EXIT_USAGE;
 }
 
@@ -85,7 +102,6 @@ set_option(struct options *o, int opt, const char *arg,
 {
 	switch (opt) {
 	case 'l':
-	case 's':
 		if (o->nlisten == LISTENERS_MAX)
 			return options_usage("-l %s: too many", arg);
 		o->listen[o->nlisten++] = arg;
@@ -94,7 +110,6 @@ set_option(struct options *o, int opt, const char *arg,
 		set_key(o, "docroot", arg, ps);
 		return 0;
 	case 'j':
-	case 'c':
 		set_key(o, "pm.max_children", arg, ps);
 		return 0;
 	case 'p':
@@ -110,22 +125,11 @@ set_option(struct options *o, int opt, const char *arg,
 		return set_pair(o, arg, ps);
 	case 'L':
 		return set_inherited(o, arg);
-	case 'R':
+	case KEY_REFUSE:
 		o->refuse = true;
 		return 0;
-	case 'V':
-		printf("fcgipm-cgi %s\n", FCGIPM_VERSION);
-		exit(0);
-	case 'h':
-		fputs(usage_text, stdout);
-		exit(0);
-	case 'P':		/* read before */
-	case 'f':		/* stderr goes to the web server always */
+	default:		/* -P was read before, -f is always so */
 		return 0;
-	default:
-		return options_usage(opt == ':' ? "-%s needs a value" :
-						  "-%s is no option",
-			(const char[]){(char)optopt, 0});
 	}
 }
 
@@ -148,32 +152,30 @@ int
 options_parse(int argc, char **argv, struct options *o,
 	struct conf_problems *ps)
 {
-	static const char letters[] = "+:l:s:d:j:c:p:fe:o:P:L:Vh";
-	static const struct option words[] = {
-		{"refuse", no_argument, NULL, 'R'}, {0}};
 	const char *pool = "cgi";
-	int opt, status = 0;
+	int key, status = 0;
 
 	/* Two passes: the pool's name stands in what the second one says. */
-	while ((opt = getopt_long(argc, argv, letters, words,
-			NULL)) != -1)
-		if (opt == 'P') {
+	cmdline_begin(&cmdline);
+	while ((key = cmdline_next(&cmdline, argc, argv)) > 0)
+		if (key == 'P') {
 			o->supervised = true;
 			pool = optarg;
 		}
+	if (key == CMDLINE_EXIT)
+		exit(cmdline.status);
 	conf_init(&o->conf);
 	o->keys = conf_add_pool(&o->conf, pool);
 	set_key(o, "mode", "cgi", ps);
-	optind = 1;
-	while (!status && (opt = getopt_long(argc, argv, letters, words,
-				   NULL)) != -1)
-		status = set_option(o, opt, optarg, ps);
+	cmdline_begin(&cmdline);
+	while (!status && (key = cmdline_next(&cmdline, argc, argv)) > 0)
+		status = set_option(o, key, optarg, ps);
 	if (status)
 		return status;
 	if (optind < argc)
 		set_key(o, "handler", argv[optind++], ps);
 	if (optind < argc)
-		return options_usage("%s: one HANDLER; its arguments go into "
-			"-o handler_args=...", argv[optind]);
+		return options_usage("unexpected argument \"%s\": arguments of "
+			"HANDLER go into -o handler_args=...", argv[optind]);
 	return check_programs(o, ps);
 }

@@ -27,7 +27,9 @@ struct options {
 };
 
 /*
- * options_parse - argv to options; -h and -V end the process
+ * options_parse - argv to options
+ *
+ * Ends the process after --help, --version and what is no option.
  *
  * ps		gets what is wrong with values of keys
  * returns	0, or EXIT_USAGE after a message
@@ -35,8 +37,7 @@ struct options {
 int options_parse(int argc, char **argv, struct options *ret_o,
 	struct conf_problems *ps);
 
-/* Says what is wrong with the command line, with one %s for what. */
-int options_usage(const char *fmt, const char *what)
-	__attribute__((format(printf, 1, 0)));
+/* Prints what is wrong with the command line; EXIT_USAGE. */
+int options_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

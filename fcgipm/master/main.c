@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cmdline.h"
 #include "base/fd.h"
 #include "base/inherit.h"
 #include "base/log.h"
@@ -22,25 +23,44 @@
 #include "master/notify.h"
 #include "master/super.h"
 
-static const char usage_text[] =
-	"usage: fcgipm [-D] -c FILE         serve what FILE says\n"
-	"       fcgipm -t -c FILE           check FILE; -tt prints what holds\n"
-	"       fcgipm -l ADDR [OPTION...] -- HANDLER [ARG...]\n"
-	"                                   serve one handler without a file\n"
-	"\n"
-	"  -D          become a daemon; returns when every pool is up\n"
-	"  -V, -h      print the version, this help\n"
-	"\n"
-	"with -l:\n"
-	"  -m MODE     prefork (default) or cgi\n"
-	"  -n N        workers; in cgi mode programs at once\n"
-	"  -u USER     -g GROUP   whom the handler runs as\n"
-	"  -M MODE     -U OWNER   -G GROUP   of a unix socket\n"
-	"  -c CHROOT   root folder of the handler\n"
-	"  -P PIDFILE  where to write our process number\n"
-	"\n"
-	"ADDR is a path, @name, host:port, [v6]:port or a port; see "
-	"fcgipm(8).\n";
+/* -c means --config, but with -l --chroot, as spawn-fcgi has it. */
+#define KEY_CHROOT CMDLINE_KEY
+
+static const struct cmdline_option option_rows[] = {
+	{"c", "config", "FILE", "serve what FILE says", 0, true},
+	{"D", "daemon", NULL, "become a daemon; returns when every pool is "
+		"up", 0, false},
+	{"t", "test", NULL, "check the configuration; given twice, print it",
+		0, false},
+	{NULL, NULL, NULL, "without a file:", 0, false},
+	{"l", "listen", "ADDR", "serve one handler at this address", 0, true},
+	{"m", "mode", "MODE", "prefork (default) or cgi", 0, true},
+	{"n", "workers", "N", "workers; in cgi mode programs at once", 0,
+		true},
+	{"u", "user", "USER", "user the handler runs as", 0, true},
+	{"g", "group", "GROUP", "group the handler runs as", 0, true},
+	{"M", "socket-mode", "MODE", "mode of a unix socket, such as 0660", 0,
+		true},
+	{"U", "socket-owner", "OWNER", "its owner", 0, true},
+	{"G", "socket-group", "GROUP", "its group", 0, true},
+	{"c", "chroot", "DIR", "root directory of the handler", KEY_CHROOT,
+		true},
+	{"P", "pidfile", "FILE", "write the process number to FILE", 0,
+		true},
+};
+
+static struct cmdline cmdline = {
+	.program = "fcgipm",
+	.page = "8 fcgipm",
+	.usage = "usage: fcgipm [-D] -c FILE\n"
+		"       fcgipm -t|-tt [-c FILE]\n"
+		"       fcgipm -l ADDR [OPTION]... -- HANDLER [ARG]...\n",
+	.notes = "With -t, FILE is " CONF_INSTALLED " unless given.\n"
+		"ADDR is a path, @name, host:port, [v6]:port or a port; see "
+		"fcgipm(8).\n",
+	.options = option_rows,
+	.noptions = ARRAY_SIZE(option_rows),
+};
 
 /* What the command line says. */
 struct options {
@@ -48,113 +68,119 @@ struct options {
 	bool daemon;
 	unsigned test;		/* 1 check, 2 and dump */
 	bool direct;		/* -l */
+	bool needs_listen;	/* an option that goes with -l */
+	const char *c_value;	/* -c: a file, or with -l the root */
 	/* Keys of the one pool, in the order given. */
 	struct {
 		const char *key, *value;
-	} set[16];
+	} set[ARRAY_SIZE(option_rows)];
 	size_t nset;
 	const char *pidfile;
 	char **handler;		/* program and arguments, NULL ended */
 };
 
-static int
-usage(const char *why)
-{
-	fprintf(stderr, "fcgipm: %s\nTry fcgipm -h, or man 8 fcgipm.\n", why);
-	return EXIT_USAGE;
-}
-
 static void
 set(struct options *o, const char *key, const char *value)
 {
 	if (o->nset == ARRAY_SIZE(o->set))
-		o->nset--;
+		BUG("an option was given twice");
 	o->set[o->nset].key = key;
 	o->set[o->nset++].value = value;
 }
 
 /* Does it go together?  rest is what stands behind the options. */
 static int
-check(struct options *o, char **rest, const char *c_value, bool needs_l)
+check_options(struct options *o, char **rest)
 {
+	if (o->direct && o->file)
+		return cmdline_fail(&cmdline, "--config and -l exclude each "
+			"other");
 	if (o->direct) {
-		if (c_value)
-			set(o, "chroot", c_value);
+		if (o->c_value)
+			set(o, "chroot", o->c_value);
 		if (!*rest)
-			return usage("write the handler behind the options: "
-				"-- HANDLER [ARG...]");
+			return cmdline_fail(&cmdline, "missing handler: write "
+				"-- HANDLER [ARG...] after the options");
 		o->handler = rest;
 		return 0;
 	}
-	o->file = c_value;
-	if (needs_l)
-		return usage("these options go with -l ADDR; with -c FILE the "
-			"file says it");
+	if (o->c_value)
+		o->file = o->c_value;
+	if (o->needs_listen)
+		return cmdline_fail(&cmdline, "these options go with -l ADDR; "
+			"with -c FILE the file says it");
 	if (*rest)
-		return usage("arguments without -l ADDR: what are they for?");
+		return cmdline_fail(&cmdline, "unexpected argument \"%s\": "
+			"give -c FILE, or -l ADDR -- HANDLER", *rest);
+	if (!o->file && o->test > 0)
+		o->file = CONF_INSTALLED;
 	if (!o->file)
-		return usage("name a configuration file with -c FILE, or an "
-			"address with -l ADDR");
+		return cmdline_fail(&cmdline, "name a configuration file with "
+			"-c FILE, or an address with -l ADDR");
 	return 0;
 }
 
-/* 0 go on, -1 done with status 0, else an exit code. */
-static int
-parse(int argc, char **argv, struct options *o)
+/* The key of the pool that an option gives; NULL = it gives none. */
+static const char *
+pool_key(int key)
 {
 	static const struct {
-		char opt;
+		int option;
 		const char *key;
-	} direct[] = {{'m', "mode"}, {'n', "pm.max_children"}, {'u', "user"},
-		{'g', "group"}, {'M', "listen.mode"}, {'U', "listen.owner"},
-		{'G', "listen.group"}};
-	const char *c_value = NULL;
-	bool needs_l = false;
-	char why[32];
+	} keys[] = {{'l', "listen"}, {'m', "mode"}, {'n', "pm.max_children"},
+		{'u', "user"}, {'g', "group"}, {'M', "listen.mode"},
+		{'U', "listen.owner"}, {'G', "listen.group"},
+		{KEY_CHROOT, "chroot"}};
 	size_t i;
-	int opt;
 
-	while ((opt = getopt(argc, argv, "+:c:l:n:m:u:g:M:U:G:P:DtVh")) != -1) {
-		for (i = 0; i < ARRAY_SIZE(direct); i++)
-			if (direct[i].opt == opt) {
-				set(o, direct[i].key, optarg);
-				needs_l = true;
-			}
-		switch (opt) {
-		case 'c':
-			c_value = optarg;
-			break;
-		case 'l':
-			if (o->direct)
-				return usage("write -l once");
-			o->direct = true;
-			set(o, "listen", optarg);
-			break;
-		case 'P':
-			o->pidfile = optarg;
-			needs_l = true;
-			break;
-		case 'D':
-			o->daemon = true;
-			break;
-		case 't':
-			o->test++;
-			break;
-		case 'V':
-			printf("fcgipm %s\n", FCGIPM_VERSION);
-			return -1;
-		case 'h':
-			fputs(usage_text, stdout);
-			return -1;
-		case ':':
-			snprintf(why, sizeof(why), "-%c needs a value", optopt);
-			return usage(why);
-		case '?':
-			snprintf(why, sizeof(why), "-%c is no option", optopt);
-			return usage(why);
-		}
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].option == key)
+			return keys[i].key;
+	return NULL;
+}
+
+static void
+set_option(struct options *o, int key, const char *value)
+{
+	if (pool_key(key)) {
+		set(o, pool_key(key), value);
+		o->needs_listen = true;
 	}
-	return check(o, argv + optind, c_value, needs_l);
+	switch (key) {
+	case 'c':
+		if (cmdline.by_name)
+			o->file = value;
+		else
+			o->c_value = value;
+		break;
+	case 'l':
+		o->direct = true;
+		break;
+	case 'P':
+		o->pidfile = value;
+		o->needs_listen = true;
+		break;
+	case 'D':
+		o->daemon = true;
+		break;
+	case 't':
+		o->test++;
+		break;
+	}
+}
+
+/* 0, or CMDLINE_EXIT and an exit status. */
+static int
+parse_options(int argc, char **argv, struct options *o)
+{
+	int key;
+
+	cmdline_begin(&cmdline);
+	while ((key = cmdline_next(&cmdline, argc, argv)) > 0)
+		set_option(o, key, optarg);
+	if (key == CMDLINE_END)
+		cmdline.status = check_options(o, argv + optind);
+	return key == CMDLINE_EXIT || cmdline.status ? CMDLINE_EXIT : 0;
 }
 
 /* The handler's arguments as a value of handler_args, each one quoted. */
@@ -299,14 +325,13 @@ main(int argc, char **argv)
 {
 	struct options o = {0};
 	struct conf c = {0};
-	int code;
+	int code = 0;
 
 	if (inherit_nothing() < 0)
 		return EXIT_SYSTEM;
 	log_ident("fcgipm");
-	code = parse(argc, argv, &o);
-	if (code != 0)
-		return code < 0 ? 0 : code;
+	if (parse_options(argc, argv, &o) == CMDLINE_EXIT)
+		return cmdline.status;
 	notify_init();
 	if (read_conf(&o, &c) < 0) {
 		code = EXIT_CONFIG;
@@ -314,7 +339,9 @@ main(int argc, char **argv)
 		if (o.test > 1)
 			conf_dump(&c, stdout);
 		else
-			fprintf(stderr, "fcgipm: the configuration is good\n");
+			fprintf(stderr, "fcgipm: %s%sthe configuration is "
+				"good\n", o.file ? o.file : "",
+				o.file ? ": " : "");
 	} else {
 		code = serve(&o, &c);
 	}

@@ -639,8 +639,8 @@ Test(status, errors_say_what_to_do)
 	RUN(2, "no fcgipm runs with this control socket", "-s", none);
 	RUN(2, "No such file", "-c", none);
 	RUN(2, "says control = none", "-c", ini);
-	RUN(64, "write fcgipmctl status", "-x");
-	RUN(64, "write fcgipmctl status", "one", "two");
+	RUN(64, "status: unknown option -x", "-x");
+	RUN(64, "unexpected argument \"two\"", "one", "two");
 	RUN(64, "\\xff: no such pool; write its name in UTF-8", "\xff");
 	RUN(0, "www", "www");
 	world_stop(w);

@@ -17,6 +17,10 @@ for f in sbin/fcgipm bin/fcgipm-cgi bin/fcgipmctl etc/fcgipm.ini \
 	libexec/fcgipm/handlers/hello lib/systemd/system/fcgipm.service \
 	lib/systemd/system/fcgipm-cgi.service \
 	lib/systemd/system/fcgipm-cgi.socket \
+	share/bash-completion/completions/fcgipm \
+	share/bash-completion/completions/fcgipm-cgi \
+	share/bash-completion/completions/fcgipmctl \
+	share/zsh/site-functions/_fcgipm \
 	share/man/man8/fcgipm.8 share/man/man8/fcgipm-cgi.8 \
 	share/man/man8/fcgipmctl.8 share/man/man5/fcgipm.ini.5 \
 	share/man/man7/fcgipm-handler.7 share/doc/fcgipm/README.md \
@@ -68,6 +72,8 @@ chmod -R a+rX "$prefix"
 sed "s|/run/fcgipm/|$dir/|g" "$prefix/etc/fcgipm.ini" >"$dir/fcgipm.ini"
 # Only root may become somebody else.
 root || sed -i -E '/^(user|group|listen\.(owner|group))\b/d' "$dir/fcgipm.ini"
+is "$("$program" -t 2>&1 | grep -c "^[a-z :]*$prefix/etc/fcgipm.ini:")" 1 \
+	"fcgipm -t reads the installed configuration by default"
 "$program" -t -c "$dir/fcgipm.ini" >"$dir/said" 2>&1
 ok $? "fcgipm -t takes the installed configuration" "$(cat "$dir/said")"
 fcgipm_start
