@@ -15,6 +15,7 @@
 #include "gateway/failure.h"
 #include "gateway/gateway.h"
 #include "gateway/script.h"
+#include "sys/procsignal.h"
 #include "sys/spawn.h"
 
 #define KILL_AFTER_MS 2000
@@ -159,10 +160,8 @@ fail:
 void
 script_signal(struct script *s, int signo)
 {
-	/* Not reaped, so the number is still its own; at the very beginning
-	 * there is no group yet. */
-	if (s->pid > 0 && kill(-s->pid, signo) < 0)
-		(void)kill(s->pid, signo);
+	if (s->pid > 0)
+		procsignal_group(s->pid, -1, signo);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "observe/kernel.h"
 #include "pool/retire.h"
+#include "sys/procsignal.h"
 #include "worker/worker.h"
 
 #define FIRST_PAUSE_MS 3
@@ -26,12 +27,11 @@
 #define STOP_TRY_NS 20000
 
 /* To the worker and to what it has started: a shell that waits for a handler,
- * a program that forks its own.  It leads a group, since it is up. */
+ * a program that forks its own. */
 static void
 send_signal(const struct retire *r, int signo)
 {
-	/* Not reaped, so the number is still its own. */
-	(void)kill(-r->w->pid, signo);
+	procsignal_group(r->w->pid, r->w->pidfd, signo);
 }
 
 static void

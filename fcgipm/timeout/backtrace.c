@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/util.h"
 #include "sys/procfs.h"
+#include "sys/procsignal.h"
 #include "sys/spawn.h"
 #include "timeout/backtrace.h"
 #include "timeout/descendants.h"
@@ -160,8 +161,7 @@ static void
 resume_target(const struct backtrace *b)
 {
 	if (procfs_state(b->target) == 'T')
-		(void)syscall(SYS_pidfd_send_signal, b->targetfd, SIGCONT,
-			NULL, 0);
+		(void)procsignal_process(b->targetfd, SIGCONT);
 }
 
 static void
@@ -184,8 +184,7 @@ on_time(struct loop_timer *timer)
 	struct backtrace *b = container_of(timer, struct backtrace, timer);
 
 	b->timed_out = true;
-	(void)kill(-b->pid, SIGKILL);
-	(void)kill(b->pid, SIGKILL);
+	procsignal_group(b->pid, b->pidfd, SIGKILL);
 }
 
 void
@@ -222,8 +221,7 @@ backtrace_fini(struct backtrace *b)
 
 	if (pid == 0)
 		return;
-	(void)kill(-pid, SIGKILL);
-	(void)kill(pid, SIGKILL);
+	procsignal_group(pid, b->pidfd, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	resume_target(b);

@@ -5,11 +5,11 @@
  * Called by timeout/watchdog and timeout/backtrace.
  */
 #include <signal.h>
-#include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/procsignal.h"
 #include "sys/watch.h"
 #include "timeout/descendants.h"
 
@@ -30,7 +30,7 @@ kill_one(pid_t session, pid_t pid)
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	if (fd >= 0 && descendants_include(session, pid))
-		(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+		(void)procsignal_process(fd, SIGKILL);
 	fd_close(&fd);
 }
 

@@ -10,14 +10,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/util.h"
-#include "worker/worker.h"
 #include "sys/procfs.h"
+#include "sys/procsignal.h"
+#include "worker/worker.h"
 
 /* First look after the exec, doubling; at UP_MS it counts as up anyway. */
 #define LOOK_MS 2
@@ -178,8 +178,7 @@ undo_start(struct worker *w)
 {
 	int saved = errno;
 
-	(void)kill(-w->pid, SIGKILL);
-	(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
+	procsignal_group(w->pid, w->pidfd, SIGKILL);
 	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	fd_close(&w->pidfd);
@@ -228,7 +227,7 @@ worker_retire(struct worker *w, int signo)
 		set_state(w, WORKER_RETIRING);
 	if (w->state == WORKER_RETIRING)
 		/* Fails only for one that is dead already. */
-		(void)syscall(SYS_pidfd_send_signal, w->pidfd, signo, NULL, 0);
+		(void)procsignal_process(w->pidfd, signo);
 }
 
 void
@@ -245,8 +244,5 @@ worker_kill(struct worker *w)
 		return;
 	if (w->state != WORKER_KILLED)
 		set_state(w, WORKER_KILLED);
-	/* Not reaped yet, so the group is still its own.  A child that has
-	 * not reached setsid() has no group: the pidfd finds it. */
-	(void)kill(-w->pid, SIGKILL);
-	(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
+	procsignal_group(w->pid, w->pidfd, SIGKILL);
 }
