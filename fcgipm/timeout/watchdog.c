@@ -38,8 +38,9 @@
 struct watched {
 	struct worker *worker;
 	struct kernel_worker *observation;
-	bool on_board;		/* this turn: the board tells of all its
-				 * requests, so the kernel is not asked */
+	/* In this turn. */
+	bool on_board;		/* the board tells of requests of it */
+	bool hidden;		/* but not of all: the kernel is asked too */
 	/* What follows is for one that the kernel is asked about. */
 	pid_t pid;		/* its process; another one starts anew */
 	struct deadline_clock clock;
@@ -256,14 +257,18 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
 
 	for (slot = 0; slot < board_slots(d->board); slot++) {
 		struct board_sample seen;
+		bool attached = board_read(d->board, slot, &seen);
 		struct watched *at;
 
-		if (!board_read(d->board, slot, &seen))
-			continue;
-		at = owner_of_slot(d, slot, &seen);
+		/* Its own process need not have one, only what it forked. */
+		if (slot < d->nwatched && seen.no_spare)
+			d->watched[slot].hidden = true;
+		at = attached ? owner_of_slot(d, slot, &seen) : NULL;
 		if (!at)
 			continue;
-		at->on_board = !seen.incomplete && !seen.no_spare;
+		at->on_board = true;
+		if (seen.incomplete)
+			at->hidden = true;
 		for (place = 0; !seen.incomplete &&
 			place < board_places(d->board); place++)
 			check_place(d, at, slot, place, now, next);
@@ -341,7 +346,7 @@ check_workers(struct loop_timer *timer)
 	unsigned i;
 
 	for (i = 0; i < d->nwatched; i++) {
-		d->watched[i].on_board = false;
+		d->watched[i].on_board = d->watched[i].hidden = false;
 		alive |= worker_alive(d->watched[i].worker);
 	}
 	if (!alive)
@@ -351,7 +356,8 @@ check_workers(struct loop_timer *timer)
 	for (i = 0; i < d->nwatched; i++) {
 		struct watched *at = &d->watched[i];
 
-		if (at->on_board || !serves_requests(at->worker))
+		if ((at->on_board && !at->hidden) ||
+			!serves_requests(at->worker))
 			continue;
 		exact = false;
 		check_by_kernel(d, at, now, &next);

@@ -4,6 +4,9 @@
  *	random=N	overwrites the whole board N times with random bytes
  *	supervisor	every number of the board is the supervisor's pid
  *	late=PID	this process has a request since ever, says every slot
+ *	fork=N		starts N children, which sleep as long as it lives
+ *	zombie		starts a child that ends and is not waited for; answers
+ *			"child: N" as well
  *	flip=PID	without an end, one new request after the other that has
  *			run for long, says every slot, now of its own, now of
  *			this process
@@ -13,13 +16,17 @@
  *
  * Whatever it is, it reads the whole body first, and answers "pid: N".
  */
+#include <errno.h>
 #include <fcgiapp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +35,7 @@
 static int boardfd = -1, eventfd = -1;
 static uint64_t *board;
 static size_t words;
+static pid_t child;		/* the last one */
 
 static void
 find_board(void)
@@ -107,6 +115,35 @@ name_late(long pid, uint64_t start_ns)
 	}
 }
 
+/* Without the connection, which a child would keep open. */
+static void
+start_children(long n)
+{
+	for (; n > 0; n--) {
+		child = fork();
+		if (child != 0)
+			continue;
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+			close_range(3, ~0U, 0) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+}
+
+static void
+leave_zombie(void)
+{
+	siginfo_t si;
+
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	while (waitid(P_PID, (id_t)child, &si, WEXITED | WNOWAIT) < 0 &&
+		errno == EINTR)
+		continue;
+}
+
 static void
 flip(long pid)
 {
@@ -165,6 +202,10 @@ obey(const char *what, long n)
 		name_supervisor();
 	else if (strncmp(what, "late", 4) == 0)
 		name_late(n, 1);
+	else if (strncmp(what, "fork", 4) == 0)
+		start_children(n);
+	else if (strcmp(what, "zombie") == 0)
+		leave_zombie();
 	else if (strncmp(what, "flip", 4) == 0)
 		flip(n);
 	else if (strcmp(what, "size") == 0)
@@ -192,8 +233,8 @@ main(void)
 			continue;
 		eq = strchr(query, '=');
 		obey(query, eq ? atol(eq + 1) : 0);
-		FCGX_FPrintF(r.out, "Content-Type: text/plain\r\n\r\npid: %d\n",
-			(int)getpid());
+		FCGX_FPrintF(r.out, "Content-Type: text/plain\r\n\r\npid: %d\n"
+			"child: %d\n", (int)getpid(), (int)child);
 		FCGX_Finish_r(&r);
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -258,33 +259,66 @@ Test(timeout, php, .timeout = 60)
 	end_all(&k);
 }
 
-/* php-cgi with children of its own: one of them hangs, the other one and
- * their parent stay. */
-Test(timeout, one_of_a_family, .timeout = 60)
+/* php-cgi with children of its own: one of them hangs, by itself or with a
+ * program that it has started and that has its connection too.  The other one
+ * and their parent stay. */
+static void
+end_one_of_a_family(bool kernel, const char *way)
 {
 	struct kind k = {.handler = "/usr/bin/php-cgi",
 		.keys = "env[PHP_FCGI_CHILDREN] = 2\n",
-		.script = world_child("late.php")};
-	int i;
+		.script = world_child("late.php"), .kernel = kernel};
+	struct world *w = start(&k, 1, "request_terminate_timeout = 500ms\n");
+	struct story s = {.kind = &k, .w = w, .busy = -1};
+	pid_t before[4], after[4];
 
-	for (i = 0; i < 2; i++) {
-		struct world *w;
-		struct story s = {.kind = &k, .busy = -1};
-		pid_t before[4], after[4];
+	cr_assert_eq(world_children(w->pid, before, 4), 1);
+	s.fd = client_connect(w, "www.sock");
+	begin(&k, s.fd, 0, way);
+	world_until(is_cut, &s, way);
+	close(s.fd);
+	world_expect_lines(w, ": the child is killed", 1);
+	(void)ask(&k, w);
+	cr_assert_eq(world_children(w->pid, after, 4), 1);
+	cr_expect_eq(before[0], after[0], "the parent stayed");
+	expect_status(w, "www: processes ended: %zu timeout\n", 1);
+	end_world(&w);
+}
 
-		k.kernel = i;
-		w = s.w = start(&k, 1, "request_terminate_timeout = 500ms\n");
-		cr_assert_eq(world_children(w->pid, before, 4), 1);
-		s.fd = client_connect(w, "www.sock");
-		begin(&k, s.fd, 0, "sleep");
-		world_until(is_cut, &s, "sleep");
-		close(s.fd);
-		world_expect_lines(w, ": the child is killed", 1);
-		(void)ask(&k, w);
-		cr_assert_eq(world_children(w->pid, after, 4), 1);
-		cr_expect_eq(before[0], after[0], "the parent stayed");
-		end_world(&w);
+Test(timeout, one_of_a_family, .timeout = 60)
+{
+	end_one_of_a_family(false, "sleep");
+	end_one_of_a_family(true, "sleep");
+}
+
+Test(timeout, one_of_a_family_with_what_it_started, .timeout = 60)
+{
+	end_one_of_a_family(false, "program");
+	end_one_of_a_family(true, "program");
+}
+
+/* More children than the board has slots for: one that has none is ended by
+ * what the kernel shows. */
+Test(timeout, all_of_a_large_family, .timeout = 60)
+{
+	struct kind k = {.handler = "/usr/bin/php-cgi",
+		.keys = "env[PHP_FCGI_CHILDREN] = 9\n",
+		.script = world_child("late.php"), .crowded = true};
+	struct world *w = start(&k, 1, "request_terminate_timeout = 500ms\n");
+	struct story s[9];
+	size_t i;
+
+	for (i = 0; i < 9; i++) {
+		s[i] = (struct story){.kind = &k, .w = w, .busy = -1,
+			.fd = client_connect(w, "www.sock")};
+		begin(&k, s[i].fd, 0, "sleep");
 	}
+	for (i = 0; i < 9; i++) {
+		world_until(is_cut, &s[i], "a child without a slot");
+		close(s[i].fd);
+	}
+	world_expect_lines(w, ": the child is killed", 9);
+	end_world(&w);
 }
 
 /* A shell that waits for its handler goes with it. */
@@ -389,41 +423,113 @@ pid_of(struct world *w, const char *address, const char *query)
 	return pid;
 }
 
-/* A worker may say on the board of whomever it likes that his request is late:
- * nobody is ended by it. */
-Test(timeout, a_liar_ends_nobody, .timeout = 60)
+/* A number that the liar answers. */
+static long
+ask_liar(struct world *w, const char *query, const char *label)
+{
+	struct answer a = client_script(w, "liar.sock", NULL, query);
+	long n = answer_number(&a, label);
+
+	answer_free(&a);
+	return n;
+}
+
+static bool
+is_read(void *arg)
+{
+	int unread = 1;
+
+	return ioctl(*(int *)arg, TIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
+/* A connection that the liar waits for more from, which is no reason to end
+ * it: its clock, where the kernel is asked, does not run. */
+static int
+occupy_liar(struct world *w)
+{
+	static const uint8_t begin_request[8] = {0, 1};
+	int fd = client_connect(w, "liar.sock");
+
+	client_record(fd, 1, 1, begin_request, sizeof(begin_request), 0);
+	world_until(is_read, &fd, "the liar reads");
+	return fd;
+}
+
+/* In its own pool the liar says of this process that its request is late. */
+static void
+lie(struct world *w, long pid)
+{
+	char query[40];
+
+	snprintf(query, sizeof(query), "late=%ld", pid);
+	cr_assert_gt(ask_liar(w, query, "pid"), 0);
+}
+
+/* For as long as it takes www to find its nth late one, which is twice the
+ * limit of the liar's pool. */
+static void
+wait_for_www(struct world *w, size_t nth)
 {
 	const struct kind k = {.handler = world_child("late"), .keys = ""};
-	struct world *w = world_open();
 	struct story s = {.kind = &k, .w = w, .busy = -1};
-	long victims[2], liar;
-	char query[40];
-	size_t i;
+
+	s.fd = client_connect(w, "www.sock");
+	begin(&k, s.fd, 0, "sleep");
+	world_until(is_cut, &s, "sleep");
+	close(s.fd);
+	world_expect_lines(w, " left: timeout", nth);
+}
+
+/* A worker may say on the board of any process that its request is late: none
+ * is ended by that, neither where the worker is a single process nor where it
+ * has children, of which only one would be killed. */
+Test(timeout, a_liar_ends_nobody, .timeout = 60)
+{
+	struct world *w = world_open();
+	long victims[3], liar;
+	size_t nth = 0, i;
+	int turn, fd;
 
 	world_start(w, "[fcgipm]\nlog_level = debug\n"
 		"[liar]\nlisten = @DIR@/liar.sock\npm.max_children = 1\n"
-		"handler = @T@/children/spoil\n"
+		"handler = @T@/children/spoil\nthreads = 2\n"
 		"request_terminate_timeout = 400ms\n"
 		"[other]\nlisten = @DIR@/other.sock\npm.max_children = 1\n"
 		"handler = @T@/children/late\n"
 		"[www]\nlisten = @DIR@/www.sock\npm.max_children = 2\n"
 		"handler = @T@/children/late\n"
 		"request_terminate_timeout = 800ms\n");
+	liar = ask_liar(w, "", "pid");
 	victims[0] = pid_of(w, "other.sock", NULL);
 	victims[1] = w->pid;
-	liar = pid_of(w, "liar.sock", NULL);
-	for (i = 0; i < 2; i++) {
-		snprintf(query, sizeof(query), "late=%ld", victims[i]);
-		cr_expect_eq(pid_of(w, "liar.sock", query), liar);
-		/* For so long it was looked at. */
-		s.fd = client_connect(w, "www.sock");
-		begin(&k, s.fd, 0, "sleep");
-		world_until(is_cut, &s, "sleep");
-		close(s.fd);
-		world_expect_lines(w, ": the worker is killed", i + 1);
-		cr_expect(world_alive((pid_t)victims[i]), "%zu", i);
+	/* That is dead already. */
+	victims[2] = ask_liar(w, "zombie", "child");
+	for (turn = 0; turn < 2; turn++) {
+		for (i = 0; i < 3; i++) {
+			lie(w, victims[i]);
+			fd = occupy_liar(w);
+			wait_for_www(w, ++nth);
+			cr_expect(i == 2 || world_alive((pid_t)victims[i]),
+				"%zu", i);
+			cr_expect(world_alive((pid_t)liar), "%zu", i);
+			close(fd);
+		}
+		(void)ask_liar(w, "fork=2", "pid");
 	}
-	cr_expect_eq(world_log_count(w, "has taken "), 2, "both of www");
+	/* Itself, but it has no connection. */
+	lie(w, liar);
+	wait_for_www(w, ++nth);
+	cr_expect_eq(world_log_count(w, "has taken "), nth, "all of www");
+	cr_expect_eq(ask_liar(w, "", "pid"), liar);
+	/* With one it is ended, and once, though all its places are late. */
+	lie(w, liar);
+	fd = occupy_liar(w);
+	world_until_gone((pid_t)liar);
+	close(fd);
+	cr_expect_neq(ask_liar(w, "", "pid"), liar);
+	world_expect_lines(w, ": the worker is killed", nth + 1);
+	cr_expect_eq(world_log_count(w, "has taken "), nth + 1);
+	expect_status(w, "liar: processes ended: %zu timeout\n", 1);
 	world_close_changed(&w);
 }
 
