@@ -1,25 +1,25 @@
 /*
  * queue.c - since when has each client waited?  See queue.h
  *
- * Called by overload/overload at each of its looks.  A queue keeps its order, so
- * two lists of it are compared in one walk.
+ * Called by overload/overload at each sample.  A queue keeps its order, so one
+ * walk compares two lists of it.
  */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "overload/queue.h"
 
-/* Where he stands, from place i on; w->n when he is new. */
+/* The client's place, from i on; q->n when it is new. */
 static size_t
-find(const struct queue *w, size_t i, uint32_t ino)
+find(const struct queue *q, size_t i, uint32_t ino)
 {
-	while (i < w->n && w->v[i].ino != ino)
+	while (i < q->n && q->v[i].ino != ino)
 		i++;
 	return i;
 }
 
 void
-queue_note(struct queue *w, const uint32_t *inos, size_t n, int64_t now_ms)
+queue_update(struct queue *q, const uint32_t *inos, size_t n, int64_t now_ms)
 {
 	struct queue_client *v = n ? mem_calloc(n, sizeof(*v)) : NULL;
 	size_t i, at = 0;
@@ -28,40 +28,40 @@ queue_note(struct queue *w, const uint32_t *inos, size_t n, int64_t now_ms)
 		v[i].ino = inos[i];
 		if (inos[i] == 0)
 			continue;
-		/* Behind one who is new nobody is known. */
-		at = find(w, at, inos[i]);
-		v[i].since_ms = at < w->n ? w->v[at++].since_ms : now_ms;
+		/* All clients after a new one are new, and at stays q->n. */
+		at = find(q, at, inos[i]);
+		v[i].since_ms = at < q->n ? q->v[at++].since_ms : now_ms;
 	}
-	free(w->v);
-	w->v = v;
-	w->n = n;
+	free(q->v);
+	q->v = v;
+	q->n = n;
 }
 
 size_t
-queue_overdue(const struct queue *w, int64_t since_ms)
+queue_overdue(const struct queue *q, int64_t since_ms)
 {
-	size_t n = w->n;
+	size_t n = q->n;
 
-	while (n > 0 && (w->v[n - 1].ino == 0 ||
-				w->v[n - 1].since_ms > since_ms))
+	while (n > 0 && (q->v[n - 1].ino == 0 ||
+				q->v[n - 1].since_ms > since_ms))
 		n--;
 	return n;
 }
 
 int64_t
-queue_oldest(const struct queue *w)
+queue_oldest(const struct queue *q)
 {
 	size_t i;
 
-	for (i = 0; i < w->n; i++)
-		if (w->v[i].ino != 0)
-			return w->v[i].since_ms;
+	for (i = 0; i < q->n; i++)
+		if (q->v[i].ino != 0)
+			return q->v[i].since_ms;
 	return 0;
 }
 
 void
-queue_fini(struct queue *w)
+queue_fini(struct queue *q)
 {
-	free(w->v);
-	*w = (struct queue){0};
+	free(q->v);
+	*q = (struct queue){0};
 }

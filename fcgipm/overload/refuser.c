@@ -140,7 +140,7 @@ pass_on(struct refuser *r, struct work *w, int fd)
 		age = sockdiag_tcp_age_ms(fd);
 		tick = REFUSER_TICK_MS;
 	}
-	w->report.passed++;
+	w->report.forwarded++;
 	forward_begin(&r->forwards, fd, now_ms() + r->timeout_ms + tick -
 		MAX(age, 0));
 }

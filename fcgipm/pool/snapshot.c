@@ -308,7 +308,7 @@ take_history(struct take *t)
 	s->kept = MAX(s->kept, (int64_t)p->starved.kept);
 	s->starved = (int64_t)p->starved.times;
 	s->refused = s->refusing = SNAPSHOT_UNKNOWN;
-	if (p->overload.launch) {
+	if (overload_is_enabled(&p->overload)) {
 		s->refused = (int64_t)p->overload.refused;
 		s->refusing = p->overload.refusing;
 	}

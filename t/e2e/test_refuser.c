@@ -229,7 +229,7 @@ Test(refuser, refuses_what_is_ordered_and_no_more, .timeout = 30)
 		c[i] = ask(&s);
 	r = order(&s, (uint32_t[]){inode(c[0]), inode(c[1])}, 2);
 	cr_expect_eq(r.refused, 2);
-	cr_expect_eq(r.passed, 0);
+	cr_expect_eq(r.forwarded, 0);
 	expect_refused(c[0]);
 	expect_refused(c[1]);
 	for (i = 2; i < 4; i++) {
@@ -256,7 +256,7 @@ Test(refuser, a_young_one_is_passed_on_unchanged, .timeout = 30)
 		young[i] = client_connect(s.w, s.address);
 	r = order(&s, (uint32_t[]){ino, 1, 2}, 3);
 	cr_expect_eq(r.refused, 0);
-	cr_expect_eq(r.passed, 1, "behind him all are younger still");
+	cr_expect_eq(r.forwarded, 1, "behind him all are younger still");
 	/* It asks until it gets one. */
 	expect_want(&s, 1);
 	expect_want(&s, 1);
@@ -280,7 +280,7 @@ Test(refuser, tcp_connections_know_their_age, .timeout = 30)
 	struct refuser_report r = order(&s, (uint32_t[]){0, 0}, 2);
 
 	cr_expect_eq(r.refused, 0);
-	cr_expect_eq(r.passed, 1);
+	cr_expect_eq(r.forwarded, 1);
 	expect_want(&s, 1);
 	connect_for(&s);
 	client_send(young, "12345678", 8);
@@ -313,14 +313,14 @@ Test(refuser, whoever_left_is_no_obstacle, .timeout = 30)
 	inos[1] = 0;
 	r = order(&s, inos, 3);
 	cr_expect_eq(r.refused, 3);
-	cr_expect_eq(r.passed, 0);
+	cr_expect_eq(r.forwarded, 0);
 	expect_refused(c[0]);
 	expect_refused(c[2]);
 	/* Nobody tells his age, so his request goes its way. */
 	close(c[3]);
 	r = order(&s, (uint32_t[]){inos[2]}, 1);
 	cr_expect_eq(r.refused, 0);
-	cr_expect_eq(r.passed, 1);
+	cr_expect_eq(r.forwarded, 1);
 	expect_want(&s, 1);
 	connect_for(&s);
 	serve_next(&s, 8, "");
@@ -336,7 +336,7 @@ Test(refuser, sleeps_while_a_young_one_is_served, .timeout = 30)
 	char before[64];
 	struct pollfd p = {.fd = s.channel, .events = POLLIN};
 
-	cr_expect_eq(r.passed, 1);
+	cr_expect_eq(r.forwarded, 1);
 	expect_want(&s, 1);
 	connect_for(&s);
 	fd = accept(s.listener, NULL, NULL);
@@ -361,7 +361,7 @@ Test(refuser, who_waits_when_it_ends_is_refused, .timeout = 30)
 	int fd = ask(&s);
 	struct refuser_report r = order(&s, (uint32_t[]){1}, 1);
 
-	cr_expect_eq(r.passed, 1);
+	cr_expect_eq(r.forwarded, 1);
 	close(s.channel);
 	s.channel = -1;
 	expect_refused(fd);
@@ -400,7 +400,7 @@ Test(refuser, where_nothing_can_be_passed_on, .timeout = 30)
 	int fd = ask(&s);
 	struct refuser_report r = order(&s, (uint32_t[]){1}, 1);
 
-	cr_expect_eq(r.passed, 1);
+	cr_expect_eq(r.forwarded, 1);
 	expect_refused(fd);
 	cr_expect_geq(world_now_ms() - start, 300);
 	stage_close(&s);
@@ -413,7 +413,7 @@ Test(refuser, an_empty_queue_does_not_hold_it, .timeout = 30)
 	struct stage s = stage_open(false, "1h");
 	struct refuser_report r = order(&s, (uint32_t[]){1, 2, 3}, 3);
 
-	cr_expect_eq(r.refused + r.passed, 0);
+	cr_expect_eq(r.refused + r.forwarded, 0);
 	stage_close(&s);
 }
 

@@ -33,7 +33,7 @@ Test(queue, since_the_first_look_that_saw_him)
 	for (i = 0; i < ARRAY_SIZE(looks); i++) {
 		for (n = 0; looks[i].inos[n] != 99; n++)
 			;
-		queue_note(&w, looks[i].inos, n, looks[i].now_ms);
+		queue_update(&w, looks[i].inos, n, looks[i].now_ms);
 		cr_expect_eq(queue_overdue(&w, 10), looks[i].overdue, "%s",
 			looks[i].why);
 		cr_expect_eq(queue_oldest(&w), looks[i].oldest_ms, "%s",
@@ -46,15 +46,15 @@ Test(queue, who_has_left_counts_before_one_who_has_not)
 {
 	struct queue w = {0};
 
-	queue_note(&w, (uint32_t[]){1, 2, 3, 4, 5}, 5, 10);
-	queue_note(&w, (uint32_t[]){0, 2, 0, 4, 0}, 5, 20);
+	queue_update(&w, (uint32_t[]){1, 2, 3, 4, 5}, 5, 10);
+	queue_update(&w, (uint32_t[]){0, 2, 0, 4, 0}, 5, 20);
 	cr_expect_eq(queue_overdue(&w, 10), 4);
 	cr_expect_eq(queue_oldest(&w), 10);
 	/* Two of those who left were served: which, is not to be said. */
-	queue_note(&w, (uint32_t[]){0, 4, 0, 6}, 4, 30);
+	queue_update(&w, (uint32_t[]){0, 4, 0, 6}, 4, 30);
 	cr_expect_eq(queue_overdue(&w, 10), 2);
 	cr_expect_eq(queue_overdue(&w, 30), 4);
-	queue_note(&w, (uint32_t[]){0, 0}, 2, 40);
+	queue_update(&w, (uint32_t[]){0, 0}, 2, 40);
 	cr_expect_eq(queue_overdue(&w, 40), 0, "nobody waits for anything");
 	cr_expect_eq(queue_oldest(&w), 0);
 	queue_fini(&w);
@@ -70,7 +70,7 @@ Test(queue, a_long_queue_keeps_its_ages)
 	for (turn = 0; turn < 4; turn++) {
 		for (i = 0; i < MANY; i++)
 			inos[i] = 1 + turn * MANY / 4 + i;
-		queue_note(&w, inos, MANY, turn);
+		queue_update(&w, inos, MANY, turn);
 	}
 	for (turn = 0; turn < 4; turn++)
 		cr_expect_eq(queue_overdue(&w, turn),
