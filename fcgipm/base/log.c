@@ -305,6 +305,7 @@ log_flush(void)
 	}
 }
 
+__attribute__((format(printf, 2, 0)))
 static void
 message(enum log_level level, const char *fmt, va_list ap)
 {

@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "conf/problem.h"
 
+__attribute__((format(printf, 3, 0)))
 static void
 add(struct conf_problems *ps, bool warning, const char *fmt, va_list ap)
 {

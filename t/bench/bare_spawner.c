@@ -41,7 +41,7 @@ watch(int op, int fd, uint32_t events, struct slot *s)
 static void
 start(char *const *argv)
 {
-	static char *const envp[] = {"GATEWAY_INTERFACE=CGI/1.1",
+	static const char *const envp[] = {"GATEWAY_INTERFACE=CGI/1.1",
 		"REQUEST_METHOD=GET", "SCRIPT_NAME=/hello",
 		"SERVER_PROTOCOL=HTTP/1.1", NULL};
 	struct slot *s = first_free;
@@ -54,7 +54,7 @@ start(char *const *argv)
 	pid = vfork();
 	if (pid == 0) {
 		dup2(out[1], STDOUT_FILENO);
-		execve(argv[0], argv, envp);
+		execve(argv[0], argv, (char *const *)envp);
 		_exit(127);
 	}
 	if (pid < 0)

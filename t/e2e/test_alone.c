@@ -63,7 +63,7 @@ launch(struct world *w, const char *first, int fd, int second,
 	const char *more, const char *value)
 {
 	char bin[600], one[16], two[16];
-	char *argv[14] = {strdup(world_child("activate")), (char *)first};
+	const char *argv[14] = {world_child("activate"), first};
 	size_t n = 2;
 
 	snprintf(bin, sizeof(bin), "%s/fcgipm-cgi", getenv("FCGIPM_BIN"));
@@ -75,17 +75,16 @@ launch(struct world *w, const char *first, int fd, int second,
 	argv[n++] = "--";
 	argv[n++] = bin;
 	if (more)
-		argv[n++] = (char *)more;
+		argv[n++] = more;
 	if (value)
-		argv[n++] = (char *)value;
+		argv[n++] = value;
 	argv[n++] = "-d";
 	argv[n++] = "/";
 	world_launch_argv(w, argv);
-	free(argv[0]);
 }
 
 static void
-run_gateway(struct world *w, char *const *argv)
+run_gateway(struct world *w, const char *const *argv)
 {
 	world_launch_argv(w, argv);
 	world_expect_log(w, "ready: ");
@@ -113,7 +112,7 @@ expect_forbidden(struct world *w, const char *address, const char *script)
 }
 
 static void
-expect_refused(struct world *w, char *const *argv, int code, const char *why)
+expect_refused(struct world *w, const char *const *argv, int code, const char *why)
 {
 	char *out;
 
@@ -251,7 +250,7 @@ Test(alone, it_takes_the_options_of_fcgiwrap, .timeout = 60)
 {
 	struct world *w = world_open();
 	char url[700], tcp[64];
-	char *argv[] = {"fcgipm-cgi", "-f", "-c", "2", "-s", url, "-s", tcp,
+	const char *argv[] = {"fcgipm-cgi", "-f", "-c", "2", "-s", url, "-s", tcp,
 		"-d", "/", NULL};
 
 	snprintf(url, sizeof(url), "unix:%s", world_path(w, "s"));
@@ -283,7 +282,7 @@ Test(alone, it_takes_tcp6_of_fcgiwrap, .timeout = 60)
 {
 	struct world *w;
 	char url[64];
-	char *argv[] = {"fcgipm-cgi", "-s", url, "-d", "/", NULL};
+	const char *argv[] = {"fcgipm-cgi", "-s", url, "-d", "/", NULL};
 
 	if (!has_ipv6())
 		cr_skip_test("no IPv6 here");
@@ -300,7 +299,7 @@ Test(alone, c_is_how_many_programs_run_at_once, .timeout = 60)
 	struct world *w = world_open();
 	char *sock = strdup(world_path(w, "s"));
 	char *script = strdup(world_script(w, "script", client_crowd_script));
-	char *argv[] = {"fcgipm-cgi", "-c", "2", "-s", sock, script, NULL};
+	const char *argv[] = {"fcgipm-cgi", "-c", "2", "-s", sock, script, NULL};
 
 	run_gateway(w, argv);
 	cr_expect_eq(client_crowd(w, "s"), 2);
@@ -319,9 +318,9 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	char *big = strdup(world_child("big"));
 	char *inside = strdup(world_script(w, "inside", "#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\ninside\\n'\n"));
-	char *alone[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
+	const char *alone[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
 		NULL};
-	char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
+	const char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
 		"-d", w->dir, NULL};
 	struct answer a;
 
@@ -353,16 +352,16 @@ Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
 	struct world *w = world_open();
 	char *sock = strdup(world_path(w, "s"));
 
-	expect_refused(w, (char *[]){"fcgipm-cgi", "-s", sock, NULL}, USAGE,
+	expect_refused(w, (const char *[]){"fcgipm-cgi", "-s", sock, NULL}, USAGE,
 		"-d / allows every file");
-	expect_refused(w, (char *[]){"fcgipm-cgi", "-p", "www", NULL}, USAGE,
+	expect_refused(w, (const char *[]){"fcgipm-cgi", "-p", "www", NULL}, USAGE,
 		"write a program's whole path");
-	expect_refused(w, (char *[]){"fcgipm-cgi", "-c", NULL}, USAGE,
+	expect_refused(w, (const char *[]){"fcgipm-cgi", "-c", NULL}, USAGE,
 		"-c needs a value");
-	expect_refused(w, (char *[]){"fcgipm-cgi", "-d", "/", "-s",
+	expect_refused(w, (const char *[]){"fcgipm-cgi", "-d", "/", "-s",
 		"tcp:0.0.0.0:1", NULL}, USAGE,
 		"-o listen.allowed_clients=");
-	expect_refused(w, (char *[]){"fcgipm-cgi", "-d", "/", "-s",
+	expect_refused(w, (const char *[]){"fcgipm-cgi", "-d", "/", "-s",
 		"unix:s", NULL}, USAGE, "begins with /");
 	free(sock);
 	world_close(&w);
@@ -372,7 +371,7 @@ Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = strdup(world_path(w, "s"));
-	char *argv[] = {"fcgipm-cgi", "-s", sock, "-d", "/", NULL};
+	const char *argv[] = {"fcgipm-cgi", "-s", sock, "-d", "/", NULL};
 
 	close(listen_at(w, "s"));
 	run_gateway(w, argv);
@@ -395,8 +394,9 @@ Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
 Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
 {
 	struct world *w;
-	char *sock, *argv[] = {"fcgipm-cgi", "-l", NULL, "-d", "/", "-o",
+	const char *argv[] = {"fcgipm-cgi", "-l", NULL, "-d", "/", "-o",
 		"listen.mode=0666", NULL};
+	char *sock;
 
 	if (!getpwnam("www-data"))
 		cr_skip_test("no www-data here");
@@ -433,7 +433,7 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 		"echo >@DIR@/begun\n"
 		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
 		"echo done\n"));
-	char *argv[] = {"fcgipm-cgi", "-c", "1", "-s", sock, script, NULL};
+	const char *argv[] = {"fcgipm-cgi", "-c", "1", "-s", sock, script, NULL};
 	const char *none[] = {NULL};
 	int fds[3], i;
 

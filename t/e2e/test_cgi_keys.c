@@ -303,7 +303,7 @@ Test(cgi_keys, they_are_options_by_hand, .timeout = 60)
 	struct world *w = world_open();
 	char *sock = strdup(world_path(w, "www.sock"));
 	char *docroot = strdup(world_path(w, "www"));
-	char *argv[] = {"fcgipm-cgi", "-l", sock, "-d", docroot,
+	const char *argv[] = {"fcgipm-cgi", "-l", sock, "-d", docroot,
 		"-o", "cgi.interpreter[.sx]=/bin/sh",
 		"-o", "cgi.index=index.sx", "-o", "cgi.split_path=yes", NULL};
 

@@ -15,7 +15,7 @@ static void
 expect_config(struct world *w, int status, const char *want, const char *why)
 {
 	char *ini = strdup(world_path(w, "fcgipm.ini")), *out;
-	char *argv[] = {"fcgipm", "-c", ini, NULL};
+	const char *argv[] = {"fcgipm", "-c", ini, NULL};
 	int code = world_run(w, argv, &out);
 
 	cr_expect_eq(code, status, "%s: exit status %d, not %d:\n%s", why,

@@ -349,7 +349,7 @@ static char *
 ask_as(struct world *w, const char *ids, int *ret_code)
 {
 	char command[900], *out;
-	char *argv[] = {"/bin/sh", "-c", command, NULL};
+	const char *argv[] = {"/bin/sh", "-c", command, NULL};
 
 	snprintf(command, sizeof(command), "cp %s/fcgipmctl ctl && chmod 755 "
 		"ctl && exec setpriv %s ./ctl status -s run/control.sock",

@@ -18,7 +18,7 @@ static const char ini[] =
 	"docroot = @T@/children\n";
 
 static void
-expect_ctl(struct world *w, char *const *argv, int status, const char *want)
+expect_ctl(struct world *w, const char *const *argv, int status, const char *want)
 {
 	char *out;
 	int code = world_run(w, argv, &out);
@@ -39,25 +39,25 @@ Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
 	world_start(w, ini);
 	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
 		world_child("misbehave.sh"));
-	expect_ctl(w, (char *[]){"fcgipmctl", "call", "pre.sock", "/x", NULL},
+	expect_ctl(w, (const char *[]){"fcgipmctl", "call", "pre.sock", "/x", NULL},
 		64, "write");
 	char *pre = strdup(world_path(w, "pre.sock"));
 	char *cgi = strdup(world_path(w, "cgi.sock"));
 	char *none = strdup(world_path(w, "none.sock"));
 
-	expect_ctl(w, (char *[]){"fcgipmctl", "call", pre, "-i", "-b", body,
+	expect_ctl(w, (const char *[]){"fcgipmctl", "call", pre, "-i", "-b", body,
 			     "/x", NULL}, 0,
 		"Content-Type: application/octet-stream\r\n\r\n"
 		"some bytesbytes: 10 hash: ");
-	expect_ctl(w, (char *[]){"fcgipmctl", "call", cgi, "-p", script,
+	expect_ctl(w, (const char *[]){"fcgipmctl", "call", cgi, "-p", script,
 			     "/x?status", NULL}, 4, "teapot");
-	expect_ctl(w, (char *[]){"fcgipmctl", "call", cgi, "-p", script,
+	expect_ctl(w, (const char *[]){"fcgipmctl", "call", cgi, "-p", script,
 			     "/x?nothing", NULL}, 5, "502");
-	expect_ctl(w, (char *[]){"fcgipmctl", "call", cgi, "-p", script, "-T",
+	expect_ctl(w, (const char *[]){"fcgipmctl", "call", cgi, "-p", script, "-T",
 			     "0.2", "/x?silent", NULL}, 3, "timeout");
-	expect_ctl(w, (char *[]){"fcgipmctl", "call", none, "/x", NULL}, 2,
+	expect_ctl(w, (const char *[]){"fcgipmctl", "call", none, "/x", NULL}, 2,
 		"No such file");
-	expect_ctl(w, (char *[]){"fcgipmctl", "ping", cgi, NULL}, 0,
+	expect_ctl(w, (const char *[]){"fcgipmctl", "ping", cgi, NULL}, 0,
 		"FCGI_MPXS_CONNS = 0");
 	free(pre);
 	free(cgi);
@@ -74,14 +74,14 @@ Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
 	world_start(w, ini);
 	pre = strdup(world_path(w, "pre.sock"));
 	none = strdup(world_path(w, "none.sock"));
-	expect_ctl(w, (char *[]){"fcgipmctl", "bench", pre, "-c", "4", "-n",
+	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", pre, "-c", "4", "-n",
 			     "200", "-b", "10K", "-j", NULL}, 0,
 		"\"requests\": 200");
-	expect_ctl(w, (char *[]){"fcgipmctl", "bench", pre, "-c", "2", "-n",
+	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", pre, "-c", "2", "-n",
 			     "100", "-k", NULL}, 0, "2xx 100");
-	expect_ctl(w, (char *[]){"fcgipmctl", "bench", none, "-n", "3", NULL},
+	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", none, "-n", "3", NULL},
 		1, "connect 3");
-	expect_ctl(w, (char *[]){"fcgipmctl", "bench", pre, NULL}, 64,
+	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", pre, NULL}, 64,
 		"write -d SECONDS or -n");
 	free(pre);
 	free(none);

@@ -494,9 +494,9 @@ Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 	char *sock = strdup(world_path(w, "www.sock"));
 	char *docroot = strdup(world_child(""));
 	char *handler = strdup(world_child("fdlist"));
-	char *folder[] = {"fcgipm-cgi", "-l", sock, "-d", docroot, "-j", "2",
+	const char *folder[] = {"fcgipm-cgi", "-l", sock, "-d", docroot, "-j", "2",
 		NULL};
-	char *one[] = {"fcgipm-cgi", "-l", sock, handler, NULL};
+	const char *one[] = {"fcgipm-cgi", "-l", sock, handler, NULL};
 	struct answer a;
 
 	world_launch_argv(w, folder);
@@ -536,7 +536,7 @@ Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
 		char *script = strdup(world_script(w, "start",
 			"#!/bin/sh\nulimit -n 40\n"
 			"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini\n"));
-		char *argv[] = {script, NULL};
+		const char *argv[] = {script, NULL};
 
 		world_launch_argv(w, argv);
 		free(script);

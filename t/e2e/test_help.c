@@ -30,12 +30,12 @@ static char *
 run(struct world *w, const char *program, const char *one, const char *two,
 	int status)
 {
-	char *argv[] = {(char *)program, (char *)one, one ? (char *)two : NULL,
-		NULL}, *out;
+	const char *argv[] = {program, one, one ? two : NULL, NULL};
+	char *out;
 	int code;
 
 	if (!one)
-		argv[1] = (char *)two;
+		argv[1] = two;
 	code = world_run(w, argv, &out);
 	cr_expect_eq(code, status, "%s %s %s: exit status %d, not %d: %s",
 		program, one ? one : "", two ? two : "", code, status, out);
@@ -100,7 +100,7 @@ complete(struct world *w, const char *program, const char *command,
 	const char *word)
 {
 	char script[2000], *out;
-	char *argv[] = {"/bin/bash", "-c", script, NULL};
+	const char *argv[] = {"/bin/bash", "-c", script, NULL};
 	int code;
 
 	snprintf(script, sizeof(script), ". '%s/etc/completion/fcgipm.bash'\n"
@@ -376,7 +376,8 @@ Test(help, a_wrong_option_is_named)
 Test(help, t_reads_the_installed_file_by_default)
 {
 	struct world *w = world_open();
-	char *argv[] = {"fcgipm", "-t", NULL}, *out;
+	const char *argv[] = {"fcgipm", "-t", NULL};
+	char *out;
 
 	/* Whether it is there or not, this is the one. */
 	(void)world_run(w, argv, &out);

@@ -21,7 +21,7 @@ start_limited(int nofile)
 	struct world *w = world_open();
 	char limit[32], *sock = strdup(world_path(w, "www.sock"));
 	char *gateway, *handler = strdup(world_child("hostile"));
-	char *argv[] = {"/usr/bin/prlimit", limit, NULL, "-l", sock, "-j",
+	const char *argv[] = {"/usr/bin/prlimit", limit, NULL, "-l", sock, "-j",
 		"60", handler, NULL};
 	struct target t;
 

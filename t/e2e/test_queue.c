@@ -194,10 +194,10 @@ Test(queue, an_answer_that_runs_too_long_is_cut, .timeout = 30)
 Test(queue, kept_connections_make_room, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *argv[] = {"fcgipm-cgi", "-l", strdup(world_path(w, "www.sock")),
-		"-j", "2", strdup(world_script(w, "script", waiter)), NULL};
-	char *limited[] = {"/usr/bin/prlimit", "--nofile=48",
-		strdup(world_handler("../fcgipm-cgi")), argv[1], argv[2],
+	const char *argv[] = {"fcgipm-cgi", "-l", world_path(w, "www.sock"),
+		"-j", "2", world_script(w, "script", waiter), NULL};
+	const char *limited[] = {"/usr/bin/prlimit", "--nofile=48",
+		world_handler("../fcgipm-cgi"), argv[1], argv[2],
 		argv[3], argv[4], argv[5], NULL};
 	int kept[64];
 	size_t i, n = 64;
@@ -216,8 +216,5 @@ Test(queue, kept_connections_make_room, .timeout = 60)
 	}
 	for (i = 0; i < n; i++)
 		close(kept[i]);
-	free(argv[2]);
-	free(argv[5]);
-	free(limited[2]);
 	world_close(&w);
 }

@@ -203,21 +203,23 @@ Test(refusals, a_request_that_names_no_script, .timeout = 60)
 
 Test(refusals, the_web_servers_ways_to_name_a_script, .timeout = 60)
 {
-	static const char *const ways[] = {"SCRIPT_FILENAME=%s/www/good",
-		"SCRIPT_FILENAME=proxy:fcgi://localhost:9000%s/www/good",
-		"SCRIPT_FILENAME=proxy:unix:/run/x.sock|fcgi://x%s/www/good",
-		"SCRIPT_FILENAME=proxy:balancer://name%s/www/good",
-		"SCRIPT_FILENAME=proxy:fcgi://localhost%s/www/good?a=b",
-		"DOCUMENT_ROOT=%s/www"};
+	static const char *const ways[] = {"SCRIPT_FILENAME=@/www/good",
+		"SCRIPT_FILENAME=proxy:fcgi://localhost:9000@/www/good",
+		"SCRIPT_FILENAME=proxy:unix:/run/x.sock|fcgi://x@/www/good",
+		"SCRIPT_FILENAME=proxy:balancer://name@/www/good",
+		"SCRIPT_FILENAME=proxy:fcgi://localhost@/www/good?a=b",
+		"DOCUMENT_ROOT=@/www"};
 	struct world *w = start_traps("");
 	size_t i;
 
 	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		const char *at = strchr(ways[i], '@');
 		char text[600];
 		const char *params[] = {text, "SCRIPT_NAME=/good", NULL};
 		struct answer a;
 
-		snprintf(text, sizeof(text), ways[i], w->dir);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - ways[i]),
+			ways[i], w->dir, at + 1);
 		a = call_bare(w, params, NULL);
 		answer_expect(&a, "served\n");
 		answer_free(&a);

@@ -48,8 +48,8 @@ exec_refuser(const struct stage *s, const char *timeout, int channel)
 			fcntl(channel, F_SETFD, 0) < 0 :
 			dup2(channel, REFUSER_FD) < 0)
 		_exit(126);
-	execve(path, (char *[]){"fcgipm-cgi", "-P", "www", "--refuse", "-o",
-		key, NULL}, env);
+	execve(path, (char *const *)(const char *[]){"fcgipm-cgi", "-P", "www",
+		"--refuse", "-o", key, NULL}, env);
 	_exit(127);
 }
 

@@ -140,7 +140,7 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 		"trap '' HUP INT QUIT PIPE USR1 USR2 TERM TTIN\n"
 		"exec 3</etc/passwd 7</etc/passwd 9>@DIR@/junk\n"
 		"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini <&- >&- 2>&-\n"));
-	char *argv[] = {start, NULL};
+	const char *argv[] = {start, NULL};
 	pid_t workers[8];
 	struct answer a;
 	size_t n, i;

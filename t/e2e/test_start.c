@@ -26,7 +26,7 @@ static const char hello[] =
 
 /* Runs "fcgipm ARG..." and compares status and output. */
 static void
-expect_run(struct world *w, char *const *argv, int status, const char *text)
+expect_run(struct world *w, const char *const *argv, int status, const char *text)
 {
 	char *out;
 	int code = world_run(w, argv, &out);
@@ -39,7 +39,7 @@ expect_run(struct world *w, char *const *argv, int status, const char *text)
 }
 
 #define RUN(w, status, text, ...)                                              \
-	expect_run(w, (char *[]){"fcgipm", __VA_ARGS__, NULL}, status, text)
+	expect_run(w, (const char *[]){"fcgipm", __VA_ARGS__, NULL}, status, text)
 
 Test(start, tells_its_version_and_its_options, .timeout = 60)
 {
@@ -54,7 +54,7 @@ Test(start, a_wrong_command_line_is_status_64, .timeout = 60)
 {
 	struct world *w = world_open();
 
-	expect_run(w, (char *[]){"fcgipm", NULL}, 64, "-c FILE");
+	expect_run(w, (const char *[]){"fcgipm", NULL}, 64, "-c FILE");
 	RUN(w, 64, "-x", "-x");
 	RUN(w, 64, "-c needs a value", "-c");
 	RUN(w, 64, "handler", "-l", "/tmp/nowhere.sock");
@@ -100,8 +100,8 @@ Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
 	char *first, *second;
 	char *ini = strdup(world_write(w, "fcgipm.ini", hello));
 	char *again = strdup(world_path(w, "again.ini"));
-	char *one[] = {"fcgipm", "-tt", "-c", ini, NULL};
-	char *two[] = {"fcgipm", "-tt", "-c", again, NULL};
+	const char *one[] = {"fcgipm", "-tt", "-c", ini, NULL};
+	const char *two[] = {"fcgipm", "-tt", "-c", again, NULL};
 	char *a, *b;
 	FILE *f;
 
@@ -148,7 +148,7 @@ Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *ini = strdup(world_write(w, "fcgipm.ini", hello)), *out;
-	char *argv[] = {"fcgipm", "-D", "-c", ini, NULL};
+	const char *argv[] = {"fcgipm", "-D", "-c", ini, NULL};
 	struct answer a;
 
 	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
@@ -212,7 +212,7 @@ Test(start, a_log_that_cannot_be_opened_is_told, .timeout = 60)
 
 /* Instead of spawn-fcgi and multiwatch: no file at all. */
 static void
-serve_without_file(struct world *w, char *const *argv, const char *text)
+serve_without_file(struct world *w, const char *const *argv, const char *text)
 {
 	struct answer a;
 	struct stat st;
@@ -232,9 +232,9 @@ Test(start, serves_one_handler_without_a_file, .timeout = 60)
 	char *sock = strdup(world_path(w, "www.sock"));
 	char *pid = strdup(world_path(w, "pid"));
 	char *handler = strdup(world_handler("whoami"));
-	char *prefork[] = {"fcgipm", "-l", sock, "-n", "3", "-M", "0604",
+	const char *prefork[] = {"fcgipm", "-l", sock, "-n", "3", "-M", "0604",
 		"-P", pid, "--", handler, NULL};
-	char *cgi[] = {"fcgipm", "-l", sock, "-m", "cgi", "-M", "0604",
+	const char *cgi[] = {"fcgipm", "-l", sock, "-m", "cgi", "-M", "0604",
 		"--", handler, NULL};
 	pid_t children[8];
 
@@ -260,7 +260,7 @@ Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
 		"#!/bin/sh\n"
 		"for a in \"$@\"; do echo \"<$a>\" >&2; done\n"
 		"exec @BIN@/handlers/hello\n"));
-	char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "--", handler,
+	const char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "--", handler,
 		"plain", "two words", "it's \"quoted\"", "$HOME `x` \\ ;#%n",
 		"", "-n", "--", NULL};
 
@@ -292,7 +292,7 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 	sock = strdup(world_path(w, "www.sock"));
 	handler = strdup(world_path(w, "whoami"));
 	{
-		char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "-u", "65534",
+		const char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "-u", "65534",
 			"-g", "12345", "-U", "54321", "-G", "23456", "-M",
 			"0640", "--", handler, NULL};
 

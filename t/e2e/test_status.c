@@ -20,13 +20,12 @@
 static char *
 ask(struct world *w, const char *options, const char *pool, int want)
 {
-	char *argv[] = {"fcgipmctl", "status", "-s",
-		strdup(world_path(w, "run/control.sock")), (char *)options,
-		(char *)pool, NULL}, *out;
+	const char *argv[] = {"fcgipmctl", "status", "-s",
+		world_path(w, "run/control.sock"), options, pool, NULL};
+	char *out;
 	int code = world_run(w, argv, &out);
 
 	cr_assert_eq(code, want, "exit status %d: %s", code, out);
-	free(argv[3]);
 	return out;
 }
 
@@ -630,7 +629,7 @@ Test(status, errors_say_what_to_do)
 	free(out);
 #define RUN(want, text, ...)                                                  \
 	do {                                                                  \
-		char *argv[] = {"fcgipmctl", "status", __VA_ARGS__, NULL};    \
+		const char *argv[] = {"fcgipmctl", "status", __VA_ARGS__, NULL};    \
 		int code = world_run(w, argv, &out);                          \
 		cr_expect_eq(code, want, "exit status %d: %s", code, out);    \
 		cr_expect(strstr(out, text), "no \"%s\": %s", text, out);     \

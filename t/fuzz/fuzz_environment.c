@@ -26,16 +26,16 @@ static const char *const always[] = {
 	"SERVER_PROTOCOL", "SERVER_SOFTWARE",
 };
 
-static char *nothing[] = {NULL};
-static char *own_list[] = {"HTTP_PROXY=http://ours/", "REMOTE_USER=",
+static const char *const nothing[] = {NULL};
+static const char *const own_list[] = {"HTTP_PROXY=http://ours/", "REMOTE_USER=",
 	"SERVER_SOFTWARE=ours", "FCGI_ROLE=ours", "FCGIPM_POOL=www",
 	"USER=owner", NULL};
-static char *base_list[] = {"PATH=/bin", "HOME=/ours", "USER=us", NULL};
+static const char *const base_list[] = {"PATH=/bin", "HOME=/ours", "USER=us", NULL};
 
 struct request {
 	unsigned role;
 	char *allow;		/* NULL, or text */
-	char *const *own, *const *base;
+	const char *const *own, *const *base;
 	uint8_t *raw;		/* the encoded parameters */
 	size_t raw_len;
 };
@@ -75,7 +75,7 @@ is_denied(const char *name, const char *allow)
 
 /* The value in a NULL ended list, NULL when it is not there. */
 static const char *
-value_of(char *const *list, const char *name)
+value_of(const char *const *list, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -115,6 +115,7 @@ check_entries(const struct request *r, const struct cgi_params *params,
 	struct vec *env)
 {
 	char **list = vec_array(env), *name, *sent;
+	const char *const *got = (const char *const *)list;
 	const struct fcgi_pair *pair;
 	size_t i, bytes = 0;
 
@@ -125,7 +126,7 @@ check_entries(const struct request *r, const struct cgi_params *params,
 		name = strndup(list[i], strcspn(list[i], "="));
 		CHECK(name && !is_denied(name, name));
 		/* The first of its name is this one, so it has no double. */
-		CHECK(value_of(list, name) == strchr(list[i], '=') + 1);
+		CHECK(value_of(got, name) == strchr(list[i], '=') + 1);
 		pair = cgi_params_find(params, name);
 		sent = pair ? strndup((const char *)pair->value,
 				      pair->value_len) : NULL;
@@ -140,7 +141,7 @@ check_entries(const struct request *r, const struct cgi_params *params,
 	}
 	CHECK(i == env->n && bytes == env->len);
 	for (i = 0; i < ARRAY_SIZE(always); i++)
-		CHECK(value_of(list, always[i]));
+		CHECK(value_of(got, always[i]));
 	for (i = 0; r->own[i]; i++)
 		CHECK(strcmp(list[i], r->own[i]) == 0);
 }
@@ -148,7 +149,7 @@ check_entries(const struct request *r, const struct cgi_params *params,
 /* Nothing that should be there is missing. */
 static void
 check_parameters(const struct request *r, const struct cgi_params *params,
-	char *const *list)
+	const char *const *got)
 {
 	char *name, *sent;
 	size_t i;
@@ -163,7 +164,7 @@ check_parameters(const struct request *r, const struct cgi_params *params,
 			!is_denied(name, r->allow));
 		/* A name with a '=' is none, whatever a search finds. */
 		if (!strchr(name, '='))
-			CHECK(is_value(value_of(list, name),
+			CHECK(is_value(value_of(got, name),
 				expected(r, name, sent)));
 		free(name);
 		free(sent);
@@ -176,9 +177,10 @@ check_environment(const struct request *r, const struct cgi_params *params)
 	struct vec env;
 
 	vec_init(&env);
-	cgi_build_env(params, r->own, r->base, r->allow, r->role, &env);
+	cgi_build_env(params, (char *const *)r->own, (char *const *)r->base,
+		r->allow, r->role, &env);
 	check_entries(r, params, &env);
-	check_parameters(r, params, vec_array(&env));
+	check_parameters(r, params, (const char *const *)vec_array(&env));
 	vec_fini(&env);
 }
 

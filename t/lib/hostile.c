@@ -117,7 +117,7 @@ hostile_start(const char *keys)
 }
 
 struct target
-hostile_start_alone(struct world *w, char *const *argv)
+hostile_start_alone(struct world *w, const char *const *argv)
 {
 	struct target t = {.w = w};
 

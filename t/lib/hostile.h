@@ -38,7 +38,7 @@ struct target hostile_start(const char *keys);
 struct target hostile_start_child(const char *child, const char *keys);
 /* The same for a gateway run by hand: its command line, which listens on
  * www.sock. */
-struct target hostile_start_alone(struct world *w, char *const *argv);
+struct target hostile_start_alone(struct world *w, const char *const *argv);
 
 /* A request of these parameters to the program, NULL at the end. */
 struct answer hostile_call(struct target *t, const char *query);

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,14 +60,18 @@ need_env(const char *name)
 	return value;
 }
 
+__attribute__((format(printf, 1, 2)))
 static const char *
-rotating(const char *fmt, const char *a, const char *b)
+rotating(const char *fmt, ...)
 {
 	static char paths[16][600];
 	static unsigned next;
 	char *path = paths[next++ % 16];
+	va_list ap;
 
-	snprintf(path, sizeof(paths[0]), fmt, a, b);
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof(paths[0]), fmt, ap);
+	va_end(ap);
 	return path;
 }
 
@@ -378,7 +383,7 @@ world_expect_lines(struct world *w, const char *text, size_t times)
 }
 
 static pid_t
-spawn(struct world *w, char *const *argv, const char *out)
+spawn(struct world *w, const char *const *argv, const char *out)
 {
 	const char *program = argv[0][0] == '/' ? argv[0] :
 		rotating("%s/%s", need_env("FCGIPM_BIN"), argv[0]);
@@ -402,14 +407,14 @@ spawn(struct world *w, char *const *argv, const char *out)
 			chdir(w->dir) < 0 ||
 			setenv("RUNTIME_DIRECTORY", run, 1) < 0)
 			_exit(126);
-		execv(program, argv);
+		execv(program, (char *const *)argv);
 		_exit(127);
 	}
 	return pid;
 }
 
 void
-world_launch_argv(struct world *w, char *const *argv)
+world_launch_argv(struct world *w, const char *const *argv)
 {
 	cr_assert_eq(w->pid, 0, "one daemon a world");
 	unlink(w->log);
@@ -456,15 +461,14 @@ add_user(const char *ini, const char *user)
 void
 world_launch(struct world *w, const char *ini)
 {
-	char *argv[] = {"fcgipm", "-c", NULL, NULL};
+	const char *argv[] = {"fcgipm", "-c", NULL, NULL};
 	char *text = NULL;
 
 	if (world_pool_user())
 		ini = text = add_user(ini, world_pool_user());
-	argv[2] = strdup(world_write(w, "fcgipm.ini", ini));
+	argv[2] = world_write(w, "fcgipm.ini", ini);
 	free(text);
 	world_launch_argv(w, argv);
-	free(argv[2]);
 }
 
 int
@@ -486,18 +490,13 @@ void
 world_start_without(struct world *w, const char *call, const char *err,
 	const char *ini)
 {
-	char *argv[] = {strdup(world_child("deny")), strdup(call), strdup(err),
-		strdup(world_handler("../fcgipm")), "-c",
-		strdup(world_write(w, "fcgipm.ini", ini)), NULL};
+	const char *argv[] = {world_child("deny"), call, err,
+		world_handler("../fcgipm"), "-c",
+		world_write(w, "fcgipm.ini", ini), NULL};
 
 	world_launch_argv(w, argv);
 	world_expect_log(w, "ready: ");
 	w->fds = world_fd_count(w->pid);
-	free(argv[0]);
-	free(argv[1]);
-	free(argv[2]);
-	free(argv[3]);
-	free(argv[5]);
 }
 
 void
@@ -553,7 +552,7 @@ world_wait(struct world *w)
 }
 
 int
-world_run(struct world *w, char *const *argv, char **ret_out)
+world_run(struct world *w, const char *const *argv, char **ret_out)
 {
 	struct world run = *w;
 	int code;
@@ -572,7 +571,8 @@ void
 world_shell(struct world *w, const char *text)
 {
 	const char *path = world_write(w, "script.sh", text);
-	char *argv[] = {"/bin/sh", "-eu", (char *)path, NULL}, *out;
+	const char *argv[] = {"/bin/sh", "-eu", path, NULL};
+	char *out;
 	int code = world_run(w, argv, &out);
 
 	cr_assert_eq(code, 0, "sh: exit status %d: %s", code, out);
@@ -584,9 +584,9 @@ world_go(struct world *w, const char *source)
 {
 	const char *program = rotating("%s/%s.bin", w->dir, source);
 	char cache[300], *out = NULL;
-	char *argv[] = {"/usr/bin/env", cache, "GO111MODULE=off",
-		"/usr/bin/go", "build", "-o", (char *)program,
-		(char *)world_child(source), NULL};
+	const char *argv[] = {"/usr/bin/env", cache, "GO111MODULE=off",
+		"/usr/bin/go", "build", "-o", program,
+		world_child(source), NULL};
 
 	if (access(argv[3], X_OK) < 0)
 		cr_skip_test("no /usr/bin/go (Debian: golang-go)");

@@ -79,7 +79,7 @@ void world_start(struct world *w, const char *ini);
 /* The same without waiting. */
 void world_launch(struct world *w, const char *ini);
 /* The same for a command line of one's own, argv[0] a program's name. */
-void world_launch_argv(struct world *w, char *const *argv);
+void world_launch_argv(struct world *w, const char *const *argv);
 /* The same where a system call fails, see t/children/deny.c. */
 void world_start_without(struct world *w, const char *call, const char *err,
 	const char *ini);
@@ -108,7 +108,7 @@ char *world_read_log(struct world *w);
  * ret_out	stdout and stderr together, the caller's to free()
  * returns	exit status, or 128 and the signal
  */
-int world_run(struct world *w, char *const *argv, char **ret_out);
+int world_run(struct world *w, const char *const *argv, char **ret_out);
 
 /* Runs sh(1) on this text with the marks replaced, in the folder; asserts
  * status 0. */

@@ -175,14 +175,16 @@ Test(cgi, allows_what_is_listed)
 
 /* The environment, one variable a line. */
 static const char *
-env_text(char *const *own, char *const *base, const char *allow, unsigned role)
+env_text(const char *const *own, const char *const *base, const char *allow,
+	unsigned role)
 {
 	static char text[1024];
 	struct vec env;
 	char **v;
 
 	vec_init(&env);
-	cgi_build_env(&params, own, base, allow, role, &env);
+	cgi_build_env(&params, (char *const *)own, (char *const *)base, allow,
+		role, &env);
 	text[0] = '\0';
 	for (v = vec_array(&env); *v; v++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
@@ -191,7 +193,7 @@ env_text(char *const *own, char *const *base, const char *allow, unsigned role)
 	return text;
 }
 
-static char *nothing[] = {NULL};
+static const char *nothing[] = {NULL};
 
 #define DEFAULTS                                                               \
 	"GATEWAY_INTERFACE=CGI/1.1\nQUERY_STRING=\nREQUEST_METHOD=GET\n"       \
@@ -226,8 +228,8 @@ Test(cgi, drops_what_must_not_be_seen)
 
 Test(cgi, administrator_wins_over_client_wins_over_base)
 {
-	char *own[] = {"ROOT=/srv", "SERVER_SOFTWARE=mine", "LANG=C", NULL};
-	char *base[] = {"PATH=/bin", "HOME=/ours", "USER=us", "LANG=de", NULL};
+	const char *own[] = {"ROOT=/srv", "SERVER_SOFTWARE=mine", "LANG=C", NULL};
+	const char *base[] = {"PATH=/bin", "HOME=/ours", "USER=us", "LANG=de", NULL};
 
 	cr_assert_eq(DECODE("ROOT", "/evil", "HOME", "/theirs", "PATH",
 			     "/evil", "ROO", "1"), 0);
@@ -240,7 +242,7 @@ Test(cgi, administrator_wins_over_client_wins_over_base)
 
 Test(cgi, tells_an_authorizer_its_role)
 {
-	static char *own[] = {"FCGI_ROLE=mine", NULL};
+	static const char *own[] = {"FCGI_ROLE=mine", NULL};
 
 	cr_assert_eq(DECODE("FCGI_ROLE", "RESPONDER"), 0);
 	cr_expect_str_eq(env_text(nothing, nothing, NULL, FCGI_AUTHORIZER),

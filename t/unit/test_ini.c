@@ -2,6 +2,7 @@
  * test_ini.c - the facts about inih that fcgipm must not inherit
  */
 #include <criterion/criterion.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,23 @@
 /* What was told, one line each: "3 key=value", "2 [name]", "4 !error". */
 static char told[400000];
 
+__attribute__((format(printf, 1, 2)))
 static void
-tell(const char *fmt, unsigned line, const char *a, const char *b)
+tell(const char *fmt, ...)
 {
 	size_t at = strlen(told);
+	va_list ap;
 
-	snprintf(told + at, sizeof(told) - at, fmt, line, a, b);
+	va_start(ap, fmt);
+	vsnprintf(told + at, sizeof(told) - at, fmt, ap);
+	va_end(ap);
 }
 
 static void
 on_section(void *user, const char *name, unsigned line)
 {
 	(void)user;
-	tell("%u [%s]%s\n", line, name, "");
+	tell("%u [%s]\n", line, name);
 }
 
 static void
@@ -38,7 +43,7 @@ static void
 on_error(void *user, const char *what, unsigned line)
 {
 	(void)user;
-	tell("%u !%s%s\n", line, what, "");
+	tell("%u !%s\n", line, what);
 }
 
 static const char *

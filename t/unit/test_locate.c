@@ -138,6 +138,7 @@ Test(locate, nothing_stays_open)
 	static const char *const paths[] = {"a", "d/c", "d", "a/x", "d/c/x/y",
 		"d/missing", "missing", "missing/x", "link", ""};
 	struct failure why;
+	static char no_c[] = "no, c";
 	struct located l;
 	char path[300];
 	int first, last;
@@ -148,7 +149,7 @@ Test(locate, nothing_stays_open)
 	close(first);
 	for (keys = 0; keys < 4; keys++) {
 		pool.cgi_split_path = keys & 1;
-		pool.cgi_index = keys & 2 ? "no, c" : NULL;
+		pool.cgi_index = keys & 2 ? no_c : NULL;
 		for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 			snprintf(path, sizeof(path), "%s%s%s", root,
 				*paths[i] ? "/" : "", paths[i]);
@@ -172,13 +173,14 @@ Test(locate, split_and_index_change_the_path)
 		{"missing/x", NULL}, {"d/x/y", NULL},
 	};
 	struct failure why;
+	static char names[] = " no,c\tb";
 	struct located l;
 	char path[300];
 	size_t i;
 	int got;
 
 	pool.cgi_split_path = true;
-	pool.cgi_index = " no,c\tb";
+	pool.cgi_index = names;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(path, sizeof(path), "%s", in_root(rows[i].asked));
 		got = locate_open(&opts, path, sizeof(path), &l, &why);
@@ -196,13 +198,14 @@ Test(locate, split_and_index_change_the_path)
 Test(locate, an_index_that_does_not_fit_is_refused)
 {
 	struct failure why;
+	static char name[] = "c";
 	struct located l;
 	char path[300];
 	size_t len;
 
 	snprintf(path, sizeof(path), "%s", in_root("d"));
 	len = strlen(path);
-	pool.cgi_index = "c";
+	pool.cgi_index = name;
 	cr_expect_eq(locate_open(&opts, path, len + 2, &l, &why), -1);
 	cr_expect_eq(why.status, 404);
 	cr_assert_eq(locate_open(&opts, path, len + 3, &l, &why), 0);

@@ -51,12 +51,13 @@ hold_chdir(void)
 static void
 start(struct child *c, const struct privs *privs, bool lasting)
 {
-	static char *const argv[] = {"sh", "-c", "echo $N", NULL};
-	static char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+	static const char *const argv[] = {"sh", "-c", "echo $N", NULL};
+	static const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
 	char own_env[32];
 	int fds[] = {0, -1, 2};
 	struct spawn_spec spec = {.path = "/bin/sh", .execfd = -1,
-		.argv = argv, .envp = envp, .own_env = own_env, .fds = fds,
+		.argv = (char *const *)argv, .envp = (char *const *)envp,
+		.own_env = own_env, .fds = fds,
 		.nfds = 3, .cwd = "/", .cwdfd = -1, .new_session = true,
 		.privs = privs, .lasting = lasting};
 
@@ -253,12 +254,12 @@ Test(spawn, descriptors_of_others_stay_behind, .timeout = 60)
 /* What would it be for, but to be run, or stood in? */
 Test(spawn, what_is_run_and_stood_in_comes_along, .timeout = 60)
 {
-	static char *const argv[] = {"sh", "-c", "pwd", NULL};
+	static const char *const argv[] = {"sh", "-c", "pwd", NULL};
 	static char *const envp[] = {NULL};
 	const int dirfd = open("/usr", O_PATH | O_CLOEXEC);
 	const int shfd = open("/bin/sh", O_RDONLY | O_CLOEXEC);
 	int fds[] = {0, -1, 2}, readfd = -1, pidfd, errfd;
-	struct spawn_spec spec = {.argv = argv, .envp = envp, .fds = fds,
+	struct spawn_spec spec = {.argv = (char *const *)argv, .envp = envp, .fds = fds,
 		.nfds = 3, .new_session = true, .lasting = true};
 	struct spawn_error e;
 	char got[8] = "";

@@ -44,10 +44,11 @@ expect_nothing_left(size_t before)
 
 Test(unwatched, a_worker_is_a_start_that_failed, .timeout = 20)
 {
-	char *const argv[] = {"sleep", "1000", NULL}, *const env[] = {NULL};
+	const char *const argv[] = {"sleep", "1000", NULL};
+	char *const env[] = {NULL};
 	const int fds[] = {0, 1, 2};
 	const struct spawn_spec spec = {.path = "/bin/sleep", .execfd = -1,
-		.argv = argv, .envp = env, .fds = fds, .nfds = 3, .cwdfd = -1,
+		.argv = (char *const *)argv, .envp = env, .fds = fds, .nfds = 3, .cwdfd = -1,
 		.new_session = true, .lasting = true};
 	const struct worker_ops ops = {0};
 	struct loop *loop = loop_new();

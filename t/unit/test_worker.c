@@ -74,10 +74,11 @@ static const struct worker_ops ops = {
 /* Held in chdir(2), as by a file server that does not answer. */
 Test(worker, one_that_executes_late_leaves_no_pipe, .timeout = 30)
 {
-	char *const argv[] = {"sleep", "1000", NULL}, *const env[] = {NULL};
+	const char *const argv[] = {"sleep", "1000", NULL};
+	char *const env[] = {NULL};
 	const int fds[] = {0, 1, 2};
 	const struct spawn_spec spec = {.path = "/bin/sleep", .execfd = -1,
-		.argv = argv, .envp = env, .fds = fds, .nfds = 3, .cwd = "/",
+		.argv = (char *const *)argv, .envp = env, .fds = fds, .nfds = 3, .cwd = "/",
 		.cwdfd = -1, .new_session = true, .lasting = true};
 
 	holder = hold_call(SYS_chdir);
