@@ -1,9 +1,9 @@
 /*
- * forward.c - a connection accepted by mistake goes on to a worker; see forward.h
+ * forward.c - a client that was accepted too early; see forward.h
  *
- * Called by overload/refuser, for one connection of an order at most and those
- * who have left, and seldom.  Nothing is read from the client before the pool
- * has been connected to, so that until then he can still be refused.
+ * Called by overload/refuser, rarely: for at most one client of an order and
+ * those that have disconnected.  Nothing is read from the client before the
+ * pool is connected to, so that until then it can still be refused.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -13,80 +13,81 @@
 
 #include "base/fd.h"
 #include "base/util.h"
-#include "overload/reject.h"
 #include "overload/forward.h"
+#include "overload/reject.h"
 
-/* Between two questions for a connection, doubling; the queue may be full. */
-#define FIRST_PAUSE_MS 10
-#define LAST_PAUSE_MS 1000
+/* Until a connection is asked for again, doubling; the queue may be full. */
+#define MIN_PAUSE_MS 10
+#define MAX_PAUSE_MS 1000
 #define CHUNK_BYTES 16384
 
-/* One side: what it has sent and the other has not taken yet. */
+/* One side: what was read from it and not yet written to the other. */
 struct side {
 	struct forward *forward;
 	struct loop_io io;
 	int fd;
 	size_t at, len;		/* of bytes */
-	bool ended;		/* it sends no more */
-	bool told;		/* which the other has been told */
+	bool eof;		/* read from it */
+	bool eof_sent;		/* to the other side */
 	uint8_t bytes[CHUNK_BYTES];
 };
 
 struct forward {
 	struct forward_set *all;
-	TAILQ_ENTRY(forward) link;	/* while it waits */
-	bool waits;
-	struct loop_timer overdue_timer;	/* until it is through */
-	bool through;		/* the pool is connected to */
+	TAILQ_ENTRY(forward) link;	/* of waiting */
+	bool waiting;		/* for a connection from the supervisor */
+	bool connected;		/* that connection is established */
+	struct loop_timer overdue_timer;	/* until it is */
 	struct side client, worker;
 };
 
 static struct side *
-other(struct side *s)
+other_side(struct side *s)
 {
-	struct forward *r = s->forward;
+	struct forward *f = s->forward;
 
-	return s == &r->client ? &r->worker : &r->client;
+	return s == &f->client ? &f->worker : &f->client;
 }
 
 static void
-stop_waiting(struct forward *r)
+stop_waiting(struct forward *f)
 {
-	if (!r->waits)
+	if (!f->waiting)
 		return;
-	r->waits = false;
-	TAILQ_REMOVE(&r->all->waiting, r, link);
-	r->all->nwaiting--;
+	f->waiting = false;
+	TAILQ_REMOVE(&f->all->waiting, f, link);
+	f->all->nwaiting--;
 }
 
 static void
-end(struct forward *r)
+end(struct forward *f)
 {
-	struct forward_set *all = r->all;
+	struct forward_set *all = f->all;
 
-	stop_waiting(r);
-	loop_timer_stop(all->loop, &r->overdue_timer);
-	loop_del(all->loop, &r->client.io);
-	loop_del(all->loop, &r->worker.io);
-	fd_close(&r->client.fd);
-	fd_close(&r->worker.fd);
+	stop_waiting(f);
+	loop_timer_stop(all->loop, &f->overdue_timer);
+	loop_del(all->loop, &f->client.io);
+	loop_del(all->loop, &f->worker.io);
+	fd_close(&f->client.fd);
+	fd_close(&f->worker.fd);
 	all->open--;
-	free(r);
+	free(f);
 	all->on_end(all);
 }
 
-/* As much as goes, from s to the other; -1 when the way is broken. */
+/* One read from s, if all before is written, and one write to the other; -1 when
+ * one of the connections is broken. */
 static int
-move(struct side *s)
+copy_bytes(struct side *s)
 {
-	struct side *to = other(s);
+	struct side *to = other_side(s);
 	ssize_t n;
 
-	if (s->len == 0 && !s->ended) {
+	if (s->len == 0 && !s->eof) {
 		n = recv(s->fd, s->bytes, sizeof(s->bytes), 0);
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		s->ended = n == 0;
+		s->eof = n == 0;
 		s->at = 0;
 		s->len = (size_t)n;
 	}
@@ -97,21 +98,21 @@ move(struct side *s)
 		s->at += (size_t)n;
 		s->len -= (size_t)n;
 	}
-	if (s->len == 0 && s->ended && !s->told) {
-		s->told = true;
+	if (s->len == 0 && s->eof && !s->eof_sent) {
+		s->eof_sent = true;
 		(void)shutdown(to->fd, SHUT_WR);
 	}
 	return 0;
 }
 
-/* A side with nothing to be done is not watched: its hang-up, always told,
- * would be told for ever. */
+/* A side that is waited for neither way is not watched: epoll(7) would report
+ * its hang-up again and again. */
 static int
-watch(struct side *s)
+watch_side(struct side *s)
 {
 	struct loop *loop = s->forward->all->loop;
-	uint32_t events = (s->len == 0 && !s->ended ? LOOP_READ : 0) |
-		(other(s)->len > 0 ? LOOP_WRITE : 0);
+	uint32_t events = (s->len == 0 && !s->eof ? LOOP_READ : 0) |
+		(other_side(s)->len > 0 ? LOOP_WRITE : 0);
 
 	if (events == 0) {
 		loop_del(loop, &s->io);
@@ -122,93 +123,92 @@ watch(struct side *s)
 }
 
 static void
-step(struct forward *r)
+copy_both(struct forward *f)
 {
-	if (move(&r->client) < 0 || move(&r->worker) < 0 ||
-		(r->client.told && r->worker.told) ||
-		watch(&r->client) < 0 || watch(&r->worker) < 0)
-		end(r);
+	if (copy_bytes(&f->client) < 0 || copy_bytes(&f->worker) < 0 ||
+		(f->client.eof_sent && f->worker.eof_sent) ||
+		watch_side(&f->client) < 0 || watch_side(&f->worker) < 0)
+		end(f);
 }
 
-/* -- getting through ------------------------------------------------------- */
+/* -- until it is connected ------------------------------------------------- */
 
-/* Whoever has waited here for as long as he would have there is refused as he
- * would be. */
+/* The client has waited here for as long as it would have in the queue. */
 static void
-refuse(struct forward *r)
+reject_client(struct forward *f)
 {
-	int fd = r->client.fd;
+	int fd = f->client.fd;
 
-	r->client.fd = -1;
-	reject_make(r->all->rejects, fd);
-	end(r);
+	f->client.fd = -1;
+	reject_make(f->all->rejects, fd);
+	end(f);
 }
 
 static void
 on_overdue(struct loop_timer *t)
 {
-	refuse(container_of(t, struct forward, overdue_timer));
+	reject_client(container_of(t, struct forward, overdue_timer));
 }
 
-/* Not this way: he waits until he is overdue. */
+/* The connection failed: the client waits until it is overdue. */
 static void
-lose_worker(struct forward *r)
+close_worker(struct forward *f)
 {
-	loop_del(r->all->loop, &r->worker.io);
-	fd_close(&r->worker.fd);
+	loop_del(f->all->loop, &f->worker.io);
+	fd_close(&f->worker.fd);
 }
 
 static void
 on_event(struct loop_io *io, uint32_t events)
 {
 	struct side *s = container_of(io, struct side, io);
-	struct forward *r = s->forward;
+	struct forward *f = s->forward;
 	int err = 0;
 	socklen_t len = sizeof(err);
 	(void)events;
 
-	if (!r->through) {
+	if (!f->connected) {
 		if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ||
 			err != 0) {
-			lose_worker(r);
+			close_worker(f);
 			return;
 		}
-		r->through = true;
-		loop_timer_stop(r->all->loop, &r->overdue_timer);
+		f->connected = true;
+		loop_timer_stop(f->all->loop, &f->overdue_timer);
 	}
-	step(r);
+	copy_both(f);
 }
 
 static void
-side_init(struct side *s, struct forward *r, int fd)
+side_init(struct side *s, struct forward *f, int fd)
 {
-	s->forward = r;
+	s->forward = f;
 	s->fd = fd;
 	s->io = (struct loop_io){.on_event = on_event, .fd = -1};
 	s->at = s->len = 0;
-	s->ended = s->told = false;
+	s->eof = s->eof_sent = false;
 }
 
 void
 forward_begin(struct forward_set *all, int fd, int64_t overdue_ms)
 {
-	struct forward *r = malloc(sizeof(*r));
+	struct forward *f = malloc(sizeof(*f));
 
-	if (!r) {
+	if (!f) {
 		fd_close(&fd);
 		return;
 	}
-	r->all = all;
-	r->overdue_timer = (struct loop_timer){.on_timer = on_overdue};
-	r->through = false;
-	side_init(&r->client, r, fd);
-	side_init(&r->worker, r, -1);
+	f->all = all;
+	f->overdue_timer = (struct loop_timer){.on_timer = on_overdue};
+	f->connected = false;
+	side_init(&f->client, f, fd);
+	side_init(&f->worker, f, -1);
 	all->open++;
-	r->waits = true;
-	TAILQ_INSERT_TAIL(&all->waiting, r, link);
+	f->waiting = true;
+	TAILQ_INSERT_TAIL(&all->waiting, f, link);
 	all->nwaiting++;
-	all->pause_ms = FIRST_PAUSE_MS;
-	loop_timer_set(all->loop, &r->overdue_timer, overdue_ms);
+	all->pause_ms = MIN_PAUSE_MS;
+	loop_timer_set(all->loop, &f->overdue_timer, overdue_ms);
 }
 
 void
@@ -218,7 +218,7 @@ forward_ask(struct forward_set *all)
 		return;
 	all->on_want(all);
 	loop_timer_set(all->loop, &all->ask_timer, now_ms() + all->pause_ms);
-	all->pause_ms = MIN(all->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
+	all->pause_ms = MIN(all->pause_ms * 2, (int64_t)MAX_PAUSE_MS);
 }
 
 static void
@@ -230,29 +230,29 @@ on_ask(struct loop_timer *t)
 void
 forward_connected(struct forward_set *all, int fd)
 {
-	struct forward *r = TAILQ_FIRST(&all->waiting);
+	struct forward *f = TAILQ_FIRST(&all->waiting);
 
-	if (!r) {
+	if (!f) {
 		fd_close(&fd);
 		return;
 	}
-	stop_waiting(r);
+	stop_waiting(f);
 	if (all->nwaiting == 0)
 		loop_timer_stop(all->loop, &all->ask_timer);
-	r->worker.fd = fd;
-	if (loop_add(all->loop, &r->worker.io, fd, LOOP_WRITE) < 0)
-		lose_worker(r);
+	f->worker.fd = fd;
+	if (loop_add(all->loop, &f->worker.io, fd, LOOP_WRITE) < 0)
+		close_worker(f);
 }
 
 void
 forward_give_up(struct forward_set *all)
 {
-	struct forward *r, *next;
+	struct forward *f, *next;
 
 	loop_timer_stop(all->loop, &all->ask_timer);
-	for (r = TAILQ_FIRST(&all->waiting); r; r = next) {
-		next = TAILQ_NEXT(r, link);
-		refuse(r);
+	for (f = TAILQ_FIRST(&all->waiting); f; f = next) {
+		next = TAILQ_NEXT(f, link);
+		reject_client(f);
 	}
 }
 

@@ -1,8 +1,9 @@
 /*
- * forward.h - a connection accepted by mistake goes on to a worker
+ * forward.h - a client that the refuser accepted too early goes on to a worker
  *
- * By a connection to his pool's address, which the supervisor makes: we may
- * lack the right, or the way.  The bytes of both sides go through unchanged.
+ * Over a connection to the pool's address, which the supervisor makes: the
+ * refuser may lack the right, or not see the path.  Bytes are copied both ways
+ * unchanged.
  */
 #ifndef FCGIPM_OVERLOAD_FORWARD_H
 #define FCGIPM_OVERLOAD_FORWARD_H
@@ -23,8 +24,8 @@ struct forward_set {
 	TAILQ_HEAD(forward_list, forward) waiting;	/* for a connection */
 	unsigned nwaiting;
 	struct loop_timer ask_timer;
-	int64_t pause_ms;	/* until it is asked again */
-	/* So many connections are wanted: nwaiting. */
+	int64_t pause_ms;	/* until the next on_want */
+	/* nwaiting connections are wanted. */
 	void (*on_want)(struct forward_set *all);
 	/* One of these has ended. */
 	void (*on_end)(struct forward_set *all);
@@ -35,21 +36,22 @@ void forward_init(struct forward_set *all, struct loop *loop,
 	void (*on_end)(struct forward_set *all));
 
 /*
- * forward_begin - fd, non-blocking, is taken
+ * forward_begin - takes fd, a non-blocking client's connection
  *
- * The caller asks for a connection when he has begun all he has.
+ * Call forward_ask() when all clients of the order have begun.
  *
- * overdue_ms	when he may be refused, and is, if there was no connection
+ * overdue_ms	the client is answered with 503 then, unless it has got a
+ *		connection
  */
 void forward_begin(struct forward_set *all, int fd, int64_t overdue_ms);
 
-/* Asks for as many connections as are wanted, and again until they are here. */
+/* Asks for as many connections as are wanted, repeatedly until they came. */
 void forward_ask(struct forward_set *all);
 
-/* fd, non-blocking and perhaps connecting still, is taken: one of these. */
+/* Takes fd, one of these: non-blocking, perhaps not connected yet. */
 void forward_connected(struct forward_set *all, int fd);
 
-/* There will be no connections any more: who waits for one is refused. */
+/* No connection will come any more: waiting clients are answered with 503. */
 void forward_give_up(struct forward_set *all);
 
 #endif

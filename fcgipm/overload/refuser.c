@@ -1,25 +1,27 @@
 /*
- * refuser.c - 503 for clients who have waited too long; see refuser.h
+ * refuser.c - 503 for clients that have waited too long; see refuser.h
  *
- * Called by gateway/main.  The supervisor orders: the first n of the queue are
- * overdue (overload/protocol.h).  Meanwhile workers accept too, so whoever is handed
- * out to us next may be somebody younger, and nothing can be put back.
- * Therefore it is looked who came, before he is answered:
+ * Called by gateway/main.  The supervisor orders: the first n clients of the
+ * queue are overdue (overload/protocol.h).  Workers accept at the same time, so
+ * accept(2) may return a younger client to us, and there is no way to put it
+ * back into the queue.  Therefore each client is checked before it is answered:
  *
  *	TCP: the kernel knows the age of the connection (TCP_INFO)
- *	unix: the inode of the client's socket (sock_diag(7)) is among those
- *	of the order, or not
+ *	unix: the inode of the client's socket (sock_diag(7)) is one of the
+ *	order's, or not
  *
- * Whoever is not overdue has come behind all who were, so that nobody of the
- * order is left: it ends.  He himself goes on to a worker (forward), by a
- * connection that the supervisor makes.  That is one of an order at most.
+ * accept() returns clients in order, so the first client that is not overdue
+ * ends the order: no overdue one is left behind it.  That client is forwarded
+ * to a worker (overload/forward), over a connection that the supervisor makes.
+ * There is at most one such client in an order.
  *
- * A client who has left has no inode any more.  He was overdue when somebody
- * behind him is; if nobody tells, he goes the same way as the young one, as a
- * request may have effects that nobody needs to wait for.
+ * A client that has disconnected has no inode.  It was overdue if a client
+ * behind it is.  If none is, its age is unknown and it is forwarded as well,
+ * since its request may have effects that do not depend on the answer.
  *
- * The listener blocks, for the workers' sake.  When one of them was faster
- * accept(2) would wait for the next client: a signal ends that.
+ * The listener blocks, as the workers need it.  When a worker has accepted the
+ * last client just before us, accept(2) would wait for the next one: a signal
+ * interrupts it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,21 +38,21 @@
 #include "base/loop.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "overload/reject.h"
-#include "overload/refuser.h"
 #include "overload/forward.h"
 #include "overload/protocol.h"
+#include "overload/refuser.h"
+#include "overload/reject.h"
 #include "proto/fcgi.h"
 #include "sys/sockdiag.h"
 
-/* An accept(2) that waits is ended after this, or twice as long. */
+/* A waiting accept(2) is interrupted after this, or twice as long. */
 #define ACCEPT_US 2000
 
 struct refuser {
 	struct loop *loop;
 	struct loop_io channel;
-	struct loop_timer leave_timer;
-	bool leaving;		/* when its last connection has ended */
+	struct loop_timer idle_timer;
+	bool exiting;		/* when its last connection has ended */
 	struct sockdiag diag;
 	bool tcp;
 	int64_t timeout_ms;	/* queue_timeout */
@@ -58,16 +60,19 @@ struct refuser {
 	struct forward_set forwards;
 };
 
-/* An order under way. */
-struct work {
+/* The current order. */
+struct batch {
 	struct refuser_order order;
-	size_t at;		/* all inodes before are dealt with */
-	int gone[REFUSER_MAX];	/* whose clients have left */
-	size_t ngone;
+	size_t at;		/* all inodes before this one are done */
+	/* Clients that have disconnected, not answered yet. */
+	int disconnected[REFUSER_MAX];
+	size_t ndisconnected;
 	struct refuser_report report;
 };
 
-enum verdict { OVERDUE, YOUNG, GONE };
+enum client { CLIENT_OVERDUE, CLIENT_YOUNG, CLIENT_DISCONNECTED };
+
+/* -- carrying out an order ------------------------------------------------- */
 
 static void
 on_alarm(int signo)
@@ -75,7 +80,8 @@ on_alarm(int signo)
 	(void)signo;
 }
 
-/* From now on a system call that waits fails with EINTR, again and again. */
+/* From now on a system call that waits fails with EINTR, each time; 0 ends
+ * that. */
 static void
 set_alarm(suseconds_t us)
 {
@@ -85,9 +91,9 @@ set_alarm(suseconds_t us)
 		BUG("setitimer");
 }
 
-/* The head of the queue; -1 when there is nobody. */
+/* The head of the queue; -1 when it is empty. */
 static int
-take(void)
+accept_client(void)
 {
 	struct pollfd p = {FCGI_LISTENSOCK_FILENO, POLLIN, 0};
 	int fd;
@@ -101,8 +107,8 @@ take(void)
 	return fd;
 }
 
-static enum verdict
-judge_unix(struct refuser *r, struct work *w, int fd)
+static enum client
+check_unix_client(struct refuser *r, struct batch *b, int fd)
 {
 	struct stat st;
 	uint32_t peer;
@@ -110,29 +116,29 @@ judge_unix(struct refuser *r, struct work *w, int fd)
 
 	if (fstat(fd, &st) < 0 ||
 		sockdiag_unix_peer(&r->diag, st.st_ino, &peer) < 0)
-		return YOUNG;
+		return CLIENT_YOUNG;
 	if (peer == 0)
-		return GONE;
-	for (i = w->at; i < w->order.n; i++)
-		if (w->order.inos[i] == peer) {
-			w->at = i + 1;
-			return OVERDUE;
+		return CLIENT_DISCONNECTED;
+	for (i = b->at; i < b->order.n; i++)
+		if (b->order.inos[i] == peer) {
+			b->at = i + 1;
+			return CLIENT_OVERDUE;
 		}
-	return YOUNG;
+	return CLIENT_YOUNG;
 }
 
-static enum verdict
-judge(struct refuser *r, struct work *w, int fd)
+static enum client
+check_client(struct refuser *r, struct batch *b, int fd)
 {
 	if (!r->tcp)
-		return judge_unix(r, w, fd);
+		return check_unix_client(r, b, fd);
 	if (sockdiag_tcp_age_ms(fd) < r->timeout_ms + REFUSER_TICK_MS)
-		return YOUNG;
-	return OVERDUE;
+		return CLIENT_YOUNG;
+	return CLIENT_OVERDUE;
 }
 
 static void
-pass_on(struct refuser *r, struct work *w, int fd)
+forward_client(struct refuser *r, struct batch *b, int fd)
 {
 	int64_t age = 0, tick = 0;
 
@@ -140,70 +146,74 @@ pass_on(struct refuser *r, struct work *w, int fd)
 		age = sockdiag_tcp_age_ms(fd);
 		tick = REFUSER_TICK_MS;
 	}
-	w->report.forwarded++;
+	b->report.forwarded++;
 	forward_begin(&r->forwards, fd, now_ms() + r->timeout_ms + tick -
 		MAX(age, 0));
 }
 
-/* Behind those who have left came one who is overdue: so were they. */
+/* A client behind them is overdue: so were they. */
 static void
-drop_gone(struct work *w)
+close_disconnected(struct batch *b)
 {
-	w->report.refused += (uint32_t)w->ngone;
-	while (w->ngone > 0)
-		fd_close(&w->gone[--w->ngone]);
+	b->report.refused += (uint32_t)b->ndisconnected;
+	while (b->ndisconnected > 0)
+		fd_close(&b->disconnected[--b->ndisconnected]);
 }
 
-/* false: nobody of the order is left, or there is no room for more. */
+/* false: no client of the order is left, or there is no room for more. */
 static bool
-refuse_one(struct refuser *r, struct work *w)
+refuse_client(struct refuser *r, struct batch *b)
 {
-	int fd = reject_has_room(&r->rejects) ? take() : -1;
+	int fd = reject_has_room(&r->rejects) ? accept_client() : -1;
 
 	if (fd < 0)
 		return false;
-	switch (judge(r, w, fd)) {
-	case OVERDUE:
-		drop_gone(w);
-		w->report.refused++;
+	switch (check_client(r, b, fd)) {
+	case CLIENT_OVERDUE:
+		close_disconnected(b);
+		b->report.refused++;
 		reject_make(&r->rejects, fd);
 		return true;
-	case GONE:
-		w->gone[w->ngone++] = fd;
+	case CLIENT_DISCONNECTED:
+		b->disconnected[b->ndisconnected++] = fd;
 		return true;
-	case YOUNG:
-		pass_on(r, w, fd);
+	case CLIENT_YOUNG:
+		forward_client(r, b, fd);
 		return false;
 	}
 	return false;
 }
 
 static void
-carry_out(struct refuser *r, struct work *w)
+refuse_clients(struct refuser *r, struct batch *b)
 {
 	size_t i;
 
+	b->at = b->ndisconnected = 0;
+	b->report = (struct refuser_report){0};
 	set_alarm(ACCEPT_US);
-	for (i = 0; i < w->order.n && refuse_one(r, w); i++)
+	for (i = 0; i < b->order.n && refuse_client(r, b); i++)
 		;
 	set_alarm(0);
-	for (i = 0; i < w->ngone; i++)
-		pass_on(r, w, w->gone[i]);
+	for (i = 0; i < b->ndisconnected; i++)
+		forward_client(r, b, b->disconnected[i]);
 }
 
-/* No order came for a while, or none will. */
+/* -- the channel ----------------------------------------------------------- */
+
+/* There was no order for a while, or the channel is closed. */
 static void
-leave(struct refuser *r)
+exit_when_done(struct refuser *r)
 {
-	r->leaving = true;
+	r->exiting = true;
 	if (r->rejects.open + r->forwards.open == 0)
 		loop_quit(r->loop);
 }
 
 static void
-on_leave(struct loop_timer *t)
+on_idle(struct loop_timer *t)
 {
-	leave(container_of(t, struct refuser, leave_timer));
+	exit_when_done(container_of(t, struct refuser, idle_timer));
 }
 
 static void
@@ -211,8 +221,8 @@ on_reject_end(struct reject_set *all)
 {
 	struct refuser *r = container_of(all, struct refuser, rejects);
 
-	if (r->leaving)
-		leave(r);
+	if (r->exiting)
+		exit_when_done(r);
 }
 
 static void
@@ -221,7 +231,8 @@ on_forward_end(struct forward_set *all)
 	on_reject_end(all->rejects);
 }
 
-/* Whoever does not hear what we say has closed the channel. */
+/* A message that cannot be sent is not missed: the supervisor has closed the
+ * channel, which on_channel() sees. */
 static void
 on_want(struct forward_set *all)
 {
@@ -230,20 +241,18 @@ on_want(struct forward_set *all)
 	(void)send(REFUSER_FD, &want, sizeof(want), MSG_NOSIGNAL);
 }
 
-/* listener	another one, from here on; -1 = the same */
+/* listener	replaces the one we have; -1 = none came */
 static void
-obey(struct refuser *r, struct work *w, int listener)
+run_order(struct refuser *r, struct batch *b, int listener)
 {
 	if (listener >= 0 && dup2(listener, FCGI_LISTENSOCK_FILENO) < 0)
 		BUG("dup2");
 	fd_close(&listener);
-	r->leaving = false;
-	w->at = w->ngone = 0;
-	w->report = (struct refuser_report){0};
-	carry_out(r, w);
-	(void)send(REFUSER_FD, &w->report, sizeof(w->report), MSG_NOSIGNAL);
+	r->exiting = false;
+	refuse_clients(r, b);
+	(void)send(REFUSER_FD, &b->report, sizeof(b->report), MSG_NOSIGNAL);
 	forward_ask(&r->forwards);
-	loop_timer_set(r->loop, &r->leave_timer,
+	loop_timer_set(r->loop, &r->idle_timer,
 		loop_now(r->loop) + REFUSER_IDLE_MS);
 }
 
@@ -251,31 +260,30 @@ static void
 on_channel(struct loop_io *io, uint32_t events)
 {
 	struct refuser *r = container_of(io, struct refuser, channel);
-	static struct work w;
+	static struct batch b;	/* too large for the stack */
 	int fd;
-	ssize_t n = fd_receive(io->fd, &w.order, sizeof(w.order), &fd);
+	ssize_t n = fd_receive(io->fd, &b.order, sizeof(b.order), &fd);
 	(void)events;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n == (ssize_t)sizeof(w.order) && w.order.n <= REFUSER_MAX) {
-		obey(r, &w, fd);
+	if (n == (ssize_t)sizeof(b.order) && b.order.n <= REFUSER_MAX) {
+		run_order(r, &b, fd);
 	} else if (n == 1 && fd >= 0) {
 		forward_connected(&r->forwards, fd);
 	} else {
 		fd_close(&fd);
 		loop_del(r->loop, io);
-		loop_timer_stop(r->loop, &r->leave_timer);
+		loop_timer_stop(r->loop, &r->idle_timer);
 		forward_give_up(&r->forwards);
-		leave(r);
+		exit_when_done(r);
 	}
 }
 
 static int
-open_all(struct refuser *r)
+refuser_open(struct refuser *r)
 {
 	const struct sigaction wake = {.sa_handler = on_alarm};
-
 	int family;
 	socklen_t len = sizeof(family);
 
@@ -291,10 +299,11 @@ open_all(struct refuser *r)
 		return -1;
 	reject_init(&r->rejects, r->loop, 1 + r->timeout_ms / 1000,
 		on_reject_end);
-	forward_init(&r->forwards, r->loop, &r->rejects, on_want, on_forward_end);
+	forward_init(&r->forwards, r->loop, &r->rejects, on_want,
+		on_forward_end);
 	if (loop_add(r->loop, &r->channel, REFUSER_FD, LOOP_READ) < 0)
 		return -1;
-	loop_timer_set(r->loop, &r->leave_timer, now_ms() + REFUSER_IDLE_MS);
+	loop_timer_set(r->loop, &r->idle_timer, now_ms() + REFUSER_IDLE_MS);
 	return 0;
 }
 
@@ -303,13 +312,13 @@ refuser_run(const struct conf_pool *keys)
 {
 	static struct refuser r = {
 		.channel = {.on_event = on_channel, .fd = -1},
-		.leave_timer = {.on_timer = on_leave},
+		.idle_timer = {.on_timer = on_idle},
 		.diag = {.fd = -1},
 	};
 	int status = 0;
 
 	r.timeout_ms = keys->queue_timeout_ms;
-	if (open_all(&r) < 0 || loop_run(r.loop) < 0) {
+	if (refuser_open(&r) < 0 || loop_run(r.loop) < 0) {
 		log_error("--refuse: %s", strerror(errno));
 		status = EXIT_SYSTEM;
 	}

@@ -1,5 +1,5 @@
 /*
- * refuser.h - fcgipm-cgi --refuse: 503 for clients who have waited too long
+ * refuser.h - fcgipm-cgi --refuse: 503 for clients that have waited too long
  */
 #ifndef FCGIPM_OVERLOAD_REFUSER_H
 #define FCGIPM_OVERLOAD_REFUSER_H
@@ -7,7 +7,8 @@
 struct conf_pool;
 
 /*
- * refuser_run - refuse what the supervisor orders, until it is told to stop
+ * refuser_run - refuse clients as the supervisor orders, until the channel is
+ * closed or no order comes
  *
  * Descriptor 0 is the listener, REFUSER_FD the channel; privileges are dropped.
  *

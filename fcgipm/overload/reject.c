@@ -1,12 +1,12 @@
 /*
- * reject.c - one connection is answered with status 503; see reject.h
+ * reject.c - a connection is answered with status 503; see reject.h
  *
- * Called by overload/refuser.  The answer is a whole one on FCGI_STDOUT: an
- * END_REQUEST with FCGI_OVERLOADED would be shown as 502 by nginx and as an
- * empty 200 by Apache.  A client who is in the middle of his request gets the
- * answer as soon as the request's id is known, and is told that nothing
- * follows; what he still sends is read and dropped, since a socket closed with
- * bytes unread would tear the answer from his hands.
+ * Called by overload/refuser and overload/forward.  The answer is a complete
+ * one on FCGI_STDOUT: nginx would turn an END_REQUEST with FCGI_OVERLOADED into
+ * 502, and Apache into an empty 200.  A client that is still sending its
+ * request gets the answer as soon as the request's id is known, and then the
+ * end of file; what it still sends is read and dropped, since closing a socket
+ * with unread bytes would reset the connection and could destroy the answer.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -22,9 +22,9 @@
 #include "overload/reject.h"
 #include "proto/fcgi.h"
 
-/* For a client to say what he wants, and then between two pieces. */
-#define PATIENCE_MS 2000
-/* How long, and how far, he is listened to after his answer. */
+/* For a client to begin its request, and then between two reads. */
+#define READ_TIMEOUT_MS 2000
+/* How long, and how much, is read after the answer. */
 #define LINGER_MS 30000
 #define LINGER_BYTES (64 * 1024 * 1024)
 /* Of one read.  A request without a body mostly fits. */
@@ -35,15 +35,16 @@ struct reject {
 	struct loop_io io;
 	struct loop_timer timer;
 	struct fcgi_reader reader;
-	TAILQ_ENTRY(reject) link;	/* lingers: answered, not whole */
-	bool lingers;
-	int64_t until_ms;	/* then */
-	size_t dropped;		/* bytes, then */
 	int fd;
-	bool begun;		/* BEGIN_REQUEST came */
+	bool begun;		/* BEGIN_REQUEST was read */
+	bool whole;		/* the end of the request was read */
 	bool answered;
+	bool lingers;		/* answered, but not whole */
 	uint16_t id;		/* of the request, once it has begun */
-	bool whole;		/* it has been read to its end */
+	/* While it lingers. */
+	TAILQ_ENTRY(reject) link;
+	int64_t until_ms;
+	size_t dropped;		/* bytes */
 };
 
 static bool
@@ -53,7 +54,7 @@ is_whole(const struct reject *a)
 }
 
 static void
-answer(struct reject *a)
+send_answer(struct reject *a)
 {
 	static const char page[] = "503 Service Unavailable\n\n"
 		"The server is busy.  Please try again.\n";
@@ -69,15 +70,15 @@ answer(struct reject *a)
 	fcgi_put_header(p, FCGI_END_REQUEST, a->id, FCGI_BODY_LEN, 0);
 	fcgi_put_end(p + FCGI_HEADER_LEN, &end);
 	p += FCGI_HEADER_LEN + FCGI_BODY_LEN;
-	/* A socket that was never written to has room for this; who has left
-	 * needs no answer.  Where it is closed at once, over TCP its end goes
-	 * in the same packet. */
+	/* A socket that was never written to has room for this, and a client
+	 * that has disconnected needs no answer.  Where the socket is closed
+	 * at once, MSG_MORE puts TCP's FIN into the same packet. */
 	(void)send(a->fd, out, (size_t)(p - out),
 		MSG_NOSIGNAL | (is_whole(a) ? MSG_MORE : 0));
 	a->answered = true;
 }
 
-/* One record's beginning. */
+/* The header of a record was read. */
 static void
 note_header(struct reject *a)
 {
@@ -87,16 +88,16 @@ note_header(struct reject *a)
 		a->begun = true;
 		a->id = h->id;
 	}
-	/* An authorizer's request has no FCGI_STDIN, which costs its client
-	 * nothing: he has his answer. */
+	/* An authorizer's request has no FCGI_STDIN, so we linger; its client
+	 * has the answer and does not wait for that. */
 	if (a->begun && h->id == a->id && h->type == FCGI_STDIN &&
 		h->content_len == 0)
 		a->whole = true;
 }
 
-/* false: it is over, by whatever. */
+/* false: close it, as the request was read to its end or never will be. */
 static bool
-feed(struct reject *a)
+read_request(struct reject *a)
 {
 	uint8_t bytes[CHUNK_BYTES];
 	const uint8_t *p = bytes;
@@ -118,7 +119,7 @@ feed(struct reject *a)
 	if (a->lingers)
 		a->dropped += (size_t)n;
 	if (a->begun && !a->answered)
-		answer(a);
+		send_answer(a);
 	return !is_whole(a) && a->dropped < LINGER_BYTES;
 }
 
@@ -137,7 +138,7 @@ end(struct reject *a)
 	all->on_end(all);
 }
 
-/* Answered, and still sending; each piece gives him time for the next. */
+/* It is answered but still sends; each read gives it time for the next. */
 static void
 linger(struct reject *a)
 {
@@ -147,11 +148,12 @@ linger(struct reject *a)
 		a->lingers = true;
 		a->until_ms = loop_now(loop) + LINGER_MS;
 		TAILQ_INSERT_TAIL(&a->all->answered, a, link);
-		/* Who has left is found out by the next read. */
+		/* A client that has disconnected is noticed by the next
+		 * read. */
 		(void)shutdown(a->fd, SHUT_WR);
 	}
 	loop_timer_set(loop, &a->timer,
-		MIN(loop_now(loop) + PATIENCE_MS, a->until_ms));
+		MIN(loop_now(loop) + READ_TIMEOUT_MS, a->until_ms));
 }
 
 static void
@@ -160,7 +162,7 @@ on_event(struct loop_io *io, uint32_t events)
 	struct reject *a = container_of(io, struct reject, io);
 	(void)events;
 
-	if (!feed(a))
+	if (!read_request(a))
 		end(a);
 	else if (a->answered)
 		linger(a);
@@ -172,9 +174,9 @@ on_timer(struct loop_timer *t)
 	end(container_of(t, struct reject, timer));
 }
 
-/* It goes on when more has come. */
+/* Continues when more arrives. */
 static void
-wait_for(const struct reject *now)
+watch_client(const struct reject *now)
 {
 	struct reject *a = malloc(sizeof(*a));
 	int fd = now->fd;
@@ -188,7 +190,7 @@ wait_for(const struct reject *now)
 	a->timer.on_timer = on_timer;
 	a->all->open++;
 	loop_timer_set(a->all->loop, &a->timer,
-		loop_now(a->all->loop) + PATIENCE_MS);
+		loop_now(a->all->loop) + READ_TIMEOUT_MS);
 	if (a->answered)
 		linger(a);
 	if (loop_add(a->all->loop, &a->io, fd, LOOP_READ) < 0)
@@ -208,9 +210,9 @@ reject_init(struct reject_set *all, struct loop *loop,
 bool
 reject_has_room(struct reject_set *all)
 {
-	if (all->open >= APOLOGIES_MAX && !TAILQ_EMPTY(&all->answered))
+	if (all->open >= REJECT_MAX && !TAILQ_EMPTY(&all->answered))
 		end(TAILQ_FIRST(&all->answered));
-	return all->open < APOLOGIES_MAX;
+	return all->open < REJECT_MAX;
 }
 
 void
@@ -219,8 +221,8 @@ reject_make(struct reject_set *all, int fd)
 	struct reject a = {.all = all, .fd = fd, .io = {.fd = -1}};
 
 	fcgi_reader_init(&a.reader);
-	if (feed(&a))
-		wait_for(&a);
+	if (read_request(&a))
+		watch_client(&a);
 	else
 		fd_close(&a.fd);
 }

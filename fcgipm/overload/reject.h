@@ -1,7 +1,7 @@
 /*
- * reject.h - one connection is answered with status 503, and closed
+ * reject.h - a connection is answered with status 503, and closed
  *
- * Whatever it asks for; mostly in one read and one write.
+ * Whatever it asks for; mostly with one read and one write.
  */
 #ifndef FCGIPM_OVERLOAD_REJECT_H
 #define FCGIPM_OVERLOAD_REJECT_H
@@ -14,8 +14,8 @@ struct reject;
 struct loop;
 
 /* Connections of one process that are still sending or have not begun.  For one
- * more the one that was answered first is closed, if any was. */
-#define APOLOGIES_MAX 500
+ * more, the one that was answered first is closed, if any was. */
+#define REJECT_MAX 500
 
 /* What all rejects of a process have in common. */
 struct reject_set {
@@ -31,10 +31,10 @@ struct reject_set {
 void reject_init(struct reject_set *all, struct loop *loop,
 	int64_t retry_after_s, void (*on_end)(struct reject_set *all));
 
-/* Makes room, if need be; false: whoever is not accepted yet has to wait. */
+/* Makes room, if need be; false: accept no more at the moment. */
 bool reject_has_room(struct reject_set *all);
 
-/* fd, non-blocking, is taken. */
+/* Takes fd, a non-blocking connection. */
 void reject_make(struct reject_set *all, int fd);
 
 #endif
