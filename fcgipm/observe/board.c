@@ -497,19 +497,13 @@ board_count_idle(struct board *b)
 }
 
 void
-board_arm(struct board *b, uint32_t wake, unsigned idle_at)
+board_arm(struct board *b, unsigned idle_at)
 {
 	struct fcgipm_head *h = head_of(b);
 
-	if (wake & FCGIPM_WAKE_IDLE)
-		FCGIPM_PUT(h->wake_at, (int32_t)MIN(idle_at, INT32_MAX));
-	__atomic_fetch_or(&h->wake, wake, __ATOMIC_SEQ_CST);
-}
-
-void
-board_disarm(struct board *b, uint32_t wake)
-{
-	__atomic_fetch_and(&head_of(b)->wake, ~wake, __ATOMIC_SEQ_CST);
+	FCGIPM_PUT(h->wake_at, (int32_t)MIN(idle_at, INT32_MAX));
+	__atomic_fetch_or(&h->wake, (uint32_t)FCGIPM_WAKE_IDLE,
+		__ATOMIC_SEQ_CST);
 }
 
 bool

@@ -38,12 +38,10 @@
  * The eventfd is watched for reading only while something is armed or a
  * max_requests is set:
  *
- *	board_arm(b, FCGIPM_WAKE_IDLE, min_spare - 1)	tells once, when idle
- *				places have come down to so many; look at
- *				board_idle() after arming, and do not arm at
- *				the maximum: then each request is for free
- *	board_arm(b, FCGIPM_WAKE_UP, ...)	tells once, when a process has
- *				come to its first accept
+ *	board_arm(b, min_spare - 1)	asks for one event, when idle places
+ *				have come down to so many; check board_idle()
+ *				after arming, and do not arm at the maximum:
+ *				then a request costs nothing
  *	on event: board_read_event(b), then read what is of interest.  A child may
  *				write into the eventfd as fast as it likes:
  *				leave it unwatched for 10 ms after each event
@@ -192,10 +190,9 @@ unsigned board_idle(const struct board *b);
  * child spoiled it. */
 unsigned board_count_idle(struct board *b);
 
-/* Asks for one message of this kind (enum fcgipm_wake). */
-void board_arm(struct board *b, uint32_t wake, unsigned idle_at);
-void board_disarm(struct board *b, uint32_t wake);
-/* Empties the eventfd; true when there was a message. */
+/* Asks for one event, when free places have come down to idle_at. */
+void board_arm(struct board *b, unsigned idle_at);
+/* Empties the eventfd; true when there was an event. */
 bool board_read_event(struct board *b);
 
 #endif

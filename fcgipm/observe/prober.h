@@ -23,7 +23,6 @@ struct prober {
 	pid_t dying;		/* killed, not yet reaped; 0 = none */
 	int fd;			/* our end */
 	uint32_t seq;		/* of the last question */
-	int err;		/* why there is none; 0 = not tried yet */
 	int64_t not_before_ms;	/* no new start until then */
 };
 

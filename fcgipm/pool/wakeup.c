@@ -46,7 +46,7 @@ listen_again(struct wakeup *w)
 		board_is_wanted(w));
 	if (!w->board || w->wanted.idle_at == WAKEUP_NEVER)
 		return;
-	board_arm(w->board, FCGIPM_WAKE_IDLE, (unsigned)w->wanted.idle_at);
+	board_arm(w->board, (unsigned)w->wanted.idle_at);
 	/* It came down to that before it was armed. */
 	if (board_idle(w->board) <= (unsigned)w->wanted.idle_at)
 		loop_timer_set(w->loop, &w->timer, now + w->pause_ms);

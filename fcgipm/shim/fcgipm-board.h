@@ -73,8 +73,7 @@ enum fcgipm_flag {
 
 /* Bits of fcgipm_head.wake, each good for one message. */
 enum fcgipm_wake {
-	FCGIPM_WAKE_IDLE = 1,	/* when idle has come down to wake_at */
-	FCGIPM_WAKE_UP = 2	/* when a process is about to accept */
+	FCGIPM_WAKE_IDLE = 1	/* when idle has come down to wake_at */
 };
 
 struct fcgipm_head {
@@ -477,7 +476,6 @@ fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
 	FCGIPM_PUT(s->owner, (int32_t)index);
 	FCGIPM_PUT(s->since, fcgipm_now_(CLOCK_MONOTONIC_COARSE));
 	(void)FCGIPM_ADD(v->head->idle, v->threads);
-	fcgipm_tell_once_(v, FCGIPM_WAKE_UP);
 	return s;
 }
 

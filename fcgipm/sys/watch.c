@@ -120,7 +120,7 @@ static void
 forget_tasks(struct watch *w)
 {
 	while (w->ntasks > 0)
-		fd_close(&w->tasks[--w->ntasks].fd);
+		fd_close(&w->calls[--w->ntasks]);
 	w->nlink = 0;
 }
 
@@ -229,8 +229,7 @@ on_task(struct watch *w, int tid, void *arg)
 		return 0;
 	}
 	if (l->keep && w->ntasks < WATCH_TASKS_KEPT) {
-		w->tasks[w->ntasks].tid = tid;
-		w->tasks[w->ntasks++].fd = fd;
+		w->calls[w->ntasks++] = fd;
 		return 0;
 	}
 	l->keep = false;
@@ -274,7 +273,7 @@ watch_tasks(struct watch *w, const ino_t *listeners, size_t n,
 	for (i = 0; i < w->ntasks; i++)
 		/* As many as before, but not the same ones; or an exec has
 		 * taken the right to look. */
-		if (add_task(w, w->tasks[i].fd, &l) < 0)
+		if (add_task(w, w->calls[i], &l) < 0)
 			return list_tasks(w, &l, st.st_nlink);
 	return 0;
 }
@@ -286,7 +285,7 @@ watch_still_accepts(const struct watch *w)
 	int arg = -1;
 
 	return w->ntasks == 1 &&
-		procfs_read_call(w->tasks[0].fd, &call, &arg) == 0 &&
+		procfs_read_call(w->calls[0], &call, &arg) == 0 &&
 		call == PROCFS_CALL_ACCEPT && arg == w->accept_fd;
 }
 

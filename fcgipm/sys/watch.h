@@ -18,12 +18,9 @@ struct watch {
 	int taskfd;		/* /proc/PID/task */
 	int fdfd;		/* /proc/PID/fd, -1 = not yet */
 	uint64_t nlink;		/* of taskfd: the kernel counts tasks in it */
-	unsigned ntasks;	/* open ones */
+	unsigned ntasks;	/* of calls */
 	int accept_fd;		/* a listener one was seen to accept on, -1 */
-	struct {
-		pid_t tid;
-		int fd;		/* its syscall entry */
-	} tasks[WATCH_TASKS_KEPT];
+	int calls[WATCH_TASKS_KEPT];	/* the tasks' syscall entries */
 };
 
 /*

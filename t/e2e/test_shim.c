@@ -874,7 +874,7 @@ Test(shim, tells_when_the_last_idle_worker_takes_a_request)
 	for (i = 0; i < 2; i++)
 		rig_spawn(&r, i, path_hello(), NULL);
 	world_until(has_idle, rig_at(&r, 0, 2), "both");
-	board_arm(r.b, FCGIPM_WAKE_IDLE, 0);
+	board_arm(r.b, 0);
 	fds[0] = client_connect(r.w, "s.sock");
 	world_until(has_idle, rig_at(&r, 0, 1), "one is left");
 	cr_expect_not(board_read_event(r.b));
