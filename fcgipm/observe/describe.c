@@ -1,8 +1,8 @@
 /*
  * describe.c - what a process of a pool does; see describe.h
  *
- * Called by timeout/watchdog, timeout/slowlog and pool/snapshot.  Looks by sys/inspect
- * and sys/procfs, and asks the prober for what is denied.
+ * Called by timeout/watchdog, timeout/slowlog and pool/snapshot.  Reads by
+ * sys/inspect and sys/procfs, and asks the prober for what is denied.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -13,29 +13,24 @@
 #include "base/mem.h"
 #include "observe/describe.h"
 #include "observe/prober.h"
+#include "observe/processes.h"
 #include "sys/inspect.h"
 #include "sys/procfs.h"
 
-static bool
-denied(void)
-{
-	return errno == EACCES || errno == EPERM;
-}
-
 void
-describe_brief(struct prober *l, pid_t pid, char *buf, size_t size)
+describe_brief(struct prober *p, pid_t pid, char *buf, size_t size)
 {
 	char *text;
 
-	if (inspect_brief(pid, buf, size) < 0 && denied()) {
-		text = prober_brief(l, pid);
+	if (inspect_brief(pid, buf, size) < 0 && processes_is_denied(errno)) {
+		text = prober_brief(p, pid);
 		if (text)
 			snprintf(buf, size, "%s", text);
 		free(text);
 	}
 }
 
-/* Of the prober, so its lines are all that is taken for granted. */
+/* From the prober: any bytes, cut into lines and escaped. */
 static void
 put_lines(FILE *out, const char *text)
 {
@@ -53,7 +48,7 @@ put_lines(FILE *out, const char *text)
 }
 
 void
-describe_report(struct prober *l, pid_t pid, FILE *out)
+describe_report(struct prober *p, pid_t pid, FILE *out)
 {
 	char *own = NULL, *text = NULL;
 	size_t len = 0;
@@ -61,8 +56,8 @@ describe_report(struct prober *l, pid_t pid, FILE *out)
 
 	if (!f)
 		return;
-	if (inspect_report(pid, f) < 0 && denied())
-		text = prober_report(l, pid);
+	if (inspect_report(pid, f) < 0 && processes_is_denied(errno))
+		text = prober_report(p, pid);
 	if (fclose(f) == 0 && !text)
 		fwrite(own, 1, len, out);
 	if (text)
@@ -72,17 +67,18 @@ describe_report(struct prober *l, pid_t pid, FILE *out)
 }
 
 uint64_t
-describe_reads(struct prober *l, pid_t pid)
+describe_reads(struct prober *p, pid_t pid)
 {
 	uint64_t n = inspect_reads(pid);
 
-	return n == UINT64_MAX && denied() ? prober_reads(l, pid) : n;
+	return n == UINT64_MAX && processes_is_denied(errno) ?
+		prober_reads(p, pid) : n;
 }
 
 int
-describe_is_static(struct prober *l, pid_t pid)
+describe_is_static(struct prober *p, pid_t pid)
 {
 	int rc = procfs_is_static(pid);
 
-	return rc < 0 && denied() ? prober_is_static(l, pid) : rc;
+	return rc < 0 && processes_is_denied(errno) ? prober_is_static(p, pid) : rc;
 }

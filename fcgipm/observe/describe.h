@@ -1,8 +1,8 @@
 /*
- * describe.h - what a process of a pool does, seen by whoever may look
+ * describe.h - what a process of a pool does, in words for logs and status
  *
- * By the supervisor itself, or, where that has not the rights to, by the
- * prober; what neither may see is named with the reason.
+ * Read by the supervisor itself, or by the prober where the supervisor has not
+ * the rights; what neither may see is named with the reason.
  */
 #ifndef FCGIPM_OBSERVE_DESCRIBE_H
 #define FCGIPM_OBSERVE_DESCRIBE_H
@@ -14,15 +14,15 @@
 
 struct prober;
 
-/* As sys/inspect has it.  By a prober brief may be any bytes; a report is lines
- * whose bytes are escaped. */
-void describe_brief(struct prober *l, pid_t pid, char *buf, size_t size);
-void describe_report(struct prober *l, pid_t pid, FILE *out);
+/* By sys/inspect.  Where the prober answered, brief may hold any bytes; the
+ * lines of a report are escaped. */
+void describe_brief(struct prober *p, pid_t pid, char *buf, size_t size);
+void describe_report(struct prober *p, pid_t pid, FILE *out);
 
-/* UINT64_MAX when it is not known. */
-uint64_t describe_reads(struct prober *l, pid_t pid);
+/* Calls of read(2) so far; UINT64_MAX when it is not known. */
+uint64_t describe_reads(struct prober *p, pid_t pid);
 
-/* As sys/procfs has it. */
-int describe_is_static(struct prober *l, pid_t pid);
+/* By sys/procfs. */
+int describe_is_static(struct prober *p, pid_t pid);
 
 #endif

@@ -1,12 +1,9 @@
 /*
- * kernel.c - is a worker idle, and does it hold a connection?  See kernel.h
+ * kernel.c - what a worker does, by what the kernel shows; see kernel.h
  *
- * Called by all who look at workers; knows none of them.  Uses sys/watch for
- * what a process does, the prober where we may not see that ourselves, and
- * observe/sockets for where a socket comes from.
- *
- * A look at a process that runs is true for a moment only.  Tasks are looked
- * at before sockets, so that a connection accepted in between is seen.
+ * Called by all who ask for the state of a worker; knows no pool.  What its
+ * processes do is read by observe/processes, where a socket comes from is
+ * said by observe/sockets.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,223 +14,40 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "observe/kernel.h"
+#include "observe/processes.h"
 #include "sys/procfs.h"
 
-/* What one close look takes in; a worker with more may hold a connection. */
-#define SOCKETS_MAX 1024
-#define PROCESSES_MAX 64
-
-/* So many looks in a row may leave out whether there are more tasks. */
+/* So many checks in a row may leave out whether there are more tasks. */
 #define SHORT_CHECKS 15
 
-struct found {
-	struct watch_socket socket;
-	pid_t pid;		/* one that has it open */
-};
-
-/* What is seen of a worker and of what it has started. */
-struct view {
-	struct watch_tasks tasks;	/* sums */
-	int tasks_err;		/* why they are not all there, 0 = they are */
-	int sockets_err;
-	pid_t pids[PROCESSES_MAX];
-	size_t npids;
-	pid_t reader;		/* whose tasks.reading_fd is */
-	bool by_prober;
-	struct found found[SOCKETS_MAX];
-	size_t nfound;
-};
-
-/* Is it worth to ask the prober, and has a look failed for want of rights? */
-static bool
-denied(int err)
+static struct processes_reader
+reader_of(struct kernel_observer *o)
 {
-	return err == EACCES || err == EPERM;
-}
-
-/* -- processes ------------------------------------------------------------- */
-
-/* One of them; 0, or -1 with errno, *ret being what could be seen. */
-static int
-look_tasks(struct kernel_observer *o, struct watch *watch, bool *by_prober,
-	struct watch_tasks *ret)
-{
-	struct watch_tasks own = {.reading_fd = -1};
-	int err;
-
-	if (watch_tasks(watch, o->inos, o->nlisteners, &own) < 0)
-		own.err = errno;
-	*ret = own;
-	if (!denied(own.err)) {
-		errno = own.err;
-		return own.err ? -1 : 0;
-	}
-	if (prober_tasks(&o->prober, watch->pid, o->inos, o->nlisteners,
-		    ret) < 0) {
-		*ret = own;
-		errno = own.err;
-		return -1;
-	}
-	*by_prober = true;
-	err = ret->err;
-	errno = err;
-	return err ? -1 : 0;
-}
-
-static int
-look_sockets(struct kernel_observer *o, struct watch *watch, bool *by_prober,
-	struct watch_socket *ret, size_t max, size_t *ret_n)
-{
-	if (watch_sockets(watch, ret, max, ret_n) == 0)
-		return 0;
-	if (!denied(errno))
-		return -1;
-	if (prober_sockets(&o->prober, watch->pid, ret, max, ret_n) < 0) {
-		errno = errno == ECHILD ? EACCES : errno;
-		return -1;
-	}
-	*by_prober = true;
-	return 0;
-}
-
-static void
-add_tasks(struct view *v, const struct watch_tasks *t, pid_t pid)
-{
-	v->tasks.total += t->total;
-	v->tasks.accepting += t->accepting;
-	v->tasks.polling += t->polling;
-	v->tasks.locking += t->locking;
-	if (t->reading > 0 && v->tasks.reading == 0) {
-		v->tasks.reading_fd = t->reading_fd;
-		v->tasks.reading_counts = t->reading_counts;
-		v->reader = pid;
-	}
-	v->tasks.reading += t->reading;
-	v->tasks.unreadable += t->unreadable;
-}
-
-/* What children have inherited is there once. */
-static bool
-has_found(const struct view *v, uint32_t ino)
-{
-	size_t i;
-
-	for (i = 0; i < v->nfound; i++)
-		if (v->found[i].socket.ino == ino)
-			return true;
-	return false;
-}
-
-static bool
-is_own_listener(const struct kernel_observer *o, uint32_t ino)
-{
-	size_t i;
-
-	for (i = 0; i < o->nlisteners; i++)
-		if (o->inos[i] == ino)
-			return true;
-	return false;
-}
-
-static int
-add_sockets(struct kernel_observer *o, struct view *v, struct watch *watch)
-{
-	struct watch_socket sockets[SOCKETS_MAX];
-	size_t i, n = 0;
-
-	if (look_sockets(o, watch, &v->by_prober, sockets, SOCKETS_MAX, &n) < 0)
-		return -1;
-	for (i = 0; i < n; i++) {
-		if (is_own_listener(o, sockets[i].ino) ||
-			(v->npids > 1 && has_found(v, sockets[i].ino)))
-			continue;
-		if (v->nfound == SOCKETS_MAX) {
-			errno = E2BIG;
-			return -1;
-		}
-		v->found[v->nfound].socket = sockets[i];
-		v->found[v->nfound++].pid = watch->pid;
-	}
-	return 0;
-}
-
-/*
- * Tasks and sockets of one process, and its children into the list.
- *
- * ret_sockets_err	why its sockets or children are not all there; 0
- * returns	the same for its tasks
- */
-static int
-look_process(struct kernel_observer *o, struct view *v, struct watch *watch,
-	int *ret_sockets_err)
-{
-	struct watch_tasks t = {.reading_fd = -1};
-	size_t n = 0, nfound = v->nfound;
-	int err, turn;
-
-	for (turn = 0; turn < 2; turn++) {
-		v->nfound = nfound;
-		err = look_tasks(o, watch, &v->by_prober, &t) < 0 ? errno : 0;
-		*ret_sockets_err = add_sockets(o, v, watch) < 0 ? errno : 0;
-		/* It may have become the pool's user in between. */
-		if (!denied(err) || *ret_sockets_err)
-			break;
-	}
-	add_tasks(v, &t, watch->pid);
-	if (watch_children(watch, v->pids + v->npids,
-		    PROCESSES_MAX - v->npids, &n) < 0)
-		*ret_sockets_err = errno;
-	v->npids += n;
-	return err;
-}
-
-/* The worker and all that it has started, parents first. */
-static void
-look_processes(struct kernel_observer *o, struct kernel_worker *w,
-	struct view *v)
-{
-	struct watch watch;
-	int err, sockets_err;
-	size_t i;
-
-	v->pids[v->npids++] = w->pid;
-	v->tasks_err = look_process(o, v, &w->watch, &v->sockets_err);
-	for (i = 1; i < v->npids; i++) {
-		err = sockets_err = watch_open(&watch, v->pids[i]) < 0 ?
-			errno : 0;
-		if (!err)
-			err = look_process(o, v, &watch, &sockets_err);
-		watch_close(&watch);
-		/* One that has ended meanwhile holds nothing. */
-		if (err && err != ESRCH)
-			v->tasks_err = err;
-		if (sockets_err && sockets_err != ESRCH)
-			v->sockets_err = sockets_err;
-	}
+	return (struct processes_reader){&o->prober, o->inos, o->nlisteners};
 }
 
 /* -- connections ----------------------------------------------------------- */
 
 static enum sockets_origin
-judge(struct kernel_observer *o, struct kernel_worker *w, const struct found *f,
-	bool *listed)
+find_origin(struct kernel_observer *o, struct kernel_worker *w,
+	const struct processes_socket *s, bool *listed)
 {
 	struct watch watch = {0}, *at = &w->watch;
 	enum watch_kind kind = WATCH_KIND_GONE;
 
-	if (f->pid != w->pid) {
-		if (watch_open(&watch, f->pid) < 0)
+	if (s->pid != w->pid) {
+		if (watch_open(&watch, s->pid) < 0)
 			return SOCKETS_UNKNOWN;
 		at = &watch;
 	}
-	kind = watch_kind(at, &f->socket);
-	if (kind == WATCH_KIND_GONE && denied(errno))
-		kind = prober_kind(&o->prober, f->pid, &f->socket);
+	kind = watch_kind(at, &s->socket);
+	if (kind == WATCH_KIND_GONE && processes_is_denied(errno))
+		kind = prober_kind(&o->prober, s->pid, &s->socket);
 	watch_close(&watch);
-	return sockets_find_origin(&o->sockets, kind, f->socket.ino, listed);
+	return sockets_find_origin(&o->sockets, kind, s->socket.ino, listed);
 }
 
-/* Sockets keep their places mostly, so the search begins behind the last. */
+/* Sockets mostly keep their places, so the search begins after the last. */
 static const struct kernel_socket *
 find_known(const struct kernel_worker *w, uint32_t ino, size_t *at)
 {
@@ -252,7 +66,8 @@ find_known(const struct kernel_worker *w, uint32_t ino, size_t *at)
 }
 
 static void
-remember(struct kernel_worker *w, const struct kernel_socket *known, size_t n)
+remember_sockets(struct kernel_worker *w, const struct kernel_socket *known,
+	size_t n)
 {
 	if (n == 0) {
 		free(w->known);
@@ -285,22 +100,23 @@ note_oldest(const struct kernel_worker *w, const struct kernel_socket *k,
  */
 static unsigned
 count_clients(struct kernel_observer *o, struct kernel_worker *w,
-	const struct view *v, int64_t now, struct kernel_sample *s)
+	const struct processes *p, int64_t now, struct kernel_sample *s)
 {
-	struct kernel_socket known[SOCKETS_MAX];
+	struct kernel_socket known[PROCESSES_SOCKETS_MAX];
 	unsigned doubts = 0;
 	size_t i, n = 0, at = 0;
 	bool listed = false;
 
 	s->connections = 0;
-	for (i = 0; i < v->nfound; i++) {
-		const struct found *f = &v->found[i];
+	for (i = 0; i < p->nsockets; i++) {
+		const struct processes_socket *found = &p->sockets[i];
 		const struct kernel_socket *k =
-			find_known(w, f->socket.ino, &at);
-		struct kernel_socket new = {f->socket.ino, false, now};
+			find_known(w, found->socket.ino, &at);
+		struct kernel_socket new = {found->socket.ino, false, now};
 
 		if (!k) {
-			enum sockets_origin from = judge(o, w, f, &listed);
+			enum sockets_origin from =
+				find_origin(o, w, found, &listed);
 
 			new.client = from == SOCKETS_CLIENT;
 			if (from == SOCKETS_UNKNOWN) {
@@ -313,21 +129,21 @@ count_clients(struct kernel_observer *o, struct kernel_worker *w,
 		if (!k->client)
 			continue;
 		s->connections++;
-		note_oldest(w, k, f->pid, s);
-		if (v->tasks.reading > 0 && f->pid == v->reader &&
-			f->socket.fd == v->tasks.reading_fd) {
+		note_oldest(w, k, found->pid, s);
+		if (p->tasks.reading > 0 && found->pid == p->reader &&
+			found->socket.fd == p->tasks.reading_fd) {
 			s->reading = true;
-			s->reading_counts = v->tasks.reading_counts;
+			s->reading_counts = p->tasks.reading_counts;
 		}
 	}
-	remember(w, known, n);
+	remember_sockets(w, known, n);
 	return doubts;
 }
 
 /* -- the verdict ----------------------------------------------------------- */
 
 static void
-set(struct kernel_sample *s, enum kernel_state state, const char *reason,
+set_state(struct kernel_sample *s, enum kernel_state state, const char *reason,
 	int err)
 {
 	s->state = state;
@@ -337,63 +153,64 @@ set(struct kernel_sample *s, enum kernel_state state, const char *reason,
 
 /* Its sockets are not to be seen; the tasks may be. */
 static void
-conclude_unseen(const struct view *v, struct kernel_sample *s)
+judge_by_tasks(const struct processes *p, struct kernel_sample *s)
 {
 	s->may_hold = s->waits = true;
-	if (v->sockets_err == ESRCH)
-		set(s, KERNEL_UNKNOWN, "the process is gone", ESRCH);
-	else if (v->sockets_err == E2BIG)
-		set(s, KERNEL_UNKNOWN,
+	if (p->sockets_err == ESRCH)
+		set_state(s, KERNEL_UNKNOWN, "the process is gone", ESRCH);
+	else if (p->sockets_err == E2BIG)
+		set_state(s, KERNEL_UNKNOWN,
 			"it has more sockets or children than we look at",
 			E2BIG);
-	else if (v->tasks_err == 0 && v->npids == 1 && v->tasks.total == 1 &&
-		v->tasks.accepting == 1)
-		set(s, KERNEL_IDLE,
+	else if (p->tasks_err == 0 && p->npids == 1 && p->tasks.total == 1 &&
+		p->tasks.accepting == 1)
+		set_state(s, KERNEL_IDLE,
 			"waits in accept; its sockets cannot be seen",
-			v->sockets_err);
+			p->sockets_err);
 	else
-		set(s, KERNEL_UNKNOWN, "its sockets cannot be seen",
-			v->sockets_err);
+		set_state(s, KERNEL_UNKNOWN, "its sockets cannot be seen",
+			p->sockets_err);
 }
 
 static void
-conclude(const struct view *v, unsigned doubts, struct kernel_sample *s)
+judge_by_sockets(const struct processes *p, unsigned doubts,
+	struct kernel_sample *s)
 {
-	const struct watch_tasks *t = &v->tasks;
+	const struct watch_tasks *t = &p->tasks;
 
 	s->may_hold = s->connections > 0 || doubts > 0;
 	/* Of several that read, one is known by its descriptor. */
-	s->waits = v->tasks_err != 0 || t->polling > 0 || s->reading ||
+	s->waits = p->tasks_err != 0 || t->polling > 0 || s->reading ||
 		t->reading > 1 || (t->reading > 0 && doubts > 0);
 	if (s->connections > 0)
-		set(s, KERNEL_BUSY,
+		set_state(s, KERNEL_BUSY,
 			s->reading ? "waits for bytes of a connection" :
 				     "holds a connection",
-			v->tasks_err);
+			p->tasks_err);
 	else if (t->accepting > 0)
-		set(s, KERNEL_IDLE,
+		set_state(s, KERNEL_IDLE,
 			doubts ? "waits in accept; whose a socket of it is "
 				 "cannot be said" :
 				 "waits in accept",
-			v->tasks_err);
+			p->tasks_err);
 	else if (doubts > 0)
-		set(s, KERNEL_UNKNOWN,
+		set_state(s, KERNEL_UNKNOWN,
 			"whose a socket of it is cannot be said",
-			v->tasks_err);
+			p->tasks_err);
 	else if (t->polling > 0)
-		set(s, KERNEL_IDLE, "polls and holds no connection",
-			v->tasks_err);
-	else if (v->tasks_err)
-		set(s, KERNEL_IDLE,
+		set_state(s, KERNEL_IDLE, "polls and holds no connection",
+			p->tasks_err);
+	else if (p->tasks_err)
+		set_state(s, KERNEL_IDLE,
 			"holds no connection; its system calls cannot be seen",
-			v->tasks_err);
+			p->tasks_err);
 	else
-		set(s, KERNEL_BUSY,
+		set_state(s, KERNEL_BUSY,
 			"holds no connection and does not wait for one", 0);
 }
 
 static void
-keep(struct kernel_worker *w, struct kernel_sample *s, int64_t now)
+keep_sample(struct kernel_worker *w, struct kernel_sample *s, int64_t now)
 {
 	s->since_ms = w->sample.reason && w->sample.state == s->state ?
 		w->sample.since_ms : now;
@@ -401,51 +218,29 @@ keep(struct kernel_worker *w, struct kernel_sample *s, int64_t now)
 	w->accepted |= s->state == KERNEL_IDLE || s->connections > 0;
 }
 
-/* What has ended does nothing either. */
-static bool
-are_stopped(const struct view *v)
-{
-	char state;
-	size_t i;
-
-	for (i = 0; i < v->npids; i++) {
-		state = procfs_state(v->pids[i]);
-		if (state && !strchr("TtZX", state))
-			return false;
-	}
-	return true;
-}
-
 const struct kernel_sample *
 kernel_inspect(struct kernel_observer *o, struct kernel_worker *w, int64_t now)
 {
+	const struct processes_reader reader = reader_of(o);
 	struct kernel_sample s = {.connections = -1};
-	struct view v;
+	struct processes p;
 
-	/* Not the arrays: most of them is never used. */
-	v.tasks = (struct watch_tasks){.reading_fd = -1};
-	v.tasks_err = v.sockets_err = 0;
-	v.npids = v.nfound = 0;
-	v.reader = 0;
-	v.by_prober = false;
-	if (w->watch.pid == 0 && watch_open(&w->watch, w->pid) < 0) {
-		v.sockets_err = v.tasks_err = errno;
-		v.pids[v.npids++] = w->pid;
-	} else {
-		look_processes(o, w, &v);
-	}
-	s.processes = (unsigned)v.npids;
-	s.stopped = are_stopped(&v);
-	s.tasks = v.tasks.total;
-	s.accepting = v.tasks.accepting;
-	s.polling = v.tasks.polling;
-	s.locking = v.tasks.locking;
-	s.by_prober = v.by_prober;
-	if (v.sockets_err)
-		conclude_unseen(&v, &s);
+	if (w->watch.pid == 0 && watch_open(&w->watch, w->pid) < 0)
+		processes_set_unreadable(&p, w->pid, errno);
 	else
-		conclude(&v, count_clients(o, w, &v, now, &s), &s);
-	keep(w, &s, now);
+		processes_read(&reader, &w->watch, &p);
+	s.processes = (unsigned)p.npids;
+	s.stopped = processes_are_stopped(&p);
+	s.tasks = p.tasks.total;
+	s.accepting = p.tasks.accepting;
+	s.polling = p.tasks.polling;
+	s.locking = p.tasks.locking;
+	s.by_prober = p.by_prober;
+	if (p.sockets_err)
+		judge_by_tasks(&p, &s);
+	else
+		judge_by_sockets(&p, count_clients(o, w, &p, now, &s), &s);
+	keep_sample(w, &s, now);
 	return &w->sample;
 }
 
@@ -457,14 +252,15 @@ keep_idle(struct kernel_worker *w, bool by_prober, int64_t now)
 		.processes = 1, .tasks = 1, .accepting = 1,
 		.by_prober = by_prober};
 
-	set(&s, KERNEL_IDLE, "waits in accept", 0);
-	keep(w, &s, now);
+	set_state(&s, KERNEL_IDLE, "waits in accept", 0);
+	keep_sample(w, &s, now);
 	return &w->sample;
 }
 
 const struct kernel_sample *
 kernel_check(struct kernel_observer *o, struct kernel_worker *w, int64_t now)
 {
+	const struct processes_reader reader = reader_of(o);
 	bool by_prober = false;
 	struct watch_tasks t;
 
@@ -476,8 +272,8 @@ kernel_check(struct kernel_observer *o, struct kernel_worker *w, int64_t now)
 	w->short_checks = 0;
 	if (w->watch.pid == 0 && watch_open(&w->watch, w->pid) < 0)
 		return kernel_inspect(o, w, now);
-	if (look_tasks(o, &w->watch, &by_prober, &t) < 0 || t.total != 1 ||
-		t.accepting != 1)
+	if (processes_read_tasks(&reader, &w->watch, &t, &by_prober) < 0 ||
+		t.total != 1 || t.accepting != 1)
 		return kernel_inspect(o, w, now);
 	return keep_idle(w, by_prober, now);
 }

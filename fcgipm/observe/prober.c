@@ -1,9 +1,9 @@
 /*
- * prober.c - a child that looks; see prober.h
+ * prober.c - a child that inspects processes as their own user; see prober.h
  *
- * Called by observe/kernel and observe/describe.  What it says is a hint like all
- * that comes from a process of the pool's uid: sizes are checked, and it can
- * stop, so that nobody waits for it long.
+ * Called by observe/processes, observe/kernel and observe/describe.  Its
+ * answers are hints, as all that comes from a process of the pool's user:
+ * sizes are checked, and as it can be stopped, nobody waits for it long.
  */
 #include <errno.h>
 #include <poll.h>
@@ -69,7 +69,7 @@ union more {
 /* -- the child ------------------------------------------------------------- */
 
 static int
-report(pid_t pid, union more *more)
+write_report(pid_t pid, union more *more)
 {
 	FILE *out = fmemopen(more->text, sizeof(more->text), "w");
 	int rc;
@@ -83,7 +83,7 @@ report(pid_t pid, union more *more)
 }
 
 static void
-answer(struct watch *w, const struct question *q, struct reply *r,
+answer_question(struct watch *w, const struct question *q, struct reply *r,
 	union more *more)
 {
 	size_t n = 0;
@@ -104,7 +104,7 @@ answer(struct watch *w, const struct question *q, struct reply *r,
 	case OP_BRIEF:
 	case OP_REPORT:
 		more->text[0] = '\0';
-		rc = q->op == OP_REPORT ? report(q->pid, more) :
+		rc = q->op == OP_REPORT ? write_report(q->pid, more) :
 			inspect_brief(q->pid, more->text, sizeof(more->text));
 		r->len = strnlen(more->text, sizeof(more->text));
 		break;
@@ -122,7 +122,7 @@ answer(struct watch *w, const struct question *q, struct reply *r,
 }
 
 static void
-serve(int fd)
+serve_questions(int fd)
 {
 	union more more;
 	struct watch w = {0};
@@ -135,7 +135,7 @@ serve(int fd)
 		if (watch_open(&w, q.pid) < 0)
 			r.err = errno;
 		else
-			answer(&w, &q, &r, &more);
+			answer_question(&w, &q, &r, &more);
 		watch_close(&w);
 		out[1].iov_len = r.len;
 		if (writev(fd, out, 2) < 0)
@@ -144,11 +144,11 @@ serve(int fd)
 }
 
 static void
-become(const struct prober *l, int fd, pid_t parent)
+become_prober(const struct prober *p, int fd, pid_t parent)
 {
-	gid_t group = l->gid;
-	const struct privs privs = {.set_ids = true, .uid = l->uid,
-		.gid = l->gid, .groups = &group, .ngroups = 1,
+	gid_t group = p->gid;
+	const struct privs privs = {.set_ids = true, .uid = p->uid,
+		.gid = p->gid, .groups = &group, .ngroups = 1,
 		.no_new_privs = true, .parent_death_signal = SIGKILL,
 		.parent = parent};
 	sigset_t none;
@@ -164,69 +164,69 @@ become(const struct prober *l, int fd, pid_t parent)
 	if (privs_apply(&privs, &err) || prctl(PR_SET_DUMPABLE, 0) < 0 ||
 		sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		_exit(71);
-	serve(0);
+	serve_questions(0);
 	_exit(0);
 }
 
 /* -- the supervisor's side ------------------------------------------------- */
 
 void
-prober_init(struct prober *l, uid_t uid, gid_t gid)
+prober_init(struct prober *p, uid_t uid, gid_t gid)
 {
-	*l = (struct prober){.uid = uid, .gid = gid, .fd = -1};
+	*p = (struct prober){.uid = uid, .gid = gid, .fd = -1};
 }
 
 static void
-end(struct prober *l)
+end_child(struct prober *p)
 {
-	fd_close(&l->fd);
-	if (l->pid > 0) {
+	fd_close(&p->fd);
+	if (p->pid > 0) {
 		/* Without CAP_KILL it ends by our end being closed. */
-		(void)kill(l->pid, SIGKILL);
-		l->dying = l->pid;
+		(void)kill(p->pid, SIGKILL);
+		p->dying = p->pid;
 	}
-	l->pid = 0;
+	p->pid = 0;
 }
 
 /* True when no child is left to be waited for. */
 static bool
-reap(struct prober *l, int flags)
+reap_child(struct prober *p, int flags)
 {
 	pid_t pid;
 
-	if (l->dying == 0)
+	if (p->dying == 0)
 		return true;
 	do
-		pid = waitpid(l->dying, NULL, flags);
+		pid = waitpid(p->dying, NULL, flags);
 	while (pid < 0 && errno == EINTR);
 	if (pid == 0)
 		return false;
-	l->dying = 0;
+	p->dying = 0;
 	return true;
 }
 
 void
-prober_fini(struct prober *l)
+prober_fini(struct prober *p)
 {
-	end(l);
-	(void)reap(l, 0);
+	end_child(p);
+	(void)reap_child(p, 0);
 }
 
 static int
-start(struct prober *l)
+start_child(struct prober *p)
 {
 	pid_t parent = getpid();
 	sigset_t all, old;
 	int pair[2];
 
-	if (l->pid > 0)
+	if (p->pid > 0)
 		return 0;
 	/* Whoever may not change its uid, or has the same, sees no more. */
-	if (geteuid() != 0 || l->uid == 0) {
+	if (geteuid() != 0 || p->uid == 0) {
 		errno = EACCES;
 		return -1;
 	}
-	if (now_ms() < l->not_before_ms || !reap(l, WNOHANG)) {
+	if (now_ms() < p->not_before_ms || !reap_child(p, WNOHANG)) {
 		errno = ECHILD;
 		return -1;
 	}
@@ -234,45 +234,45 @@ start(struct prober *l)
 		return -1;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	l->pid = fork();
-	if (l->pid == 0)
-		become(l, pair[1], parent);
+	p->pid = fork();
+	if (p->pid == 0)
+		become_prober(p, pair[1], parent);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	fd_close(&pair[1]);
-	if (l->pid < 0) {
-		l->pid = 0;
-		l->not_before_ms = now_ms() + PAUSE_MS;
+	if (p->pid < 0) {
+		p->pid = 0;
+		p->not_before_ms = now_ms() + PAUSE_MS;
 		fd_close(&pair[0]);
 		return -1;
 	}
-	l->fd = pair[0];
+	p->fd = pair[0];
 	return 0;
 }
 
 /* Sends, waits, reads; 0 with a checked answer, -1 with errno. */
 static int
-exchange(struct prober *l, struct question *q, struct reply *r,
+exchange_messages(struct prober *p, struct question *q, struct reply *r,
 	union more *more)
 {
 	struct iovec in[2] = {{r, sizeof(*r)},
 		{more, more ? sizeof(*more) : 0}};
 	int64_t until = now_ms() + ANSWER_MS, left;
-	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+	struct pollfd pfd = {.fd = p->fd, .events = POLLIN};
 	ssize_t n;
 
-	q->seq = ++l->seq;
-	if (send(l->fd, q, sizeof(*q), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	q->seq = ++p->seq;
+	if (send(p->fd, q, sizeof(*q), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -1;
 	for (;;) {
 		left = until - now_ms();
-		n = poll(&p, 1, left > 0 ? (int)left : 0);
+		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
 			errno = n == 0 ? ETIMEDOUT : errno;
 			return -1;
 		}
-		n = readv(l->fd, in, 2);
+		n = readv(p->fd, in, 2);
 		if (n < (ssize_t)sizeof(*r) ||
 			r->len > (more ? sizeof(*more) : 0) ||
 			(size_t)n != sizeof(*r) + r->len) {
@@ -285,17 +285,17 @@ exchange(struct prober *l, struct question *q, struct reply *r,
 }
 
 static int
-ask(struct prober *l, struct question *q, struct reply *r,
+ask_child(struct prober *p, struct question *q, struct reply *r,
 	union more *more)
 {
 	int saved;
 
-	if (start(l) < 0)
+	if (start_child(p) < 0)
 		return -1;
-	if (exchange(l, q, r, more) < 0) {
+	if (exchange_messages(p, q, r, more) < 0) {
 		saved = errno;
-		end(l);
-		l->not_before_ms = now_ms() + PAUSE_MS;
+		end_child(p);
+		p->not_before_ms = now_ms() + PAUSE_MS;
 		errno = saved;
 		return -1;
 	}
@@ -307,7 +307,7 @@ ask(struct prober *l, struct question *q, struct reply *r,
 }
 
 int
-prober_tasks(struct prober *l, pid_t pid, const ino_t *listeners, size_t n,
+prober_tasks(struct prober *p, pid_t pid, const ino_t *listeners, size_t n,
 	struct watch_tasks *ret)
 {
 	struct question q = {.op = OP_TASKS, .pid = pid,
@@ -315,21 +315,21 @@ prober_tasks(struct prober *l, pid_t pid, const ino_t *listeners, size_t n,
 	struct reply r = {0};
 
 	memcpy(q.listeners, listeners, q.nlisteners * sizeof(*listeners));
-	if (ask(l, &q, &r, NULL) < 0)
+	if (ask_child(p, &q, &r, NULL) < 0)
 		return -1;
 	*ret = r.tasks;
 	return 0;
 }
 
 int
-prober_sockets(struct prober *l, pid_t pid, struct watch_socket *ret,
+prober_sockets(struct prober *p, pid_t pid, struct watch_socket *ret,
 	size_t max, size_t *ret_n)
 {
 	struct question q = {.op = OP_SOCKETS, .pid = pid};
 	struct reply r = {0};
 	union more more;
 
-	if (ask(l, &q, &r, &more) < 0)
+	if (ask_child(p, &q, &r, &more) < 0)
 		return -1;
 	if (r.len > max * sizeof(*ret)) {
 		errno = E2BIG;
@@ -341,51 +341,51 @@ prober_sockets(struct prober *l, pid_t pid, struct watch_socket *ret,
 }
 
 enum watch_kind
-prober_kind(struct prober *l, pid_t pid, const struct watch_socket *s)
+prober_kind(struct prober *p, pid_t pid, const struct watch_socket *s)
 {
 	struct question q = {.op = OP_KIND, .pid = pid, .socket = *s};
 	struct reply r = {0};
 
-	return ask(l, &q, &r, NULL) < 0 ? WATCH_KIND_GONE : r.kind;
+	return ask_child(p, &q, &r, NULL) < 0 ? WATCH_KIND_GONE : r.kind;
 }
 
 static char *
-ask_text(struct prober *l, enum op op, pid_t pid)
+ask_text(struct prober *p, enum op op, pid_t pid)
 {
 	struct question q = {.op = op, .pid = pid};
 	struct reply r = {0};
 	union more more;
 
-	return ask(l, &q, &r, &more) < 0 ? NULL :
+	return ask_child(p, &q, &r, &more) < 0 ? NULL :
 					   mem_strndup(more.text, r.len);
 }
 
 char *
-prober_brief(struct prober *l, pid_t pid)
+prober_brief(struct prober *p, pid_t pid)
 {
-	return ask_text(l, OP_BRIEF, pid);
+	return ask_text(p, OP_BRIEF, pid);
 }
 
 char *
-prober_report(struct prober *l, pid_t pid)
+prober_report(struct prober *p, pid_t pid)
 {
-	return ask_text(l, OP_REPORT, pid);
+	return ask_text(p, OP_REPORT, pid);
 }
 
 uint64_t
-prober_reads(struct prober *l, pid_t pid)
+prober_reads(struct prober *p, pid_t pid)
 {
 	struct question q = {.op = OP_READS, .pid = pid};
 	struct reply r = {0};
 
-	return ask(l, &q, &r, NULL) < 0 ? UINT64_MAX : r.number;
+	return ask_child(p, &q, &r, NULL) < 0 ? UINT64_MAX : r.number;
 }
 
 int
-prober_is_static(struct prober *l, pid_t pid)
+prober_is_static(struct prober *p, pid_t pid)
 {
 	struct question q = {.op = OP_STATIC, .pid = pid};
 	struct reply r = {0};
 
-	return ask(l, &q, &r, NULL) < 0 ? -1 : r.number == 1;
+	return ask_child(p, &q, &r, NULL) < 0 ? -1 : r.number == 1;
 }

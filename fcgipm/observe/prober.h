@@ -1,11 +1,12 @@
 /*
- * prober.h - a child that may look where the supervisor may not
+ * prober.h - a child that inspects processes where the supervisor may not
  *
  * To see what a process does takes the rights of ptrace(2).  Root has them,
- * unless a container took CAP_SYS_PTRACE away: then only the worker's own uid
- * may look.  So a child becomes that uid and answers, one question at a time.
- * It has no descriptor but its end of a socket pair, cannot be traced itself
- * (prctl(2), PR_SET_DUMPABLE) and goes with the supervisor.
+ * unless a container took CAP_SYS_PTRACE away: then only the worker's own user
+ * may look.  So a child of ours, fcgipm-prober, becomes that user and answers,
+ * one question at a time.  It has no descriptor but its end of a socket pair,
+ * cannot be traced itself (prctl(2), PR_SET_DUMPABLE) and ends with the
+ * supervisor.
  */
 #ifndef FCGIPM_OBSERVE_PROBER_H
 #define FCGIPM_OBSERVE_PROBER_H
@@ -27,9 +28,9 @@ struct prober {
 };
 
 /* Starts nothing: the first question does. */
-void prober_init(struct prober *l, uid_t uid, gid_t gid);
+void prober_init(struct prober *p, uid_t uid, gid_t gid);
 /* Ends and reaps it. */
-void prober_fini(struct prober *l);
+void prober_fini(struct prober *p);
 
 /*
  * The questions of sys/watch, about a process by its pid.  All fail with what
@@ -37,18 +38,18 @@ void prober_fini(struct prober *l);
  * when it did not answer within 100 ms (it is killed then, and not started
  * again for 10 s), ECHILD while that lasts.
  */
-int prober_tasks(struct prober *l, pid_t pid, const ino_t *listeners, size_t n,
+int prober_tasks(struct prober *p, pid_t pid, const ino_t *listeners, size_t n,
 	struct watch_tasks *ret);
-int prober_sockets(struct prober *l, pid_t pid, struct watch_socket *ret,
+int prober_sockets(struct prober *p, pid_t pid, struct watch_socket *ret,
 	size_t max, size_t *ret_n);
-enum watch_kind prober_kind(struct prober *l, pid_t pid,
+enum watch_kind prober_kind(struct prober *p, pid_t pid,
 	const struct watch_socket *s);
 /* Those of sys/inspect: a text, the caller's to free(), which may hold any
  * bytes, or NULL; UINT64_MAX when it is not known. */
-char *prober_brief(struct prober *l, pid_t pid);
-char *prober_report(struct prober *l, pid_t pid);
-uint64_t prober_reads(struct prober *l, pid_t pid);
+char *prober_brief(struct prober *p, pid_t pid);
+char *prober_report(struct prober *p, pid_t pid);
+uint64_t prober_reads(struct prober *p, pid_t pid);
 /* That of sys/procfs. */
-int prober_is_static(struct prober *l, pid_t pid);
+int prober_is_static(struct prober *p, pid_t pid);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * sockets.c - where does a socket come from?  See sockets.h
+ * sockets.c - is a socket a connection of a client?  See sockets.h
  *
  * Called by observe/kernel.  Unix sockets are asked for one by one, TCP sockets
  * are listed, as there the kernel finds one no sooner than all.
@@ -34,7 +34,7 @@ sockets_fini(struct sockets *o)
 }
 
 static enum sockets_origin
-judge_unix(struct sockets *o, uint32_t ino)
+find_unix_origin(struct sockets *o, uint32_t ino)
 {
 	size_t i;
 	int rc;
@@ -53,7 +53,7 @@ judge_unix(struct sockets *o, uint32_t ino)
 
 /* By the lists as they are; in doubt when it stands in none. */
 static enum sockets_origin
-find_tcp(const struct sockets *o, uint32_t ino)
+find_listed_tcp(const struct sockets *o, uint32_t ino)
 {
 	enum sockets_origin found = SOCKETS_UNKNOWN;
 	size_t i;
@@ -92,18 +92,18 @@ list_tcp(struct sockets *o, bool with_others)
  * listed	the lists are no older than the socket; set when made so
  */
 static enum sockets_origin
-judge_tcp(struct sockets *o, uint32_t ino, bool *listed)
+find_tcp_origin(struct sockets *o, uint32_t ino, bool *listed)
 {
-	enum sockets_origin v = find_tcp(o, ino);
+	enum sockets_origin v = find_listed_tcp(o, ino);
 
 	if (v == SOCKETS_UNKNOWN && !*listed) {
 		list_tcp(o, false);
 		*listed = true;
-		v = find_tcp(o, ino);
+		v = find_listed_tcp(o, ino);
 	}
 	if (v == SOCKETS_UNKNOWN && now_us() >= o->others_not_before_us) {
 		list_tcp(o, true);
-		v = find_tcp(o, ino);
+		v = find_listed_tcp(o, ino);
 	}
 	return v;
 }
@@ -125,10 +125,10 @@ sockets_find_origin(struct sockets *o, enum watch_kind kind, uint32_t ino,
 {
 	switch (kind) {
 	case WATCH_KIND_UNIX:
-		return listens_on(o, true) ? judge_unix(o, ino) :
+		return listens_on(o, true) ? find_unix_origin(o, ino) :
 					     SOCKETS_FOREIGN;
 	case WATCH_KIND_TCP:
-		return listens_on(o, false) ? judge_tcp(o, ino, listed) :
+		return listens_on(o, false) ? find_tcp_origin(o, ino, listed) :
 					      SOCKETS_FOREIGN;
 	case WATCH_KIND_OTHER:
 		return SOCKETS_FOREIGN;

@@ -1,8 +1,8 @@
 /*
- * sockets.h - where does a socket come from?
+ * sockets.h - is a socket of a worker a connection of a client?
  *
- * By what sock_diag(7) tells: was it accepted from a listener of the pool, or
- * is it something of the program's own?
+ * By sock_diag(7): was it accepted from a listener of the pool, or is it
+ * something of the program's own, such as its connection to a database?
  */
 #ifndef FCGIPM_OBSERVE_SOCKETS_H
 #define FCGIPM_OBSERVE_SOCKETS_H
@@ -18,14 +18,14 @@ struct sockets {
 	struct sockdiag *diag;		/* borrowed */
 	const struct sockdiag_listener *listeners;	/* borrowed */
 	size_t n;
-	/* TCP sockets as they were listed last.  What stands in it holds for
-	 * the life of a socket; what does not says nothing. */
+	/* TCP sockets as they were listed last.  What is there holds for the
+	 * life of a socket; what is not there may be new. */
 	struct sockdiag_set *sets;	/* one a listener */
-	int64_t others_not_before_us;	/* listing all of them is dear */
+	int64_t others_not_before_us;	/* listing all is expensive */
 };
 
 enum sockets_origin {
-	SOCKETS_UNKNOWN,		/* cannot be said */
+	SOCKETS_UNKNOWN,	/* cannot be said */
 	SOCKETS_CLIENT,		/* accepted from a listener */
 	SOCKETS_FOREIGN		/* certainly not */
 };
