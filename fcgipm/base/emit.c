@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/emit.h"
+#include "base/escape.h"
 
 static void
 put(struct emit *e, const char *p, size_t len)
@@ -64,58 +65,43 @@ emit_null(struct emit *e)
 	put(e, "null", 4);
 }
 
-/*
- * The character that p begins with (RFC 3629, section 4).
- *
- * returns	its bytes; 0 when it is none
- */
-static size_t
-character(const unsigned char *p, size_t len)
+/* A character as an escape of JSON, past U+FFFF as a pair (RFC 8259, section
+ * 7). */
+static void
+put_escape(struct emit *e, uint32_t code)
 {
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n, i;
+	char text[16];
+	int n;
 
-	if (p[0] < 0x80)
-		return 1;
-	n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 :
-		p[0] >= 0xe0 && p[0] <= 0xef ? 3 :
-		p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
-	if (n == 0 || n > len)
-		return 0;
-	/* Not longer than need be, no surrogates, nothing past U+10FFFF. */
-	low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : low;
-	high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : high;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (i = 2; i < n; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	return n;
+	if (code == '"' || code == '\\')
+		n = snprintf(text, sizeof(text), "\\%c", (char)code);
+	else if (code < 0x10000)
+		n = snprintf(text, sizeof(text), "\\u%04x", code);
+	else
+		n = snprintf(text, sizeof(text), "\\u%04x\\u%04x",
+			0xd800 + ((code - 0x10000) >> 10),
+			0xdc00 + ((code - 0x10000) & 0x3ff));
+	put(e, text, (size_t)n);
 }
 
 void
 emit_text(struct emit *e, const char *text, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)text;
-	char escape[8];
+	uint32_t code;
 	size_t n;
 
 	separate(e);
 	put(e, "\"", 1);
-	for (; len > 0; p += n, len -= n) {
-		n = character(p, len);
+	for (; len > 0; text += n, len -= n) {
+		n = escape_decode(text, len, &code);
 		if (n == 0) {
 			n = 1;
-			put(e, "\\ufffd", 6);
-		} else if (p[0] == '"' || p[0] == '\\') {
-			put(e, "\\", 1);
-			put(e, (const char *)p, 1);
-		} else if (p[0] < 0x20 || p[0] == 0x7f ||
-			(p[0] == 0xc2 && p[1] <= 0x9f)) {
-			put(e, escape, (size_t)snprintf(escape, sizeof(escape),
-				"\\u%04x", p[n - 1]));
+			put_escape(e, 0xfffd);
+		} else if (code == '"' || code == '\\' ||
+			!escape_is_printable(code)) {
+			put_escape(e, code);
 		} else {
-			put(e, (const char *)p, n);
+			put(e, text, n);
 		}
 	}
 	put(e, "\"", 1);

@@ -33,8 +33,8 @@ void emit_null(struct emit *e);
 /*
  * emit_text - a string of any bytes
  *
- * Control characters are escaped, DEL and C1 ones too, so that it may be
- * shown on a terminal; what is no UTF-8 becomes U+FFFD, a byte at a time.
+ * What is not printable is escaped (base/escape), so that a terminal may show
+ * it; what is not UTF-8 becomes U+FFFD, a byte at a time.
  */
 void emit_text(struct emit *e, const char *p, size_t len);
 

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/emit.h"
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -137,32 +138,6 @@ log_echo(bool on)
 	lg.echo = on;
 }
 
-/*
- * Control bytes, C1 ones in UTF-8 too, become \xNN: a log is read on
- * terminals, and what stands in it may come from anybody.
- */
-char *
-log_escape(const char *text)
-{
-	size_t len = strlen(text), n = 0, i;
-	char *out = malloc(len * 4 + 1);
-
-	if (!out)
-		return NULL;
-	for (i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		unsigned char next = (unsigned char)text[i + 1];
-		bool c1 = c == 0xc2 && next >= 0x80 && next <= 0x9f;
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f || c1)
-			n += (size_t)sprintf(out + n, "\\x%02x", c);
-		else
-			out[n++] = (char)c;
-	}
-	out[n] = '\0';
-	return out;
-}
-
 /* Writes the line as far as its reader takes it within wait_ms; the bytes
  * written. */
 static size_t
@@ -230,7 +205,7 @@ format_json(enum log_level level, const char *when, const char *text)
 static char *
 format_text(enum log_level level, const char *when, const char *text)
 {
-	char *clean = log_escape(text), *line = NULL;
+	char *clean = escape_text(text), *line = NULL;
 	int rc = -1;
 
 	if (clean && lg.bare)
@@ -264,6 +239,15 @@ format_line(enum log_level level, const char *text)
 }
 
 static void
+put_syslog(enum log_level level, const char *text)
+{
+	char *clean = escape_text(text);
+
+	syslog(syslog_levels[level], "%s", clean ? clean : "out of memory");
+	free(clean);
+}
+
+static void
 write_line(enum log_level level, const char *text)
 {
 	bool echo = lg.echo && lg.fd != STDERR_FILENO &&
@@ -272,7 +256,7 @@ write_line(enum log_level level, const char *text)
 	char note[64], *line;
 
 	if (lg.fd < 0)
-		syslog(syslog_levels[level], "%s", text);
+		put_syslog(level, text);
 	if (lg.fd < 0 && !echo)
 		return;
 	line = format_line(level, text);

@@ -1,8 +1,8 @@
 /*
  * log.h - one event, one line
  *
- * Text may hold bytes of clients and children: control bytes are written as
- * \xNN, in JSON as base/emit does.  Lines that repeat are counted and told
+ * Text may hold bytes of clients and children: what is not printable is
+ * escaped (base/escape).  Lines that repeat are counted and told
  * once.  A reader of our stderr that stops reading costs lines, never time:
  * they are counted as dropped.
  */
@@ -26,9 +26,6 @@ int log_open(const char *target, enum log_level level, enum log_format format);
 /* A file as log_open() opens one, for lines of another kind, with further flags
  * of open(2); a descriptor, or -1 with errno. */
 int log_open_file(const char *path, int flags, mode_t mode);
-/* Text as a line of a log may hold it; NULL when memory ran out, else the
- * caller's to free(). */
-char *log_escape(const char *text);
 /* Opens the same path again, after it was renamed; 0, or -1 with errno. */
 int log_reopen(void);
 /* The program's name in front of lines on stderr, "" for none. */

@@ -2,19 +2,25 @@
  * columns.c - a table for a terminal; see columns.h
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/mem.h"
 #include "base/util.h"
 #include "ctl/columns.h"
-#include "ctl/say.h"
 
 void
 columns_add(struct columns *c, const char *text)
 {
+	char *clean = escape_text(*text ? text : "-"), *tab;
+
+	/* It would take as much room as it likes. */
+	while (clean && (tab = strchr(clean, '\t')) != NULL)
+		*tab = ' ';
 	c->cells = mem_realloc(c->cells, c->ncells + 1, sizeof(*c->cells));
-	c->cells[c->ncells++] = say_escaped(*text ? text : "-");
+	c->cells[c->ncells++] = clean ? clean : mem_strdup("?");
 }
 
 void
@@ -35,13 +41,34 @@ title(const struct columns *c, size_t i)
 	return c->titles[i] + (c->titles[i][0] == ' ');
 }
 
+/* Characters of UTF-8, as a terminal shows most of them. */
+static size_t
+count_characters(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+/* Where the character of this number begins, or the text ends. */
+static char *
+find_character(char *text, size_t number)
+{
+	for (; *text; text++)
+		if ((*text & 0xc0) != 0x80 && number-- == 0)
+			break;
+	return text;
+}
+
 static size_t
 width_of(const struct columns *c, size_t column)
 {
-	size_t w = strlen(title(c, column)), i;
+	size_t w = count_characters(title(c, column)), i;
 
 	for (i = column; i < c->ncells; i += c->n)
-		w = MAX(w, strlen(c->cells[i]));
+		w = MAX(w, count_characters(c->cells[i]));
 	return w;
 }
 
@@ -54,11 +81,12 @@ line_of(const struct columns *c, const size_t *widths, char *const *cells)
 
 	for (i = 0; i < c->n; i++) {
 		const char *text = cells ? cells[i] : title(c, i);
-		int w = (int)widths[i];
+		int room = (int)(widths[i] - count_characters(text));
+		bool right = c->titles[i][0] == ' ';
 
-		if (c->titles[i][0] != ' ')
-			w = i + 1 < c->n ? -w : 0;
-		more = mem_printf("%s%s%*s", line, i > 0 ? "  " : "", w, text);
+		more = mem_printf("%s%s%*s%s%*s", line, i > 0 ? "  " : "",
+			right ? room : 0, "", text,
+			right || i + 1 == c->n ? 0 : room, "");
 		free(line);
 		line = more;
 	}
@@ -68,8 +96,8 @@ line_of(const struct columns *c, const size_t *widths, char *const *cells)
 static void
 print_line(char *line, size_t width, FILE *out)
 {
-	if (width > 3 && strlen(line) > width)
-		memcpy(line + width - 3, "...", 4);
+	if (width > 3 && count_characters(line) > width)
+		strcpy(find_character(line, width - 3), "...");
 	fprintf(out, "%s\n", line);
 	free(line);
 }

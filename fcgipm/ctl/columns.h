@@ -16,12 +16,13 @@ struct columns {
 	size_t ncells;
 };
 
-/* Adds a copy; what no terminal should get becomes \xNN.  "" is "-". */
+/* Adds a copy, escaped (base/escape).  "" is "-". */
 void columns_add(struct columns *c, const char *text);
 void columns_addf(struct columns *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Titles and rows; lines longer than width are cut, 0 = none is. */
+/* Titles and rows; lines of more characters than width are cut, 0 = none
+ * is. */
 void columns_print(const struct columns *c, size_t width, FILE *out);
 void columns_fini(struct columns *c);
 

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "ctl/ask.h"
 #include "ctl/exchange.h"
+#include "ctl/supervisor.h"
 
 /* Exit status by outcome (fcgipmctl(8)). */
 enum ctl_exit {
@@ -23,7 +23,7 @@ enum ctl_exit {
 };
 
 struct ctl_options {
-	struct ask ask;		/* status: which supervisor */
+	struct supervisor supervisor;	/* status: which one */
 	const char *pool;	/* status: NULL = all */
 	bool measure;		/* status: CPU and memory too */
 	struct addr addr;

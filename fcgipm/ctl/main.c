@@ -34,8 +34,8 @@ static const struct cmdline_option status_rows[] = {
 	{"p", "param", "NAME=VALUE", "a parameter, such as\n"                  \
 		"SCRIPT_FILENAME=/srv/a.cgi", 0, false}
 #define TIMEOUT_ROW(seconds)                                                   \
-	{"T", "timeout", "SEC", "give up after SEC seconds (" seconds ")", 0,      \
-		true}
+	{"T", "timeout", "SEC", "give up after SEC seconds (" seconds ")",     \
+		0, true}
 
 static const struct cmdline_option call_rows[] = {
 	PARAM_ROW,
@@ -191,10 +191,10 @@ set_option(struct ctl_options *o, int key, const char *value)
 {
 	switch (key) {
 	case 'c':
-		o->ask.config = value;
+		o->supervisor.config = value;
 		return NULL;
 	case 's':
-		o->ask.socket = value;
+		o->supervisor.socket = value;
 		return NULL;
 	case 'm':
 		o->measure = true;

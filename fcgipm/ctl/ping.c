@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "ctl/ctl.h"
 #include "ctl/params.h"
+#include "ctl/print.h"
 
 struct ping {
 	struct exchange x;
@@ -69,8 +70,8 @@ print_values(const struct ping *c)
 	int n;
 
 	while ((n = fcgi_parse_pair(p, left, sizeof(c->values), &pair)) > 0) {
-		printf("%.*s = %.*s\n", (int)pair.name_len, pair.name,
-			(int)pair.value_len, pair.value);
+		print_escaped(stdout, "%.*s = %.*s\n", (int)pair.name_len,
+			pair.name, (int)pair.value_len, pair.value);
 		p += n;
 		left -= (size_t)n;
 	}

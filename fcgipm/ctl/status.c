@@ -16,7 +16,7 @@
 #include "base/util.h"
 #include "ctl/columns.h"
 #include "ctl/ctl.h"
-#include "ctl/say.h"
+#include "ctl/print.h"
 #include "sys/procfs.h"
 
 static const char *
@@ -99,10 +99,10 @@ print_ends(const json_t *pool)
 		if (n == 0)
 			continue;
 		if (!any)
-			say(stdout, "%s: processes ended:",
-				text_of(pool, "pool"));
-		say(stdout, "%s %" PRId64 " %s", any ? "," : "", (int64_t)n,
-			json_object_iter_key(at));
+			print_escaped(stdout,
+				"%s: processes ended:", text_of(pool, "pool"));
+		print_escaped(stdout, "%s %" PRId64 " %s", any ? "," : "",
+			(int64_t)n, json_object_iter_key(at));
 		any = true;
 	}
 	if (any)
@@ -120,31 +120,39 @@ print_trouble(const json_t *pool)
 	int64_t refused = number_of(pool, "refused conn");
 
 	if (kept > 0 && waiting > 0)
-		say(stdout, "%s: %" PRId64 " worker%s held by kept connections "
+		print_escaped(stdout,
+			"%s: %" PRId64 " worker%s held by kept connections "
 			"without a request while %" PRId64 " wait%s; have "
 			"the web server keep fewer than there are workers "
 			"(nginx: fastcgi_keep_conn, keepalive; Apache: "
-			"enablereuse, max)\n", text_of(pool, "pool"), kept,
+			"enablereuse, max)\n",
+			text_of(pool, "pool"), kept,
 			kept == 1 ? " is" : "s are", waiting,
 			waiting == 1 ? "s" : "");
 	if (refused > 0)
-		say(stdout, "%s: %" PRId64 " connection%s answered 503 after "
-			"queue_timeout%s\n", text_of(pool, "pool"), refused,
+		print_escaped(stdout,
+			"%s: %" PRId64 " connection%s answered 503 after "
+			"queue_timeout%s\n",
+			text_of(pool, "pool"), refused,
 			refused == 1 ? " was" : "s were",
 			number_of(pool, "refusing") > 0 ? ", which goes on" :
 							  "");
 	if (slow > 0)
-		say(stdout, "%s: %" PRId64 " request%s took longer than "
+		print_escaped(stdout,
+			"%s: %" PRId64 " request%s took longer than "
 			"request_slowlog_timeout; see slowlog\n",
 			text_of(pool, "pool"), slow, slow == 1 ? "" : "s");
 	if (reached > 0)
-		say(stdout, "%s: pm.max_children was reached %" PRId64
-			" time%s\n", text_of(pool, "pool"), reached,
+		print_escaped(stdout,
+			"%s: pm.max_children was reached %" PRId64 " time%s\n",
+			text_of(pool, "pool"), reached,
 			reached == 1 ? "" : "s");
 	if (bad > 0)
-		say(stdout, "%s: %" PRId64 " bad start%s in a row (%s); next "
-			"start in %.1f s\n", text_of(pool, "pool"), bad,
-			bad == 1 ? "" : "s", text_of(pool, "last failure"),
+		print_escaped(stdout,
+			"%s: %" PRId64 " bad start%s in a row (%s); next "
+			"start in %.1f s\n",
+			text_of(pool, "pool"), bad, bad == 1 ? "" : "s",
+			text_of(pool, "last failure"),
 			(double)number_of(pool, "next start ms") / 1000);
 }
 
@@ -315,7 +323,7 @@ print_text(const json_t *answer, bool measured)
 	size_t width = terminal_width();
 	char since[32];
 
-	say(stdout, "fcgipm %s, process %" PRId64 ", up %s\n\n",
+	print_escaped(stdout, "fcgipm %s, process %" PRId64 ", up %s\n\n",
 		text_of(answer, "version"), number_of(answer, "pid"),
 		duration(up_s * 1000000, since, sizeof(since)));
 	print_pools(pools, width);
@@ -330,11 +338,13 @@ ctl_status(const struct ctl_options *o)
 
 	question = json_pack("{s:s, s:s*}", "cmd", "status", "pool", o->pool);
 	if (!question) {
-		say(stderr, "fcgipmctl: %s: no such pool; write its name in "
-			"UTF-8\n", o->pool);
+		print_escaped(stderr,
+			"fcgipmctl: %s: no such pool; write its name in "
+			"UTF-8\n",
+			o->pool);
 		return EXIT_USAGE;
 	}
-	answer = ask(&o->ask, question, &code);
+	answer = supervisor_ask(&o->supervisor, question, &code);
 	if (!answer)
 		return code;
 	if (o->measure)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/escape.h"
 #include "base/mem.h"
 #include "observe/describe.h"
 #include "observe/prober.h"
@@ -40,7 +40,7 @@ put_lines(FILE *out, const char *text)
 	for (; *text; text += len + (text[len] != '\0')) {
 		len = strcspn(text, "\n");
 		line = mem_strndup(text, len);
-		clean = log_escape(line);
+		clean = escape_text(line);
 		fprintf(out, "%s\n", clean ? clean : "?");
 		free(clean);
 		free(line);

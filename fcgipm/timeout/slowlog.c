@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -56,7 +57,7 @@ put_time(FILE *out)
 static void
 put_text(FILE *out, const char *text)
 {
-	char *clean = log_escape(text);
+	char *clean = escape_text(text);
 
 	fputs(clean ? clean : "?", out);
 	free(clean);

@@ -64,3 +64,21 @@ Test(columns, no_byte_moves_the_cursor)
 		"NAME        N  REST\n"
 		"\\x1b[2J  \\x0a  \\xc2\\x9b\\x7f\\\n");
 }
+
+/* Characters are counted, not bytes. */
+Test(columns, other_alphabets_stand_in_line)
+{
+	static const char *const cells[] = {"\xd1\x8f\xd1\x8f", "1",
+		"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
+		"\xe2\x82\xac", "abcdef", "\xd1\x8f", "a\tb"};
+
+	expect_table(cells, 6, 0,
+		"NAME    N  REST\n"
+		"\xd1\x8f\xd1\x8f      1  \xe2\x82\xac\xe2\x82\xac"
+		"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\n"
+		"abcdef  \xd1\x8f  a b\n");
+	expect_table(cells, 6, 15,
+		"NAME    N  REST\n"
+		"\xd1\x8f\xd1\x8f      1  \xe2\x82\xac...\n"
+		"abcdef  \xd1\x8f  a b\n");
+}

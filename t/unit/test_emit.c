@@ -42,6 +42,8 @@ Test(emit, text_of_any_bytes)
 		{"\xc3\xa9", "\"\xc3\xa9\"", "two bytes"},
 		{"\xe2\x82\xac", "\"\xe2\x82\xac\"", "three"},
 		{"\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\"", "four"},
+		{"\xe2\x80\xae", "\"\\u202e\"", "right to left"},
+		{"\xf3\xa0\x81\x81", "\"\\udb40\\udc41\"", "a tag, in two"},
 		{"\xff", "\"\\ufffd\"", "no such byte"},
 		{"\x80", "\"\\ufffd\"", "a continuation alone"},
 		{"\xc0\xaf", "\"\\ufffd\\ufffd\"", "a slash in two bytes"},

@@ -1,25 +1,26 @@
 /*
- * ask.h - a question to a supervisor's control socket
+ * supervisor.h - what a running supervisor answers on its control socket
  */
-#ifndef FCGIPM_CTL_ASK_H
-#define FCGIPM_CTL_ASK_H
+#ifndef FCGIPM_CTL_SUPERVISOR_H
+#define FCGIPM_CTL_SUPERVISOR_H
 
 #include <jansson.h>
 
 /* Which supervisor: what is not NULL decides, in this order; else the
  * installed configuration, else the default place. */
-struct ask {
+struct supervisor {
 	const char *socket;	/* its control socket */
 	const char *config;	/* its configuration file */
 };
 
 /*
- * ask - one question, one answer
+ * supervisor_ask - one question, one answer
  *
  * question	an object with a member "cmd"; taken
  * returns	the answer, an object, the caller's to json_decref(); NULL with
- *		an exit status, after stderr was told why
+ *		an exit status, after a message on stderr
  */
-json_t *ask(const struct ask *a, json_t *question, int *ret_code);
+json_t *supervisor_ask(const struct supervisor *a, json_t *question,
+	int *ret_code);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * ask.c - a question to a supervisor's control socket; see ask.h
+ * supervisor.c - what a running supervisor answers; see supervisor.h
  *
  * Called by those commands of fcgipmctl that are about a supervisor.
  */
@@ -19,9 +19,9 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "ctl/ask.h"
 #include "ctl/ctl.h"
-#include "ctl/say.h"
+#include "ctl/print.h"
+#include "ctl/supervisor.h"
 
 #define ROOTS_PLACE "/run/fcgipm/control.sock"
 
@@ -65,15 +65,15 @@ static char *
 absolute(const char *path)
 {
 	char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
-	char *place = folder ? mem_printf("%s/%s", folder, path) :
-			       mem_strdup(path);
+	char *place =
+		folder ? mem_printf("%s/%s", folder, path) : mem_strdup(path);
 
 	free(folder);
 	return place;
 }
 
 static char *
-find_place(const struct ask *a)
+find_place(const struct supervisor *a)
 {
 	const char *file = a->config ? a->config : CONF_INSTALLED;
 	char *place = NULL;
@@ -83,13 +83,15 @@ find_place(const struct ask *a)
 	if (access(file, R_OK) == 0) {
 		place = place_in(file);
 	} else if (a->config) {
-		say(stderr, "fcgipmctl: %s: %s\n", file, strerror(errno));
+		print_escaped(
+			stderr, "fcgipmctl: %s: %s\n", file, strerror(errno));
 		return NULL;
 	}
 	if (!place)
 		return default_place();
 	if (strcmp(place, "none") == 0) {
-		say(stderr, "fcgipmctl: %s says control = none\n", file);
+		print_escaped(
+			stderr, "fcgipmctl: %s says control = none\n", file);
 		free(place);
 		return NULL;
 	}
@@ -104,16 +106,18 @@ explain_connect(const char *place, int err)
 
 	if (err == EACCES && stat(place, &st) == 0)
 		owner = getpwuid(st.st_uid);
-	say(stderr, "fcgipmctl: %s: %s", place, strerror(err));
+	print_escaped(stderr, "fcgipmctl: %s: %s", place, strerror(err));
 	if (owner)
-		say(stderr, "; it belongs to %s: ask as root or as that "
+		print_escaped(stderr,
+			"; it belongs to %s: ask as root or as that "
 			"user, or write control.mode and control.group",
 			owner->pw_name);
 	else if (err == EACCES)
 		fputs("; ask as root or as the user who runs fcgipm", stderr);
 	else if (err == ENOENT)
 		fputs("; no fcgipm runs with this control socket: name another "
-			"with -s, or its configuration with -c", stderr);
+		      "with -s, or its configuration with -c",
+			stderr);
 	else if (err == ECONNREFUSED)
 		fputs("; the fcgipm that made it runs no more", stderr);
 	fputc('\n', stderr);
@@ -128,7 +132,7 @@ connect_to(const char *place)
 	int fd;
 
 	if (addr_parse(place, &addr, &why) < 0 || !addr_is_path(&addr)) {
-		say(stderr, "fcgipmctl: %s: %s\n", place,
+		print_escaped(stderr, "fcgipmctl: %s: %s\n", place,
 			why ? why : "write the path of a socket");
 		return -1;
 	}
@@ -181,10 +185,11 @@ talk(const char *place, const char *line, struct buf *answer)
 	code = read_answer(fd, answer);
 	fd_close(&fd);
 	if (code == CTL_TIMEOUT)
-		say(stderr, "fcgipmctl: %s: no answer within %d s\n",
+		print_escaped(stderr, "fcgipmctl: %s: no answer within %d s\n",
 			place, PATIENCE_S);
 	else if (code != CTL_OK)
-		say(stderr, "fcgipmctl: %s: no whole answer\n", place);
+		print_escaped(
+			stderr, "fcgipmctl: %s: no whole answer\n", place);
 	return code;
 }
 
@@ -194,18 +199,17 @@ name_of(const json_t *name)
 	return json_is_string(name) ? json_string_value(name) : "?";
 }
 
-/* What it says instead of an answer. */
+/* What it sent instead of an answer. */
 static void
-tell_error(const json_t *answer)
+print_error(const json_t *answer)
 {
-	const char *error = json_string_value(json_object_get(answer,
-		"error"));
+	const char *error = json_string_value(json_object_get(answer, "error"));
 	const json_t *pools = json_object_get(answer, "pools");
 	size_t i;
 
-	say(stderr, "fcgipmctl: %s", error);
+	print_escaped(stderr, "fcgipmctl: %s", error);
 	for (i = 0; i < json_array_size(pools); i++)
-		say(stderr, "%s %s", i == 0 ? "; there are" : ",",
+		print_escaped(stderr, "%s %s", i == 0 ? "; there are" : ",",
 			name_of(json_array_get(pools, i)));
 	fputc('\n', stderr);
 }
@@ -213,15 +217,17 @@ tell_error(const json_t *answer)
 static json_t *
 understand(const char *place, const struct buf *answer, int *ret_code)
 {
-	json_t *root = json_loadb((const char *)buf_data(answer), answer->len,
-		0, NULL);
+	json_t *root = json_loadb(
+		(const char *)buf_data(answer), answer->len, 0, NULL);
 
 	if (!json_is_object(root)) {
-		say(stderr, "fcgipmctl: %s: the answer is no JSON; is it "
-			"fcgipm's control socket?\n", place);
+		print_escaped(stderr,
+			"fcgipmctl: %s: the answer is no JSON; is it "
+			"fcgipm's control socket?\n",
+			place);
 		*ret_code = CTL_PROTOCOL;
 	} else if (json_is_string(json_object_get(root, "error"))) {
-		tell_error(root);
+		print_error(root);
 		*ret_code = CTL_CLIENT_ERROR;
 	} else {
 		return root;
@@ -231,7 +237,7 @@ understand(const char *place, const struct buf *answer, int *ret_code)
 }
 
 json_t *
-ask(const struct ask *a, json_t *question, int *ret_code)
+supervisor_ask(const struct supervisor *a, json_t *question, int *ret_code)
 {
 	char *line = json_dumps(question, JSON_COMPACT);
 	char *place = find_place(a);
@@ -239,8 +245,9 @@ ask(const struct ask *a, json_t *question, int *ret_code)
 	struct buf answer;
 
 	buf_init(&answer, ANSWER_MAX_BYTES);
-	*ret_code = !line ? EXIT_SYSTEM : !place ? CTL_CONNECT :
-		talk(place, line, &answer);
+	*ret_code = !line ? EXIT_SYSTEM
+		: !place  ? CTL_CONNECT
+			  : talk(place, line, &answer);
 	if (*ret_code == CTL_OK)
 		root = understand(place, &answer, ret_code);
 	buf_fini(&answer);
