@@ -207,6 +207,7 @@ struct conf_key {
 	const char *dflt;
 	const char *help;	/* one line */
 	bool gateway;		/* fcgipm-cgi takes it by -o */
+	bool refuser;		/* and fcgipm-cgi --refuse gets it */
 };
 
 /* The i-th key of a pool, or of [fcgipm]; NULL behind the last. */

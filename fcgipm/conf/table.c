@@ -27,6 +27,10 @@ static const char *const format_words[] = {"text", "json", NULL};
 #define ROW(k, t, d, h) .key = {.name = k, .type = t, .dflt = d, .help = h}
 #define GROW(k, t, d, h)                                                       \
 	.key = {.name = k, .type = t, .dflt = d, .help = h, .gateway = true}
+/* What concerns whoever answers clients at a pool's socket. */
+#define RROW(k, t, d, h)                                                       \
+	.key = {.name = k, .type = t, .dflt = d, .help = h, .gateway = true,   \
+		.refuser = true}
 #define POOL(field) .offset = offsetof(struct conf_pool, field)
 #define GLOBAL(field) .offset = offsetof(struct conf, field)
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
@@ -61,11 +65,11 @@ static const struct table_row pool_rows[] = {
 	{GROW("docroot", "path", "none",
 		 "folder that every script must lie in"),
 		.type = TABLE_PATH, .scope = TABLE_CGI, POOL(docroot)},
-	{GROW("user", "user", "ours", "whom the workers run as"),
+	{RROW("user", "user", "ours", "whom the workers run as"),
 		.type = TABLE_USER, POOL(user)},
-	{GROW("group", "group", "ours", "their group"),
+	{RROW("group", "group", "ours", "their group"),
 		.type = TABLE_GROUP, POOL(group)},
-	{GROW("chroot", "path", "none", "their root folder"),
+	{RROW("chroot", "path", "none", "their root folder"),
 		.type = TABLE_PATH, POOL(chroot)},
 	{ROW("chdir", "path", "handler's folder",
 		 "where the workers start"),
@@ -96,7 +100,7 @@ static const struct table_row pool_rows[] = {
 	{GROW("rlimit_fsize", "size", "system",
 		 "largest file written"),
 		.type = TABLE_LIMIT, POOL(rlimit_fsize)},
-	{GROW("no_new_privs", "boolean", "yes",
+	{RROW("no_new_privs", "boolean", "yes",
 		 "no gain of rights by set-user-ID programs"),
 		.type = TABLE_BOOL, POOL(no_new_privs)},
 	{ROW("pm", "static | dynamic | ondemand", "static",
@@ -153,7 +157,7 @@ static const struct table_row pool_rows[] = {
 	{ROW("threads", "number", "1", "threads of each worker"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK, POOL(threads),
 		.min = 1, .max = 1024},
-	{GROW("queue_timeout", "time", "0",
+	{RROW("queue_timeout", "time", "0",
 		 "wait for a worker or a place, else 503"),
 		.type = TABLE_TIME, POOL(queue_timeout_ms),
 		.max = DAY_MS},

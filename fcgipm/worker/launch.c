@@ -153,24 +153,42 @@ find_gateway(void)
 	return path ? path : mem_strdup(BINDIR "/fcgipm-cgi");
 }
 
+/* "fcgipm-cgi -P POOL", and what every gateway is started with. */
+static void
+begin_gateway(struct launch *l, const struct conf_pool *conf)
+{
+	l->path = find_gateway();
+	vec_add(&l->argv, "fcgipm-cgi");
+	vec_add(&l->argv, "-P");
+	vec_add(&l->argv, conf->name);
+	/* It drops them itself, and needs its own limits until then. */
+	l->privs.set_ids = false;
+}
+
+/* The i-th key as an option, if it was written. */
+static void
+add_key(struct launch *l, const struct conf_pool *conf, size_t i)
+{
+	const char *text = conf_pool_text(conf, i);
+
+	if (text) {
+		vec_add(&l->argv, "-o");
+		vec_addf(&l->argv, "%s=%s", conf_pool_key(i)->name, text);
+	}
+}
+
 static void
 build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 {
 	const struct conf_key *key;
 	size_t i;
 
-	l->path = find_gateway();
-	vec_add(&l->argv, "fcgipm-cgi");
-	vec_add(&l->argv, "-P");
-	vec_add(&l->argv, conf->name);
+	begin_gateway(l, conf);
 	vec_add(&l->argv, "-L");
 	vec_addf(&l->argv, "%zu", nsockets);
 	for (i = 0; (key = conf_pool_key(i)) != NULL; i++)
-		if (key->gateway && conf_pool_text(conf, i)) {
-			vec_add(&l->argv, "-o");
-			vec_addf(&l->argv, "%s=%s", key->name,
-				conf_pool_text(conf, i));
-		}
+		if (key->gateway)
+			add_key(l, conf, i);
 	for (i = 0; i < conf->cgi_interpreters.n; i++) {
 		vec_add(&l->argv, "-o");
 		vec_addf(&l->argv, "cgi.interpreter[.%s]=%s",
@@ -184,33 +202,20 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 	}
 	if (conf->handler)
 		vec_add(&l->argv, conf->handler);
-	/* It drops them itself, and needs its own limits until then. */
-	l->privs.set_ids = false;
 }
 
 /* Nothing of the pool's handler: whom it becomes, and who is overdue. */
 static void
 build_refuser(struct launch *l, const struct conf_pool *conf)
 {
-	static const char *const keys[] = {"user", "group", "chroot",
-		"no_new_privs", "queue_timeout"};
 	const struct conf_key *key;
-	size_t i, k;
+	size_t i;
 
-	l->path = find_gateway();
-	vec_add(&l->argv, "fcgipm-cgi");
-	vec_add(&l->argv, "-P");
-	vec_add(&l->argv, conf->name);
+	begin_gateway(l, conf);
 	vec_add(&l->argv, "--refuse");
 	for (i = 0; (key = conf_pool_key(i)) != NULL; i++)
-		for (k = 0; k < ARRAY_SIZE(keys); k++)
-			if (strcmp(key->name, keys[k]) == 0 &&
-				conf_pool_text(conf, i)) {
-				vec_add(&l->argv, "-o");
-				vec_addf(&l->argv, "%s=%s", key->name,
-					conf_pool_text(conf, i));
-			}
-	l->privs.set_ids = false;
+		if (key->refuser)
+			add_key(l, conf, i);
 }
 
 /* fd 0 is the first socket, 1 and 2 are the worker's log; then a gateway's
