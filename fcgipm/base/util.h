@@ -26,6 +26,19 @@
 		abort();                                                       \
 	} while (0)
 
+/* In builds with a sanitizer invariants are checked that cost more than a
+ * comparison. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CHECKED_BUILD 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHECKED_BUILD 1
+#endif
+#endif
+#ifndef CHECKED_BUILD
+#define CHECKED_BUILD 0
+#endif
+
 /* Exit codes, sysexits.h's where they mean the same (fcgipm(8)). */
 enum exit_code {
 	EXIT_USAGE = 64,    /* the command line is wrong */

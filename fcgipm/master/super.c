@@ -20,7 +20,9 @@
 #include "master/pidfile.h"
 #include "master/super.h"
 #include "timeout/watchdog.h"
+#include "pool/open.h"
 #include "pool/pool.h"
+#include "pool/stop.h"
 #include "sys/spawn.h"
 
 /* With -D a pool may fail this often before its first success. */
@@ -86,7 +88,7 @@ announce(void)
 	size_t i;
 
 	for (i = 0; i < super.npools; i++)
-		workers += super.pools[i].up;
+		workers += members_up(&super.pools[i].members);
 	if (super.conf->pid && pidfile_write(super.conf->pid) < 0)
 		log_error("%s: %m; set pid to a place that may be written",
 			super.conf->pid);
@@ -102,6 +104,8 @@ announce(void)
 static void
 on_ready(struct pool *p)
 {
+	unsigned up = members_up(&p->members);
+
 	super.nready++;
 	if (p->conf->mode == CONF_MODE_CGI)
 		log_notice("pool %s: serves on %s, up to %u programs at once",
@@ -109,8 +113,8 @@ on_ready(struct pool *p)
 			p->conf->max_children);
 	else
 		log_notice("pool %s: serves on %s with %u worker%s",
-			p->conf->name, p->sockets[0].addr.text, p->up,
-			p->up == 1 ? "" : "s");
+			p->conf->name, p->sockets[0].addr.text, up,
+			up == 1 ? "" : "s");
 	if (super.nready == super.npools && !super.told_ready)
 		announce();
 }
@@ -148,7 +152,7 @@ room(void)
 	if (super.conf->process_max == 0)
 		return POLICY_NO_LIMIT;
 	for (i = 0; i < super.npools; i++)
-		alive += super.pools[i].alive;
+		alive += members_alive(&super.pools[i].members);
 	return super.conf->process_max - MIN(alive, super.conf->process_max);
 }
 

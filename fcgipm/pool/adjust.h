@@ -8,16 +8,17 @@
 
 #include "pool/policy.h"
 
+struct conf_pool;
 struct pool;
 
 /* What the pool's keys say. */
-struct policy_limits adjust_limits(const struct pool *p);
+struct policy_limits adjust_limits(const struct conf_pool *conf);
 
-/* Looks at the workers, asks the policy and does what it says; a pool that
+/* Inspects the workers, asks the policy and does what it says; a pool that
  * stops is left alone.  true: workers start or leave. */
 bool pool_adjust(struct pool *p);
 
-/* The same in a moment, for events that come in crowds: to look at the workers
+/* The same in a moment, for events that come in crowds: to inspect the workers
  * takes a while where there are many. */
 void pool_adjust_soon(struct pool *p);
 

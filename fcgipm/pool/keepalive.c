@@ -1,119 +1,108 @@
 /*
  * keepalive.c - workers that wait while clients do; see keepalive.h
  *
- * Called by overload/overload and pool/view, where the queue is looked at
- * anyway: a pool that is not looked at is not looked at for this.
+ * Called by pool/open and pool/adjust, where the queue is inspected anyway: a
+ * pool whose queue is not inspected is not inspected for this.
  */
 #include <stdio.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "observe/board.h"
-#include "pool/view.h"
-#include "pool/pool.h"
 #include "pool/keepalive.h"
+#include "pool/members.h"
 
-#define LOOK_MS 1000
+#define INSPECT_MS 1000
 /* Between two lines of the log. */
-#define TELL_MS 60000
+#define LOG_MS 60000
+
+void
+keepalive_init(struct keepalive *k, struct members *members, bool rests)
+{
+	*k = (struct keepalive){.members = members, .rests = rests};
+}
 
 /* For a second, as far as that can be seen. */
 static bool
-waits_on_kept(struct pool *p, struct pool_member *m, int64_t now)
+waits_on_kept(struct members *ms, struct pool_member *m, int64_t now)
 {
-	const struct kernel_sample *seen;
-	struct board_sample slot = {0};
+	struct board_sample slot;
+	struct activity a;
 
-	if (p->board)
-		(void)board_read(p->board, m->worker.slot, &slot);
-	if (board_knows(&slot))
-		return slot.state == FCGIPM_KEPT && slot.since_ms > 0 &&
-			now - slot.since_ms >= LOOK_MS;
-	/* A connection is known since the first look that saw it.  A request
-	 * that comes slowly looks the same; web servers send them whole. */
-	seen = kernel_inspect(&p->observe, &m->eye, now);
-	return seen->state == KERNEL_BUSY && seen->reading &&
-		now - seen->oldest_since_ms >= LOOK_MS;
+	(void)members_read_slot(ms, m, &slot);
+	a = members_activity(ms, m, &slot, 0, MEMBERS_INSPECT, now);
+	/* To the kernel a request that comes slowly looks the same; web
+	 * servers send them whole. */
+	return (a.state == ACTIVITY_KEPT ||
+		       (a.state == ACTIVITY_READING && !a.by_slot)) &&
+		a.since_ms > 0 && now - a.since_ms >= INSPECT_MS;
 }
 
 static void
-tell(struct pool *p, unsigned waiting, int64_t now)
+log_kept(struct keepalive *k, unsigned waiting, int64_t now)
 {
-	struct keepalive *s = &p->starved;
 	char again[40] = "";
 
-	if (now < s->tell_ms || s->untold == 0)
+	if (now < k->log_ms || k->unlogged == 0)
 		return;
-	if (s->untold > 1)
+	if (k->unlogged > 1)
 		snprintf(again, sizeof(again), ", the %lluth time",
-			(unsigned long long)s->times);
-	log_warning("pool %s: %u client%s while %u of %u workers hold idle "
+			(unsigned long long)k->times);
+	log_warning(
+		"pool %s: %u client%s while %u of %u workers hold idle "
 		"connections that the web server keeps open%s; have it keep "
 		"fewer than there are workers: nginx without "
 		"fastcgi_keep_conn or with a smaller keepalive, Apache "
-		"without enablereuse=on or with a smaller max", p->conf->name,
-		waiting, waiting == 1 ? " waits" : "s wait", s->kept, p->up,
-		again);
-	s->untold = 0;
-	s->tell_ms = now + TELL_MS;
+		"without enablereuse=on or with a smaller max",
+		k->members->conf->name, waiting,
+		waiting == 1 ? " waits" : "s wait", k->kept,
+		members_up(k->members), again);
+	k->unlogged = 0;
+	k->log_ms = now + LOG_MS;
 }
 
 static void
-look(struct pool *p, unsigned waiting, int64_t now)
+count_kept(struct keepalive *k, unsigned waiting, int64_t now)
 {
-	struct keepalive *s = &p->starved;
+	struct members *ms = k->members;
 	unsigned kept = 0, i;
 
-	for (i = 0; i < p->nmembers; i++)
-		if (p->members[i].worker.state == WORKER_UP)
-			kept += waits_on_kept(p, &p->members[i], now);
-	if (kept > 0 && s->kept == 0) {
-		s->times++;
-		s->untold++;
+	for (i = 0; i < ms->n; i++)
+		if (ms->v[i].worker.state == WORKER_UP)
+			kept += waits_on_kept(ms, &ms->v[i], now);
+	if (kept > 0 && k->kept == 0) {
+		k->times++;
+		k->unlogged++;
 	}
-	s->kept = kept;
+	k->kept = kept;
 	if (kept > 0)
-		tell(p, waiting, now);
+		log_kept(k, waiting, now);
 }
 
-/* Descriptors of workers that nobody else looks at. */
 static void
-look_away(struct pool *p)
+note_empty(struct keepalive *k)
 {
-	unsigned i;
-
-	p->starved.looked = false;
-	if (view_is_needed(p) || p->watchdog)
-		return;
-	for (i = 0; i < p->nmembers; i++) {
-		struct pool_member *m = &p->members[i];
-
-		if (m->worker.state != WORKER_UP)
-			continue;
-		kernel_worker_close(&m->eye);
-	}
+	k->since_ms = 0;
+	k->kept = 0;
+	if (k->inspected && k->rests)
+		members_rest(k->members);
+	k->inspected = false;
 }
 
 void
-keepalive_note(struct pool *p, unsigned waiting, int64_t now)
+keepalive_note(struct keepalive *k, unsigned waiting, int64_t now)
 {
-	struct keepalive *s = &p->starved;
-
 	if (waiting == 0) {
-		s->since_ms = 0;
-		s->kept = 0;
-		if (s->looked)
-			look_away(p);
+		note_empty(k);
 		return;
 	}
-	if (s->since_ms == 0) {
-		s->since_ms = now;
-		s->look_ms = now + LOOK_MS;
+	if (k->since_ms == 0) {
+		k->since_ms = now;
+		k->next_ms = now + INSPECT_MS;
 	}
-	if (now < s->look_ms)
+	if (now < k->next_ms)
 		return;
-	s->look_ms = now + LOOK_MS;
-	s->looked = true;
-	look(p, waiting, now);
+	k->next_ms = now + INSPECT_MS;
+	k->inspected = true;
+	count_kept(k, waiting, now);
 }

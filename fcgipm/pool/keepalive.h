@@ -1,9 +1,9 @@
 /*
- * keepalive.h - clients wait, and workers wait too: on connections that a web
+ * keepalive.h - clients wait while workers sleep on connections that a web
  * server keeps open for its next request
  *
- * A worker that was asked to keep a connection serves nobody else until it is
- * closed.  A web server that keeps more of them than the pool has workers lets
+ * A worker that was asked to keep a connection serves no other one until it is
+ * closed.  A web server that keeps more of them than the pool has workers makes
  * its own clients wait for each other.
  */
 #ifndef FCGIPM_POOL_KEEPALIVE_H
@@ -12,26 +12,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct pool;
+struct members;
 
 struct keepalive {
-	int64_t since_ms;	/* clients waited at every look since; 0 =
-				 * nobody waits */
-	int64_t look_ms;	/* when the workers are looked at next */
-	bool looked;		/* at them, since the queue was empty */
-	unsigned kept;		/* for the status: workers that wait on such
-				 * connections for a second; 0 = all is well */
-	uint64_t times;		/* the same: how often that began */
-	uint64_t untold;	/* of these, not yet in the log */
-	int64_t tell_ms;	/* when it is told again */
+	struct members *members; /* borrowed */
+	bool rests;              /* no other module inspects the workers again
+				  * and again: descriptors are closed */
+	bool inspected;          /* they were, since the queue was empty */
+	int64_t since_ms;        /* clients waited at every inspection of the
+				  * queue since; 0 = none waits */
+	int64_t next_ms;         /* when the workers are inspected again */
+	unsigned kept;           /* for the status: workers that wait on such
+				  * connections for a second; 0 = all is well */
+	uint64_t times;          /* the same: how often that began */
+	uint64_t unlogged;       /* of these, not yet in the log */
+	int64_t log_ms;          /* when it is logged again */
 };
 
+void keepalive_init(struct keepalive *k, struct members *members, bool rests);
+
 /*
- * keepalive_note - the queue was looked at
+ * keepalive_note - the queue was inspected
  *
- * The workers are looked at when somebody has waited at all looks of a second,
- * and again each second.
+ * waiting	connections in it
+ * now		of CLOCK_MONOTONIC, ms
+ *
+ * The workers are inspected when a client has waited at all inspections of a
+ * second, and again each second.
  */
-void keepalive_note(struct pool *p, unsigned waiting, int64_t now);
+void keepalive_note(struct keepalive *k, unsigned waiting, int64_t now);
 
 #endif

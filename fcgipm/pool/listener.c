@@ -1,8 +1,9 @@
 /*
- * listener.c - the listening socket stays what every worker needs; see listener.h
+ * listener.c - the listening socket stays usable for every worker; see
+ * listener.h
  *
  * Called by pool/adjust.  A gateway sets O_NONBLOCK itself and is alone with
- * its sockets: cgi pools are not guarded.
+ * its sockets: those of cgi pools are not checked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,20 +14,20 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "pool/listener.h"
-#include "pool/pool.h"
+#include "pool/members.h"
 
-/* Until the queue of a former socket is looked at again. */
-#define LOOK_MS 100
+/* Until the queue of a former socket is inspected again. */
+#define FORMER_MS 100
 
-/* So many looks have to say that a worker polls. */
-#define LOOKS 3
+/* So many inspections in a row have to show that a worker polls. */
+#define POLLS_TIMES 3
 
-/* What says more comes later. */
-enum habit {
-	HABIT_UNKNOWN,		/* all are at work */
-	HABIT_HIDDEN,		/* some cannot be seen */
-	HABIT_POLLS,		/* sleeps in epoll_wait, poll, select */
-	HABIT_ACCEPTS		/* sleeps in accept */
+/* How a worker waits for connections; what says more comes later. */
+enum wait {
+	WAIT_NOT_SEEN, /* all are at work */
+	WAIT_HIDDEN,   /* some cannot be inspected */
+	WAIT_POLLS,    /* sleeps in epoll_wait, poll, select */
+	WAIT_ACCEPTS   /* sleeps in accept */
 };
 
 static ino_t
@@ -38,132 +39,140 @@ inode_of(int fd)
 }
 
 void
-listener_init(struct listener *g, const struct listen_opts *opts, int fd)
+listener_init(struct listener *l, const struct listen_opts *opts,
+	struct listen_socket *socket, struct members *members,
+	const struct listener_ops *ops)
 {
-	*g = (struct listener){.opts = *opts, .ino = inode_of(fd)};
+	*l = (struct listener){.ops = ops,
+		.opts = *opts,
+		.socket = socket,
+		.members = members,
+		.ino = inode_of(socket->fd)};
 }
 
 /*
- * One that polls without a connection does so at every look; one that polled a
- * connection and closed it between the two halves of a look does not.
+ * One that polls without a connection does so at every inspection; one that
+ * polled a connection and closed it between the two halves of one does not.
  */
-static enum habit
-habit_of_one(struct pool *p, struct pool_member *m, int64_t now)
+static enum wait
+wait_of_one(struct members *ms, struct pool_member *m, int64_t now)
 {
 	const struct kernel_sample *seen = NULL;
-	int looks;
+	int times;
 
-	for (looks = 0; looks < LOOKS; looks++) {
-		seen = kernel_inspect(&p->observe, &m->eye, now);
+	for (times = 0; times < POLLS_TIMES; times++) {
+		seen = kernel_inspect(&ms->kernel, &m->observation, now);
 		if (seen->accepting > 0)
-			return HABIT_ACCEPTS;
+			return WAIT_ACCEPTS;
 		if (seen->state == KERNEL_UNKNOWN || seen->err)
-			return HABIT_HIDDEN;
+			return WAIT_HIDDEN;
 		if (seen->state != KERNEL_IDLE || seen->polling == 0)
-			return HABIT_UNKNOWN;
+			return WAIT_NOT_SEEN;
 	}
-	return HABIT_POLLS;
+	return WAIT_POLLS;
 }
 
-/* How the workers wait for connections; one that accepts tells of all. */
-static enum habit
-habit_of(struct pool *p, int64_t now)
+/* How the workers wait; one that accepts shows it for all. */
+static enum wait
+wait_of_all(struct members *ms, int64_t now)
 {
-	enum habit all = HABIT_UNKNOWN, one;
-	unsigned i;
+	enum wait all = WAIT_NOT_SEEN, one;
+	struct pool_member *m;
 
-	for (i = 0; i < p->nmembers && all != HABIT_ACCEPTS; i++) {
-		struct pool_member *m = &p->members[i];
-
+	for (m = ms->v; m < ms->v + ms->n && all != WAIT_ACCEPTS; m++) {
 		if (!worker_alive(&m->worker) ||
 			!worker_has_executed(&m->worker))
 			continue;
-		one = habit_of_one(p, m, now);
+		one = wait_of_one(ms, m, now);
 		all = MAX(all, one);
 	}
 	return all;
 }
 
 static void
-check_flag(struct pool *p, int64_t now)
+check_flag(struct listener *l, int64_t now)
 {
-	struct listener *g = &p->guard;
-	int fd = p->sockets[0].fd, flags = fcntl(fd, F_GETFL);
-	enum habit h;
+	int fd = l->socket->fd, flags = fcntl(fd, F_GETFL);
+	enum wait w;
 
-	if (g->polls || flags < 0 || !(flags & O_NONBLOCK))
+	if (l->polls || flags < 0 || !(flags & O_NONBLOCK))
 		return;
-	h = habit_of(p, now);
-	g->polls = h == HABIT_POLLS;
-	if (h != HABIT_ACCEPTS && !(h == HABIT_UNKNOWN && g->fell))
+	w = wait_of_all(l->members, now);
+	l->polls = w == WAIT_POLLS;
+	if (w != WAIT_ACCEPTS && !(w == WAIT_NOT_SEEN && l->a_worker_ended))
 		return;
-	if (fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 || g->told_flag)
+	if (fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 || l->logged_flag)
 		return;
-	g->told_flag = true;
-	log_warning("pool %s: a worker set O_NONBLOCK on the listening socket, "
+	l->logged_flag = true;
+	log_warning(
+		"pool %s: a worker set O_NONBLOCK on the listening socket, "
 		"which all of them share and sleep on; it is taken back, now "
-		"and whenever it is seen again", p->conf->name);
+		"and whenever it is seen again",
+		l->members->conf->name);
 }
 
 static void
-check_shut(struct pool *p)
+check_shut(struct listener *l)
 {
-	struct listener *g = &p->guard;
-	struct listen_socket *s = &p->sockets[0];
+	const char *pool = l->members->conf->name;
 	char why[256];
 
-	if (!listen_is_shut(s))
+	if (!listen_is_shut(l->socket))
 		return;
-	/* Whoever watches it watches the old one. */
-	wakeup_stop(&p->wake);
-	if (listen_reopen(s, &g->opts, why, sizeof(why)) < 0) {
-		if (!g->told_shut)
-			log_error("pool %s: a worker shut the listening socket "
+	l->ops->on_shut(l);
+	if (listen_reopen(l->socket, &l->opts, why, sizeof(why)) < 0) {
+		if (!l->logged_shut)
+			log_error(
+				"pool %s: a worker shut the listening socket "
 				"down, and it cannot be opened again: %s; this "
 				"is tried at every start and end of a worker",
-				p->conf->name, why);
-	} else if (!g->told_shut) {
-		log_warning("pool %s: a worker shut the listening socket down, "
+				pool, why);
+	} else if (!l->logged_shut) {
+		log_warning(
+			"pool %s: a worker shut the listening socket down, "
 			"which all of them share; it is opened again, now and "
-			"whenever it is seen again", p->conf->name);
+			"whenever it is seen again",
+			pool);
 	}
-	g->told_shut = true;
-	kernel_update_listeners(&p->observe);
-	if (inode_of(s->fd) == g->ino)
+	l->logged_shut = true;
+	kernel_update_listeners(&l->members->kernel);
+	if (inode_of(l->socket->fd) == l->ino)
 		return;
-	overload_reopened(&p->overload);
-	g->former = g->ino;
-	g->ino = inode_of(s->fd);
+	l->ops->on_reopened(l);
+	l->former = l->ino;
+	l->ino = inode_of(l->socket->fd);
 }
 
-/* The former socket hands out what it has queued, and then nothing. */
+/* The former socket gives out what it has queued, and then nothing. */
 static int64_t
-check_former(struct pool *p, int64_t now)
+check_former(struct listener *l, int64_t now)
 {
 	struct sockdiag_queue q;
 
-	if (p->guard.former == 0)
+	if (l->former == 0)
 		return 0;
-	if (p->alive > 0 && sockdiag_unix_queue(p->observe.diag,
-			p->guard.former, &q) == 0 && q.waiting > 0)
-		return now + LOOK_MS;
-	p->guard.former = 0;
+	if (members_alive(l->members) > 0 &&
+		sockdiag_unix_queue(l->members->kernel.diag, l->former, &q) ==
+			0 &&
+		q.waiting > 0)
+		return now + FORMER_MS;
+	l->former = 0;
 	return 0;
 }
 
 int64_t
-listener_check(struct pool *p, int64_t now)
+listener_check(struct listener *l, int64_t now)
 {
-	if (p->conf->mode == CONF_MODE_CGI)
+	if (l->members->conf->mode == CONF_MODE_CGI)
 		return 0;
-	check_shut(p);
-	check_flag(p, now);
-	p->guard.fell = false;
-	return check_former(p, now);
+	check_shut(l);
+	check_flag(l, now);
+	l->a_worker_ended = false;
+	return check_former(l, now);
 }
 
 bool
-listener_is_former(const struct listener *g, ino_t ino)
+listener_is_former(const struct listener *l, ino_t ino)
 {
-	return ino != g->ino && g->former == 0;
+	return ino != l->ino && l->former == 0;
 }

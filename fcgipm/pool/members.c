@@ -1,219 +1,157 @@
 /*
- * members.c - what becomes of a pool when a worker comes up or is gone; see members.h
+ * members.c - the places of a pool's workers; see members.h
  *
- * Called by worker/worker.
+ * Called by all of pool/ that asks about workers.  The states are changed, and
+ * counted, by worker/worker.
  */
-#include "base/log.h"
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "pool/adjust.h"
-#include "observe/board.h"
 #include "pool/members.h"
-#include "timeout/watchdog.h"
-#include "pool/pool.h"
-#include "pool/stop.h"
 
-/* A worker that has not accepted by then may have a child that does. */
-#define CHILDREN_AFTER_MS 30
+/* The counts, and those that the workers add up to, are the same. */
+static void
+recount(const struct worker_counts *c)
+{
+	const struct members *ms = container_of(c, struct members, counts);
+	unsigned of[WORKER_STATE_MAX] = {0}, i;
+
+	for (i = 0; i < ms->n; i++)
+		of[ms->v[i].worker.state]++;
+	for (i = 0; i < WORKER_STATE_MAX; i++)
+		if (of[i] != c->of[i])
+			BUG("the counts of a pool's workers are wrong");
+}
 
 void
-members_check_ready(struct pool *p)
+members_open(struct members *ms, struct loop *loop,
+	const struct conf_pool *conf, unsigned n, const struct worker_ops *ops,
+	void *owner)
 {
-	const struct policy_limits l = adjust_limits(p);
-
-	if (p->ready || p->up < policy_fill(&l))
-		return;
-	p->ready = true;
-	/* Whoever came up may be gone when the policy is asked. */
-	p->memory.begun = true;
-	p->ops->on_ready(p);
-}
-
-static void
-worker_on_up(struct worker *w)
-{
-	struct pool *p = w->owner;
-
-	p->starting--;
-	p->up++;
-	policy_note_up(&p->memory);
-	watchdog_begin(p->watchdog, w->slot);
-	log_debug("pool %s: worker %d up, %u of %u", p->conf->name,
-		(int)w->pid, p->up, adjust_limits(p).max_children);
-	members_check_ready(p);
-	/* After a back-off the rest follows the first that came up. */
-	pool_adjust_soon(p);
-}
-
-/* What an administrator may have mixed up, when a first start fails. */
-static const char *
-hint(const struct pool *p, const struct worker *w)
-{
-	if (p->conf->mode == CONF_MODE_CGI || w->error.step[0])
-		return "";
-	return " (it left before it accepted: a CGI program needs mode = "
-	       "cgi)";
-}
-
-static void
-tell_bad_start(struct pool *p, const struct worker *w, const char *story,
-	const struct policy_end *end, int64_t pause_ms)
-{
-	const char *program = p->conf->handler ? p->conf->handler : "gateway";
-	double pause = (double)pause_ms / 1000;
-
-	stats_note_failure(&p->stats, story);
-	if (end->was_up)
-		log_error("pool %s: worker %d (%s): %s after %.1f s; the last "
-			"%u lived no second; next start in %.1f s",
-			p->conf->name, (int)w->pid, program, story,
-			(double)end->lived_ms / 1000, p->memory.short_lives,
-			pause);
-	else
-		log_error("pool %s: worker %d (%s): %s before it was ready%s; "
-			"next start in %.1f s", p->conf->name, (int)w->pid,
-			program, story, hint(p, w), pause);
-	p->ops->on_bad_start(p, story, pause_ms);
-}
-
-/* By its own account, where it gave one. */
-static bool
-has_served(const struct pool *p, const struct worker *w)
-{
-	struct board_sample slot;
-
-	return p->board && board_read(p->board, w->slot, &slot) &&
-		slot.ours && slot.requests > 0;
-}
-
-/* By its own word, and without a connection. */
-static bool
-is_idle(const struct pool *p, const struct worker *w)
-{
-	struct board_sample slot;
-
-	return p->board && board_read(p->board, w->slot, &slot) &&
-		board_knows(&slot) && slot.open == 0;
-}
-
-/* The figures without it; true when it left as it was told to. */
-static bool
-count_out(struct pool *p, struct pool_member *m, enum worker_state before,
-	bool failed)
-{
-	const struct retire *r = &m->retire;
-	bool told = r->step != RETIRE_NOT;
-	/* One that falls while it is still at work falls by itself; one that
-	 * was refused by its accept may call that a failure. */
-	bool left = told && (!failed || r->step == RETIRE_LEAVING ||
-		(!m->worker.by_signal && is_idle(p, &m->worker)));
-
-	p->guard.fell = true;
-	p->alive--;
-	p->starting -= before == WORKER_STARTING;
-	p->up -= before == WORKER_UP;
-	/* At a stop all are, and nobody counts on it. */
-	if (told && !p->stopping) {
-		p->retiring--;
-		p->retiring_worn -= retire_is_wear(r->cause);
-	}
-	stats_note_end(&p->stats, left ? r->cause :
-			failed ? RETIRE_CRASH : RETIRE_EXIT);
-	retire_end(&m->retire);
-	kernel_worker_fini(&m->eye);
-	if (p->board) {
-		stats_note_slot(&p->stats, p->board, m->worker.slot);
-		board_sweep(p->board);
-		board_ended(p->board, m->worker.slot);
-	}
-	return left;
-}
-
-static void
-tell_end(const struct pool *p, const struct pool_member *m, bool retired,
-	const char *story, const struct policy_end *end)
-{
-	int pid = (int)m->worker.pid;
-	double lived = (double)end->lived_ms / 1000;
-
-	if (retired)
-		log_debug("pool %s: worker %d left: %s, after %.1f s",
-			p->conf->name, pid, retire_cause_name(m->retire.cause),
-			lived);
-	else if (end->failed)
-		log_warning("pool %s: worker %d died: %s, after %.1f s; "
-			    "replaced", p->conf->name, pid, story, lived);
-	else
-		log_debug("pool %s: worker %d left: %s; replaced",
-			p->conf->name, pid, story);
-}
-
-static void
-worker_on_dead(struct worker *w, enum worker_state before, const char *story,
-	bool failed)
-{
-	struct pool *p = w->owner;
-	struct pool_member *m = container_of(w, struct pool_member, worker);
-	struct policy_end end = {
-		.lived_ms = now_ms() - w->start_ms,
-		.was_up = before == WORKER_UP,
-		.failed = failed,
-		.served = has_served(p, w),
-	};
-	bool retired = count_out(p, m, before, failed);
-	int64_t pause_ms = 0;
-
-	if (p->stopping) {
-		stop_on_dead(p);
-		return;
-	}
-	if (before == WORKER_STARTING || before == WORKER_UP)
-		pause_ms = policy_note_end(&p->memory, now_ms(), &end);
-	if (pause_ms > 0)
-		tell_bad_start(p, w, story, &end, pause_ms);
-	else
-		tell_end(p, m, retired, story, &end);
-	pool_adjust_soon(p);
-}
-
-/* Has one of those that it forked taken a place? */
-static bool
-has_family(struct pool *p, unsigned slot)
-{
-	struct board_sample seen;
+	struct pool_member *m;
 	unsigned i;
 
-	board_sweep(p->board);
-	for (i = p->nmembers; i < board_slots(p->board); i++)
-		if (board_read(p->board, i, &seen) && seen.owner == (int)slot)
-			return true;
-	return false;
+	ms->conf = conf;
+	ms->v = mem_calloc(n, sizeof(*ms->v));
+	for (i = 0; i < n; i++) {
+		m = &ms->v[i];
+		worker_init(&m->worker, loop, conf->name, i,
+			conf->mode == CONF_MODE_CGI, ops, owner);
+		worker_join(&m->worker, &ms->counts);
+		retire_init(&m->retire, loop, conf, &m->worker, &ms->kernel,
+			&m->observation, &ms->replaced);
+	}
+	ms->n = n;
+	ms->counts.recount = recount;
 }
 
-/* A busy pool's new worker is seldom seen waiting, but its slot tells; and who
- * may not be looked at by us may be by his own user. */
-static bool
-worker_is_up(struct worker *w, bool unseen)
+void
+members_close(struct members *ms)
 {
-	struct pool *p = w->owner;
-	struct pool_member *m = container_of(w, struct pool_member, worker);
-	int64_t now = loop_now(p->loop);
-	struct board_sample slot;
-
-	/* Whoever looks at it once it is up opens what that takes. */
-	if (unseen && p->conf->mode == CONF_MODE_PREFORK &&
-		kernel_check_once(&p->observe, &m->eye, now)->accepting > 0)
-		return true;
-	if (!p->board)
-		return false;
-	if (board_read(p->board, w->slot, &slot))
-		return slot.ours;
-	/* It may be one of its children who accepts. */
-	return now - w->start_ms >= CHILDREN_AFTER_MS && has_family(p, w->slot);
+	if (ms->v && members_alive(ms) > 0)
+		BUG("a pool is closed while a worker is alive");
+	if (ms->v)
+		kernel_fini(&ms->kernel);
+	free(ms->v);
+	board_free(&ms->board);
+	ms->v = NULL;
+	ms->n = 0;
 }
 
-const struct worker_ops members_ops = {
-	.is_up = worker_is_up,
-	.on_up = worker_on_up,
-	.on_dead = worker_on_dead,
-};
+void
+members_prepare(struct members *ms, struct pool_member *m)
+{
+	if (ms->board)
+		board_reset(ms->board, m->worker.slot, ms->conf->max_requests);
+}
+
+void
+members_begin(struct members *ms, struct pool_member *m, ino_t listener)
+{
+	if (m->worker.state != WORKER_STARTING)
+		BUG("a member begins with a worker that starts");
+	if (ms->board)
+		board_started(ms->board, m->worker.slot, m->worker.pid);
+	kernel_worker_init(&m->observation, m->worker.pid);
+	m->idle = m->due = false;
+	m->weigh_ms = 0;
+	m->listener = listener;
+}
+
+void
+members_end(struct members *ms, struct pool_member *m)
+{
+	if (worker_alive(&m->worker))
+		BUG("a member ends with a worker that is dead");
+	kernel_worker_fini(&m->observation);
+	if (!ms->board)
+		return;
+	board_sweep(ms->board);
+	board_ended(ms->board, m->worker.slot);
+}
+
+struct pool_member *
+members_find_free(struct members *ms, struct pool_member *from)
+{
+	for (; from < ms->v + ms->n; from++)
+		if (!worker_alive(&from->worker))
+			return from;
+	return NULL;
+}
+
+bool
+members_read_slot(const struct members *ms, const struct pool_member *m,
+	struct board_sample *ret)
+{
+	*ret = (struct board_sample){.owner = -1};
+	return ms->board && board_read(ms->board, m->worker.slot, ret);
+}
+
+static const struct kernel_sample *
+inspect(struct members *ms, struct pool_member *m, enum members_inspection how,
+	int64_t now)
+{
+	switch (how) {
+	case MEMBERS_BOARD_ONLY:
+		break;
+	case MEMBERS_CHECK_ONCE:
+		return kernel_check_once(&ms->kernel, &m->observation, now);
+	case MEMBERS_CHECK:
+		return kernel_check(&ms->kernel, &m->observation, now);
+	case MEMBERS_INSPECT:
+		return kernel_inspect(&ms->kernel, &m->observation, now);
+	}
+	return NULL;
+}
+
+struct activity
+members_activity(struct members *ms, struct pool_member *m,
+	const struct board_sample *slot, unsigned descendants,
+	enum members_inspection how, int64_t now)
+{
+	struct activity_input in = {
+		.slot = slot,
+		.threads = ms->conf->threads,
+		.descendants = descendants,
+		.is_starting = m->worker.state == WORKER_STARTING,
+		.is_sampled = ms->is_sampled,
+	};
+
+	if (activity_needs_kernel(slot, in.threads))
+		in.kernel = inspect(ms, m, how, now);
+	in.has_accepted = m->worker.was_ready || m->observation.accepted ||
+		(slot->attached && slot->ours) || descendants > 0;
+	return activity_of(&in);
+}
+
+void
+members_rest(struct members *ms)
+{
+	unsigned i;
+
+	for (i = 0; i < ms->n; i++)
+		if (ms->v[i].worker.state == WORKER_UP)
+			kernel_worker_close(&ms->v[i].observation);
+}

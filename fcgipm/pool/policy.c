@@ -4,21 +4,22 @@
  * Every rule says what it wants; back-off, rates and limits then say how much
  * of that may be now.
  */
-#include "base/util.h"
 #include "pool/policy.h"
+#include "base/util.h"
 
 #define SECOND_MS 1000
 
 /* Workers that are wanted, by reason; a limit gives to the first one first. */
 struct wants {
-	unsigned missing;	/* below the number there has to be */
-	unsigned load;		/* for connections, now or soon */
-	unsigned advance;	/* for worn workers */
-	bool at_max;		/* load was cut by max_children */
+	unsigned missing; /* below the number there has to be */
+	unsigned load;    /* for connections, now or soon */
+	unsigned advance; /* for workers due for recycling */
+	bool at_max;      /* load was cut by max_children */
 };
 
+/* a - b, or 0. */
 static unsigned
-less(unsigned a, unsigned b)
+diff_or_0(unsigned a, unsigned b)
 {
 	return a - MIN(a, b);
 }
@@ -41,8 +42,8 @@ policy_fill(const struct policy_limits *l)
 static unsigned
 least(const struct policy_memory *m, const struct policy_limits *l)
 {
-	return l->pm == POLICY_DYNAMIC && m->begun ? l->min_spare :
-						     policy_fill(l);
+	return l->pm == POLICY_DYNAMIC && m->begun ? l->min_spare
+						   : policy_fill(l);
 }
 
 static unsigned
@@ -69,14 +70,14 @@ lack(const struct policy_view *v)
 	return places > 0 ? (places + each - 1) / each : places / each;
 }
 
-/* How many worn workers may have their turn. */
+/* How many workers due for recycling may leave next. */
 static unsigned
 turns(const struct policy_view *v)
 {
-	return MIN(v->worn, less(v->limits.max_retiring, v->retiring_worn));
+	return MIN(v->due, diff_or_0(v->limits.max_retiring, v->retiring_due));
 }
 
-/* Replacements to start while the worn ones are still here. */
+/* Replacements to start while those due for recycling are still up. */
 static unsigned
 advance(const struct policy_memory *m, const struct policy_view *v)
 {
@@ -85,14 +86,14 @@ advance(const struct policy_memory *m, const struct policy_view *v)
 	int64_t lacks = lack(v);
 
 	if (v->limits.pm == POLICY_STATIC)
-		return less(n, less(serving, max));
+		return diff_or_0(n, diff_or_0(serving, max));
 	if (!is_known(v))
-		return less(n, less(serving, m->held));
+		return diff_or_0(n, diff_or_0(serving, m->held));
 	/* Spare ones, up or starting, are replacements. */
 	if (lacks <= 0)
 		return -lacks < n ? n - (unsigned)-lacks : 0;
 	/* More are started anyway, unless there may be no more. */
-	return serving >= max ? less(n, serving - max) : 0;
+	return serving >= max ? diff_or_0(n, serving - max) : 0;
 }
 
 static struct wants
@@ -100,19 +101,20 @@ wants(const struct policy_memory *m, const struct policy_view *v)
 {
 	const struct policy_limits *l = &v->limits;
 	unsigned serving = v->starting + v->up;
-	/* Worn ones that leave have their replacement beside them. */
-	unsigned space = less(l->max_children,
-		serving + less(v->retiring, v->retiring_worn));
+	/* Those that leave for recycling have their replacement already. */
+	unsigned space = diff_or_0(l->max_children,
+		serving + diff_or_0(v->retiring, v->retiring_due));
 	int64_t lacks = lack(v);
 	struct wants w = {0};
 
-	w.missing = MIN(less(least(m, l), serving), space);
+	w.missing = MIN(diff_or_0(least(m, l), serving), space);
 	if (lacks > w.missing) {
 		w.at_max = serving >= l->max_children;
 		w.load = (unsigned)MIN(lacks, (int64_t)space) - w.missing;
 	}
-	w.advance = MIN(advance(m, v), less(l->max_children + l->max_retiring,
-		serving + v->retiring + w.missing + w.load));
+	w.advance = MIN(advance(m, v),
+		diff_or_0(l->max_children + l->max_retiring,
+			serving + v->retiring + w.missing + w.load));
 	return w;
 }
 
@@ -126,7 +128,7 @@ allowance(struct policy_memory *m, const struct policy_view *v)
 		m->window_ms = v->now_ms;
 		m->replaced = 0;
 	}
-	return less(rate, m->replaced);
+	return diff_or_0(rate, m->replaced);
 }
 
 /* The same for a load that grows: it doubles from second to second, except that
@@ -147,7 +149,7 @@ growth(struct policy_memory *m, const struct policy_view *v)
 		m->spawn_ms = v->now_ms;
 		m->spawned = 0;
 	}
-	return less(m->spawn_rate, m->spawned);
+	return diff_or_0(m->spawn_rate, m->spawned);
 }
 
 static void
@@ -158,7 +160,7 @@ ask_again(struct policy_decision *d, int64_t at_ms)
 }
 
 static unsigned
-take(unsigned *left, unsigned n)
+draw(unsigned *left, unsigned n)
 {
 	n = MIN(n, *left);
 	*left -= n;
@@ -180,20 +182,20 @@ start(struct policy_memory *m, const struct policy_view *v,
 	if (load < w->load && wanted < most)
 		ask_again(d, m->spawn_ms + SECOND_MS);
 	if (left < wanted) {
-		/* Nobody tells when another pool makes room. */
+		/* No event says when another pool makes room. */
 		d->at_room = true;
 		ask_again(d, v->now_ms + SECOND_MS);
 	}
-	first = take(&left, MIN(w->missing, less(policy_fill(&v->limits),
-						 m->filled)));
+	first = draw(&left,
+		MIN(w->missing, diff_or_0(policy_fill(&v->limits), m->filled)));
 	rate = MIN(left, allowance(m, v));
 	if (rate < left)
 		ask_again(d, m->window_ms + SECOND_MS);
 	d->start = first + rate;
 	m->filled += first;
 	m->replaced += rate;
-	(void)take(&rate, w->missing - first);
-	loaded = take(&rate, load);
+	(void)draw(&rate, w->missing - first);
+	loaded = draw(&rate, load);
 	m->spawned += loaded;
 	d->in_advance = rate;
 }
@@ -221,27 +223,27 @@ decide_start(struct policy_memory *m, const struct policy_view *v,
 static unsigned
 dispensable(const struct policy_memory *m, const struct policy_view *v)
 {
-	unsigned over = less(v->up, v->limits.max_children);
+	unsigned over = diff_or_0(v->up, v->limits.max_children);
 	int64_t spare;
 
 	if (v->limits.pm == POLICY_STATIC)
 		return over;
 	if (!is_known(v))
-		return MAX(over, less(v->up, m->held));
+		return MAX(over, diff_or_0(v->up, m->held));
 	/* Those that start may not come up. */
 	spare = -lack(v) - v->starting;
 	return spare > over ? (unsigned)spare : over;
 }
 
 static void
-decide_worn(const struct policy_memory *m, const struct policy_view *v,
+decide_due(const struct policy_memory *m, const struct policy_view *v,
 	const struct wants *w, struct policy_decision *d)
 {
-	d->retire_worn = MIN(turns(v), dispensable(m, v));
-	/* Better a moment with one less than a leak for ever. */
-	if (d->retire_worn == 0 && w->advance > 0 && v->room == 0 &&
+	d->retire_due = MIN(turns(v), dispensable(m, v));
+	/* Better one worker less for a moment than a leak that stays. */
+	if (d->retire_due == 0 && w->advance > 0 && v->room == 0 &&
 		v->starting == 0 && v->retiring == 0 && m->bad_starts == 0)
-		d->retire_worn = 1;
+		d->retire_due = 1;
 }
 
 /* dynamic: more than max_spare for a second, and one leaves. */
@@ -249,7 +251,7 @@ static void
 decide_long(struct policy_memory *m, const struct policy_view *v, bool too_many,
 	struct policy_decision *d)
 {
-	/* A busy one too much may become an idle one untold. */
+	/* A surplus busy worker may turn idle without any event. */
 	if (v->up > v->limits.max_spare)
 		ask_again(d, v->now_ms + SECOND_MS);
 	if (!too_many || !m->is_long) {
@@ -271,9 +273,9 @@ decide_idle(struct policy_memory *m, const struct policy_view *v,
 {
 	const struct policy_limits *l = &v->limits;
 	int64_t places = (int64_t)v->idle - v->queue -
-		(int64_t)d->retire_worn * threads(v);
-	unsigned idle = is_known(v) && places > 0 ?
-		(unsigned)(places / threads(v)) : 0;
+		(int64_t)d->retire_due * threads(v);
+	unsigned idle =
+		is_known(v) && places > 0 ? (unsigned)(places / threads(v)) : 0;
 
 	if (!is_known(v))
 		m->is_long = false;
@@ -281,10 +283,10 @@ decide_idle(struct policy_memory *m, const struct policy_view *v,
 		decide_long(m, v, idle > l->max_spare, d);
 	if (l->pm == POLICY_ONDEMAND) {
 		d->retire = MIN(v->idle_long, idle);
-		if (v->idle_due_ms > v->now_ms)
-			ask_again(d, v->idle_due_ms);
+		if (v->idle_long_next_ms > v->now_ms)
+			ask_again(d, v->idle_long_next_ms);
 	}
-	d->retire = MAX(d->retire, less(v->up, l->max_children + v->worn));
+	d->retire = MAX(d->retire, diff_or_0(v->up, l->max_children + v->due));
 }
 
 /* Figures that contradict each other, made ones that do not. */
@@ -294,8 +296,8 @@ sane(const struct policy_view *view)
 	struct policy_view v = *view;
 
 	v.idle = (int)MIN(v.idle, MIN((int64_t)v.up * threads(&v), INT_MAX));
-	v.worn = MIN(v.worn, v.up);
-	v.retiring_worn = MIN(v.retiring_worn, v.retiring);
+	v.due = MIN(v.due, v.up);
+	v.retiring_due = MIN(v.retiring_due, v.retiring);
 	return v;
 }
 
@@ -327,10 +329,10 @@ policy_decide(struct policy_memory *m, const struct policy_view *view)
 		forget_short_lives(m);
 	w = wants(m, v);
 	decide_start(m, v, &w, &d);
-	decide_worn(m, v, &w, &d);
+	decide_due(m, v, &w, &d);
 	decide_idle(m, v, &d);
 	base = v->starting + v->up + d.start - d.in_advance;
-	if (is_known(v) || v->worn + v->retiring_worn == 0)
+	if (is_known(v) || v->due + v->retiring_due == 0)
 		m->held = base;
 	else
 		m->held += d.start - d.in_advance;
@@ -369,8 +371,8 @@ policy_note_bad_start(struct policy_memory *m, int64_t now_ms)
 }
 
 int64_t
-policy_note_end(struct policy_memory *m, int64_t now_ms,
-	const struct policy_end *end)
+policy_note_end(
+	struct policy_memory *m, int64_t now_ms, const struct policy_end *end)
 {
 	if (end->served || end->lived_ms >= POLICY_LIFE_MS ||
 		(end->was_up && !end->failed)) {
@@ -382,8 +384,8 @@ policy_note_end(struct policy_memory *m, int64_t now_ms,
 	if (m->short_lives > POLICY_SHORT_LIVES)
 		m->on_trial = true;
 	if (end->was_up)
-		return m->on_trial ?
-			back_off(m, now_ms, POLICY_CRASH_MAX_MS) : 0;
+		return m->on_trial ? back_off(m, now_ms, POLICY_CRASH_MAX_MS)
+				   : 0;
 	if (!m->on_trial && !end->failed && m->begun && m->bad_starts == 0)
 		return 0;
 	return policy_note_bad_start(m, now_ms);

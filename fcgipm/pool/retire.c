@@ -1,10 +1,11 @@
 /*
  * retire.c - take one worker out of its pool; see retire.h
  *
- * Called by pool/adjust and pool/stop for a worker that is too many, worn out
- * or old, or that a stop finds behind the shut door.  The steps are those of no
- * process manager but necessary: a look without stopping, SIGSTOP, a look that
- * cannot be overtaken, the signal, SIGCONT.
+ * Called by pool/adjust and pool/stop for a worker that is surplus or due for
+ * recycling, or that a stop finds at the shut listener.  No other process
+ * manager takes these steps, but they are needed: an inspection of the running
+ * worker, SIGSTOP, an inspection that nothing can overtake, the signal,
+ * SIGCONT.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "observe/activity.h"
 #include "observe/kernel.h"
 #include "pool/retire.h"
 #include "sys/procsignal.h"
@@ -20,14 +22,42 @@
 
 #define FIRST_PAUSE_MS 3
 #define LAST_PAUSE_MS 100
-/* Until one that was told to go is looked at again. */
+/* Until one that was told to leave is inspected again. */
 #define LEAVE_MS 1000
 /* SIGSTOP takes some 60 us; in one piece no more than this is waited. */
 #define STOP_TRIES 20
 #define STOP_TRY_NS 20000
 
-/* To the worker and to what it has started: a shell that waits for a handler,
- * a program that forks its own. */
+#define TO(step) (1U << RETIRE_##step)
+
+static const uint8_t retire_edges[RETIRE_STEPS] = {
+	[RETIRE_NOT] = TO(NOT) | TO(LOOKING) | TO(LEAVING),
+	[RETIRE_LOOKING] = TO(NOT) | TO(LOOKING) | TO(STOPPING) | TO(LEAVING),
+	[RETIRE_STOPPING] = TO(NOT) | TO(LOOKING) | TO(LEAVING),
+	[RETIRE_LEAVING] = TO(NOT) | TO(LOOKING) | TO(STOPPING) | TO(LEAVING),
+};
+
+static bool
+is_replaced(const struct retire *r)
+{
+	return r->step != RETIRE_NOT && retire_is_recycling(r->cause);
+}
+
+/* The only writer of step and cause, and of the pool's count. */
+static void
+set_step(struct retire *r, enum retire_step to, enum retire_cause cause)
+{
+	if (!(retire_edges[r->step] & 1U << to))
+		BUG("no such edge between the steps of a retirement");
+	if (is_replaced(r) && (*r->nreplaced)-- == 0)
+		BUG("a worker is replaced that was never counted");
+	r->step = to;
+	r->cause = cause;
+	*r->nreplaced += is_replaced(r);
+}
+
+/* To the worker and its descendants: a shell that waits for a handler, a
+ * program that forks its own. */
 static void
 send_signal(const struct retire *r, int signo)
 {
@@ -47,20 +77,20 @@ is_late(const struct retire *r)
 		loop_now(r->loop) - r->since_ms >= r->conf->stop_timeout_ms;
 }
 
-/* It has something to do: the next look is later. */
+/* It is at work: inspected again later. */
 static void
 leave_alone(struct retire *r)
 {
 	if (r->step == RETIRE_STOPPING)
 		send_signal(r, SIGCONT);
-	r->step = RETIRE_LOOKING;
+	set_step(r, RETIRE_LOOKING, r->cause);
 	come_back(r, r->pause_ms);
 	r->pause_ms = MIN(r->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
-	if (r->told_late || !is_late(r))
+	if (r->logged_late || !is_late(r))
 		return;
-	r->told_late = true;
+	r->logged_late = true;
 	log_warning("pool %s: worker %d is to leave (%s) and was not seen "
-		"without a connection for %lld s; it goes on serving",
+		    "without a connection for %lld s; it goes on serving",
 		r->conf->name, (int)r->w->pid, retire_cause_name(r->cause),
 		(long long)r->conf->stop_timeout_ms / 1000);
 }
@@ -91,41 +121,53 @@ wait_stopped(const struct retire *r)
 	return 0;
 }
 
-/* Without a connection, and yet not waiting for one: what a program does behind
- * its answer is not cut off, unless it never comes to an end.  Behind a shut
- * door a family is about to end its members and start them anew. */
+/* By the kernel alone: nobody is stopped for what a child wrote. */
+static struct activity
+activity_seen(const struct retire *r, const struct kernel_sample *seen)
+{
+	const struct activity_input in = {.kernel = seen,
+		.threads = r->conf->threads,
+		.has_accepted = true};
+
+	return activity_of(&in);
+}
+
+/* Without a connection, and yet not waiting for one: what a program does after
+ * its answer is not cut off, unless it never ends.  At a shut listener a parent
+ * is about to end its children and start new ones. */
 static bool
 is_at_work(const struct retire *r, const struct kernel_sample *seen)
 {
-	return seen->state != KERNEL_IDLE && !is_late(r) &&
+	return activity_seen(r, seen).state != ACTIVITY_IDLE && !is_late(r) &&
 		!(r->shut && seen->processes > 1);
 }
 
 /* It can accept nothing now, so what this look says stays true. */
 static void
-decide(struct retire *r)
+end_stopped(struct retire *r)
 {
-	const struct kernel_sample *seen = kernel_inspect(r->observe,
-		r->eye, loop_now(r->loop));
+	const struct kernel_sample *seen = kernel_inspect(
+		r->kernel, r->observation, loop_now(r->loop));
 
-	if (seen->may_hold || !seen->stopped || is_at_work(r, seen)) {
+	if (activity_seen(r, seen).may_hold || !seen->stopped ||
+		is_at_work(r, seen)) {
 		leave_alone(r);
 		return;
 	}
-	if (!is_late(r) && (r->shut || seen->tasks == seen->accepting ||
+	if (!is_late(r) &&
+		(r->shut || seen->tasks == seen->accepting ||
 			seen->processes > 1)) {
 		/* It wakes up with the signal: accept(2) hands out nothing
 		 * before that is delivered. */
 		send_signal(r, (int)r->conf->stop_signal);
 		send_signal(r, SIGCONT);
 	} else {
-		/* It polls, or has threads, or goes on in spite of signals:
-		 * what it would do is not known, but it holds nobody's
-		 * request. */
+		/* It polls, or has threads, or ignores signals: what it would
+		 * do is not known, but it holds no request. */
 		send_signal(r, SIGKILL);
 	}
 	/* A program that goes on all the same is tried again. */
-	r->step = RETIRE_LEAVING;
+	set_step(r, RETIRE_LEAVING, r->cause);
 	come_back(r, LEAVE_MS);
 }
 
@@ -135,30 +177,33 @@ has_ended(const struct retire *r)
 	siginfo_t si = {0};
 
 	return waitid(P_PIDFD, (id_t)r->w->pidfd, &si,
-		       WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid != 0;
+		       WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		si.si_pid != 0;
 }
 
 static void
-look_and_stop(struct retire *r)
+inspect_and_stop(struct retire *r)
 {
 	const struct kernel_sample *seen;
+	struct activity a;
 	int stopped;
 
-	/* Where many leave at once, most are about to be buried. */
+	/* Where many leave at once, most are about to be reaped. */
 	if (has_ended(r))
 		return;
-	seen = kernel_check(r->observe, r->eye, loop_now(r->loop));
-	/* Behind a shut door some programs ask for ever, awake at each look. */
-	if (seen->state != KERNEL_IDLE && (seen->may_hold ||
-			(!r->shut && is_at_work(r, seen)))) {
+	seen = kernel_check(r->kernel, r->observation, loop_now(r->loop));
+	a = activity_seen(r, seen);
+	/* At a shut listener some programs call accept(2) without end. */
+	if (a.state != ACTIVITY_IDLE &&
+		(a.may_hold || (!r->shut && is_at_work(r, seen)))) {
 		leave_alone(r);
 		return;
 	}
-	r->step = RETIRE_STOPPING;
+	set_step(r, RETIRE_STOPPING, r->cause);
 	send_signal(r, SIGSTOP);
 	stopped = wait_stopped(r);
 	if (stopped > 0)
-		decide(r);
+		end_stopped(r);
 	else if (stopped == 0)
 		come_back(r, FIRST_PAUSE_MS);
 }
@@ -170,25 +215,26 @@ on_timer(struct loop_timer *timer)
 	int stopped;
 
 	if (r->step != RETIRE_STOPPING) {
-		look_and_stop(r);
+		inspect_and_stop(r);
 		return;
 	}
 	stopped = is_stopped(r);
 	if (stopped > 0)
-		decide(r);
+		end_stopped(r);
 	else if (stopped == 0)
 		leave_alone(r);
 }
 
 void
 retire_init(struct retire *r, struct loop *loop, const struct conf_pool *conf,
-	struct worker *w, struct kernel_observer *observe,
-	struct kernel_worker *eye)
+	struct worker *w, struct kernel_observer *kernel,
+	struct kernel_worker *observation, unsigned *nreplaced)
 {
 	*r = (struct retire){
 		.w = w,
-		.observe = observe,
-		.eye = eye,
+		.kernel = kernel,
+		.observation = observation,
+		.nreplaced = nreplaced,
 		.conf = conf,
 		.loop = loop,
 		.timer = {.on_timer = on_timer},
@@ -201,13 +247,12 @@ retire_begin(struct retire *r, enum retire_cause cause, bool shut)
 	if (r->step != RETIRE_NOT)
 		return;
 	worker_expect_exit(r->w);
-	r->step = RETIRE_LOOKING;
-	r->told_late = false;
-	r->cause = cause;
+	set_step(r, RETIRE_LOOKING, cause);
+	r->logged_late = false;
 	r->shut = shut;
 	r->since_ms = loop_now(r->loop);
 	r->pause_ms = FIRST_PAUSE_MS;
-	look_and_stop(r);
+	inspect_and_stop(r);
 }
 
 void
@@ -216,13 +261,12 @@ retire_at_once(struct retire *r, enum retire_cause cause)
 	loop_timer_stop(r->loop, &r->timer);
 	if (r->step == RETIRE_NOT)
 		r->since_ms = loop_now(r->loop);
-	r->step = RETIRE_LEAVING;
-	r->cause = cause;
+	set_step(r, RETIRE_LEAVING, cause);
 	worker_kill(r->w);
 }
 
 bool
-retire_is_wear(enum retire_cause cause)
+retire_is_recycling(enum retire_cause cause)
 {
 	return cause != RETIRE_IDLE && cause != RETIRE_TIMEOUT;
 }
@@ -232,7 +276,7 @@ retire_end(struct retire *r)
 {
 	if (r->step == RETIRE_STOPPING && worker_alive(r->w))
 		send_signal(r, SIGCONT);
-	r->step = RETIRE_NOT;
+	set_step(r, RETIRE_NOT, r->cause);
 	loop_timer_stop(r->loop, &r->timer);
 }
 

@@ -22,44 +22,47 @@ struct worker;
 
 /* Why a worker leaves; its end is counted by it. */
 enum retire_cause {
-	RETIRE_IDLE,		/* more are idle than needed */
-	RETIRE_REQUESTS,	/* pm.max_requests */
-	RETIRE_AGE,		/* pm.max_age */
-	RETIRE_MEMORY,		/* pm.max_memory */
-	RETIRE_TIMEOUT,		/* request_terminate_timeout */
-	RETIRE_RELOAD,		/* the configuration changed */
-	RETIRE_OPERATOR,	/* somebody said so */
-	RETIRE_LISTENER,	/* its socket was shut, others have a new one */
+	RETIRE_IDLE,     /* more are idle than needed */
+	RETIRE_REQUESTS, /* pm.max_requests */
+	RETIRE_AGE,      /* pm.max_age */
+	RETIRE_MEMORY,   /* pm.max_memory */
+	RETIRE_TIMEOUT,  /* request_terminate_timeout */
+	RETIRE_RELOAD,   /* the configuration changed */
+	RETIRE_OPERATOR, /* somebody said so */
+	RETIRE_LISTENER, /* its socket was shut, others have a new one */
 	/* These are not told to anybody: */
-	RETIRE_EXIT,		/* it left by itself, with status 0 */
-	RETIRE_CRASH,		/* it died by itself */
+	RETIRE_EXIT,  /* it left by itself, with status 0 */
+	RETIRE_CRASH, /* it died by itself */
 	RETIRE_CAUSES
 };
 
 enum retire_step {
-	RETIRE_NOT,		/* not at it */
-	RETIRE_LOOKING,		/* it may hold a connection */
-	RETIRE_STOPPING,	/* SIGSTOP is sent */
-	RETIRE_LEAVING		/* told to go while it held none */
+	RETIRE_NOT,      /* not at it */
+	RETIRE_LOOKING,  /* it may hold a connection */
+	RETIRE_STOPPING, /* SIGSTOP is sent */
+	RETIRE_LEAVING,  /* told to leave while it held none */
+	RETIRE_STEPS
 };
 
 struct retire {
 	struct worker *w;
-	struct kernel_observer *observe;	/* borrowed, as the next two */
-	struct kernel_worker *eye;
+	struct kernel_observer *kernel; /* borrowed, as the next three */
+	struct kernel_worker *observation;
+	unsigned *nreplaced; /* workers of the pool that are retiring and
+			      * whose replacement starts first */
 	const struct conf_pool *conf;
 	struct loop *loop;
-	struct loop_timer timer;	/* the next step */
+	struct loop_timer timer; /* the next step */
 	enum retire_step step;
 	enum retire_cause cause;
 	int64_t since_ms, pause_ms;
 	bool shut;
-	bool told_late;		/* that it takes longer than stop_timeout */
+	bool logged_late; /* that it takes longer than stop_timeout */
 };
 
 void retire_init(struct retire *r, struct loop *loop,
-	const struct conf_pool *conf, struct worker *w,
-	struct kernel_observer *observe, struct kernel_worker *eye);
+	const struct conf_pool *conf, struct worker *w, struct kernel_observer *kernel,
+	struct kernel_worker *observation, unsigned *nreplaced);
 
 /*
  * retire_begin - from now on it is let go at the first moment
@@ -75,8 +78,8 @@ void retire_begin(struct retire *r, enum retire_cause cause, bool shut);
  * to leave. */
 void retire_at_once(struct retire *r, enum retire_cause cause);
 
-/* Does a worker that leaves for this have its replacement beside it? */
-bool retire_is_wear(enum retire_cause cause);
+/* Does the replacement of a worker that leaves for this start first? */
+bool retire_is_recycling(enum retire_cause cause);
 
 /* It is dead, or somebody else ends it: lets it run if it is stopped. */
 void retire_end(struct retire *r);

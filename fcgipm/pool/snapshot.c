@@ -13,62 +13,62 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "observe/board.h"
-#include "pool/view.h"
 #include "observe/describe.h"
 #include "pool/pool.h"
 #include "pool/snapshot.h"
+#include "pool/view.h"
 
-/* What a worker's own children have told. */
-struct brood {
-	unsigned processes;	/* that live */
-	uint64_t requests;	/* of those that are gone, too */
+/* What the child processes of a worker have written. */
+struct descendants {
+	unsigned processes; /* that are alive */
+	uint64_t requests;  /* of those that are gone, too */
 };
 
 /* What is found out once for all workers of a pool. */
-struct take {
+struct survey {
 	struct pool *p;
 	struct snapshot *s;
 	int64_t now_ms;
 	time_t now;
-	struct brood *broods;	/* by slot */
-	uint64_t accepted, requests;	/* by all slots */
-	const char *unattached;	/* why slots are empty; NULL = not asked yet */
+	struct descendants *descendants; /* by slot; NULL = no board */
+	uint64_t accepted, requests;     /* by all slots */
+	const char *unattached; /* why slots are empty; NULL = not asked yet */
 };
 
-/* -- who knows a worker, and why nobody better ----------------------------- */
+/* -- how a worker is known, and why no better ------------------------------ */
 
 /* A worker that serves, and has not written its slot. */
 static const char *
-why_unattached(struct take *t, const struct worker *w)
+why_unattached(struct survey *v, const struct worker *w)
 {
+	struct members *ms = &v->p->members;
 	char *shim = NULL;
 
-	if (t->unattached)
-		return t->unattached;
-	if (t->p->conf->chroot)
-		t->unattached = "chroot: nothing is preloaded there";
-	else if (describe_is_static(&t->p->observe.prober, w->pid) > 0)
-		t->unattached = "static program: nothing can be preloaded";
+	if (v->unattached)
+		return v->unattached;
+	if (v->p->conf->chroot)
+		v->unattached = "chroot: nothing is preloaded there";
+	else if (describe_is_static(&ms->kernel.prober, w->pid) > 0)
+		v->unattached = "static program: nothing can be preloaded";
 	else if (!(shim = board_find_shim()))
-		t->unattached = "libfcgipm-shim.so is not installed";
+		v->unattached = "libfcgipm-shim.so is not installed";
 	else
-		t->unattached = "has not accepted by the C library";
+		v->unattached = "has not accepted by the C library";
 	free(shim);
-	return t->unattached;
+	return v->unattached;
 }
 
 static const char *
-why_not_shim(struct take *t, const struct worker *w,
-	const struct board_sample *slot)
+why_not_shim(
+	struct survey *v, const struct worker *w, const struct board_sample *slot)
 {
-	const struct conf_pool *c = t->p->conf;
+	const struct conf_pool *c = v->p->conf;
 
 	if (c->mode == CONF_MODE_CGI)
 		return "the gateway is not preloaded";
 	if (c->observe == CONF_OBSERVE_KERNEL)
 		return "observe = kernel";
-	if (!t->p->board)
+	if (!v->p->members.board)
 		return "nothing depends on it";
 	if (slot->incomplete)
 		return "some of its connections pass unseen";
@@ -78,114 +78,95 @@ why_not_shim(struct take *t, const struct worker *w,
 		return "it has more processes than places";
 	if (w->state == WORKER_STARTING)
 		return "not yet accepted";
-	return why_unattached(t, w);
-}
-
-static void
-set_tier(struct take *t, const struct worker *w,
-	const struct board_sample *slot, struct snapshot_worker *ret)
-{
-	if (slot->attached && slot->ours)
-		ret->tier = slot->handler ? "handler" : "shim";
-	else if (t->broods && t->broods[w->slot].processes > 0)
-		ret->tier = "shim";
-	else
-		ret->tier = "kernel";
-	if (ret->tier[0] == 'k' || slot->incomplete)
-		ret->tier_reason = why_not_shim(t, w, slot);
+	return why_unattached(v, w);
 }
 
 /* -- what it does ---------------------------------------------------------- */
 
-static void
-set_state(struct snapshot_worker *ret, const char *state, int64_t since_ms)
+static struct activity
+activity_now(struct survey *v, struct pool_member *m,
+	const struct board_sample *slot, bool ask_kernel)
 {
-	ret->state = state;
-	ret->since_ms = since_ms;
-}
+	struct pool *p = v->p;
+	unsigned descendants =
+		v->descendants ? v->descendants[m->worker.slot].processes : 0;
+	enum members_inspection how = MEMBERS_BOARD_ONLY;
 
-/* false: the slot does not say all. */
-static bool
-state_of_slot(struct take *t, const struct board_sample *slot,
-	struct snapshot_worker *ret)
-{
-	static const char *const names[] = {[FCGIPM_FREE] = "Running",
-		[FCGIPM_READING] = "Reading", [FCGIPM_BUSY] = "Running",
-		[FCGIPM_CLOSING] = "Finishing", [FCGIPM_KEPT] = "Kept"};
-	int64_t from = slot->start_ms > 0 ? slot->start_ms : slot->since_ms;
-	int64_t since = from > 0 ? t->now_ms - from : SNAPSHOT_UNKNOWN;
-
-	if (!board_knows(slot) || (slot->open == 0 && !board_accepts(slot)))
-		return false;
-	set_state(ret, slot->open == 0 ? "Idle" : names[slot->state], since);
-	return true;
+	/* Where no module inspects again before the next status is asked for,
+	 * the descriptors are needed for more workers. */
+	if (ask_kernel)
+		how = view_is_needed(p->conf) || p->watchdog ? MEMBERS_CHECK
+							     : MEMBERS_CHECK_ONCE;
+	return members_activity(
+		&p->members, m, slot, descendants, how, v->now_ms);
 }
 
 static void
-state_of_look(struct take *t, const struct kernel_sample *seen,
+set_reason(struct snapshot_worker *ret, const char *reason, int err)
+{
+	snprintf(ret->reason, sizeof(ret->reason), "%s%s%s", reason,
+		err ? ": " : "", err ? strerror(err) : "");
+}
+
+static int64_t
+elapsed(const struct survey *v, int64_t since_ms)
+{
+	return since_ms > 0 ? v->now_ms - since_ms : SNAPSHOT_UNKNOWN;
+}
+
+static void
+set_up(struct survey *v, struct pool_member *m, const struct activity *a,
 	struct snapshot_worker *ret)
 {
-	int64_t since = SNAPSHOT_UNKNOWN;
+	const struct kernel_sample *seen = &m->observation.sample;
 
-	if (seen->connections > 0)
-		since = t->now_ms - seen->oldest_since_ms;
-	/* Idle all the time?  Known where somebody looks again and again. */
-	else if (view_scales(t->p))
-		since = t->now_ms - seen->since_ms;
-	if (seen->state == KERNEL_IDLE)
-		set_state(ret, "Idle", since);
-	else if (seen->state == KERNEL_BUSY)
-		set_state(ret, seen->reading ? "Reading" :
-			seen->connections > 0 ? "Running" : "Finishing",
-			since);
-	else
-		set_state(ret, "Unknown", SNAPSHOT_UNKNOWN);
-	if (ret->connections == SNAPSHOT_UNKNOWN && seen->connections >= 0)
+	ret->state = activity_state_name(a->state);
+	ret->since_ms = elapsed(v, a->since_ms);
+	if (a->reason)
+		set_reason(ret, a->reason, a->err);
+	if (ret->connections == SNAPSHOT_UNKNOWN && !a->by_slot &&
+		seen->connections >= 0)
 		ret->connections = seen->connections;
-	if (seen->state == KERNEL_UNKNOWN && ret->tier[0] == 'k')
-		ret->tier = "none";
-	if (seen->state == KERNEL_UNKNOWN || seen->err)
-		snprintf(ret->reason, sizeof(ret->reason), "%s%s%s",
-			seen->reason, seen->err ? ": " : "",
-			seen->err ? strerror(seen->err) : "");
 }
 
 static void
-look(struct take *t, struct pool_member *m, const struct board_sample *slot,
+set_retiring(struct survey *v, const struct pool_member *m,
 	struct snapshot_worker *ret)
 {
-	const struct kernel_sample *seen;
+	bool stops = pool_is_stopping(v->p);
 
-	if (state_of_slot(t, slot, ret))
-		return;
-	/* Where nobody looks again before somebody asks again, descriptors are
-	 * needed for more workers. */
-	if (view_is_needed(t->p) || t->p->watchdog)
-		seen = kernel_check(&t->p->observe, &m->eye, t->now_ms);
-	else
-		seen = kernel_check_once(&t->p->observe, &m->eye, t->now_ms);
-	state_of_look(t, seen, ret);
+	ret->state = "Retiring";
+	ret->since_ms =
+		elapsed(v, stops ? v->p->stop.since_ms : m->retire.since_ms);
+	set_reason(ret, stops ? "stop" : retire_cause_name(m->retire.cause), 0);
 }
 
 static void
-find_state(struct take *t, struct pool_member *m,
+set_state(struct survey *v, struct pool_member *m,
 	const struct board_sample *slot, struct snapshot_worker *ret)
 {
-	const struct retire *r = &m->retire;
+	bool is_up = m->worker.state == WORKER_UP;
+	struct activity a = activity_now(v, m, slot, is_up);
+	struct snapshot *s = v->s;
 
-	switch (m->worker.state) {
-	case WORKER_STARTING:
-		set_state(ret, "Starting", t->now_ms - m->worker.start_ms);
-		break;
-	case WORKER_UP:
-		look(t, m, slot, ret);
-		break;
-	default:
-		set_state(ret, "Retiring", t->now_ms - (t->p->stopping ?
-				t->p->stop_since_ms : r->since_ms));
-		snprintf(ret->reason, sizeof(ret->reason), "%s",
-			t->p->stopping ? "stop" : retire_cause_name(r->cause));
-		break;
+	ret->tier = activity_tier_name(a.tier);
+	if (a.tier == ACTIVITY_TIER_KERNEL || a.tier == ACTIVITY_TIER_NONE ||
+		slot->incomplete)
+		ret->tier_reason = why_not_shim(v, &m->worker, slot);
+	if (m->worker.state == WORKER_STARTING) {
+		ret->state = activity_state_name(ACTIVITY_STARTING);
+		ret->since_ms = elapsed(v, m->worker.start_ms);
+		s->starting++;
+	} else if (!is_up) {
+		set_retiring(v, m, ret);
+		s->retiring++;
+	} else {
+		set_up(v, m, &a, ret);
+		s->starting += a.state == ACTIVITY_STARTING;
+		s->up += a.state != ACTIVITY_STARTING;
+		s->unknown += a.state == ACTIVITY_UNKNOWN;
+		s->idle += a.state == ACTIVITY_IDLE;
+		s->kept += a.state == ACTIVITY_KEPT;
 	}
 }
 
@@ -197,23 +178,24 @@ to_number(uint64_t n)
 }
 
 static void
-add_figures(struct take *t, const struct worker *w,
+add_figures(struct survey *v, const struct worker *w,
 	const struct board_sample *slot, struct snapshot_worker *ret)
 {
-	const struct brood *brood = t->broods ? &t->broods[w->slot] : NULL;
-	bool known = brood && (slot->attached || brood->processes > 0 ||
-		brood->requests > 0);
+	const struct descendants *d =
+		v->descendants ? &v->descendants[w->slot] : NULL;
+	bool known =
+		d && (slot->attached || d->processes > 0 || d->requests > 0);
 
 	ret->requests = ret->connections = ret->duration_us = ret->bytes_in =
 		ret->bytes_out = SNAPSHOT_UNKNOWN;
 	if (!known)
 		return;
-	ret->requests = to_number(sum_capped(slot->requests, brood->requests));
+	ret->requests = to_number(sum_capped(slot->requests, d->requests));
 	if (!slot->attached)
 		return;
 	ret->connections = (int64_t)slot->open;
 	if (slot->start_ms > 0)
-		ret->duration_us = (t->now_ms - slot->start_ms) * 1000;
+		ret->duration_us = (v->now_ms - slot->start_ms) * 1000;
 	else if (slot->last_us > 0)
 		ret->duration_us = slot->last_us;
 	ret->bytes_in = to_number(slot->bytes_in);
@@ -223,90 +205,82 @@ add_figures(struct take *t, const struct worker *w,
 }
 
 static void
-take_worker(struct take *t, struct pool_member *m)
+add_worker(struct survey *v, struct pool_member *m)
 {
-	struct snapshot *s = t->s;
+	struct snapshot *s = v->s;
 	struct snapshot_worker *ret = &s->workers[s->nworkers++];
 	const struct worker *w = &m->worker;
-	struct board_sample slot = {0};
+	struct board_sample slot;
 
-	if (t->p->board)
-		(void)board_read(t->p->board, w->slot, &slot);
+	(void)members_read_slot(&v->p->members, m, &slot);
 	ret->pid = w->pid;
-	ret->start_since = (t->now_ms - w->start_ms) / 1000;
-	ret->start_time = t->now - ret->start_since;
-	add_figures(t, w, &slot, ret);
-	set_tier(t, w, &slot, ret);
-	find_state(t, m, &slot, ret);
-	s->starting += w->state == WORKER_STARTING;
-	s->retiring += w->state == WORKER_RETIRING ||
-		w->state == WORKER_KILLED;
-	s->up += w->state == WORKER_UP;
-	s->unknown += strcmp(ret->state, "Unknown") == 0;
-	s->idle += strcmp(ret->state, "Idle") == 0;
-	s->kept += strcmp(ret->state, "Kept") == 0;
-	t->accepted = sum_capped(t->accepted, slot.accepted);
-	t->requests = sum_capped(t->requests, slot.requests);
+	ret->start_since = (v->now_ms - w->start_ms) / 1000;
+	ret->start_time = v->now - ret->start_since;
+	add_figures(v, w, &slot, ret);
+	set_state(v, m, &slot, ret);
+	v->accepted = sum_capped(v->accepted, slot.accepted);
+	v->requests = sum_capped(v->requests, slot.requests);
 }
 
 /* -- the pool -------------------------------------------------------------- */
 
 static void
-find_broods(struct take *t)
+find_descendants(struct survey *v)
 {
+	const struct members *ms = &v->p->members;
 	struct board_sample slot;
 	unsigned i;
 
-	if (!t->p->board)
+	if (!ms->board)
 		return;
-	t->broods = mem_calloc(t->p->nmembers, sizeof(*t->broods));
-	for (i = t->p->nmembers; i < board_slots(t->p->board); i++) {
-		struct brood *b;
+	v->descendants = mem_calloc(ms->n, sizeof(*v->descendants));
+	for (i = ms->n; i < board_slots(ms->board); i++) {
+		struct descendants *d;
 
-		(void)board_read(t->p->board, i, &slot);
-		t->accepted = sum_capped(t->accepted, slot.accepted);
-		t->requests = sum_capped(t->requests, slot.requests);
+		(void)board_read(ms->board, i, &slot);
+		v->accepted = sum_capped(v->accepted, slot.accepted);
+		v->requests = sum_capped(v->requests, slot.requests);
 		if (slot.owner < 0)
 			continue;
-		b = &t->broods[slot.owner];
-		b->processes += slot.attached;
-		b->requests = sum_capped(b->requests, slot.requests);
+		d = &v->descendants[slot.owner];
+		d->processes += slot.attached;
+		d->requests = sum_capped(d->requests, slot.requests);
 	}
 }
 
 static void
-take_queue(struct pool *p, struct snapshot *s)
+add_queue(struct pool *p, struct snapshot *s)
 {
 	struct sockdiag_queue queue;
 
 	s->queue = s->queue_len = SNAPSHOT_UNKNOWN;
-	if (p->stopping || kernel_read_queue(&p->observe, &queue) < 0)
+	if (pool_is_stopping(p) || kernel_read_queue(&p->members.kernel, &queue) < 0)
 		return;
 	s->queue = (int64_t)queue.waiting;
 	s->queue_len = (int64_t)queue.limit;
 }
 
 static void
-take_history(struct take *t)
+add_history(struct survey *v)
 {
 	static const char *const pms[] = {"static", "dynamic", "ondemand"};
 	static const char *const modes[] = {"prefork", "cgi"};
-	const struct pool *p = t->p;
-	struct snapshot *s = t->s;
+	const struct pool *p = v->p;
+	struct snapshot *s = v->s;
 
 	s->pool = p->conf->name;
 	s->mode = modes[p->conf->mode];
 	s->pm = pms[p->conf->pm];
 	s->listen = p->sockets[0].addr.text;
-	s->start_since = (t->now_ms - p->stats.since_ms) / 1000;
-	s->start_time = t->now - s->start_since;
+	s->start_since = (v->now_ms - p->stats.since_ms) / 1000;
+	s->start_time = v->now - s->start_since;
 	s->max_queue = p->stats.most_waiting;
 	s->max_active = p->stats.most_active;
 	s->max_children = p->conf->max_children;
 	s->max_children_reached = p->stats.max_reached;
 	s->slow_requests = (int64_t)p->stats.slow_requests;
-	s->kept = MAX(s->kept, (int64_t)p->starved.kept);
-	s->starved = (int64_t)p->starved.times;
+	s->kept = MAX(s->kept, (int64_t)p->keepalive.kept);
+	s->starved = (int64_t)p->keepalive.times;
 	s->refused = s->refusing = SNAPSHOT_UNKNOWN;
 	if (overload_is_enabled(&p->overload)) {
 		s->refused = (int64_t)p->overload.refused;
@@ -314,44 +288,46 @@ take_history(struct take *t)
 	}
 	memcpy(s->ended, p->stats.ended, sizeof(s->ended));
 	s->bad_starts = p->memory.bad_starts;
-	s->next_start_ms = p->stopping ? 0 :
-		MAX(p->memory.not_before_ms - t->now_ms, (int64_t)0);
+	s->next_start_ms = pool_is_stopping(p)
+		? 0
+		: MAX(p->memory.not_before_ms - v->now_ms, (int64_t)0);
 	s->failure = p->stats.failure[0] ? p->stats.failure : NULL;
 }
 
 static void
-take_counts(const struct take *t)
+add_counts(const struct survey *v)
 {
-	struct stats *stats = &t->p->stats;
+	struct stats *stats = &v->p->stats;
 
-	t->s->accepted = t->s->requests = SNAPSHOT_UNKNOWN;
-	if (!t->p->board)
+	v->s->accepted = v->s->requests = SNAPSHOT_UNKNOWN;
+	if (!v->p->members.board)
 		return;
-	stats_note_counts(stats, t->accepted, t->requests);
-	t->s->accepted = to_number(stats->accepted_told);
-	t->s->requests = to_number(stats->requests_told);
+	stats_note_counts(stats, v->accepted, v->requests);
+	v->s->accepted = to_number(stats->accepted_told);
+	v->s->requests = to_number(stats->requests_told);
 }
 
 void
 snapshot_take(struct pool *p, struct snapshot *ret)
 {
-	struct take t = {.p = p, .s = ret, .now_ms = now_ms(),
-		.now = time(NULL)};
-	unsigned i;
+	struct survey v = {
+		.p = p, .s = ret, .now_ms = now_ms(), .now = time(NULL)};
+	struct members *ms = &p->members;
+	unsigned alive = members_alive(ms), i;
 
-	*ret = (struct snapshot){.total = p->alive};
-	ret->workers = mem_calloc(MAX(p->alive, 1U), sizeof(*ret->workers));
-	find_broods(&t);
-	for (i = 0; i < p->nmembers; i++)
-		if (worker_alive(&p->members[i].worker))
-			take_worker(&t, &p->members[i]);
+	*ret = (struct snapshot){.total = alive};
+	ret->workers = mem_calloc(MAX(alive, 1U), sizeof(*ret->workers));
+	find_descendants(&v);
+	for (i = 0; i < ms->n; i++)
+		if (worker_alive(&ms->v[i].worker))
+			add_worker(&v, &ms->v[i]);
 	ret->active = ret->up - ret->idle - ret->unknown;
-	take_queue(p, ret);
+	add_queue(p, ret);
 	stats_note_look(&p->stats, (unsigned)ret->active,
 		(unsigned)MAX(ret->queue, (int64_t)0));
-	take_history(&t);
-	take_counts(&t);
-	free(t.broods);
+	add_history(&v);
+	add_counts(&v);
+	free(v.descendants);
 }
 
 void
@@ -363,10 +339,14 @@ snapshot_fini(struct snapshot *s)
 
 /* -- names ----------------------------------------------------------------- */
 
-#define POOL(name, type, field)                                                \
-	{name, SNAPSHOT_##type, offsetof(struct snapshot, field)}
+#define POOL(name, type, field)                                         \
+	{                                                               \
+		name, SNAPSHOT_##type, offsetof(struct snapshot, field) \
+	}
 #define WORKER(name, type, field)                                              \
-	{name, SNAPSHOT_##type, offsetof(struct snapshot_worker, field)}
+	{                                                                      \
+		name, SNAPSHOT_##type, offsetof(struct snapshot_worker, field) \
+	}
 
 const struct snapshot_field *
 snapshot_pool_fields(size_t *ret_n)

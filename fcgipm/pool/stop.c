@@ -1,9 +1,9 @@
 /*
- * stop.c - how a pool ends without cutting a request short; see pool.h
+ * stop.c - ends a pool without cutting a request short; see stop.h
  *
  * A signal is no way to ask a FastCGI program to leave: most die of it in the
- * middle of a request.  Closing the door is.  The listener is shut down, what
- * is queued is still served, then accept(2) fails in every worker and each
+ * middle of a request.  Shutting the listener down is: what is queued is still
+ * served, then accept(2) fails in every worker and each
  * leaves by its own way out.  A worker that does not is retired when it holds
  * no connection; at stop_timeout the rest gets TERM, and two seconds later
  * KILL.  The gateway is ours and knows what TERM means.
@@ -22,13 +22,23 @@
 #include "sys/sockdiag.h"
 
 #define FIRST_LOOK_MS 10
-/* A TCP client that has its SYN-ACK believes he is connected; his ACK may
- * wait that long for a busy CPU before we see him in the queue. */
+/* A TCP client that has its SYN-ACK is connected for itself; its ACK may wait
+ * that long for a busy CPU before the connection is in the queue. */
 #define HANDSHAKE_MS 20
 #define LAST_LOOK_MS 500
 #define KILL_AFTER_MS 2000
 
-/* Is there a client whom no worker has taken?  Not, if that cannot be seen. */
+/* The only writer of the step.  It goes up, one or more at a time. */
+static void
+set_step(struct pool *p, enum pool_stop_step to)
+{
+	if (to < p->stop.step)
+		BUG("a stop goes back");
+	p->stop.step = to;
+}
+
+/* Is there a client that no worker has accepted?  No, if that cannot be
+ * seen. */
 static bool
 has_queue(int fd)
 {
@@ -53,27 +63,27 @@ signal_all(struct pool *p, int signo)
 {
 	unsigned i;
 
-	for (i = 0; i < p->nmembers; i++)
-		if (worker_alive(&p->members[i].worker))
-			worker_retire(&p->members[i].worker, signo);
+	for (i = 0; i < p->members.n; i++)
+		if (worker_alive(&p->members.v[i].worker))
+			worker_retire(&p->members.v[i].worker, signo);
 }
 
 /*
- * Nobody new comes in.  A unix listener hands out what is queued after
+ * No new client comes in.  A unix listener gives out what is queued after
  * shutdown(2); a TCP one resets it, so there the queue is emptied by the
  * workers first, while new connections are left unanswered.
  */
 static void
-close_door(struct pool *p, int64_t now)
+shut_listener(struct pool *p, int64_t now)
 {
 	struct listen_socket *s = &p->sockets[0];
 	bool cgi = p->conf->mode == CONF_MODE_CGI;
 
-	if (has_tcp(p) && now - p->stop_since_ms < HANDSHAKE_MS)
+	if (has_tcp(p) && now - p->stop.since_ms < HANDSHAKE_MS)
 		return;
 	if (!cgi && addr_is_tcp(&s->addr) && has_queue(s->fd))
 		return;
-	p->door_closed = true;
+	set_step(p, POOL_STOP_SHUT);
 	if (cgi) {
 		/* It takes what is queued, then closes its listeners. */
 		signal_all(p, SIGTERM);
@@ -92,20 +102,21 @@ queue_is_empty(struct pool *p)
 
 	/* A TCP listener was shut when it was. */
 	return addr_is_tcp(&p->sockets[0].addr) ||
-		kernel_read_queue(&p->observe, &queue) < 0 || queue.waiting == 0;
+		kernel_read_queue(&p->members.kernel, &queue) < 0 ||
+		queue.waiting == 0;
 }
 
-/* Those that did not leave by the shut door: at the first moment at which they
- * hold no connection. */
+/* Those that did not leave by the shut listener: at the first moment at which
+ * they hold no connection. */
 static void
 retire_all(struct pool *p)
 {
 	unsigned i;
 
-	for (i = 0; i < p->nmembers; i++)
-		if (worker_alive(&p->members[i].worker))
-			retire_begin(&p->members[i].retire, RETIRE_OPERATOR,
-				true);
+	for (i = 0; i < p->members.n; i++)
+		if (worker_alive(&p->members.v[i].worker))
+			retire_begin(
+				&p->members.v[i].retire, RETIRE_OPERATOR, true);
 }
 
 static void
@@ -113,8 +124,8 @@ retire_none(struct pool *p)
 {
 	unsigned i;
 
-	for (i = 0; i < p->nmembers; i++)
-		retire_end(&p->members[i].retire);
+	for (i = 0; i < p->members.n; i++)
+		retire_end(&p->members.v[i].retire);
 }
 
 static void
@@ -122,61 +133,73 @@ kill_all(struct pool *p)
 {
 	unsigned i;
 
-	for (i = 0; i < p->nmembers; i++)
-		worker_kill(&p->members[i].worker);
+	set_step(p, POOL_STOP_KILL);
+	for (i = 0; i < p->members.n; i++)
+		worker_kill(&p->members.v[i].worker);
 	overload_kill(&p->overload);
 }
 
+/* stop_timeout is over. */
 static void
-stop_step(struct pool *p)
+terminate_all(struct pool *p)
+{
+	unsigned alive = members_alive(&p->members);
+
+	overload_kill(&p->overload);
+	if (p->stop.step < POOL_STOP_TERM)
+		log_warning("pool %s: %u worker%s still busy after "
+			    "stop_timeout",
+			p->conf->name, alive, alive == 1 ? "" : "s");
+	set_step(p, POOL_STOP_TERM);
+	retire_none(p);
+	signal_all(p, SIGTERM);
+}
+
+static void
+take_step(struct pool *p)
 {
 	int64_t now = loop_now(p->loop);
-	int64_t end = p->stop_since_ms + p->conf->stop_timeout_ms;
+	int64_t end = p->stop.since_ms + p->conf->stop_timeout_ms;
+	unsigned alive = members_alive(&p->members);
 	bool cgi = p->conf->mode == CONF_MODE_CGI;
 
 	if (now >= end + KILL_AFTER_MS) {
 		log_warning("pool %s: killed %u worker%s that did not leave",
-			p->conf->name, p->alive, p->alive == 1 ? "" : "s");
+			p->conf->name, alive, alive == 1 ? "" : "s");
 		kill_all(p);
 		return;
 	}
 	if (now >= end) {
-		overload_kill(&p->overload);
-		if (!p->termed)
-			log_warning("pool %s: %u worker%s still busy after "
-				    "stop_timeout", p->conf->name, p->alive,
-				p->alive == 1 ? "" : "s");
-		p->termed = true;
-		retire_none(p);
-		signal_all(p, SIGTERM);
-		loop_timer_set(p->loop, &p->stop_timer, end + KILL_AFTER_MS);
+		if (p->stop.step < POOL_STOP_KILL)
+			terminate_all(p);
+		loop_timer_set(p->loop, &p->stop.timer, end + KILL_AFTER_MS);
 		return;
 	}
-	if (!p->door_closed)
-		close_door(p, now);
-	else if (!cgi && queue_is_empty(p))
+	if (p->stop.step == POOL_STOP_QUEUE)
+		shut_listener(p, now);
+	else if (p->stop.step == POOL_STOP_SHUT && !cgi && queue_is_empty(p))
 		retire_all(p);
-	if (cgi && p->door_closed) {
-		loop_timer_set(p->loop, &p->stop_timer, end);
+	if (cgi && p->stop.step == POOL_STOP_SHUT) {
+		loop_timer_set(p->loop, &p->stop.timer, end);
 		return;
 	}
-	loop_timer_set(p->loop, &p->stop_timer,
-		MIN(now + p->stop_pause_ms, end));
-	p->stop_pause_ms = MIN(p->stop_pause_ms * 2, (int64_t)LAST_LOOK_MS);
+	loop_timer_set(
+		p->loop, &p->stop.timer, MIN(now + p->stop.pause_ms, end));
+	p->stop.pause_ms = MIN(p->stop.pause_ms * 2, (int64_t)LAST_LOOK_MS);
 }
 
 static void
 stop_on_timer(struct loop_timer *t)
 {
-	stop_step(container_of(t, struct pool, stop_timer));
+	take_step(container_of(t, struct pool, stop.timer));
 }
 
 void
 stop_on_dead(struct pool *p)
 {
-	if (p->alive > 0 || overload_is_alive(&p->overload))
+	if (members_alive(&p->members) > 0 || overload_is_alive(&p->overload))
 		return;
-	loop_timer_stop(p->loop, &p->stop_timer);
+	loop_timer_stop(p->loop, &p->stop.timer);
 	p->ops->on_stopped(p);
 }
 
@@ -193,8 +216,9 @@ refuse_clients(const struct pool *p)
 		if (addr_is_tcp(&p->sockets[i].addr) &&
 			clients_refuse_all(p->sockets[i].fd) < 0)
 			log_warning("pool %s: %s: new clients cannot be kept "
-				"out while it stops: %s", p->conf->name,
-				p->sockets[i].addr.text, strerror(errno));
+				    "out while it stops: %s",
+				p->conf->name, p->sockets[i].addr.text,
+				strerror(errno));
 }
 
 void
@@ -202,28 +226,28 @@ pool_stop(struct pool *p)
 {
 	size_t i;
 
-	if (p->stopping) {
+	if (pool_is_stopping(p)) {
 		kill_all(p);
 		return;
 	}
-	p->stopping = true;
+	set_step(p, POOL_STOP_QUEUE);
 	loop_timer_stop(p->loop, &p->adjust_timer);
-	wakeup_stop(&p->wake);
+	wakeup_stop(&p->wakeup);
 	overload_stop(&p->overload);
-	if (p->alive == 0 && !overload_is_alive(&p->overload)) {
+	if (members_alive(&p->members) == 0 &&
+		!overload_is_alive(&p->overload)) {
 		p->ops->on_stopped(p);
 		return;
 	}
 	for (i = 0; i < p->nsockets; i++)
 		listen_unlink(&p->sockets[i]);
-	for (i = 0; i < p->nmembers; i++)
-		worker_expect_exit(&p->members[i].worker);
-	/* Whoever was on his way out goes by the same door. */
+	for (i = 0; i < p->members.n; i++)
+		worker_expect_exit(&p->members.v[i].worker);
+	/* Those that were retiring leave as the others do. */
 	retire_none(p);
-	p->retiring = p->retiring_worn = 0;
-	p->stop_timer.on_timer = stop_on_timer;
-	p->stop_since_ms = loop_now(p->loop);
-	p->stop_pause_ms = FIRST_LOOK_MS;
+	p->stop.timer.on_timer = stop_on_timer;
+	p->stop.since_ms = loop_now(p->loop);
+	p->stop.pause_ms = FIRST_LOOK_MS;
 	refuse_clients(p);
-	stop_step(p);
+	take_step(p);
 }

@@ -1,5 +1,5 @@
 /*
- * wakeup.c - what calls a pool that rests; see wakeup.h
+ * wakeup.c - wakes a resting pool; see wakeup.h
  *
  * Called by pool/adjust after every decision of the policy.
  */
@@ -21,28 +21,29 @@ watch(struct wakeup *w, struct loop_io *io, int fd, bool wanted)
 		loop_del(w->loop, io);
 	} else if (io->fd < 0 && loop_add(w->loop, io, fd, LOOP_READ) < 0) {
 		log_error("pool %s: epoll_ctl: %s; it is looked at each "
-			"second", w->pool, strerror(errno));
-		loop_timer_set(w->loop, &w->timer,
-			loop_now(w->loop) + LAST_PAUSE_MS);
+			  "second",
+			w->pool, strerror(errno));
+		loop_timer_set(
+			w->loop, &w->timer, loop_now(w->loop) + LAST_PAUSE_MS);
 	}
 }
 
 static bool
 board_is_wanted(const struct wakeup *w)
 {
-	return w->board && (w->wanted.idle_at != WAKEUP_NEVER ||
-		w->wanted.requests);
+	return w->board &&
+		(w->wanted.idle_at != WAKEUP_NEVER || w->wanted.requests);
 }
 
 static void
-listen_again(struct wakeup *w)
+watch_wanted(struct wakeup *w)
 {
 	int64_t now = loop_now(w->loop);
 
-	if (w->hear.fd < 0 && w->knock.fd < 0)
+	if (w->board_io.fd < 0 && w->listener_io.fd < 0)
 		w->since_ms = now;
-	watch(w, &w->knock, w->listener, w->wanted.knock);
-	watch(w, &w->hear, w->board ? board_eventfd(w->board) : -1,
+	watch(w, &w->listener_io, w->listener, w->wanted.connection);
+	watch(w, &w->board_io, w->board ? board_eventfd(w->board) : -1,
 		board_is_wanted(w));
 	if (!w->board || w->wanted.idle_at == WAKEUP_NEVER)
 		return;
@@ -63,41 +64,41 @@ begin_pause(struct wakeup *w)
 }
 
 static void
-be_deaf(struct wakeup *w)
+unwatch_all(struct wakeup *w)
 {
-	watch(w, &w->hear, -1, false);
-	watch(w, &w->knock, -1, false);
+	watch(w, &w->board_io, -1, false);
+	watch(w, &w->listener_io, -1, false);
 }
 
-/* What is over in a moment needs no worker more. */
+/* A load that is over in a moment needs no further worker. */
 static void
-on_hear(struct loop_io *io, uint32_t events)
+on_board(struct loop_io *io, uint32_t events)
 {
-	struct wakeup *w = container_of(io, struct wakeup, hear);
+	struct wakeup *w = container_of(io, struct wakeup, board_io);
 	(void)events;
 
 	begin_pause(w);
-	be_deaf(w);
+	unwatch_all(w);
 }
 
-/* Somebody knocks, and nobody is there to open: that comes first. */
+/* A connection arrives and no worker could accept it: that comes first. */
 static void
-on_knock(struct loop_io *io, uint32_t events)
+on_connection(struct loop_io *io, uint32_t events)
 {
-	struct wakeup *w = container_of(io, struct wakeup, knock);
+	struct wakeup *w = container_of(io, struct wakeup, listener_io);
 	bool came;
 
 	begin_pause(w);
-	came = w->on_wake(w);
+	came = w->on_wakeup(w);
 	/* It was shut, and is so still when it could not be opened again. */
 	if (events & LOOP_HANGUP)
 		begin_pause(w);
-	/* Unless it has stopped and begun anew, with another listener. */
+	/* Unless it was stopped and armed again, with another listener. */
 	if (w->timer.place)
-		be_deaf(w);
+		unwatch_all(w);
 	if (!came)
 		return;
-	/* Whoever comes next is not to wait for calls that came to nothing. */
+	/* The next client does not wait for wake-ups that came to nothing. */
 	w->pause_ms = FIRST_PAUSE_MS;
 	loop_timer_set(w->loop, &w->timer, loop_now(w->loop) + w->pause_ms);
 }
@@ -109,7 +110,7 @@ on_timer(struct loop_timer *t)
 
 	if (w->board)
 		(void)board_read_event(w->board);
-	if (w->on_wake(w))
+	if (w->on_wakeup(w))
 		w->pause_ms = FIRST_PAUSE_MS;
 	else
 		w->pause_ms = MIN(w->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
@@ -117,16 +118,16 @@ on_timer(struct loop_timer *t)
 
 void
 wakeup_init(struct wakeup *w, struct loop *loop, const char *pool,
-	struct board *board, int listener, bool (*on_wake)(struct wakeup *w))
+	struct board *board, int listener, bool (*on_wakeup)(struct wakeup *w))
 {
 	*w = (struct wakeup){
-		.on_wake = on_wake,
+		.on_wakeup = on_wakeup,
 		.pool = pool,
 		.board = board,
 		.listener = listener,
 		.loop = loop,
-		.hear = {.on_event = on_hear, .fd = -1},
-		.knock = {.on_event = on_knock, .fd = -1},
+		.board_io = {.on_event = on_board, .fd = -1},
+		.listener_io = {.on_event = on_connection, .fd = -1},
 		.timer = {.on_timer = on_timer},
 		.pause_ms = FIRST_PAUSE_MS,
 	};
@@ -137,7 +138,7 @@ wakeup_on(struct wakeup *w, const struct wakeup_for *wanted)
 {
 	w->wanted = *wanted;
 	if (!w->timer.place)
-		listen_again(w);
+		watch_wanted(w);
 }
 
 void
@@ -145,7 +146,7 @@ wakeup_stop(struct wakeup *w)
 {
 	if (!w->loop)
 		return;
-	watch(w, &w->hear, -1, false);
-	watch(w, &w->knock, -1, false);
+	watch(w, &w->board_io, -1, false);
+	watch(w, &w->listener_io, -1, false);
 	loop_timer_stop(w->loop, &w->timer);
 }

@@ -1,9 +1,9 @@
 /*
  * worker.c - the life of one child; see worker.h
  *
- * Called by pool/adjust, pool/retire and overload/overload.  Readiness is seen, not
- * told: the handler knows nothing of us, but the kernel knows when it sleeps in
- * accept(2).
+ * Called by pool/adjust, pool/retire and overload/overload.  Readiness is
+ * observed: the handler knows nothing of us, but the kernel knows when it
+ * sleeps in accept(2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,11 +34,29 @@ static const uint8_t worker_edges[WORKER_STATE_MAX] = {
 };
 
 static void
+move_count(
+	struct worker_counts *c, enum worker_state from, enum worker_state to)
+{
+	if (c->of[from] == 0)
+		BUG("a worker that was never counted changes its state");
+	c->of[from]--;
+	c->of[to]++;
+}
+
+/* The only writer of state and of the counts. */
+static void
 set_state(struct worker *w, enum worker_state to)
 {
-	if (!(worker_edges[w->state] & 1U << to))
+	enum worker_state from = w->state;
+
+	if (!(worker_edges[from] & 1U << to))
 		BUG("no such edge between worker states");
 	w->state = to;
+	if (w->counts) {
+		move_count(w->counts, from, to);
+		if (CHECKED_BUILD && w->counts->recount)
+			w->counts->recount(w->counts);
+	}
 	if (to != WORKER_STARTING)
 		loop_timer_stop(w->loop, &w->look_timer);
 }
@@ -69,10 +87,10 @@ is_ready(struct worker *w, int64_t now)
 
 	if (worker_has_executed(w))
 		seen = procfs_look(w->pid);
-	return seen == PROCFS_ACCEPTING ||
+	w->was_ready = seen == PROCFS_ACCEPTING ||
 		(w->polls && seen == PROCFS_POLLING) ||
-		w->ops->is_up(w, seen == PROCFS_UNKNOWN) ||
-		now - w->start_ms >= UP_MS;
+		w->ops->is_up(w, seen == PROCFS_UNKNOWN);
+	return w->was_ready || now - w->start_ms >= UP_MS;
 }
 
 static void
@@ -102,8 +120,7 @@ worker_on_look(struct loop_timer *t)
 }
 
 static void
-tell_story(const struct worker *w, int code, int status, char *buf,
-	size_t size)
+tell_story(const struct worker *w, int code, int status, char *buf, size_t size)
 {
 	if (w->error.step[0])
 		snprintf(buf, size, "%s: %s", w->error.step,
@@ -156,6 +173,15 @@ worker_init(struct worker *w, struct loop *loop, const char *pool,
 	};
 }
 
+void
+worker_join(struct worker *w, struct worker_counts *counts)
+{
+	if (w->counts || w->state != WORKER_DEAD)
+		BUG("only a dead worker joins, and only once");
+	w->counts = counts;
+	counts->of[WORKER_DEAD]++;
+}
+
 /* Sees to a new child's log and end; -1 with errno, no descriptor left. */
 static int
 watch_child(struct worker *w, int logfd)
@@ -200,6 +226,7 @@ worker_start(struct worker *w, const struct spawn_spec *spec)
 		fds[i] = i == 1 || i == 2 ? childfd : spec->fds[i];
 	own.fds = fds;
 	w->error.step[0] = '\0';
+	w->was_ready = false;
 	w->pid = spawn_start(&own, &w->pidfd, &w->execfd);
 	saved = errno;
 	fd_close(&childfd);

@@ -12,19 +12,27 @@
 #include <stdint.h>
 
 #include "base/loop.h"
-#include "worker/output.h"
 #include "sys/spawn.h"
+#include "worker/output.h"
 
 enum worker_state {
-	WORKER_DEAD,		/* no process; may be started */
-	WORKER_STARTING,	/* spawned, not yet seen accepting */
-	WORKER_UP,		/* ready for requests, idle or busy */
-	WORKER_RETIRING,	/* told to leave */
-	WORKER_KILLED,		/* SIGKILL is on its way */
+	WORKER_DEAD,     /* no process; may be started */
+	WORKER_STARTING, /* spawned, not yet seen accepting */
+	WORKER_UP,       /* ready for requests, idle or busy */
+	WORKER_RETIRING, /* told to leave */
+	WORKER_KILLED,   /* SIGKILL is on its way */
 	WORKER_STATE_MAX
 };
 
 struct worker;
+
+/* How many workers of a pool are in each state.  Only the function that changes
+ * a worker's state writes it. */
+struct worker_counts {
+	unsigned of[WORKER_STATE_MAX];
+	/* Called after each change in builds with a sanitizer; NULL = not. */
+	void (*recount)(const struct worker_counts *c);
+};
 
 struct worker_ops {
 	/* Does it accept, by its own word or another's?  Asked while it is
@@ -44,27 +52,32 @@ struct worker_ops {
 
 struct worker {
 	const struct worker_ops *ops;
-	void *owner;		/* the callbacks' business, borrowed */
+	void *owner; /* the callbacks' business, borrowed */
 	struct loop *loop;
-	const char *pool;	/* its pool's name, borrowed */
+	const char *pool; /* its pool's name, borrowed */
 	unsigned slot;
 	enum worker_state state;
-	pid_t pid;		/* 0 when dead */
+	struct worker_counts *counts; /* the pool's, borrowed; NULL = none */
+	pid_t pid;                    /* 0 when dead */
 	int pidfd;
 	int64_t start_ms;
-	bool by_signal;		/* that was its end */
-	bool polls;		/* ready once it sleeps in epoll_wait */
+	bool by_signal; /* that was its end */
+	bool polls;     /* ready once it sleeps in epoll_wait */
+	bool was_ready; /* was seen ready: UP may be by the clock */
 	struct loop_child child;
-	int execfd;		/* error pipe, until exec is known of */
-	struct spawn_error error;	/* step[0] set when exec failed */
-	struct loop_timer look_timer;	/* next look while STARTING */
-	int64_t look_ms;	/* pause between looks, doubling */
+	int execfd;                   /* error pipe, until exec is known of */
+	struct spawn_error error;     /* step[0] set when exec failed */
+	struct loop_timer look_timer; /* next look while STARTING */
+	int64_t look_ms;              /* pause between looks, doubling */
 	struct output log;
 };
 
 /* owner is for the callbacks: what the worker belongs to. */
 void worker_init(struct worker *w, struct loop *loop, const char *pool,
 	unsigned slot, bool polls, const struct worker_ops *ops, void *owner);
+
+/* Counts it from now on: once, for a dead worker. */
+void worker_join(struct worker *w, struct worker_counts *counts);
 
 /*
  * worker_start - spawn it; a dead worker only

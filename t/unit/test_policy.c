@@ -551,7 +551,7 @@ Test(policy, ondemand_retires_who_was_idle_too_long)
 	struct policy_decision d;
 
 	v.idle_long = 3;
-	v.idle_due_ms = 4000;
+	v.idle_long_next_ms = 4000;
 	d = decide(&m, v);
 	cr_expect_eq(d.retire, 3);
 	cr_expect_eq(d.again_ms, 4000);
@@ -591,34 +591,34 @@ Test(policy, process_max_is_a_limit_that_is_looked_at_again)
 	cr_expect_eq(d.again_ms, 2000, "after a bad start too");
 }
 
-Test(policy, a_worn_worker_goes_when_its_replacement_is_up)
+Test(policy, a_due_worker_leaves_when_its_replacement_is_up)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 4);
 	struct policy_decision d;
 
 	v.limits.max_retiring = 1;
-	v.worn = 3;
+	v.due = 3;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 1);
 	cr_expect_eq(d.in_advance, 1);
-	cr_expect_eq(d.retire_worn, 0);
+	cr_expect_eq(d.retire_due, 0);
 	v.starting = 1;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 0);
+	cr_expect_eq(d.retire_due, 0);
 	v.starting = 0;
 	v.up = 5;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 1);
+	cr_expect_eq(d.retire_due, 1);
 	v.up = 4;
-	v.worn = 2;
-	v.retiring = v.retiring_worn = 1;
+	v.due = 2;
+	v.retiring = v.retiring_due = 1;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0, "one at a time");
-	cr_expect_eq(d.retire_worn, 0);
-	v.retiring = v.retiring_worn = 0;
+	cr_expect_eq(d.retire_due, 0);
+	v.retiring = v.retiring_due = 0;
 	cr_expect_eq(decide(&m, v).in_advance, 1, "the next one's turn");
 }
 
@@ -629,85 +629,85 @@ Test(policy, max_retiring_replaces_several_at_once)
 	struct policy_decision d;
 
 	v.limits.max_retiring = 3;
-	v.worn = 4;
+	v.due = 4;
 	cr_expect_eq(decide(&m, v).in_advance, 3);
 	v.starting = 1;
 	v.up = 6;
 	d = decide(&m, v);
-	cr_expect_eq(d.retire_worn, 2, "two are up, one is starting");
+	cr_expect_eq(d.retire_due, 2, "two are up, one is starting");
 	cr_expect_eq(d.start, 0);
 	v.up = 4;
-	v.worn = 1;
+	v.due = 1;
 	cr_expect_eq(decide(&m, v).start, 0, "one for one");
 	v = dynamic(0, 1, 20, 0, 9);
 	v.limits.max_retiring = 3;
-	v.worn = 1;
+	v.due = 1;
 	cr_expect_eq(decide(&m, v).start, 0, "one for one in a full pool");
 }
 
-Test(policy, a_worn_worker_stays_while_replacements_fail)
+Test(policy, a_due_worker_stays_while_replacements_fail)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 4);
 	struct policy_decision d;
 
 	v.limits.max_retiring = 1;
-	v.worn = 1;
+	v.due = 1;
 	cr_expect_eq(decide(&m, v).in_advance, 1);
 	policy_note_bad_start(&m, 0);
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
 	cr_expect_eq(d.again_ms, 100);
-	cr_expect_eq(d.retire_worn, 0);
+	cr_expect_eq(d.retire_due, 0);
 	v.room = 0;
-	cr_expect_eq(decide(&m, v).retire_worn, 0);
+	cr_expect_eq(decide(&m, v).retire_due, 0);
 }
 
-Test(policy, a_replacement_whose_worn_worker_died_is_one_too_many)
+Test(policy, a_replacement_whose_due_worker_died_is_one_too_many)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 5);
 
 	v.limits.max_retiring = 1;
 	cr_expect_eq(decide(&m, v).retire, 1);
-	v.worn = 1;
-	cr_expect_eq(decide(&m, v).retire, 0, "its worn worker is here");
+	v.due = 1;
+	cr_expect_eq(decide(&m, v).retire, 0, "the worker it is for is still up");
 }
 
-Test(policy, deaths_are_replaced_while_a_worn_worker_takes_its_time)
+Test(policy, deaths_are_replaced_while_a_due_worker_takes_its_time)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 3);
 
 	v.limits.max_retiring = 1;
-	v.retiring = v.retiring_worn = 1;
+	v.retiring = v.retiring_due = 1;
 	cr_expect_eq(decide(&m, v).start, 1);
-	v.retiring_worn = 0;
+	v.retiring_due = 0;
 	cr_expect_eq(decide(&m, v).start, 0,
 		"who leaves for another reason keeps a place");
 }
 
-Test(policy, without_room_the_worn_worker_goes_first)
+Test(policy, without_room_the_due_worker_leaves_first)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 4);
 	struct policy_decision d;
 
 	v.limits.max_retiring = 2;
-	v.worn = 4;
+	v.due = 4;
 	v.room = 0;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 1, "one alone");
+	cr_expect_eq(d.retire_due, 1, "one alone");
 	cr_expect(d.at_room);
 	v.up = 3;
 	v.starting = 1;
-	cr_expect_eq(decide(&m, v).retire_worn, 0, "when all are up");
+	cr_expect_eq(decide(&m, v).retire_due, 0, "when all are up");
 	v.starting = 0;
 	v.up = 3;
-	v.worn = 3;
-	v.retiring = v.retiring_worn = 1;
-	cr_expect_eq(decide(&m, v).retire_worn, 0);
+	v.due = 3;
+	v.retiring = v.retiring_due = 1;
+	cr_expect_eq(decide(&m, v).retire_due, 0);
 }
 
 Test(policy, a_spare_worker_replaces_a_worn_one)
@@ -716,18 +716,18 @@ Test(policy, a_spare_worker_replaces_a_worn_one)
 	struct policy_view v = dynamic(0, 0, 9, 3, 0);
 	struct policy_decision d;
 
-	v.worn = 1;
+	v.due = 1;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 1);
+	cr_expect_eq(d.retire_due, 1);
 	v.idle = 2;
 	d = decide(&m, v);
 	cr_expect_eq(d.in_advance, 1, "there is none to spare");
-	cr_expect_eq(d.retire_worn, 0);
+	cr_expect_eq(d.retire_due, 0);
 	v.starting = 1;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 0, "not up yet");
+	cr_expect_eq(d.retire_due, 0, "not up yet");
 }
 
 Test(policy, a_worn_worker_of_a_full_pool_is_replaced_above_max_children)
@@ -736,7 +736,7 @@ Test(policy, a_worn_worker_of_a_full_pool_is_replaced_above_max_children)
 	struct policy_view v = dynamic(0, 0, 20, 0, 9);
 	struct policy_decision d;
 
-	v.worn = 2;
+	v.due = 2;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 1);
 	cr_expect_eq(d.in_advance, 1);
@@ -746,7 +746,7 @@ Test(policy, a_worn_worker_of_a_full_pool_is_replaced_above_max_children)
 	v.up = 21;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 1);
+	cr_expect_eq(d.retire_due, 1);
 }
 
 Test(policy, a_worn_worker_is_replaced_with_unknown_idle_too)
@@ -756,33 +756,33 @@ Test(policy, a_worn_worker_is_replaced_with_unknown_idle_too)
 	struct policy_decision d;
 
 	decide(&m, v);
-	v.worn = 1;
+	v.due = 1;
 	cr_expect_eq(decide(&m, v).in_advance, 1);
 	v.starting = 1;
 	d = decide(&m, v);
-	cr_expect_eq(d.start + d.retire_worn, 0);
+	cr_expect_eq(d.start + d.retire_due, 0);
 	v.starting = 0;
 	v.up = 8;
-	cr_expect_eq(decide(&m, v).retire_worn, 1);
+	cr_expect_eq(decide(&m, v).retire_due, 1);
 	v.up = 7;
-	v.worn = 0;
-	v.retiring = v.retiring_worn = 1;
+	v.due = 0;
+	v.retiring = v.retiring_due = 1;
 	d = decide(&m, v);
 	cr_expect_eq(d.start + d.retire, 0);
-	v.retiring = v.retiring_worn = 0;
+	v.retiring = v.retiring_due = 0;
 	d = decide(&m, v);
 	cr_expect_eq(d.start + d.retire, 0, "as many as before");
 	/* It grows meanwhile. */
-	v.worn = 1;
+	v.due = 1;
 	v.queue = 1;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 2);
 	cr_expect_eq(d.in_advance, 1);
 	v.queue = 0;
 	v.up = 9;
-	cr_expect_eq(decide(&m, v).retire_worn, 1);
+	cr_expect_eq(decide(&m, v).retire_due, 1);
 	v.up = 8;
-	cr_expect_eq(decide(&m, v).retire_worn, 0, "eight are needed now");
+	cr_expect_eq(decide(&m, v).retire_due, 0, "eight are needed now");
 }
 
 Test(policy, an_idle_worn_worker_of_an_ondemand_pool_just_leaves)
@@ -791,10 +791,10 @@ Test(policy, an_idle_worn_worker_of_an_ondemand_pool_just_leaves)
 	struct policy_view v = ondemand(0, 0, 2, 1, 0);
 	struct policy_decision d;
 
-	v.worn = 1;
+	v.due = 1;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 1);
+	cr_expect_eq(d.retire_due, 1);
 }
 
 Test(policy, figures_of_a_hostile_child_stay_figures)
@@ -803,17 +803,17 @@ Test(policy, figures_of_a_hostile_child_stay_figures)
 	struct policy_view v = dynamic(0, 0, 9, INT_MAX, 0);
 	struct policy_decision d;
 
-	v.idle_long = v.worn = UINT_MAX;
+	v.idle_long = v.due = UINT_MAX;
 	v.limits.max_retiring = 3;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_worn, 3);
+	cr_expect_eq(d.retire_due, 3);
 	v.up = 3;
-	cr_expect_eq(decide(&m, v).retire_worn, 1, "only three can be idle");
+	cr_expect_eq(decide(&m, v).retire_due, 1, "only three can be idle");
 	v = view(1000, 2, 0, 2);
 	v.limits.max_retiring = 9;
-	v.worn = 9;
-	cr_expect_eq(decide(&m, v).in_advance, 2, "only two can be worn");
+	v.due = 9;
+	cr_expect_eq(decide(&m, v).in_advance, 2, "only two can be due");
 	v = dynamic(1000, 0, 9, INT_MIN, UINT_MAX);
 	cr_expect_eq(decide(&m, v).start, 1, "idle unknown, many waiting");
 }

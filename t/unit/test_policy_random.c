@@ -146,13 +146,13 @@ check_numbers(const struct sim *p, const struct policy_view *v,
 	HOLDS(p, d->start == 0 || all + d->start <=
 			l->max_children + l->max_retiring,
 		"%u + %u processes", all, d->start);
-	HOLDS(p, usual == 0 || all - v->retiring_worn + usual <=
+	HOLDS(p, usual == 0 || all - v->retiring_due + usual <=
 			l->max_children, "%u + %u without cause", all, usual);
-	HOLDS(p, d->in_advance <= v->worn, "a replacement for nobody");
-	HOLDS(p, d->retire + d->retire_worn <= v->up, "more than there are");
-	HOLDS(p, d->retire_worn <= v->worn, "more than are worn");
-	HOLDS(p, v->retiring_worn + d->retire_worn <= l->max_retiring ||
-			d->retire_worn == 0, "all together");
+	HOLDS(p, d->in_advance <= v->due, "a replacement for nobody");
+	HOLDS(p, d->retire + d->retire_due <= v->up, "more than there are");
+	HOLDS(p, d->retire_due <= v->due, "more than are due");
+	HOLDS(p, v->retiring_due + d->retire_due <= l->max_retiring ||
+			d->retire_due == 0, "all together");
 	HOLDS(p, d->again_ms == 0 || d->again_ms > v->now_ms,
 		"again in the past: it would spin");
 }
@@ -162,8 +162,8 @@ check_retired(const struct sim *p, const struct policy_view *v,
 	const struct policy_decision *d)
 {
 	const struct policy_limits *l = &v->limits;
-	unsigned gone = d->retire + d->retire_worn;
-	bool first = d->retire_worn == 1 && v->room == 0;
+	unsigned gone = d->retire + d->retire_due;
+	bool first = d->retire_due == 1 && v->room == 0;
 	int64_t left = v->idle - (int64_t)gone * l->threads - v->queue;
 
 	if (gone == 0 || first || v->up > l->max_children)
@@ -187,7 +187,7 @@ check_least(const struct sim *p, const struct policy_view *v,
 	const struct policy_limits *l = &v->limits;
 	unsigned serving = v->starting + v->up + d->start;
 	bool short_of = serving < least(p) && serving + v->retiring -
-		v->retiring_worn < l->max_children;
+		v->retiring_due < l->max_children;
 
 	if (!short_of)
 		return;
@@ -227,7 +227,7 @@ static void
 carry_out(struct sim *p, const struct policy_decision *d)
 {
 	struct policy_view *v = &p->v;
-	unsigned gone = d->retire + d->retire_worn;
+	unsigned gone = d->retire + d->retire_due;
 
 	v->starting += d->start;
 	if (v->room != POLICY_NO_LIMIT)
@@ -235,8 +235,8 @@ carry_out(struct sim *p, const struct policy_decision *d)
 	v->up -= gone;
 	v->idle = MAX(v->idle - (int)(gone * v->limits.threads), 0);
 	v->retiring += gone;
-	v->retiring_worn += d->retire_worn;
-	v->worn = MIN(v->worn - d->retire_worn, v->up);
+	v->retiring_due += d->retire_due;
+	v->due = MIN(v->due - d->retire_due, v->up);
 	v->idle_long = MIN(v->idle_long,
 		(unsigned)v->idle / v->limits.threads);
 }
@@ -327,7 +327,7 @@ die_after(struct sim *p, int64_t lived_ms)
 	p->v.idle = MAX(p->v.idle - (int)lost, 0);
 	p->v.up--;
 	p->v.idle = MIN(p->v.idle, (int)places(&p->v));
-	p->v.worn = MIN(p->v.worn, p->v.up);
+	p->v.due = MIN(p->v.due, p->v.up);
 	note_end(p, &(struct policy_end){.was_up = true,
 		.lived_ms = lived_ms, .failed = dice(p, 4),
 		.served = dice(p, 9) == 0});
@@ -342,9 +342,9 @@ die(struct sim *p)
 static void
 be_gone(struct sim *p)
 {
-	if (p->v.retiring_worn > 0 &&
-		(p->v.retiring_worn == p->v.retiring || dice(p, 2)))
-		p->v.retiring_worn--;
+	if (p->v.retiring_due > 0 &&
+		(p->v.retiring_due == p->v.retiring || dice(p, 2)))
+		p->v.retiring_due--;
 	p->v.retiring--;
 	if (p->v.room != POLICY_NO_LIMIT)
 		p->v.room++;
@@ -380,7 +380,7 @@ event(struct sim *p)
 		v->idle += (int)dice(p, places(v) - (unsigned)v->idle + 1);
 		break;
 	case 8:
-		v->worn += dice(p, v->up - v->worn + 1);
+		v->due += dice(p, v->up - v->due + 1);
 		break;
 	case 9:
 		if (v->retiring > 0)
@@ -476,7 +476,7 @@ steady_history(unsigned long seed)
 
 		if (second < 80)
 			continue;
-		HOLDS(&p, d.start + d.retire + d.retire_worn == 0,
+		HOLDS(&p, d.start + d.retire + d.retire_due == 0,
 			"restless: %u busy and up to %u more, %u up, second "
 			"%d", load, change, p.v.up, second);
 	}
@@ -503,7 +503,7 @@ wearing_history(unsigned long seed)
 	p.known = dice(&p, 4) > 0;
 	for (second = 0; second < 300; second++) {
 		if (second >= 80 && second < 120)
-			p.v.worn += dice(&p, p.v.up - p.v.worn + 1);
+			p.v.due += dice(&p, p.v.up - p.v.due + 1);
 		look(&p, load, second > 20);
 		/* Where idle ones are known, some may be used for that. */
 		if (second == 79 && l->pm == POLICY_STATIC)
@@ -522,7 +522,7 @@ wearing_history(unsigned long seed)
 			"%u and %u up, %u leave", p.v.starting, p.v.up,
 			p.v.retiring);
 	}
-	HOLDS(&p, p.v.worn == 0, "%u worn ones still here", p.v.worn);
+	HOLDS(&p, p.v.due == 0, "%u due ones are still up", p.v.due);
 	if (!p.known)
 		HOLDS(&p, p.v.up == promised, "%u up, %u before", p.v.up,
 			promised);

@@ -15,7 +15,7 @@ static struct wakeup wake;
 static int listener = -1, writefd = -1, calls;
 static bool something_came, reopens;
 
-static const struct wakeup_for a_knock = {.idle_at = WAKEUP_NEVER, .knock = true};
+static const struct wakeup_for a_knock = {.idle_at = WAKEUP_NEVER, .connection = true};
 
 /* As pool/adjust does, whose guard may have opened the socket again. */
 static bool
@@ -52,14 +52,14 @@ TestSuite(wakeup, .init = set_up, .fini = tear_down, .timeout = 10);
 static bool
 listens(void)
 {
-	return wake.knock.fd >= 0;
+	return wake.listener_io.fd >= 0;
 }
 
 static void
 knock(void)
 {
 	cr_assert(listens());
-	wake.knock.on_event(&wake.knock, LOOP_READ);
+	wake.listener_io.on_event(&wake.listener_io, LOOP_READ);
 }
 
 /* The end of a silence; how long it was. */
@@ -132,7 +132,7 @@ Test(wakeup, one_that_stays_shut_is_left_alone_for_a_while)
 	reopens = true;
 	for (i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
 		cr_assert(listens());
-		wake.knock.on_event(&wake.knock, LOOP_READ | LOOP_HANGUP);
+		wake.listener_io.on_event(&wake.listener_io, LOOP_READ | LOOP_HANGUP);
 		cr_expect(!listens());
 		cr_expect_eq(wait(), pauses[i]);
 	}
