@@ -179,7 +179,8 @@ send_connections(struct orders *o, unsigned wanted)
 	}
 }
 
-/* Its sender is the pool's user: more than was ordered is not believed. */
+/* The sender runs as the pool's user: more than was ordered is not believed,
+ * and nothing without an order. */
 static void
 read_report(struct orders *o, const struct refuser_report *r)
 {
@@ -187,8 +188,6 @@ read_report(struct orders *o, const struct refuser_report *r)
 	unsigned refused = MIN(r->refused, ordered);
 	unsigned forwarded = MIN(r->forwarded, ordered - refused);
 
-	if (ordered == 0)
-		return;
 	o->ordered = 0;
 	o->connects_left += forwarded;
 	o->forwarded += forwarded;

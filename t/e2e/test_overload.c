@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,9 +17,9 @@
 
 /* A pool whose workers are busy for as long as their clients send. */
 static struct world *
-start_some(unsigned workers, bool tcp, const char *handler, const char *keys)
+start_in(struct world *w, unsigned workers, bool tcp, const char *handler,
+	const char *keys)
 {
-	struct world *w = world_open();
 	char ini[900];
 
 	snprintf(ini, sizeof(ini), "[fcgipm]\nlog_level = debug\n"
@@ -30,6 +31,12 @@ start_some(unsigned workers, bool tcp, const char *handler, const char *keys)
 		workers, keys);
 	world_start(w, ini);
 	return w;
+}
+
+static struct world *
+start_some(unsigned workers, bool tcp, const char *handler, const char *keys)
+{
+	return start_in(world_open(), workers, tcp, handler, keys);
 }
 
 static struct world *
@@ -325,6 +332,65 @@ Test(overload, and_where_workers_tell_of_them, .timeout = 60)
 		"pm.max_spare_servers = 2\n");
 }
 
+/* The daemon, with a program of t/children as its fcgipm-cgi. */
+static struct world *
+start_with_gateway(const char *child, const char *keys)
+{
+	struct world *w = world_open();
+	char text[400];
+
+	snprintf(text, sizeof(text), "mkdir bin\n"
+		"cp @BIN@/fcgipm bin\ncp %s bin/fcgipm-cgi\n",
+		world_child(child));
+	world_shell(w, text);
+	cr_assert_eq(setenv("FCGIPM_BIN", world_path(w, "bin"), 1), 0);
+	return start_in(w, WORKERS, false, "@T@/children/echo", keys);
+}
+
+/* The number after the first such text in the log, which comes. */
+static unsigned
+number_in_log(struct world *w, const char *text)
+{
+	unsigned n = 0;
+	char *log;
+
+	world_expect_log(w, text);
+	log = world_read_log(w);
+	cr_assert_eq(sscanf(strstr(log, text) + strlen(text), "%u", &n), 1,
+		"%s", log);
+	free(log);
+	return n;
+}
+
+/* It is a process of the pool's user: no more than was ordered is believed,
+ * and no more connections are made. */
+Test(overload, a_refuser_that_lies_gains_nothing, .timeout = 60)
+{
+	struct world *w = start_with_gateway("lying_refuser",
+		"queue_timeout = 200ms\n");
+	int busy[WORKERS], late[5], i;
+	unsigned ordered[2];
+
+	for (i = 0; i < WORKERS; i++)
+		busy[i] = begin(w, false);
+	for (i = 0; i < 5; i++)
+		late[i] = ask(w, false);
+	ordered[0] = number_in_log(w, "first order: ");
+	ordered[1] = number_in_log(w, "second order: ");
+	cr_expect_gt(ordered[0], 0);
+	cr_expect_eq(number_in_log(w, ", connections: "), ordered[1]);
+	for (i = 0; i < WORKERS; i++) {
+		finish(busy[i]);
+		expect_served(busy[i]);
+	}
+	for (i = 0; i < 5; i++)
+		expect_served(late[i]);
+	cr_expect_eq(number_in_log(w, "than queue_timeout any more; "),
+		ordered[0]);
+	cr_expect(!world_log_has(w, "which refuses clients"));
+	world_close(&w);
+}
+
 /* With clients in all of its hands. */
 Test(overload, a_stop_in_the_midst_of_it, .timeout = 60)
 {
@@ -432,7 +498,7 @@ storm(bool tcp, size_t want, const char *keys)
 	cr_expect_gt(s.refused, 0);
 	cr_expect(!world_log_has(s.w, "died"));
 	cr_expect(!world_log_has(s.w, "who goes on to a worker waits"));
-	world_close_changed(&s.w);
+	world_close(&s.w);
 }
 
 Test(overload, nobody_is_refused_early, .timeout = 120)
