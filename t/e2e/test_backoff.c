@@ -258,5 +258,6 @@ Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
 	mended = world_now_ms();
 	for (i = 0; i < POOLS; i++)
 		expect_served(&b[i], mended);
+	world_expect_deaths(w);
 	world_close_changed(&w);
 }

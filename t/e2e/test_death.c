@@ -78,3 +78,27 @@ Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 	cr_expect_lt(world_now_ms() - begin, 2000);
 	world_close(&w);
 }
+
+static bool
+has_a_child(void *arg)
+{
+	const struct world *w = arg;
+
+	return world_all_children(w->pid, NULL, 0) > 0;
+}
+
+/* The kernel tells a child of its parent's death only once it has asked. */
+Test(death, a_worker_that_asks_too_late_ends_too, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_hold_races("clone=300");
+	world_launch(w, ini);
+	world_until(has_a_child, w, "a worker is being started");
+	world_signal(w, SIGKILL);
+	cr_expect_eq(world_wait(w), 128 + SIGKILL);
+	world_until(has_no_children, w, "the orphan ends");
+	/* Sockets stay behind a supervisor that was killed. */
+	world_shell(w, "rm -f @DIR@/*.sock @DIR@/run/*.sock");
+	world_close(&w);
+}

@@ -164,7 +164,7 @@ attack(const char *const *queries, size_t n)
 	size_t i;
 
 	world_start(w, INI);
-	w->fds = 0;	/* more workers, or fewer, than at first */
+	world_expect_deaths(w);
 	daemon.gateway = w->pid;
 	start_neighbour(&scaling, w, "scaling.sock");
 	start_neighbour(&resting, w, "resting.sock");
@@ -183,7 +183,7 @@ attack(const char *const *queries, size_t n)
 	expect_unharmed(&scaling);
 	expect_unharmed(&resting);
 	expect_scaling(w, queries[0]);
-	world_close(&w);
+	world_close_changed(&w);
 }
 
 Test(hostile_worker, spoils_its_own_pool_only, .timeout = 120)

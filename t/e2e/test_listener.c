@@ -206,6 +206,7 @@ poll_on(struct world *w, const char *handler, const char *more)
 		expect_flag(w, true, "it stays");
 	}
 	cr_expect_not(world_log_has(w, TAKEN_BACK));
+	world_expect_deaths(w);
 	world_close(&w);
 }
 

@@ -164,7 +164,7 @@ Test(overload, exactly_the_overdue_of_threads, .timeout = 60)
 		"queue_timeout = 1s\nhandler_args = 2\nthreads = 2\n"
 		"pm = ondemand\n");
 
-	w->fds = 0;	/* of a worker that stays for a while */
+	w->changed = true;
 	exactly_the_overdue(w, false);
 }
 
@@ -206,6 +206,7 @@ Test(overload, a_killed_refuser_is_replaced, .timeout = 60)
 		finish(busy[i]);
 		expect_served(busy[i]);
 	}
+	world_expect_deaths(w);
 	world_close(&w);
 }
 
@@ -295,7 +296,7 @@ workers_on_kept_connections(const char *keys)
 	struct world *w = start(false, "@T@/children/echo", keys);
 	int kept[WORKERS], fd, i;
 
-	w->fds = 0;
+	w->changed = true;
 	for (i = 0; i < WORKERS; i++)
 		kept[i] = keep_one(w);
 	fd = ask(w, false);

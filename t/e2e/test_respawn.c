@@ -47,6 +47,7 @@ kill_one(const char *ini, size_t n)
 	a = client_script(w, "www.sock", NULL, NULL);
 	answer_expect(&a, "Hello");
 	answer_free(&a);
+	world_expect_deaths(w);
 	world_close(&w);
 }
 
@@ -181,5 +182,6 @@ Test(respawn, a_large_pool_survives_the_loss_of_a_third, .timeout = 60)
 	a = client_script(w, "www.sock", NULL, NULL);
 	answer_expect(&a, "Hello");
 	answer_free(&a);
+	world_expect_deaths(w);
 	world_close(&w);
 }

@@ -116,6 +116,7 @@ Test(serve, slots_are_numbers_below_max_children, .timeout = 60)
 		world_until_gone(pid);
 	}
 	world_until(has_slot_2, w, "and again");
+	world_expect_deaths(w);
 	world_close(&w);
 }
 

@@ -225,6 +225,7 @@ Test(status, who_tells_by_the_header_is_idle)
 	expect(w, "www", "idle processes", "1");
 	expect(w, "www", "total processes", "1");
 	expect(w, "www", "max children reached", "0");
+	world_expect_deaths(w);
 	world_close_changed(&w);
 }
 
@@ -361,6 +362,7 @@ Test(status, why_workers_ended)
 	json_decref(pool);
 	expect(w, "crash", "ended processes.crash", "1");
 	expect(w, "crash", "ended processes.exit", "0");
+	world_expect_deaths(w);
 	world_close_changed(&w);
 }
 
@@ -402,6 +404,7 @@ Test(status, what_forked_children_counted_stays)
 	answer_free(&a);
 	expect(w, "www", "requests", "4");
 	expect(w, "www", "processes.0.requests", "1");
+	world_expect_deaths(w);
 	world_close_changed(&w);
 }
 

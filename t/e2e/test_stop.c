@@ -158,7 +158,7 @@ check_timeout(const char *mode)
 	int64_t begin = world_now_ms();
 	struct answer a;
 
-	world_stop(w);
+	world_stop_busy(w);
 	cr_expect_geq(world_now_ms() - begin, 300, "%s has its time", mode);
 	cr_expect_lt(world_now_ms() - begin, 5000, "%s and no more", mode);
 	cr_expect(world_log_has(w, "1 worker still busy after stop_timeout"));
@@ -195,7 +195,7 @@ Test(stop, an_idle_kept_connection_does_not_hold_the_gateway, .timeout = 60)
 	answer_expect(&a, "Hello");
 	answer_free(&a);
 	begin = world_now_ms();
-	world_stop(w);
+	world_stop_busy(w);
 	cr_expect_lt(world_now_ms() - begin, 5000);
 	cr_expect_eq(client_drain(fd), 0);
 	close(fd);

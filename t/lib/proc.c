@@ -117,16 +117,17 @@ world_proc_status(pid_t pid, const char *key)
 	return "";
 }
 
-/* The child that looks for the supervisor where it may not. */
-static bool
-is_prober(pid_t pid)
+bool
+world_is_prober(pid_t pid)
 {
 	return strcmp(world_proc_status(pid, "Name"), "fcgipm-prober") == 0;
 }
 
-/* Lookers are counted apart, unless they were left to us. */
+/* Probers are counted apart, unless they were left to us, and listed where all
+ * are wanted. */
 static size_t
-list_children(pid_t parent, pid_t *ret, size_t max, size_t *ret_probers)
+list_children(pid_t parent, pid_t *ret, size_t max, bool all,
+	size_t *ret_probers)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *e;
@@ -141,9 +142,10 @@ list_children(pid_t parent, pid_t *ret, size_t max, size_t *ret_probers)
 		if (pid <= 0 || !read_stat(pid, &state, &its) ||
 			its != parent || state == 'Z' || state == 'X')
 			continue;
-		if (parent != getpid() && is_prober(pid)) {
+		if (parent != getpid() && world_is_prober(pid)) {
 			++*ret_probers;
-			continue;
+			if (!all)
+				continue;
 		}
 		if (n < max)
 			ret[n] = pid;
@@ -158,7 +160,15 @@ world_children(pid_t parent, pid_t *ret, size_t max)
 {
 	size_t probers;
 
-	return list_children(parent, ret, max, &probers);
+	return list_children(parent, ret, max, false, &probers);
+}
+
+size_t
+world_all_children(pid_t parent, pid_t *ret, size_t max)
+{
+	size_t probers;
+
+	return list_children(parent, ret, max, true, &probers);
 }
 
 size_t
@@ -166,7 +176,7 @@ world_probers(pid_t parent)
 {
 	size_t probers;
 
-	(void)list_children(parent, NULL, 0, &probers);
+	(void)list_children(parent, NULL, 0, false, &probers);
 	return probers;
 }
 

@@ -21,9 +21,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "leaks.h"
 #include "world.h"
 
 #define PATIENCE_MS 20000
+/* Longer than any pause between two inspections of a pool that changes. */
+#define STAYS_MS 1200
 
 /* Criterion forgets 48 bytes with every test that is skipped. */
 const char *__lsan_default_suppressions(void);
@@ -382,6 +385,29 @@ world_expect_lines(struct world *w, const char *text, size_t times)
 	world_until(has_lines, &l, text);
 }
 
+/* The library does nothing in other programs; in front of a sanitizer's it is
+ * still good enough. */
+static int
+preload_races(void)
+{
+	const char *options = getenv("ASAN_OPTIONS");
+	char all[300];
+
+	if (!getenv("FCGIPM_RACES"))
+		return 0;
+	snprintf(all, sizeof(all), "%s:verify_asan_link_order=0",
+		options ? options : "");
+	return setenv("ASAN_OPTIONS", all, 1) < 0 ||
+			setenv("LD_PRELOAD", world_child("races.so"), 1) < 0 ?
+		-1 : 0;
+}
+
+void
+world_hold_races(const char *races)
+{
+	cr_assert_eq(setenv("FCGIPM_RACES", races, 1), 0);
+}
+
 static pid_t
 spawn(struct world *w, const char *const *argv, const char *out)
 {
@@ -405,7 +431,8 @@ spawn(struct world *w, const char *const *argv, const char *out)
 		if (fd < 0 || null < 0 || dup2(null, 0) < 0 ||
 			dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
 			chdir(w->dir) < 0 ||
-			setenv("RUNTIME_DIRECTORY", run, 1) < 0)
+			setenv("RUNTIME_DIRECTORY", run, 1) < 0 ||
+			preload_races() < 0)
 			_exit(126);
 		execv(program, (char *const *)argv);
 		_exit(127);
@@ -417,6 +444,7 @@ void
 world_launch_argv(struct world *w, const char *const *argv)
 {
 	cr_assert_eq(w->pid, 0, "one daemon a world");
+	leaks_check_log(w);
 	unlink(w->log);
 	w->fds = 0;
 	w->pid = spawn(w, argv, w->log);
@@ -483,7 +511,7 @@ world_start(struct world *w, const char *ini)
 {
 	world_launch(w, ini);
 	world_expect_log(w, "ready: ");
-	w->fds = world_fd_count(w->pid);
+	leaks_begin(w);
 }
 
 void
@@ -496,7 +524,12 @@ world_start_without(struct world *w, const char *call, const char *err,
 
 	world_launch_argv(w, argv);
 	world_expect_log(w, "ready: ");
-	w->fds = world_fd_count(w->pid);
+	leaks_begin(w);
+	free(argv[0]);
+	free(argv[1]);
+	free(argv[2]);
+	free(argv[3]);
+	free(argv[5]);
 }
 
 void
@@ -604,23 +637,12 @@ world_signal(struct world *w, int signo)
 	cr_assert_eq(kill(w->pid, signo), 0);
 }
 
-static bool
-has_its_fds_only(void *arg)
-{
-	const struct world *w = arg;
-
-	/* A prober stays, and a descriptor of the daemon leads to it. */
-	return world_fd_count(w->pid) <= w->fds + world_probers(w->pid);
-}
-
 void
 world_stop(struct world *w)
 {
 	int code;
 
-	if (w->fds)
-		world_until(has_its_fds_only, w,
-			"the daemon has no more descriptors than at first");
+	leaks_check(w);
 	world_signal(w, SIGTERM);
 	code = world_wait(w);
 	if (code != 0) {
@@ -628,6 +650,13 @@ world_stop(struct world *w)
 
 		cr_assert_fail("exit status %d at the stop:\n%s", code, log);
 	}
+}
+
+void
+world_stop_busy(struct world *w)
+{
+	w->fds = 0;
+	world_stop(w);
 }
 
 static int
@@ -662,6 +691,7 @@ world_close(struct world **w)
 	} while (world_now_ms() < until);
 	cr_expect_eq(world_children(getpid(), left, 8), 0,
 		"process %d is left behind", (int)left[0]);
+	leaks_check_log(*w);
 	nftw((*w)->dir, find_socket, 16, FTW_PHYS);
 	nftw((*w)->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(*w);
@@ -671,8 +701,14 @@ world_close(struct world **w)
 void
 world_close_changed(struct world **w)
 {
-	(*w)->fds = 0;
+	(*w)->changed = true;
 	world_close(w);
+}
+
+void
+world_expect_deaths(struct world *w)
+{
+	w->deaths = true;
 }
 
 void
@@ -684,4 +720,16 @@ world_until(bool (*check)(void *), void *arg, const char *what)
 		cr_assert_lt(world_now_ms(), until, "waited in vain: %s", what);
 		breathe();
 	}
+}
+
+void
+world_stays(bool (*check)(void *), void *arg, const char *what)
+{
+	int64_t begin = world_now_ms();
+
+	do {
+		cr_assert(check(arg), "%s: not any more, after %lld ms", what,
+			(long long)(world_now_ms() - begin));
+		breathe();
+	} while (world_now_ms() < begin + STAYS_MS);
 }

@@ -12,6 +12,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define WORLD_GATEWAYS 16
+
+/* A gateway below the daemon, when that was ready. */
+struct world_gateway {
+	pid_t pid;
+	size_t fds;
+	long rss_kib;
+};
+
 struct world {
 	char dir[256];		/* our folder; sockets and files go here */
 	char log[300];		/* the daemon's stderr */
@@ -20,6 +29,11 @@ struct world {
 	char tcp[32];		/* the address it makes */
 	size_t fds;		/* the daemon's descriptors when it was ready,
 				 * 0 = not to be compared at the stop */
+	size_t sockets;		/* those of them that are sockets */
+	struct world_gateway gateways[WORLD_GATEWAYS];
+	size_t ngateways;
+	bool changed;		/* only the sockets are compared */
+	bool deaths;		/* the log may tell of some */
 	pid_t guard;		/* ends what a failed test leaves */
 	int guardfd;		/* its wake-up: closed when we end */
 };
@@ -110,12 +124,21 @@ char *world_read_log(struct world *w);
  */
 int world_run(struct world *w, const char *const *argv, char **ret_out);
 
+/* Workers of this world die, and the log tells so. */
+void world_expect_deaths(struct world *w);
+
+/* Holds races of the supervisors to come open, see t/children/races.c:
+ * "stop=4,bind=200". */
+void world_hold_races(const char *races);
+
 /* Runs sh(1) on this text with the marks replaced, in the folder; asserts
  * status 0. */
 void world_shell(struct world *w, const char *text);
 
 /* TERM, and asserts exit status 0. */
 void world_stop(struct world *w);
+/* The same while clients are connected: no descriptors are compared. */
+void world_stop_busy(struct world *w);
 /* A signal to the daemon; asserts. */
 void world_signal(struct world *w, int signo);
 /* Waits for the daemon's end; exit status, or 128 and the signal. */
@@ -124,11 +147,14 @@ int world_wait(struct world *w);
  * removes the folder. */
 void world_close(struct world **w);
 /* The same where workers may be more or fewer than at the start, or are looked
- * at: the daemon's descriptors are not compared. */
+ * at: of the daemon's descriptors only the sockets are compared. */
 void world_close_changed(struct world **w);
 
 /* Waits up to 10 s until check is true; fails the test naming what. */
 void world_until(bool (*check)(void *), void *arg, const char *what);
+/* Fails the test as soon as check is false: longer than the pause between two
+ * inspections of a pool.  For what must stay so. */
+void world_stays(bool (*check)(void *), void *arg, const char *what);
 /* Waits until no process of this number lives (zombies count as gone). */
 void world_until_gone(pid_t pid);
 bool world_alive(pid_t pid);
@@ -138,6 +164,10 @@ bool world_exists(void *path);
 pid_t world_read_pid(const char *path);
 /* Children of a process: how many, and the first max of them. */
 size_t world_children(pid_t parent, pid_t *ret, size_t max);
+/* The same with probers among them. */
+size_t world_all_children(pid_t parent, pid_t *ret, size_t max);
+/* Is it a child that looks for the supervisor where that may not? */
+bool world_is_prober(pid_t pid);
 /* Of the daemon's, those that only look at workers are not among them. */
 size_t world_probers(pid_t daemon);
 /* Waits until the daemon has so many workers. */
