@@ -1,10 +1,11 @@
 #!/bin/bash
-# check.sh - runs the tests and counts them
+# check.sh - runs the tests side by side and counts them
 #
 #	check.sh unit|fuzz|e2e|web|long...
 #
 # FCGIPM_BIN, FCGIPM_SRC and FCGIPM_T tell where the programs, the sources and
-# the built tests are.  Criterion and TAP are counted alike; a program that
+# the built tests are.  Test programs are jobs of one pool, JOBS at a time; the
+# slow ones start first.  Criterion and TAP are counted alike; a program that
 # crashes, hangs or reports nothing counts as one failure.  The last line is
 # the sum.  ONLY=name picks programs whose name has it, ROUNDS=N is for long.
 set -u
@@ -13,19 +14,98 @@ set -u
 export LC_ALL=C ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 limit=${LIMIT-240}
-others=
+# Many jobs sleep most of the time.
+max_jobs=${JOBS-$(($(nproc) + 1))}
+# Seconds of each job in the last run.
+times=$FCGIPM_T/times
 work=$(mktemp -d) || exit 71
-trap 'kill $others 2>/dev/null; rm -rf "$work"' EXIT
+trap 'stop_jobs; rm -rf "$work"' EXIT
 trap 'exit 130' HUP INT TERM
 
-# One program: run NAME as COMMAND..., its output judged and counted.
+stop_jobs() {
+	local pids
+	mapfile -t pids < <(jobs -p)
+	[ "${#pids[@]}" = 0 ] || kill "${pids[@]}" 2>/dev/null
+	wait
+}
+
+# -- the pool ---------------------------------------------------------------
+
+names=() commands=()
+
+# add NAME COMMAND...: a job, unless ONLY picks others.
+add() {
+	case $1 in *"${ONLY-}"*) ;; *) return ;; esac
+	names+=("$1")
+	shift
+	commands+=("${*@Q}")
+}
+
+# How long a job takes, before the first run has shown it.
+guess() {
+	case $1 in
+	*/test_roll*ptrace*) echo 5 ;;
+	*/test_roll*) echo 75 ;;
+	*/test_idle*|*/test_scale*|*/test_timeout*) echo 24 ;;
+	*/test_concurrency*|*/test_drain*) echo 16 ;;
+	web/*|*/test_hostile_*|*/test_overload*|*/test_stop*) echo 8 ;;
+	e2e/*) echo 4 ;;
+	*) echo 0 ;;
+	esac
+}
+
+# The numbers of all jobs, the slowest first.
+order() {
+	local i seconds
+	local -A known=()
+	[ ! -r "$times" ] || while read -r seconds i; do
+		known[$i]=$seconds
+	done <"$times"
+	for i in "${!names[@]}"; do
+		echo "${known[${names[i]}]-$(guess "${names[i]}")} $i"
+	done | sort -k 1,1nr -k 2,2n | cut -d ' ' -f 2
+}
+
+# Runs all that was added.
+run_all() {
+	local i command running=0
+	for i in $(order); do
+		if [ "$running" -ge "$max_jobs" ]; then
+			wait -n
+			running=$((running - 1))
+		fi
+		eval "command=(${commands[i]})"
+		run "${names[i]}" "${command[@]}" &
+		running=$((running + 1))
+	done
+	wait
+	if [ "${#names[@]}" != "$(cat "$work"/done 2>/dev/null | wc -l)" ]; then
+		echo 'FAIL a job ended early'
+		echo '0 1 0' >>"$work/counts"
+	fi
+	rm -f "$work/done"
+	names=() commands=()
+	keep_times
+}
+
+# The last run's seconds, with those of jobs that did not run this time.
+keep_times() {
+	[ -s "$work/times" ] || return
+	cat "$work/times" "$times" 2>/dev/null |
+		awk '{ name = $0; sub(/^[0-9]+ /, "", name) }
+			!seen[name]++' >"$work/times.new" &&
+		cp "$work/times.new" "$times" 2>/dev/null
+}
+
+# One job: NAME as COMMAND..., its output judged and counted.
 run() {
 	local name=$1 out=$work/out.$BASHPID started=$SECONDS status
 	local ok=0 bad=0 skip=0 why=
 	shift
-	case $name in *"${ONLY-}"*) ;; *) return ;; esac
-	# A folder of its own, so that what it forgets is seen.
-	timeout -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null
+	trap 'kill "$pid" 2>/dev/null; exit 143' TERM
+	timeout -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null &
+	local pid=$!
+	wait "$pid"
 	status=$?
 	read -r ok bad skip <<<"$(count "$out")"
 	if [ "$status" = 124 ] || [ "$status" = 137 ]; then
@@ -38,10 +118,16 @@ run() {
 		why="no test was reported"
 		bad=1
 	fi
-	echo "$ok $bad $skip" >>"$work/counts"
 	tell >"$out.told"
-	# In one piece: another part may have something to say as well.
-	cat "$out.told"
+	# In one piece: other jobs have something to say as well.
+	{
+		flock 9
+		cat "$out.told"
+		echo "$ok $bad $skip" >>"$work/counts"
+		echo "$((SECONDS - started)) $name" >>"$work/times"
+		echo "$name" >>"$work/done"
+	} 9>"$work/lock"
+	rm -f "$out" "$out.told"
 }
 
 # What came of it; the names are run()'s.
@@ -73,7 +159,8 @@ count() {
 			sub(/.*: */, "", n)
 			n += 0
 			if (part[i] ~ /Passing/) ok += n
-			else if (part[i] ~ /Failing|Crashing/) bad += n
+			# Among them those that crashed.
+			else if (part[i] ~ /Failing/) bad += n
 		}
 		next
 	}
@@ -95,44 +182,29 @@ programs() {
 unit() {
 	local t
 	for t in $(programs unit test); do
-		run "unit/${t##*/}" "$t" --color=never --verbose
+		add "unit/${t##*/}" "$t" --color=never --verbose
 	done
-	run conformance.md "$FCGIPM_SRC/t/lib/conformance.sh"
+	add conformance.md "$FCGIPM_SRC/t/lib/conformance.sh"
 }
 
 # Each target of the fuzzer with its corpus.
 fuzz() {
 	local t
 	for t in $(programs fuzz fuzz); do
-		run "fuzz/${t##*/}" "$t"
+		add "fuzz/${t##*/}" "$t"
 	done
 }
 
-# As root everything runs as nobody too, at the same time, and a third time
-# without the right to look at foreign processes.
+# As root everything runs as nobody too, and a third time without the right to
+# look at foreign processes.
 e2e() {
 	local t
-	if [ "$(id -u)" = 0 ] && [ -z "${NOT_AS_NOBODY-}" ]; then
-		rm -f "$work/whole"
-		{ as_others; : >"$work/whole"; } &
-		others=$!
-	fi
 	for t in $(programs e2e test); do
-		run "e2e/${t##*/}" "$t" --color=never --verbose
+		add "e2e/${t##*/}" "$t" --color=never --verbose
 	done
-	[ "$others" ] || return
-	wait "$others"
-	others=
-	if ! [ -e "$work/whole" ]; then
-		echo 'FAIL the tests as nobody ended early'
-		echo '0 1 0' >>"$work/counts"
-	fi
-}
-
-as_others() {
-	local t
+	[ "$(id -u)" = 0 ] && [ -z "${NOT_AS_NOBODY-}" ] || return 0
 	for t in $(programs e2e test); do
-		run_copy "$t" nobody setpriv --reuid=65534 --regid=65534 \
+		add_copy "$t" nobody setpriv --reuid=65534 --regid=65534 \
 			--clear-groups
 	done
 	blind
@@ -141,14 +213,13 @@ as_others() {
 # As root in most containers: CAP_SYS_PTRACE is given up, and pools run as
 # nobody.  All of it in the long run, else some of what looks at workers.
 blind() {
-	local t drop=-sys_ptrace filter long=${FCGIPM_LONG-}
-	local -x FCGIPM_LONG=
+	local t drop=-sys_ptrace filter
 	if ! setpriv --bounding-set=$drop --inh-caps=$drop true; then
 		echo '     # SKIP capabilities cannot be given up here'
 		return
 	fi
 	for t in $(programs e2e test); do
-		case ${long:+all,}${t##*/test_} in
+		case ${FCGIPM_LONG:+all,}${t##*/test_} in
 		all,*) filter='*/*' ;;
 		listener) filter=listener/perl_too ;;
 		roll) filter=roll/c_static ;;
@@ -157,28 +228,31 @@ blind() {
 		timeout) filter=timeout/tells_of_slow_requests_unseen ;;
 		*) continue ;;
 		esac
-		FILTER=$filter FCGIPM_POOL_USER=65534 run_copy "$t" \
-			"no ptrace" setpriv --bounding-set=$drop \
-			--inh-caps=$drop
+		FILTER=$filter add_copy "$t" "no ptrace" \
+			env -u FCGIPM_LONG FCGIPM_POOL_USER=65534 \
+			setpriv --bounding-set=$drop --inh-caps=$drop
 	done
 }
 
-# run_copy TEST WHO COMMAND...: from a copy that everybody may read, since a
-# checkout often lies in somebody's home.
-run_copy() {
+# Everything in one folder that everybody may read, since a checkout often lies
+# in somebody's home.
+make_copy() {
+	local copy=$work/copy
+	chmod 711 "$work"
+	mkdir "$copy" "$copy/src" "$copy/tmp" "$copy/build" &&
+		cp -r "$FCGIPM_BIN" "$copy/build/bin" &&
+		cp -r "$FCGIPM_BIN/../lib" "$copy/build/lib" &&
+		cp -r "$FCGIPM_T" "$copy/build/t" &&
+		cp -r "$FCGIPM_SRC"/{etc,handlers,man,t} "$copy/src" &&
+		chmod -R a+rX "$copy" && chown 65534:65534 "$copy/tmp"
+}
+
+# add_copy TEST WHO COMMAND...: from that copy.
+add_copy() {
 	local t=$1 who=$2 copy=$work/copy
 	shift 2
-	if ! [ -d "$copy" ]; then
-		chmod 711 "$work"
-		mkdir "$copy" "$copy/src" "$copy/tmp" "$copy/build" &&
-			cp -r "$FCGIPM_BIN" "$copy/build/bin" &&
-			cp -r "$FCGIPM_BIN/../lib" "$copy/build/lib" &&
-			cp -r "$FCGIPM_T" "$copy/build/t" &&
-			cp -r "$FCGIPM_SRC"/{etc,handlers,man,t} \
-				"$copy/src" &&
-			chmod -R a+rX "$copy" && chown 65534:65534 "$copy/tmp"
-	fi
-	run "e2e/${t##*/} ($who)" env -C "$copy/tmp" \
+	[ -d "$copy" ] || make_copy || exit 71
+	add "e2e/${t##*/} ($who)" env -C "$copy/tmp" \
 		TMPDIR="$copy/tmp" HOME="$copy/tmp" \
 		FCGIPM_BIN="$copy/build/bin" \
 		FCGIPM_T="$copy/build/t" FCGIPM_SRC="$copy/src" \
@@ -189,7 +263,7 @@ run_copy() {
 web() {
 	local t
 	for t in "$FCGIPM_SRC"/t/web/*.t; do
-		run "web/${t##*/}" "$t"
+		add "web/${t##*/}" "$t"
 	done
 }
 
@@ -201,8 +275,9 @@ long() {
 	fuzz
 	web
 	for ((round = 1; round <= ${ROUNDS-2}; round++)); do
-		echo "round $round of ${ROUNDS-2}"
 		e2e
+		run_all
+		echo "round $round of ${ROUNDS-2} is over"
 		# Once as large as they get is enough.
 		unset FCGIPM_LONG
 	done
@@ -214,6 +289,7 @@ for part in "$@"; do
 	*) echo "check.sh: no tests are called $part" >&2; exit 64 ;;
 	esac
 done
+run_all
 read -r passed failed skipped <<<"$(awk '
 	{ ok += $1; bad += $2; skip += $3 }
 	END { print ok + 0, bad + 0, skip + 0 }' "$work/counts" 2>/dev/null)"
