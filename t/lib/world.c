@@ -525,11 +525,6 @@ world_start_without(struct world *w, const char *call, const char *err,
 	world_launch_argv(w, argv);
 	world_expect_log(w, "ready: ");
 	leaks_begin(w);
-	free(argv[0]);
-	free(argv[1]);
-	free(argv[2]);
-	free(argv[3]);
-	free(argv[5]);
 }
 
 void
