@@ -135,6 +135,89 @@ Test(records, an_answer_is_over_at_its_end)
 	cr_expect_not(outflow_is_over(&out), "something follows");
 }
 
+/* Pairs with long lengths: the value of each is n times one byte. */
+static size_t
+long_request(uint8_t *p, size_t n)
+{
+	static const struct {
+		const char *name;
+		char byte;
+	} pairs[] = {{"REQUEST_URI", 'u'}, {"REQUEST_METHOD", 'm'},
+		{"SCRIPT_NAME", 's'}, {"OTHER", 'o'}};
+	uint8_t *start = p;
+	size_t i, len, content;
+
+	memcpy(p, BEGIN, sizeof(BEGIN) - 1);
+	p += sizeof(BEGIN) - 1;
+	for (i = 0; i < ARRAY_SIZE(pairs); i++) {
+		len = strlen(pairs[i].name);
+		content = 5 + len + n;
+		memcpy(p, "\1\4\0\1", 4);
+		p[4] = (uint8_t)(content >> 8);
+		p[5] = (uint8_t)content;
+		p[6] = p[7] = 0;
+		p[8] = (uint8_t)len;
+		p[9] = (uint8_t)(0x80 | n >> 24);
+		p[10] = (uint8_t)(n >> 16);
+		p[11] = (uint8_t)(n >> 8);
+		p[12] = (uint8_t)n;
+		memcpy(p + 13, pairs[i].name, len);
+		memset(p + 13 + len, pairs[i].byte, n);
+		p += 8 + content;
+	}
+	memcpy(p, "\1\4\0\1\0\0\0\0", 8);
+	return (size_t)(p + 8 - start);
+}
+
+static bool
+is_all(const void *p, uint8_t byte, size_t n)
+{
+	const uint8_t *at = p;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (at[i] != byte)
+			return false;
+	return true;
+}
+
+/* What a value is longer than its field stays out of what lies behind that:
+ * in a worker the next connection. */
+Test(records, long_values_are_cut_to_their_fields)
+{
+	static const size_t lengths[] = {FCGIPM_METHOD_BYTES - 1,
+		FCGIPM_METHOD_BYTES, FCGIPM_METHOD_BYTES + 1,
+		FCGIPM_URI_BYTES - 1, FCGIPM_URI_BYTES, FCGIPM_URI_BYTES + 1,
+		3000, 60000};
+	static const size_t steps[] = {1, 7, 200, 256, 300, 1000000};
+	static uint8_t bytes[260000];
+	static struct {
+		struct intake in;
+		uint8_t behind[70000];
+	} box;
+	size_t i, j, n;
+
+	for (i = 0; i < ARRAY_SIZE(lengths); i++)
+		for (j = 0; j < ARRAY_SIZE(steps); j++) {
+			const struct params *p = &box.in.params;
+			char events[64];
+
+			memset(&box, 0, sizeof(box));
+			memset(box.behind, 0xa5, sizeof(box.behind));
+			n = long_request(bytes, lengths[i]);
+			take(&box.in, bytes, n, steps[j], events);
+			cr_expect_str_eq(events, "BK");
+			cr_expect_eq(p->method_len,
+				MIN(lengths[i], FCGIPM_METHOD_BYTES));
+			cr_expect_eq(p->uri_len,
+				MIN(lengths[i], FCGIPM_URI_BYTES));
+			cr_expect(is_all(p->method, 'm', p->method_len));
+			cr_expect(is_all(p->uri, 'u', p->uri_len));
+			cr_expect(is_all(box.behind, 0xa5, sizeof(box.behind)),
+				"%zu in steps of %zu", lengths[i], steps[j]);
+		}
+}
+
 Test(records, what_is_none_is_told_once)
 {
 	struct intake in = {0};
