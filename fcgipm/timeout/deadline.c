@@ -45,7 +45,7 @@ may_have_grown(uint64_t was, uint64_t is)
 }
 
 void
-deadline_follow(struct deadline_clock *c, const struct deadline_sight *s,
+deadline_follow(struct deadline_clock *c, const struct deadline_sample *s,
 	bool disturbed, int64_t now)
 {
 	if (s->connection == 0 || s->waits) {

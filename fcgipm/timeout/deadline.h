@@ -42,7 +42,7 @@ int64_t deadline_pause(const struct deadline_limits *l, bool exact);
 #define DEADLINE_UNKNOWN UINT64_MAX
 
 /* What is seen of a process at one check; two of them show what it did. */
-struct deadline_sight {
+struct deadline_sample {
 	ino_t connection;	/* the one it has held longest; 0 = none */
 	bool waits;		/* for bytes, perhaps from a client */
 	/* DEADLINE_UNKNOWN where it cannot be seen: */
@@ -52,7 +52,7 @@ struct deadline_sight {
 
 /* Times the request of a process; zeroed when the process starts. */
 struct deadline_clock {
-	struct deadline_sight last;
+	struct deadline_sample last;
 	int64_t since_ms;	/* 0 = no request is being timed */
 	bool logged_slow;	/* the request has been found slow */
 };
@@ -70,7 +70,7 @@ struct deadline_clock {
  * disturbed	a tool has made it pause since the last check: a request that
  *		was logged as slow is not logged again because of that
  */
-void deadline_follow(struct deadline_clock *c, const struct deadline_sight *s,
+void deadline_follow(struct deadline_clock *c, const struct deadline_sample *s,
 	bool disturbed, int64_t now);
 
 #endif

@@ -123,9 +123,9 @@ log_late(struct watchdog *d, const struct timed_request *q, bool whole)
 /* May this worker have a request?  If it has no connection it has none,
  * whatever the board says. */
 static bool
-may_hold_connection(const struct kernel_sample *seen)
+may_hold_connection(const struct kernel_sample *sample)
 {
-	return seen->may_hold;
+	return sample->may_hold;
 }
 
 /*
@@ -139,11 +139,11 @@ static bool
 end_request(struct watchdog *d, const struct timed_request *q)
 {
 	struct worker *w = q->at->worker;
-	const struct kernel_sample *seen = kernel_inspect(d->kernel,
+	const struct kernel_sample *sample = kernel_inspect(d->kernel,
 		q->at->observation, now_ms());
-	bool whole = q->pid == w->pid || seen->processes <= 2;
+	bool whole = q->pid == w->pid || sample->processes <= 2;
 
-	if (!may_hold_connection(seen) || has_ended(q->pid))
+	if (!may_hold_connection(sample) || has_ended(q->pid))
 		return false;
 	log_late(d, q, whole);
 	if (whole) {
@@ -236,16 +236,17 @@ check_place(struct watchdog *d, struct watched *at, unsigned slot,
 /* The worker that a slot of the board belongs to, as one of its own or as a
  * spare one; NULL when the process that has it is not in its session. */
 static struct watched *
-owner_of_slot(struct watchdog *d, unsigned slot, const struct board_sample *seen)
+owner_of_slot(struct watchdog *d, unsigned slot,
+	const struct board_sample *sample)
 {
-	unsigned i = slot < d->nwatched ? slot : (unsigned)seen->owner;
+	unsigned i = slot < d->nwatched ? slot : (unsigned)sample->owner;
 	struct watched *at;
 
 	if (i >= d->nwatched)
 		return NULL;
 	at = &d->watched[i];
 	if (!worker_alive(at->worker) ||
-		!descendants_include(at->worker->pid, seen->pid))
+		!descendants_include(at->worker->pid, sample->pid))
 		return NULL;
 	return at;
 }
@@ -256,20 +257,20 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
 	unsigned slot, place;
 
 	for (slot = 0; slot < board_slots(d->board); slot++) {
-		struct board_sample seen;
-		bool attached = board_read(d->board, slot, &seen);
+		struct board_sample sample;
+		bool attached = board_read(d->board, slot, &sample);
 		struct watched *at;
 
 		/* Its own process need not have one, only what it forked. */
-		if (slot < d->nwatched && seen.no_spare)
+		if (slot < d->nwatched && sample.no_spare)
 			d->watched[slot].hidden = true;
-		at = attached ? owner_of_slot(d, slot, &seen) : NULL;
+		at = attached ? owner_of_slot(d, slot, &sample) : NULL;
 		if (!at)
 			continue;
 		at->on_board = true;
-		if (seen.incomplete)
+		if (sample.incomplete)
 			at->hidden = true;
-		for (place = 0; !seen.incomplete &&
+		for (place = 0; !sample.incomplete &&
 			place < board_places(d->board); place++)
 			check_place(d, at, slot, place, now, next);
 	}
@@ -281,9 +282,9 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
  * without a read that is counted. */
 static void
 note_reading(const struct watchdog *d, struct watched *at,
-	const struct kernel_sample *seen)
+	const struct kernel_sample *sample)
 {
-	if (at->reads || !seen->reading_counts)
+	if (at->reads || !sample->reading_counts)
 		return;
 	at->reads = true;
 	log_debug("pool %s: worker %d reads from its clients by read(2)",
@@ -293,17 +294,17 @@ note_reading(const struct watchdog *d, struct watched *at,
 /* Takes what was seen into the clock; false when the clock does not run. */
 static bool
 advance_clock(struct watchdog *d, struct watched *at,
-	const struct kernel_sample *seen, int64_t now)
+	const struct kernel_sample *sample, int64_t now)
 {
-	struct deadline_sight s = {.connection = seen->oldest,
-		.waits = seen->waits, .reads = DEADLINE_UNKNOWN,
+	struct deadline_sample s = {.connection = sample->oldest,
+		.waits = sample->waits, .reads = DEADLINE_UNKNOWN,
 		.pauses = DEADLINE_UNKNOWN};
 
 	if (s.connection != 0 && !s.waits) {
 		if (at->reads)
 			s.reads = describe_reads(&d->kernel->prober,
-				seen->oldest_pid);
-		s.pauses = inspect_pauses(seen->oldest_pid);
+				sample->oldest_pid);
+		s.pauses = inspect_pauses(sample->oldest_pid);
 	}
 	deadline_follow(&at->clock, &s, at->disturbed, now);
 	at->disturbed = false;
@@ -314,9 +315,9 @@ static void
 check_by_kernel(struct watchdog *d, struct watched *at, int64_t now,
 	int64_t *next)
 {
-	const struct kernel_sample *seen = kernel_check(d->kernel,
+	const struct kernel_sample *sample = kernel_check(d->kernel,
 		at->observation, now);
-	struct timed_request q = {.at = at, .pid = seen->oldest_pid,
+	struct timed_request q = {.at = at, .pid = sample->oldest_pid,
 		.method = "", .uri = "", .doing = "with a connection"};
 	bool logged;
 
@@ -325,8 +326,8 @@ check_by_kernel(struct watchdog *d, struct watched *at, int64_t now,
 		at->clock = (struct deadline_clock){0};
 		at->disturbed = at->reads = false;
 	}
-	note_reading(d, at, seen);
-	if (!advance_clock(d, at, seen, now))
+	note_reading(d, at, sample);
+	if (!advance_clock(d, at, sample, now))
 		return;
 	logged = at->clock.logged_slow;
 	at->clock.logged_slow = check_request(d, &q, at->clock.since_ms,
@@ -369,7 +370,7 @@ check_workers(struct loop_timer *timer)
 void
 watchdog_begin(struct watchdog *d, unsigned slot)
 {
-	struct board_sample seen;
+	struct board_sample sample;
 	int64_t at_ms;
 
 	if (!d)
@@ -377,7 +378,7 @@ watchdog_begin(struct watchdog *d, unsigned slot)
 	/* A program that nothing can be preloaded into has a slot on the
 	 * board, and writes nothing there. */
 	at_ms = loop_now(d->loop) + deadline_pause(&d->limits, d->board &&
-		board_read(d->board, slot, &seen) && board_knows(&seen));
+		board_read(d->board, slot, &sample) && board_knows(&sample));
 	if (!d->timer.place || d->timer.at_ms > at_ms)
 		loop_timer_set(d->loop, &d->timer, at_ms);
 }

@@ -136,6 +136,25 @@ expect_status(struct world *w, const char *fmt, ...)
 	free(out);
 }
 
+/* By the status, of a pool that had some. */
+static long
+slow_requests(struct world *w)
+{
+	char *argv[] = {"fcgipmctl", "status", "-s",
+		strdup(world_path(w, "run/control.sock")), NULL}, *out, *at;
+	long n;
+
+	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
+	at = strstr(out, " requests took longer");
+	cr_assert_not_null(at, "%s", out);
+	while (at > out && at[-1] != ' ')
+		at--;
+	n = strtol(at, NULL, 10);
+	free(argv[3]);
+	free(out);
+	return n;
+}
+
 /* By what the kernel shows, requests of a connection are known apart once its
  * worker has been seen to wait for one.  Until then whatever sleeps, or is put
  * off its processor, may be at the next one. */
@@ -416,6 +435,82 @@ Test(timeout, looks_early_at_who_tells_nothing, .timeout = 60)
 	world_close_changed(&w);
 }
 
+/* Workers that come up all the time do not put off the next check. */
+Test(timeout, among_workers_that_come_and_go, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"), .keys = ""};
+	struct world *w = start(&k, 2, "pm.max_requests = 1\n"
+		"request_terminate_timeout = 800ms\n");
+	struct story s = {.kind = &k, .w = w, .busy = -1};
+
+	s.fd = client_connect(w, "www.sock");
+	begin(&k, s.fd, 0, "sleep");
+	world_until(is_cut, &s, "others live for one request");
+	close(s.fd);
+	world_expect_lines(w, ": GET /sleep has taken ", 1);
+	cr_expect_gt(world_log_count(w, " left: requests"), 4);
+	world_close_changed(&w);
+}
+
+/* A worker that is to leave is in no hurry, but its request is. */
+Test(timeout, one_that_is_to_leave, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"), .keys = ""};
+	struct world *w = start(&k, 1, "pm.max_age = 300ms\n"
+		"request_terminate_timeout = 2s\n");
+	struct story s = {.kind = &k, .w = w, .busy = -1};
+	int64_t begun_ms = world_now_ms();
+
+	s.fd = client_connect(w, "www.sock");
+	begin(&k, s.fd, 0, "sleep");
+	world_until(is_cut, &s, "its replacement serves others");
+	cr_expect_geq(world_now_ms() - begun_ms, 2000);
+	close(s.fd);
+	world_expect_lines(w, ": GET /sleep has taken 2.", 1);
+	world_expect_lines(w, ": the worker is killed", 1);
+	cr_expect(!world_log_has(w, "died"));
+	world_close_changed(&w);
+}
+
+/* As long as there are no workers nothing is checked. */
+struct rest {
+	pid_t pid;
+	long sleeps;
+	int64_t since_ms;
+};
+
+static bool
+has_rested(void *arg)
+{
+	struct rest *r = arg;
+	long now = world_sleeps(r->pid);
+
+	if (now != r->sleeps) {
+		r->sleeps = now;
+		r->since_ms = world_now_ms();
+	}
+	return world_now_ms() - r->since_ms > 1500;
+}
+
+Test(timeout, rests_without_workers, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"), .keys = ""};
+	struct world *w = start(&k, 2, "pm = ondemand\n"
+		"pm.process_idle_timeout = 100ms\n"
+		"request_terminate_timeout = 500ms\n");
+	struct rest r = {.pid = w->pid, .sleeps = -1};
+	struct story s = {.kind = &k, .w = w, .busy = -1};
+
+	(void)ask(&k, w);
+	world_expect_workers(w, 0, 0, "the idle one leaves");
+	world_until(has_rested, &r, "the supervisor sleeps on");
+	s.fd = client_connect(w, "www.sock");
+	begin(&k, s.fd, 0, "sleep");
+	world_until(is_cut, &s, "the next worker is checked again");
+	close(s.fd);
+	world_close_changed(&w);
+}
+
 /* Of the only worker of a pool. */
 static long
 pid_of(struct world *w, const char *address, const char *query)
@@ -558,16 +653,22 @@ read_text(const char *path)
 	return text;
 }
 
+static size_t
+count_text(const char *at, const char *want)
+{
+	size_t n;
+
+	for (n = 0; (at = strstr(at, want)) != NULL; n++)
+		at++;
+	return n;
+}
+
 static bool
 has_text(void *arg)
 {
 	const struct text *t = arg;
-	const char *at = read_text(t->path);
-	size_t n;
 
-	for (n = 0; (at = strstr(at, t->want)) != NULL; n++)
-		at++;
-	return n >= t->times;
+	return count_text(read_text(t->path), t->want) >= t->times;
 }
 
 static void
@@ -654,6 +755,39 @@ Test(timeout, tells_of_slow_requests_unseen, .timeout = 60)
 	log_slow(&k, "request: ? (what it is cannot be seen)\n");
 }
 
+static bool
+is_old(void *arg)
+{
+	return world_now_ms() >= *(const int64_t *)arg;
+}
+
+/* Several at once, in threads of several workers; each is looked at again
+ * several times. */
+Test(timeout, tells_once_of_each_slow_request, .timeout = 60)
+{
+	const struct kind k = {.handler = world_child("late"),
+		.keys = "handler_args = 2\nthreads = 2\n"};
+	struct world *w = start(&k, 2, "request_slowlog_timeout = 200ms\n"
+		"request_terminate_timeout = 2s\n"
+		"slowlog = @DIR@/slow\n");
+	int64_t later_ms;
+	int fds[4], i;
+
+	for (i = 0; i < 4; i++) {
+		fds[i] = client_connect(w, "www.sock");
+		begin(&k, fds[i], 0, "sleep");
+	}
+	expect_text(world_path(w, "slow"), "user stack: ", 4);
+	later_ms = world_now_ms() + 1000;
+	world_until(is_old, &later_ms, "five checks more");
+	cr_expect_eq(count_text(read_text(world_path(w, "slow")),
+		"request: GET /sleep?"), 4);
+	expect_status(w, "www: %zu requests took longer", 4);
+	for (i = 0; i < 4; i++)
+		close(fds[i]);
+	end_world(&w);
+}
+
 /* A worker that makes slow requests up, of itself and of whomever it likes,
  * fills no disk, and has nobody else looked at. */
 Test(timeout, tells_of_a_few_requests_of_a_liar, .timeout = 60)
@@ -682,6 +816,8 @@ Test(timeout, tells_of_a_few_requests_of_a_liar, .timeout = 60)
 	cr_expect_geq(world_log_count(w, " more slow requests (request_"), 3);
 	for (at = read_text(path); (at = strstr(at, "request: ")); at++)
 		entries++;
+	/* In the status all of them are counted. */
+	cr_expect_geq(slow_requests(w), 3 * 5 + 3);
 	seconds = (world_now_ms() - begun_ms) / 1000;
 	/* Five in each that has begun, and a clock that is read late. */
 	cr_expect(entries > 0 && entries <= 5 * (seconds + 2),

@@ -56,7 +56,7 @@ Test(deadline, looks_no_more_often_than_needed)
 /* A sight at t seconds; the clock has run for so long then. */
 struct sight {
 	const char *why;
-	struct deadline_sight s;
+	struct deadline_sample s;
 	int64_t ran;		/* -1 = it does not run */
 };
 
@@ -131,7 +131,7 @@ Test(deadline, begins_anew_with_what_may_be_the_next_request)
 Test(deadline, knows_sleeps_that_a_tool_made)
 {
 	struct deadline_clock c = {0};
-	struct deadline_sight s = {7, false, UNKNOWN, 5};
+	struct deadline_sample s = {7, false, UNKNOWN, 5};
 
 	deadline_follow(&c, &s, false, 1000);
 	c.logged_slow = true;

@@ -1,0 +1,207 @@
+/*
+ * test_slowlog.c - what the slow log writes, and what it leaves out
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "observe/prober.h"
+#include "timeout/slowlog.h"
+
+static struct loop *loop;
+static struct prober prober;
+static struct slowlog *slowlog;
+static char dir[] = "/tmp/fcgipm-slowlog-XXXXXX", path[100];
+static pid_t target;
+
+static struct slowlog *
+open_path(void)
+{
+	return slowlog_open(path, "www", loop, &prober, geteuid(), getegid());
+}
+
+static void
+set_up(void)
+{
+	loop = loop_new();
+	cr_assert_not_null(loop);
+	prober_init(&prober, geteuid(), getegid());
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/slow", dir);
+	target = fork();
+	if (target == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	slowlog = open_path();
+	cr_assert_not_null(slowlog);
+}
+
+static void
+tear_down(void)
+{
+	slowlog_close(&slowlog);
+	kill(target, SIGKILL);
+	waitpid(target, NULL, 0);
+	prober_fini(&prober);
+	unlink(path);
+	rmdir(dir);
+	loop_free(&loop);
+}
+
+TestSuite(slowlog, .init = set_up, .fini = tear_down, .timeout = 20);
+
+static const char *
+read_file(const char *name)
+{
+	static char text[100000];
+	FILE *f = fopen(name, "re");
+
+	cr_assert_not_null(f, "%s", strerror(errno));
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+static size_t
+count(const char *text, const char *want)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, want)) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* As watchdog.c does. */
+static void
+add(const char *method, const char *uri)
+{
+	const struct slowlog_entry e = {getsid(0), target, method, uri, "busy",
+		1250};
+
+	if (slowlog_has_room(slowlog))
+		slowlog_add(slowlog, &e);
+}
+
+Test(slowlog, counts_what_is_too_much_for_a_second)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		add("GET", "/");
+	slowlog_close(&slowlog);
+	cr_expect_eq(count(read_file(path), "request: GET /\n"), 5);
+	cr_expect_eq(count(read_file(path),
+		"] pool www: 3 more slow requests within a second\n\n"), 1);
+}
+
+static bool
+has_tool(void)
+{
+	return access("/usr/bin/eu-stack", X_OK) == 0 ||
+		access("/usr/bin/gdb", X_OK) == 0;
+}
+
+static void
+end_loop(struct loop_timer *timer)
+{
+	(void)timer;
+	loop_quit(loop);
+}
+
+Test(slowlog, begins_each_second_with_room)
+{
+	struct loop_timer timer = {.on_timer = end_loop};
+	int i;
+
+	for (i = 0; i < 7; i++)
+		(void)slowlog_has_room(slowlog);
+	loop_timer_set(loop, &timer, loop_now(loop) + 1010);
+	cr_assert_eq(loop_run(loop), 0);
+	cr_expect_eq(count(read_file(path), ": 2 more slow requests "), 1);
+	for (i = 0; i < 5; i++)
+		cr_expect(slowlog_has_room(slowlog), "%d", i);
+	cr_expect(!slowlog_has_room(slowlog));
+	slowlog_close(&slowlog);
+	cr_expect_eq(count(read_file(path), ": 1 more slow requests "), 1);
+	cr_expect_eq(count(read_file(path), "more slow"), 2);
+}
+
+/* One stack is taken at a time; each entry is whole. */
+Test(slowlog, writes_each_entry_with_its_own_request)
+{
+	const char *text, *first, *second;
+
+	add("GET", "/first?a=\x01\"");
+	add("", "");
+	slowlog_close(&slowlog);
+	text = read_file(path);
+	second = strstr(text, "request: ? (what it is cannot be seen)\n");
+	first = strstr(text, "request: GET /first?a=\\x01");
+	cr_assert_not_null(second, "%s", text);
+	cr_assert_not_null(first, "%s", text);
+	cr_expect_eq(count(text, "running for: 1.2 s, busy\n"), 2);
+	cr_expect_eq(count(text, "\n\n"), 2);
+	cr_expect_eq(count(text, ", its child "), 2);
+	if (!has_tool())
+		cr_skip_test("neither eu-stack nor gdb is installed");
+	cr_expect_lt(second, first, "that waits for nothing");
+	cr_expect_not_null(strstr(second,
+		"user stack: that of another process was being taken\n\n"));
+	cr_expect_not_null(strstr(first,
+		"user stack: the pool was stopped meanwhile\n\n"));
+}
+
+Test(slowlog, knows_whose_stack_is_taken)
+{
+	cr_expect(!slowlog_is_tracing(slowlog, target));
+	add("GET", "/");
+	cr_expect(slowlog_is_tracing(slowlog, target) || !has_tool());
+	cr_expect(!slowlog_is_tracing(slowlog, getpid()));
+}
+
+Test(slowlog, keeps_its_file_where_there_is_no_new_one)
+{
+	char old[120];
+
+	snprintf(old, sizeof(old), "%s/old", dir);
+	cr_assert_eq(rename(path, old), 0);
+	cr_assert_eq(symlink("old", path), 0);
+	cr_expect_eq(slowlog_reopen(slowlog), -1);
+	cr_expect_eq(errno, ELOOP);
+	add("GET", "/kept");
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_eq(slowlog_reopen(slowlog), 0);
+	slowlog_close(&slowlog);
+	/* The entry waited meanwhile, or was written at once. */
+	cr_expect_eq(count(read_file(old), "/kept") +
+		count(read_file(path), "/kept"), 1);
+	cr_expect_eq(unlink(old), 0);
+}
+
+Test(slowlog, goes_on_with_what_is_there)
+{
+	struct stat st;
+
+	slowlog_close(&slowlog);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0600);
+	cr_assert_eq(truncate(path, 3), 0);
+	slowlog = open_path();
+	cr_assert_not_null(slowlog);
+	add("GET", "/");
+	slowlog_close(&slowlog);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_gt(st.st_size, 100, "behind the three bytes");
+	cr_expect_eq(count(read_file(path) + 3, "request: GET /\n"), 1);
+}
