@@ -224,8 +224,8 @@ blind() {
 		listener) filter=listener/perl_too ;;
 		roll) filter=roll/c_static ;;
 		scale) filter=scale/nobody_at_rest_by_the_kernel ;;
+		slowlog) filter=slowlog/tells_of_slow_requests_unseen ;;
 		status) filter=status/states_by_the_kernel ;;
-		timeout) filter=timeout/tells_of_slow_requests_unseen ;;
 		*) continue ;;
 		esac
 		FILTER=$filter add_copy "$t" "no ptrace" \
