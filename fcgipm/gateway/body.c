@@ -1,5 +1,7 @@
 /*
  * body.c - the body of a request, on its way to the program; see body.h
+ *
+ * Called by gateway/request, and by gateway/conn to splice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,111 +10,170 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "gateway/body.h"
-#include "gateway/conn.h"
+#include "gateway/capacity.h"
 #include "gateway/failure.h"
 #include "gateway/gateway.h"
-#include "gateway/request.h"
-#include "gateway/server.h"
+#include "gateway/script.h"
+#include "proto/cgi.h"
 
 /* A body up to this is copied. */
 #define COPY_MAX (256 * 1024)
+/* One read of the connection: no more comes before it is drained. */
+#define PENDING_MAX (64 * 1024)
 
 void
-body_end(struct request *r)
+body_init(struct body *b, struct gateway *gw, struct script *script)
 {
-	buf_fini(&r->body);
-	r->in_full = false;
-	script_close_input(&r->script);
+	*b = (struct body){.gw = gw, .script = script};
+	buf_init(&b->pending, PENDING_MAX);
+}
+
+void
+body_fini(struct body *b)
+{
+	if (b->grown)
+		capacity_lose_pipe(b->gw->capacity);
+	b->grown = false;
+	buf_fini(&b->pending);
+}
+
+int
+body_decide(struct body *b, const struct cgi_params *params, unsigned role,
+	struct failure *why)
+{
+	const uint64_t max = b->gw->opts->pool->cgi_max_body_bytes;
+
+	b->kind = CGI_BODY_NONE;
+	if (role == FCGI_RESPONDER)
+		b->kind = (uint8_t)cgi_body_length(params, &b->left);
+	if (b->kind == CGI_BODY_INVALID)
+		return failure_set(why, 400, "CONTENT_LENGTH is no number");
+	if (b->kind == CGI_BODY_LENGTH && max && b->left > max)
+		return failure_set(why, 413,
+			"the body is longer than cgi.max_body");
+	return 0;
+}
+
+int
+body_keep(struct body *b, const uint8_t *p, size_t len)
+{
+	return buf_add(&b->pending, p, len);
 }
 
 bool
-body_is_complete(const struct request *r)
+body_is_full(const struct body *b)
 {
-	return r->input_ended ||
-		(r->body_kind != CGI_BODY_STREAM && r->body_left == 0);
+	return b->pending.len > 0 || b->full;
 }
 
 void
-body_on_writable(struct loop_io *io, uint32_t events)
+body_close(struct body *b)
 {
-	struct request *r = container_of(io, struct request, script.in_io);
-	ssize_t n = buf_write(&r->body, io->fd);
-	(void)events;
+	buf_fini(&b->pending);
+	b->full = false;
+	script_close_input(b->script);
+}
+
+/* Nothing more of it will come, or be let through: then its end is next. */
+static void
+close_complete(struct body *b)
+{
+	bool complete = b->ended ||
+		(b->kind != CGI_BODY_STREAM && b->left == 0);
+
+	if (complete && b->pending.len == 0)
+		body_close(b);
+}
+
+void
+body_want_none(struct body *b)
+{
+	b->ended = true;
+}
+
+void
+body_end(struct body *b)
+{
+	b->ended = true;
+	b->stdin_ended = true;
+	if (b->script->infd >= 0)
+		close_complete(b);
+}
+
+void
+body_flush(struct body *b)
+{
+	ssize_t n = buf_write(&b->pending, b->script->infd);
 
 	if (n > 0)
-		r->active_ms = loop_now(r->srv->loop);
+		b->moved_ms = loop_now(b->gw->loop);
 	if (n < 0) {
 		/* It closed its input: what is left is dropped. */
-		body_end(r);
-	} else if (r->body.len == 0) {
-		loop_del(r->srv->loop, io);
-		r->in_full = false;
-		if (body_is_complete(r))
-			body_end(r);
-	} else {
-		return;
+		body_close(b);
+	} else if (b->pending.len == 0) {
+		loop_del(b->gw->loop, &b->script->in_io);
+		b->full = false;
+		close_complete(b);
 	}
-	if (r->conn)
-		conn_update(r->conn);
-}
-
-void
-body_grow_pipe(struct request *r)
-{
-	if (r->body_kind == CGI_BODY_LENGTH && r->body_left > COPY_MAX &&
-		r->script.infd >= 0)
-		r->in_grown = server_grow_pipe(r->srv, r->script.infd);
 }
 
 bool
-body_may_splice(const struct request *r)
+body_may_splice(const struct body *b)
 {
-	return r->in_grown && r->script.infd >= 0 && r->body_left > 0 &&
-		r->body.len == 0;
+	return b->grown && b->script->infd >= 0 && b->left > 0 &&
+		b->pending.len == 0;
 }
 
-/* Nothing moved: which of the two is to be waited for?  EAGAIN or EINVAL. */
+/* The program's pipe takes no more: body_flush() when it does. */
 static int
-wait_for_room(struct request *r, int fd)
+wait_for_room(struct body *b)
+{
+	if (b->script->in_io.fd >= 0 ||
+		loop_add(b->gw->loop, &b->script->in_io, b->script->infd,
+			LOOP_WRITE) == 0)
+		return 0;
+	log_error("script %s: its body is cut short: %s", b->script->path,
+		strerror(errno));
+	body_close(b);
+	return -1;
+}
+
+/* Nothing moved: which side is to be waited for?  EAGAIN or EINVAL. */
+static int
+find_obstacle(struct body *b, int fd)
 {
 	int n = 0;
 
 	/* No byte, or one out of band, which only read(2) gets past. */
 	if (ioctl(fd, FIONREAD, &n) < 0 || n == 0)
 		return EINVAL;
-	if (loop_add(r->srv->loop, &r->script.in_io, r->script.infd,
-		    LOOP_WRITE) < 0) {
-		log_error("script %s: its body is cut short: %s", r->path,
-			strerror(errno));
-		body_end(r);
-	} else {
-		r->in_full = true;
-	}
+	if (wait_for_room(b) == 0)
+		b->full = true;
 	return EAGAIN;
 }
 
 ssize_t
-body_splice(struct request *r, int fd, size_t len)
+body_splice(struct body *b, int fd, size_t len)
 {
-	ssize_t n;
-
-	n = splice(fd, NULL, r->script.infd, NULL,
-		(size_t)MIN((uint64_t)len, r->body_left),
+	ssize_t n = splice(fd, NULL, b->script->infd, NULL,
+		(size_t)MIN((uint64_t)len, b->left),
 		SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE);
+
 	if (n > 0) {
-		r->body_left -= (uint64_t)n;
-		if (r->body_left == 0)
-			body_end(r);
+		b->left -= (uint64_t)n;
+		if (b->left == 0)
+			body_close(b);
 		return n;
 	}
 	if (n < 0 && errno == EAGAIN) {
-		errno = wait_for_room(r, fd);
+		errno = find_obstacle(b, fd);
 	} else if (n < 0 && errno == EPIPE) {
 		/* It closed its input: what is left is read and dropped. */
-		body_end(r);
+		body_close(b);
 		errno = EINVAL;
 	}
 	return n;
@@ -120,52 +181,66 @@ body_splice(struct request *r, int fd, size_t len)
 
 /* Body to the program; what its pipe does not take waits. */
 static void
-forward(struct request *r, const uint8_t *p, size_t len)
+pass_bytes(struct body *b, const uint8_t *p, size_t len)
 {
 	ssize_t n = 0;
 
-	if (r->script.infd < 0 || len == 0)
+	if (b->script->infd < 0 || len == 0)
 		return;
-	if (r->body.len == 0) {
-		n = write(r->script.infd, p, len);
+	if (b->pending.len == 0) {
+		n = write(b->script->infd, p, len);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			body_end(r);
+			body_close(b);
 			return;
 		}
 		n = MAX(n, (ssize_t)0);
 	}
 	if ((size_t)n == len)
 		return;
-	if (buf_add(&r->body, p + n, len - (size_t)n) < 0 ||
-		(r->script.in_io.fd < 0 &&
-			loop_add(r->srv->loop, &r->script.in_io,
-				r->script.infd, LOOP_WRITE) < 0)) {
-		log_error("script %s: its body is cut short: %s", r->path,
-			strerror(errno));
-		body_end(r);
+	if (buf_add(&b->pending, p + n, len - (size_t)n) < 0) {
+		log_error("script %s: its body is cut short: %s",
+			b->script->path, strerror(errno));
+		body_close(b);
+		return;
 	}
+	(void)wait_for_room(b);
 }
 
-void
-body_take(struct request *r, const uint8_t *p, size_t len)
+int
+body_take(struct body *b, const uint8_t *p, size_t len, struct failure *why)
 {
-	const uint64_t max = r->srv->opts->pool->cgi_max_body_bytes;
-	struct failure why;
+	const uint64_t max = b->gw->opts->pool->cgi_max_body_bytes;
 
-	if (r->body_kind == CGI_BODY_STREAM) {
-		r->body_seen += len;
-		if (max && r->body_seen > max) {
-			failure_set(&why, 413,
-				"the body is longer than "
-				"cgi.max_body");
-			request_fail(r, &why);
-			return;
-		}
+	if (b->kind == CGI_BODY_STREAM) {
+		b->seen += len;
+		if (max && b->seen > max)
+			return failure_set(why, 413,
+				"the body is longer than cgi.max_body");
 	} else {
-		len = (size_t)MIN((uint64_t)len, r->body_left);
-		r->body_left -= len;
+		len = (size_t)MIN((uint64_t)len, b->left);
+		b->left -= len;
 	}
-	forward(r, p, len);
-	if (body_is_complete(r) && r->body.len == 0)
-		body_end(r);
+	pass_bytes(b, p, len);
+	close_complete(b);
+	return 0;
+}
+
+int
+body_start(struct body *b, struct failure *why)
+{
+	struct buf kept = b->pending;
+	int status = 0;
+
+	/* Its pipe is worth being large: it may be spliced. */
+	if (b->kind == CGI_BODY_LENGTH && b->left > COPY_MAX &&
+		b->script->infd >= 0)
+		b->grown = capacity_grow_pipe(b->gw->capacity,
+			b->script->infd);
+	buf_init(&b->pending, PENDING_MAX);
+	if (kept.len > 0)
+		status = body_take(b, buf_data(&kept), kept.len, why);
+	buf_fini(&kept);
+	if (status == 0)
+		close_complete(b);
+	return status;
 }

@@ -1,7 +1,8 @@
 /*
- * failure.c - a request that gets no answer of a program; see failure.h
+ * failure.c - why a request gets no answer from a program; see failure.h
  *
- * Called by all of gateway/, which knows what went wrong.  Here are the words.
+ * Called by locate, program, body and request, which know what went wrong.
+ * Here are the words.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +18,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "conf/conf.h"
-#include "gateway/conn.h"
 #include "gateway/failure.h"
 #include "gateway/gateway.h"
-#include "gateway/request.h"
-#include "gateway/server.h"
+#include "gateway/script.h"
 #include "sys/spawn.h"
 
 /*
@@ -54,11 +52,11 @@ failure_set(struct failure *r, unsigned status, const char *fmt, ...)
 	return -1;
 }
 
-/* Whose right of a file it is that we lack: the letter for chmod(1). */
+/* The class of users whose right to a file we lack: the letter for chmod(1). */
 static char
 our_class(const char *path)
 {
-	static gid_t groups[NGROUPS_MAX]; /* too much for a stack */
+	static gid_t groups[NGROUPS_MAX];	/* too much for a stack */
 	struct stat st;
 	int n;
 
@@ -74,7 +72,7 @@ our_class(const char *path)
 	return 'o';
 }
 
-/* The first folder of path that may not be searched, in buf; or false. */
+/* The first directory of path that may not be searched, in buf; or false. */
 static bool
 find_closed(const char *path, char *buf, size_t size)
 {
@@ -103,13 +101,13 @@ int
 failure_denied(const struct gateway_opts *opts, const char *path, int rights,
 	struct failure *why)
 {
-	char folder[PATH_MAX];
+	char dir[PATH_MAX];
 
-	if (find_closed(path, folder, sizeof(folder)))
+	if (find_closed(path, dir, sizeof(dir)))
 		return failure_set(why, 403,
 			"user %s may not search a folder of "
 			"its path: chmod %c+x %s",
-			opts->user, our_class(folder), folder);
+			opts->user, our_class(dir), dir);
 	if (rights & X_OK && is_noexec(path))
 		return failure_set(why, 403,
 			"it lies on a filesystem mounted "
@@ -218,6 +216,13 @@ failure_of_start(const struct gateway_opts *opts,
 	const char *interp =
 		interpreter(spec->script ? spec->first : "", buf, sizeof(buf));
 
+	if (strcmp(e->step, "environment") == 0)
+		return failure_set(why, 503, "no memory for its environment");
+	if (strcmp(e->step, "pipe") == 0)
+		return failure_set(why, 503,
+			"pipe: %s; raise the limit of "
+			"open files (ulimit -Hn, LimitNOFILE=)",
+			strerror(e->err));
 	if (strcmp(e->step, "clone") == 0)
 		return failure_set(why, 503,
 			"fork: %s; raise rlimit_nproc or lower "
@@ -259,39 +264,8 @@ failure_of_start(const struct gateway_opts *opts,
 }
 
 void
-failure_log(const struct request *r, const struct failure *why)
+failure_log(const char *path, const struct failure *why)
 {
-	log_error("script %s: %u: %s [request %08x]", r->path ? r->path : "?",
+	log_error("script %s: %u: %s [request %08x]", path ? path : "?",
 		why->status, why->why, (unsigned)why->id);
-}
-
-void
-failure_page(struct request *r, const struct failure *why)
-{
-	const char *text = cgi_status_text(why->status);
-	uint8_t rec[FCGI_HEADER_LEN + 256];
-	int n;
-
-	n = snprintf((char *)rec + FCGI_HEADER_LEN,
-		sizeof(rec) - FCGI_HEADER_LEN,
-		"Status: %u %s\r\nContent-Type: text/plain\r\n", why->status,
-		text);
-	if (why->status == 503)
-		n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
-			sizeof(rec) - FCGI_HEADER_LEN - (size_t)n,
-			"Retry-After: %lld\r\n",
-			1 +
-				(long long)r->srv->opts->pool
-						->queue_timeout_ms /
-					1000);
-	n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
-		sizeof(rec) - FCGI_HEADER_LEN - (size_t)n, "\r\n");
-	if (!r->header_only)
-		n += snprintf((char *)rec + FCGI_HEADER_LEN + n,
-			sizeof(rec) - FCGI_HEADER_LEN - (size_t)n,
-			"%u %s\n\nThe server's log tells more of request "
-			"%08x.\n",
-			why->status, text, (unsigned)why->id);
-	fcgi_put_header(rec, FCGI_STDOUT, r->id, (size_t)n, 0);
-	conn_send(r->conn, rec, FCGI_HEADER_LEN + (size_t)n, true);
 }

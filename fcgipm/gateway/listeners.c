@@ -29,7 +29,7 @@ is_listening(int fd)
 
 /* n descriptors from first on. */
 static int
-take(struct listeners *l, int first, int n)
+add_inherited(struct listeners *l, int first, int n)
 {
 	int fd;
 
@@ -102,17 +102,17 @@ listeners_open(const struct options *o, const struct privs *us,
 	*l = (struct listeners){0};
 	if (o->supervised) {
 		/* The first is 0, as it is for every worker. */
-		status = take(l, FCGI_LISTENSOCK_FILENO, 1);
-		return status ? status : take(l, FIRST_FD,
-			MAX(o->inherited, 1) - 1);
+		status = add_inherited(l, FCGI_LISTENSOCK_FILENO, 1);
+		return status ? status :
+			add_inherited(l, FIRST_FD, MAX(o->inherited, 1) - 1);
 	}
 	if (activated + (int)o->nlisten == 0)
-		return take(l, FCGI_LISTENSOCK_FILENO, 1);
+		return add_inherited(l, FCGI_LISTENSOCK_FILENO, 1);
 	if (activated + (int)o->nlisten > LISTENERS_MAX) {
 		log_error("more than %d listening sockets", LISTENERS_MAX);
 		return EXIT_SYSTEM;
 	}
-	status = take(l, FIRST_FD, activated);
+	status = add_inherited(l, FIRST_FD, activated);
 	for (i = 0; !status && i < o->nlisten; i++)
 		status = open_own(o, us, o->listen[i], l);
 	return status;

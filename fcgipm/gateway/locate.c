@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/words.h"
 #include "conf/conf.h"
 #include "gateway/failure.h"
 #include "gateway/gateway.h"
@@ -48,7 +49,7 @@ open_name(int dirfd, const char *name, int flags)
 
 /* Component by component; rel holds neither ".." nor empty segments. */
 static int
-walk(int rootfd, const char *rel, int flags)
+walk_path(int rootfd, const char *rel, int flags)
 {
 	int dirfd = rootfd, fd = -1;
 	char name[NAME_MAX + 1];
@@ -93,7 +94,7 @@ open_beneath(int rootfd, const char *rel, int flags)
 		fd = (int)syscall(SYS_openat2, rootfd, rel, &how, sizeof(how));
 	} while (fd < 0 && errno == EAGAIN); /* a rename raced with "..": */
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-		fd = walk(rootfd, rel, flags);
+		fd = walk_path(rootfd, rel, flags);
 	return fd;
 }
 
@@ -260,16 +261,16 @@ open_index(const struct gateway_opts *opts, const char *names, char *path,
 	size_t size, struct located *l)
 {
 	size_t len = strlen(path), n;
+	const char *name;
 
 	close_both(l);
-	for (; *(names += strspn(names, ", \t")); names += n) {
-		n = strcspn(names, ", \t");
+	while ((name = words_next(&names, &n)) != NULL) {
 		if (len + 1 + n + 1 > size) {
 			errno = ENAMETOOLONG;
 			return -1;
 		}
 		path[len] = '/';
-		memcpy(path + len + 1, names, n);
+		memcpy(path + len + 1, name, n);
 		path[len + 1 + n] = '\0';
 		if (open_both(from_docroot(opts, path), l) == 0)
 			return 0;

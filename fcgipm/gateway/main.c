@@ -35,8 +35,8 @@
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
 /* The process: one loop, its listeners, the signals that end it. */
-struct gateway {
-	bool supervised; /* a pool's worker, not by hand */
+struct process {
+	bool supervised;	/* a pool's worker, not by hand */
 	struct loop *loop;
 	struct loop_signals signals;
 	struct server server;
@@ -152,7 +152,7 @@ drop_privileges(struct privs *us, const struct privs *child)
 static void
 on_signal(struct loop_signals *sigs, int signo, pid_t sender)
 {
-	struct gateway *g = container_of(sigs, struct gateway, signals);
+	struct process *g = container_of(sigs, struct process, signals);
 	(void)sender;
 
 	if (signo == SIGCHLD) {
@@ -172,7 +172,7 @@ on_signal(struct loop_signals *sigs, int signo, pid_t sender)
 }
 
 static int
-setup_signals(struct gateway *g)
+setup_signals(struct process *g)
 {
 	sigset_t set;
 
@@ -257,7 +257,7 @@ read_peers(struct gateway_opts *opts)
 }
 
 static int
-serve(struct gateway *g, const struct gateway_opts *opts,
+serve(struct process *g, const struct gateway_opts *opts,
 	const struct listeners *l)
 {
 	g->loop = loop_new();
@@ -280,7 +280,7 @@ int
 main(int argc, char **argv)
 {
 	static struct options o;
-	static struct gateway g;
+	static struct process g;
 	static struct listeners listeners;
 	struct conf_problems ps = {0};
 	static struct gateway_opts opts;

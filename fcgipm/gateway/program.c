@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "base/words.h"
 #include "conf/conf.h"
 #include "gateway/failure.h"
 #include "gateway/gateway.h"
 #include "gateway/program.h"
-#include "gateway/request.h"
-#include "gateway/server.h"
+#include "gateway/script.h"
+#include "proto/cgi.h"
 
 void
 program_init(struct program *p)
@@ -47,14 +48,16 @@ name_for_log(const struct cgi_params *params)
 static bool
 list_holds(const char *list, const char *extension)
 {
+	const char *word;
 	size_t n;
 
-	while (*(list += strspn(list, ", \t"))) {
-		list += *list == '.';
-		n = strcspn(list, ", \t");
-		if (strlen(extension) == n && memcmp(list, extension, n) == 0)
+	while ((word = words_next(&list, &n)) != NULL) {
+		if (*word == '.') {
+			word++;
+			n--;
+		}
+		if (strlen(extension) == n && memcmp(word, extension, n) == 0)
 			return true;
-		list += n;
 	}
 	return false;
 }
@@ -92,7 +95,7 @@ is_allowed(char *const *programs, const char *path)
 
 /* May the file that was found be run, and how? */
 static int
-check(const struct gateway_opts *opts, const char *path, struct program *p,
+check_file(const struct gateway_opts *opts, const char *path, struct program *p,
 	struct failure *why)
 {
 	const char *allowed = opts->pool->cgi_extensions;
@@ -132,89 +135,90 @@ is_nph(const struct conf_pool *pool, const char *path)
 			strncmp(strrchr(path, '/'), "/nph-", 5) == 0);
 }
 
-/* The file to be run, or to be handed to the handler. */
+/* The file to be run, or to be passed to the handler. */
 static int
-find_file(struct request *r, struct cgi_params *params, char *path, size_t size,
-	struct program *ret, struct failure *why)
+find_file(const struct gateway_opts *opts, struct cgi_params *params,
+	char *path, size_t size, struct program *ret, struct failure *why)
 {
 	/* Kept until its environment is built. */
 	static char joined[2 * PATH_MAX];
-	const struct gateway_opts *opts = r->srv->opts;
 	const char *text;
 	int status = locate_open(opts, path, size, &ret->file, why);
 
-	r->path = strdup(path);
+	ret->path = strdup(path);
 	if (status < 0)
 		return -1;
-	if (!r->path)
+	if (!ret->path)
 		return failure_set(why, 503, "no memory");
-	if (check(opts, path, ret, why) < 0)
+	if (check_file(opts, path, ret, why) < 0)
 		return -1;
-	status = cgi_set_script(params, r->path, opts->pool->cgi_split_path,
+	status = cgi_set_script(params, ret->path, opts->pool->cgi_split_path,
 		joined, sizeof(joined), &text);
 	return status ? failure_set(why, (unsigned)status, "%s", text) : 0;
 }
 
 int
-program_find(struct request *r, struct cgi_params *params, struct program *ret,
-	struct failure *why)
+program_find(const struct gateway_opts *opts, struct cgi_params *params,
+	struct program *ret, struct failure *why)
 {
-	const struct gateway_opts *opts = r->srv->opts;
 	bool needed = opts->docroot || !opts->handler;
 	char path[PATH_MAX];
 	const char *text;
 	int status = cgi_script_path(params, path, sizeof(path), &text);
 
 	if (status || !needed) {
-		r->path = status ? name_for_log(params) : strdup(path);
+		ret->path = status ? name_for_log(params) : strdup(path);
 		if (status && needed)
 			return failure_set(why, (unsigned)status, "%s", text);
-		if (!r->path)
-			r->path = strdup(opts->handler[0]);
-		if (!r->path)
+		if (!ret->path)
+			ret->path = strdup(opts->handler[0]);
+		if (!ret->path)
 			return failure_set(why, 503, "no memory");
-	} else if (find_file(r, params, path, sizeof(path), ret, why) < 0) {
+	} else if (find_file(opts, params, path, sizeof(path), ret, why) < 0) {
 		return -1;
 	}
-	r->header.may_be_nph = is_nph(opts->pool,
-		opts->handler ? opts->handler[0] : r->path);
+	ret->nph = is_nph(opts->pool,
+		opts->handler ? opts->handler[0] : ret->path);
 	return 0;
 }
 
 int
-program_run(struct request *r, const struct cgi_params *params,
-	const struct program *p, struct failure *why)
+program_run(const struct program *p, const struct gateway_opts *opts,
+	const struct cgi_params *params, unsigned role, bool has_body,
+	struct script *script, struct failure *why)
 {
-	const struct gateway_opts *opts = r->srv->opts;
 	const struct located *l = &p->file;
 	struct script_spec *spec = script_get_spec();
+	struct spawn_error error;
 
 	_Static_assert(sizeof(spec->first) == sizeof(l->first), "one line");
-	spec->path = r->path;
-	spec->own_argv[0] = r->path;
+	spec->path = p->path;
+	spec->own_argv[0] = p->path;
 	spec->own_argv[1] = NULL;
 	spec->argv = spec->own_argv;
 	spec->execfd = -1;
 	spec->cwdfd = l->dirfd;
 	spec->cwd = opts->handler_dir;
-	spec->has_body = r->body_kind != CGI_BODY_NONE;
+	spec->has_body = has_body;
 	spec->script = l->script;
 	memcpy(spec->first, l->first, sizeof(spec->first));
 	cgi_build_env(params, opts->own_env, opts->base_env,
-		opts->pool->cgi_allow_env, r->role, &spec->env);
+		opts->pool->cgi_allow_env, role, &spec->env);
 	if (opts->handler) {
 		spec->path = opts->handler[0];
 		spec->argv = opts->handler;
 	} else if (!p->interpreter && !l->script) {
 		spec->execfd = l->fd;
-	} else if (!locate_same(l, r->path)) {
+	} else if (!locate_same(l, p->path)) {
 		/* What reads it opens it by its name. */
 		return failure_set(why, 403, "replaced while it was looked at");
 	} else if (p->interpreter) {
 		spec->path = p->interpreter;
 		spec->own_argv[0] = (char *)(uintptr_t)p->interpreter;
-		spec->own_argv[1] = r->path;
+		spec->own_argv[1] = p->path;
 		spec->own_argv[2] = NULL;
 	}
-	return script_start(&r->script, opts, spec, why);
+	if (script_start(script, opts, spec, &error) < 0)
+		return failure_of_start(opts, spec, &error, why);
+	return 0;
 }

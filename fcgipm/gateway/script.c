@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/util.h"
-#include "gateway/failure.h"
 #include "gateway/gateway.h"
 #include "gateway/script.h"
 #include "sys/procsignal.h"
@@ -46,16 +46,22 @@ script_any_stops(void)
 	return nstopping > 0;
 }
 
-void
-script_end(struct script *s)
+bool
+script_is_reaped(const struct script *s)
 {
-	/* They had TERM; nobody knows their group when its number is free. */
+	return s->spec && s->pid == 0;
+}
+
+void
+script_kill_group(struct script *s)
+{
+	/* They had TERM; their group is not known once its number is free. */
 	if (s->stopping)
 		script_signal(s, SIGKILL);
 }
 
 void
-script_reaped(struct script *s, int code, int status)
+script_on_reaped(struct script *s, int code, int status)
 {
 	loop_timer_stop(s->loop, &s->kill_timer);
 	nstopping -= s->stopping;
@@ -71,7 +77,7 @@ script_get_spec(void)
 	static struct script_spec specs[SPECS];
 	struct script_spec *spec = specs;
 
-	/* The last one is never in use: whoever gets it waits for the exec. */
+	/* The last one is never in use: its start waits for the exec. */
 	while (spec < specs + SPECS - 1 &&
 		(spawn_is_shared(&spec->shared) || spec->shared.error.step[0]))
 		spec++;
@@ -116,9 +122,34 @@ close_ends(struct script_spec *spec)
 		fd_close(&fds[i]);
 }
 
+void
+script_close_input(struct script *s)
+{
+	loop_del(s->loop, &s->in_io);
+	fd_close(&s->infd);
+}
+
+static void
+close_all(struct script *s)
+{
+	script_close_input(s);
+	loop_del(s->loop, &s->out_io);
+	loop_del(s->loop, &s->err_io);
+	loop_timer_stop(s->loop, &s->kill_timer);
+	fd_close(&s->outfd);
+	fd_close(&s->errfd);
+}
+
+static void
+set_error(struct spawn_error *e, const char *step, int err)
+{
+	*e = (struct spawn_error){.err = err};
+	memcpy(e->step, step, strlen(step) + 1);
+}
+
 int
 script_start(struct script *s, const struct gateway_opts *opts,
-	struct script_spec *spec, struct failure *why)
+	struct script_spec *spec, struct spawn_error *ret_error)
 {
 	spec->shared.spec = (struct spawn_spec){
 		.path = spec->path,
@@ -131,19 +162,18 @@ script_start(struct script *s, const struct gateway_opts *opts,
 		.nfds = 3,
 		.privs = opts->child,
 	};
-	if (!spec->shared.spec.envp)
-		return failure_set(why, 503, "no memory for its environment");
+	if (!spec->shared.spec.envp) {
+		set_error(ret_error, "environment", ENOMEM);
+		return -1;
+	}
 	if (open_pipes(s, opts, spec) < 0) {
-		failure_set(why, 503,
-			"pipe: %s; raise the limit of "
-			"open files (ulimit -Hn, LimitNOFILE=)",
-			strerror(errno));
+		set_error(ret_error, "pipe", errno);
 		goto fail;
 	}
 	s->pid = spawn_share(&spec->shared, spec->wait);
 	if (s->pid < 0) {
 		s->pid = 0;
-		failure_of_start(opts, spec, &spec->shared.error, why);
+		*ret_error = spec->shared.error;
 		spec->shared.error.step[0] = '\0';
 		goto fail;
 	}
@@ -153,7 +183,7 @@ script_start(struct script *s, const struct gateway_opts *opts,
 	return 0;
 fail:
 	close_ends(spec);
-	script_fini(s);
+	close_all(s);
 	return -1;
 }
 
@@ -177,23 +207,13 @@ script_stop(struct script *s)
 }
 
 void
-script_close_input(struct script *s)
-{
-	loop_del(s->loop, &s->in_io);
-	fd_close(&s->infd);
-}
-
-void
 script_fini(struct script *s)
 {
 	if (s->pid)
 		BUG("a program is forgotten before it was reaped");
 	if (script_start_error(s))
 		s->spec->shared.error.step[0] = '\0';
-	script_close_input(s);
-	loop_del(s->loop, &s->out_io);
-	loop_del(s->loop, &s->err_io);
-	loop_timer_stop(s->loop, &s->kill_timer);
-	fd_close(&s->outfd);
-	fd_close(&s->errfd);
+	close_all(s);
+	free(s->path);
+	s->path = NULL;
 }

@@ -5,6 +5,7 @@
 #define FCGIPM_GATEWAY_SCRIPT_H
 
 #include <stdbool.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "base/loop.h"
@@ -12,7 +13,6 @@
 #include "sys/spawn.h"
 
 struct gateway_opts;
-struct failure;
 
 /* What is to be run; strings stay as they are until the program ends. */
 struct script_spec {
@@ -20,21 +20,24 @@ struct script_spec {
 	char *const *argv;
 	char *own_argv[3];	/* room for it */
 	struct vec env;
-	const char *cwd;	/* the folder it runs in, NULL = ours */
-	int cwdfd;		/* >= 0: this folder instead */
+	const char *cwd;	/* the directory it runs in, NULL = ours */
+	int cwdfd;		/* >= 0: this directory instead */
 	int execfd;		/* >= 0: run this descriptor, not the path */
 	char first[128];	/* the line behind "#!", cut; for messages */
 	bool script;		/* it has one */
 	bool has_body;		/* fd 0 is a pipe, else /dev/null */
 	bool wait;		/* for the exec; private, as is all below */
 	int fds[3];
-	struct script *owner;	/* who used it last */
+	struct script *owner;	/* that used it last */
 	struct spawn_shared shared;
 };
 
 /* Embedded in the request, whose callbacks it calls. */
 struct script {
 	struct loop *loop;
+	char *path;		/* of the file, for the log; NULL = not known
+				 * yet; freed by script_fini() */
+	LIST_ENTRY(script) link;	/* gateway/reaper's */
 	struct loop_io in_io, out_io, err_io;	/* on_event: the owner's */
 	struct loop_timer kill_timer;
 	void (*on_exit)(struct script *s);	/* the owner's; reaped */
@@ -53,22 +56,27 @@ struct script_spec *script_get_spec(void);
 /*
  * script_start - run it; its pipes are not watched yet
  *
- * returns	0, it is being started (see script_start_error()); -1 with why,
- *		nothing left behind
+ * returns	0, it is being started (see script_start_error()); -1, nothing
+ *		is left behind
+ * ret_error	written with -1: a step of spawn_share(), "pipe" or
+ *		"environment" (no memory for it)
  */
 int script_start(struct script *s, const struct gateway_opts *opts,
-	struct script_spec *spec, struct failure *why);
+	struct script_spec *spec, struct spawn_error *ret_error);
 
 /* The step a reaped program's start failed at; NULL: it was executed. */
 const struct spawn_error *script_start_error(const struct script *s);
 
-/* Is any being stopped?  Then script_end() is called for one that ended and is
- * not reaped yet: it takes along what is left of its group. */
-bool script_any_stops(void);
-void script_end(struct script *s);
+/* Was it started, and has it been reaped? */
+bool script_is_reaped(const struct script *s);
 
-/* Somebody reaped it, with code and status as of siginfo_t. */
-void script_reaped(struct script *s, int code, int status);
+/* Is any being stopped?  Then script_kill_group() is called for one that ended
+ * and is not reaped yet: it takes along what is left of its group. */
+bool script_any_stops(void);
+void script_kill_group(struct script *s);
+
+/* It has been reaped, with code and status as of siginfo_t. */
+void script_on_reaped(struct script *s, int code, int status);
 
 /* A signal to its process group, unless it was reaped. */
 void script_signal(struct script *s, int signo);

@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +19,7 @@
 #include "base/loop.h"
 #include "base/util.h"
 #include "overload/reject.h"
+#include "proto/cgi.h"
 #include "proto/fcgi.h"
 
 /* For a client to begin its request, and then between two reads. */
@@ -56,17 +56,15 @@ is_whole(const struct reject *a)
 static void
 send_answer(struct reject *a)
 {
-	static const char page[] = "503 Service Unavailable\n\n"
-		"The server is busy.  Please try again.\n";
 	static const struct fcgi_end end = {0, FCGI_REQUEST_COMPLETE};
-	uint8_t out[FCGI_HEADER_LEN + 256 + FCGI_HEADER_LEN + FCGI_BODY_LEN];
-	char *text = (char *)out + FCGI_HEADER_LEN;
-	int n = snprintf(text, 256, "Status: 503 Service Unavailable\r\n"
-		"Content-Type: text/plain\r\nRetry-After: %lld\r\n\r\n%s",
-		(long long)a->all->retry_after_s, page);
+	uint8_t out[FCGI_HEADER_LEN + CGI_PAGE_MAX + FCGI_HEADER_LEN +
+		FCGI_BODY_LEN];
+	size_t n = cgi_put_page((char *)out + FCGI_HEADER_LEN, 503,
+		a->all->retry_after_s,
+		"The server is busy.  Please try again.");
 	uint8_t *p = out + FCGI_HEADER_LEN + n;
 
-	fcgi_put_header(out, FCGI_STDOUT, a->id, (size_t)n, 0);
+	fcgi_put_header(out, FCGI_STDOUT, a->id, n, 0);
 	fcgi_put_header(p, FCGI_END_REQUEST, a->id, FCGI_BODY_LEN, 0);
 	fcgi_put_end(p + FCGI_HEADER_LEN, &end);
 	p += FCGI_HEADER_LEN + FCGI_BODY_LEN;

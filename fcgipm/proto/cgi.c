@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "base/vec.h"
+#include "base/words.h"
 #include "proto/cgi.h"
 
 /* FNV-1a; names are few, short and mostly the same from request to request. */
@@ -143,21 +144,6 @@ name_matches(const char *pattern, const char *name, size_t len)
 	return len == n && memcmp(pattern, name, n) == 0;
 }
 
-static bool
-list_holds(const char *list, const char *name, size_t len)
-{
-	static const char apart[] = ", \t";
-	size_t n;
-
-	while (*(list += strspn(list, apart))) {
-		n = strcspn(list, apart);
-		if (n == len && memcmp(list, name, n) == 0)
-			return true;
-		list += n;
-	}
-	return false;
-}
-
 bool
 cgi_name_passes(const char *name, size_t len, const char *allow)
 {
@@ -168,7 +154,7 @@ cgi_name_passes(const char *name, size_t len, const char *allow)
 	for (i = 0; i < ARRAY_SIZE(denied); i++)
 		if (denied[i][0] == name[0] &&
 			name_matches(denied[i], name, len))
-			return allow && list_holds(allow, name, len);
+			return allow && words_hold(allow, name, len);
 	return true;
 }
 

@@ -132,6 +132,7 @@ struct cgi_header {
 	size_t len;		/* bytes scanned so far */
 	size_t max;		/* largest header accepted */
 	unsigned lines;		/* fields seen */
+	bool done;		/* CGI_SCAN_DONE was returned */
 	uint16_t status;	/* of the Status field, 0 = none */
 	bool location;		/* a Location field with a value was seen */
 	bool may_be_nph;	/* the caller's: it may begin with a status
@@ -164,5 +165,18 @@ const char *cgi_header_cut(const struct cgi_header *h);
 
 /* "Not Found" of 404; "" when unknown. */
 const char *cgi_status_text(unsigned status);
+
+/* The longest page, header included. */
+enum { CGI_PAGE_MAX = 256 };
+
+/*
+ * cgi_put_page - a whole answer of ours: a short page that names its status
+ *
+ * retry_after_s	for Retry-After, sent with 503
+ * text		a sentence, at most 80 bytes; NULL = the header alone (HEAD)
+ * returns	bytes written at p, no NUL after them
+ */
+size_t cgi_put_page(char p[CGI_PAGE_MAX], unsigned status,
+	int64_t retry_after_s, const char *text);
 
 #endif

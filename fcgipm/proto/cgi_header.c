@@ -1,7 +1,7 @@
 /*
  * cgi_header.c - the header of a program's answer; see cgi.h
  *
- * Pure.  Called by gateway/response, and by gateway/failure for the words.
+ * Pure.  Called by gateway/response, and by gateway/request for the words.
  */
 #include <ctype.h>
 #include <string.h>
@@ -34,7 +34,7 @@ is_token(uint8_t c)
 }
 
 static bool
-bad(struct cgi_header *h, const char *why)
+set_bad(struct cgi_header *h, const char *why)
 {
 	h->why = why;
 	return false;
@@ -44,16 +44,16 @@ static bool
 bad_name(struct cgi_header *h, uint8_t c)
 {
 	if (h->lines == 0 && c == '/' && h->len == 4)
-		return bad(h,
+		return set_bad(h,
 			"it begins with a status line: write \"Status: 200 "
 			"OK\" instead, or set cgi.nph");
 	if (h->lines == 0)
-		return bad(h,
+		return set_bad(h,
 			"it does not begin with a header: print "
 			"\"Content-Type: text/plain\" and an empty line first");
 	if (c == '\n' || c == '\r')
-		return bad(h, "a line of its header has no colon");
-	return bad(h, "a header's name holds a character it must not");
+		return set_bad(h, "a line of its header has no colon");
+	return set_bad(h, "a header's name holds a character it must not");
 }
 
 /* One byte inside a name. */
@@ -98,7 +98,7 @@ scan_version(struct cgi_header *h, uint8_t c)
 	size_t at = h->len - strlen("HTTP/");
 
 	if (form[at] == '0' ? !isdigit(c) : c != form[at])
-		return bad(h, "it begins with a status line, but not as "
+		return set_bad(h, "it begins with a status line, but not as "
 			"HTTP/1.1 200 OK does");
 	if (c == ' ') {
 		h->state = STATUS_BLANK;
@@ -117,7 +117,7 @@ scan_value(struct cgi_header *h, uint8_t c)
 	else if (c == '\r')
 		h->state = VALUE_CR;
 	else if (c == '\0')
-		return bad(h, "its header holds a NUL");
+		return set_bad(h, "its header holds a NUL");
 	return true;
 }
 
@@ -152,9 +152,58 @@ scan_status(struct cgi_header *h, uint8_t c)
 	}
 	if (h->digits != 3 || h->status < 100 ||
 		!(c == ' ' || c == '\t' || c == '\r' || c == '\n'))
-		return bad(h, why);
+		return set_bad(h, why);
 	h->state = VALUE;
 	return scan_value(h, c);
+}
+
+/* The first byte of a line that is not the empty one. */
+static bool
+scan_first(struct cgi_header *h, uint8_t c)
+{
+	h->state = NAME;
+	memset(h->matched, 0, sizeof(h->matched));
+	return c == ':' ? set_bad(h, "a header has no name") : scan_name(h, c);
+}
+
+/* After a CR only LF may come. */
+static bool
+scan_line_end(struct cgi_header *h, uint8_t c)
+{
+	h->state = LINE_BEGIN;
+	return c == '\n' || set_bad(h, "its header holds a CR without LF");
+}
+
+/* One byte; false when the header is wrong, or done with h->done. */
+static bool
+scan_byte(struct cgi_header *h, uint8_t c)
+{
+	switch ((enum header_state)h->state) {
+	case LINE_BEGIN:
+		if (c == '\r') {
+			h->state = EMPTY_CR;
+			return true;
+		}
+		h->done = c == '\n';
+		return !h->done && scan_first(h, c);
+	case EMPTY_CR:
+		h->done = scan_line_end(h, c);
+		return false;
+	case NAME:
+		return scan_name(h, c);
+	case VERSION:
+		return scan_version(h, c);
+	case STATUS_BLANK:
+	case STATUS_DIGITS:
+		return scan_status(h, c);
+	case LOCATION_BLANK:
+		return scan_location(h, c);
+	case VALUE:
+		return scan_value(h, c);
+	case VALUE_CR:
+		return scan_line_end(h, c);
+	}
+	return set_bad(h, "");
 }
 
 enum cgi_scan
@@ -162,70 +211,27 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 	size_t *ret_used)
 {
 	size_t i;
-	bool ok = true;
 
 	for (i = 0; i < len; i++, h->len++) {
-		uint8_t c = p[i];
-
 		if (h->len == h->max) {
 			h->why = "its header is longer than cgi.max_header";
 			return CGI_SCAN_BAD;
 		}
-		switch ((enum header_state)h->state) {
-		case LINE_BEGIN:
-			if (c == '\r') {
-				h->state = EMPTY_CR;
-				break;
-			}
-			if (c == '\n')
-				goto done;
-			h->state = NAME;
-			memset(h->matched, 0, sizeof(h->matched));
-			if (c == ':')
-				ok = bad(h, "a header has no name");
-			else
-				ok = scan_name(h, c);
-			break;
-		case EMPTY_CR:
-			if (c == '\n')
-				goto done;
-			ok = bad(h, "its header holds a CR without LF");
-			break;
-		case NAME:
-			ok = scan_name(h, c);
-			break;
-		case VERSION:
-			ok = scan_version(h, c);
-			break;
-		case STATUS_BLANK:
-		case STATUS_DIGITS:
-			ok = scan_status(h, c);
-			break;
-		case LOCATION_BLANK:
-			ok = scan_location(h, c);
-			break;
-		case VALUE:
-			ok = scan_value(h, c);
-			break;
-		case VALUE_CR:
-			if (c == '\n')
-				h->state = LINE_BEGIN;
-			else
-				ok = bad(h, "its header holds a CR without LF");
-			break;
-		}
-		if (!ok)
+		if (scan_byte(h, p[i]))
+			continue;
+		if (!h->done)
 			return CGI_SCAN_BAD;
+		h->len++;
+		h->done = h->lines > 0;
+		if (!h->done) {
+			h->why = "it begins with an empty line instead of a "
+				 "header";
+			return CGI_SCAN_BAD;
+		}
+		*ret_used = i + 1;
+		return CGI_SCAN_DONE;
 	}
 	return CGI_SCAN_MORE;
-done:
-	h->len++;
-	if (h->lines == 0) {
-		h->why = "it begins with an empty line instead of a header";
-		return CGI_SCAN_BAD;
-	}
-	*ret_used = i + 1;
-	return CGI_SCAN_DONE;
 }
 
 const char *
@@ -234,31 +240,4 @@ cgi_header_cut(const struct cgi_header *h)
 	return h->len == 0 ? "it wrote no answer" :
 			     "it ended before its header did: the empty line "
 			     "is missing";
-}
-
-const char *
-cgi_status_text(unsigned status)
-{
-	switch (status) {
-	case 400:
-		return "Bad Request";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 413:
-		return "Content Too Large";
-	case 431:
-		return "Request Header Fields Too Large";
-	case 500:
-		return "Internal Server Error";
-	case 502:
-		return "Bad Gateway";
-	case 503:
-		return "Service Unavailable";
-	case 504:
-		return "Gateway Timeout";
-	default:
-		return "";
-	}
 }

@@ -1,0 +1,199 @@
+/*
+ * capacity.c - what may be open at once; see capacity.h
+ *
+ * Owned by gateway/server, which stops accepting while connections are
+ * crowded; gateway/request claims places and large pipes.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "gateway/capacity.h"
+
+/* When a crowd of this size has left, its memory goes back to the system. */
+#define CROWD 64
+#define BIG_PIPES 32
+#define BIG_PIPE_BYTES (1024 * 1024)
+/* Descriptors of a running program in addition to its connection; of one that
+ * ended, whose answer waits to be taken; and those that are open only while a
+ * program is started. */
+#define FDS_A_PROGRAM 3
+#define FDS_A_LEFTOVER 2
+#define FDS_TO_START 10
+
+static void run_place(struct loop_task *task);
+
+int
+capacity_init(struct capacity *cap, struct loop *loop, int fd, unsigned wanted)
+{
+	struct rlimit lim;
+	unsigned left, used;
+	int lowest = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	*cap = (struct capacity){.loop = loop, .place_task.run = run_place};
+	TAILQ_INIT(&cap->queue);
+	if (lowest < 0 || getrlimit(RLIMIT_NOFILE, &lim) < 0) {
+		fd_close(&lowest);
+		return -1;
+	}
+	/* The lowest that is free: no others are open. */
+	used = (unsigned)lowest + FDS_TO_START;
+	fd_close(&lowest);
+	left = (unsigned)MIN(lim.rlim_cur, (rlim_t)INT_MAX);
+	left = left > used ? left - used : 0;
+	cap->places = MIN(wanted, MAX(left / 2 / FDS_A_PROGRAM, 1U));
+	cap->max_conns = left > cap->places * FDS_A_PROGRAM ?
+		left - cap->places * FDS_A_PROGRAM : 1;
+	if (cap->places < wanted)
+		log_warning("%u programs at once instead of %u: raise the "
+			"limit of open files (ulimit -Hn, LimitNOFILE=) or "
+			"lower pm.max_children", cap->places, wanted);
+	return 0;
+}
+
+/* Descriptors of connections, and of pipes that outlived their program. */
+static unsigned
+count_taken(const struct capacity *cap)
+{
+	return cap->conns + cap->leftovers * FDS_A_LEFTOVER;
+}
+
+bool
+capacity_is_crowded(const struct capacity *cap)
+{
+	return count_taken(cap) >= cap->max_conns;
+}
+
+/* May one more program be started? */
+static bool
+has_place(const struct capacity *cap)
+{
+	/* What slow clients leave in pipes may have taken those of places. */
+	return cap->running < cap->places &&
+		(cap->leftovers == 0 ||
+			count_taken(cap) + (cap->running + 1) * FDS_A_PROGRAM <=
+				cap->max_conns + cap->places * FDS_A_PROGRAM);
+}
+
+bool
+capacity_take_place(struct capacity *cap, struct capacity_claim *claim)
+{
+	if (has_place(cap) && TAILQ_EMPTY(&cap->queue)) {
+		cap->running++;
+		return true;
+	}
+	if (claim->waiting)
+		BUG("a request waits for two places");
+	claim->waiting = true;
+	cap->waiting++;
+	TAILQ_INSERT_TAIL(&cap->queue, claim, link);
+	cap->on_queue(cap);
+	return false;
+}
+
+void
+capacity_leave_queue(struct capacity *cap, struct capacity_claim *claim)
+{
+	if (!claim->waiting)
+		return;
+	claim->waiting = false;
+	cap->waiting--;
+	TAILQ_REMOVE(&cap->queue, claim, link);
+	cap->on_queue(cap);
+}
+
+/* Starts what waits, as far as there are places. */
+static void
+run_place(struct loop_task *task)
+{
+	struct capacity *cap = container_of(task, struct capacity, place_task);
+	struct capacity_claim *claim;
+
+	while ((claim = TAILQ_FIRST(&cap->queue)) && has_place(cap)) {
+		capacity_leave_queue(cap, claim);
+		cap->running++;
+		claim->on_place(claim);
+	}
+}
+
+void
+capacity_free_place(struct capacity *cap)
+{
+	if (cap->running == 0)
+		BUG("more places are freed than were taken");
+	cap->running--;
+	if (!TAILQ_EMPTY(&cap->queue))
+		loop_defer(cap->loop, &cap->place_task);
+}
+
+bool
+capacity_grow_pipe(struct capacity *cap, int fd)
+{
+	if (cap->big_pipes == BIG_PIPES ||
+		fcntl(fd, F_SETPIPE_SZ, BIG_PIPE_BYTES) < 0)
+		return false;
+	cap->big_pipes++;
+	return true;
+}
+
+void
+capacity_lose_pipe(struct capacity *cap)
+{
+	if (cap->big_pipes == 0)
+		BUG("more large pipes are closed than were made");
+	cap->big_pipes--;
+}
+
+void
+capacity_add_leftover(struct capacity *cap)
+{
+	cap->leftovers++;
+}
+
+void
+capacity_lose_leftover(struct capacity *cap)
+{
+	if (cap->leftovers == 0)
+		BUG("more programs' pipes are closed than were left");
+	cap->leftovers--;
+	capacity_something_ended(cap);
+}
+
+void
+capacity_add_conn(struct capacity *cap)
+{
+	cap->conns++;
+	cap->peak_conns = MAX(cap->peak_conns, cap->conns);
+}
+
+void
+capacity_lose_conn(struct capacity *cap)
+{
+	if (cap->conns == 0)
+		BUG("more connections are closed than were open");
+	cap->conns--;
+	capacity_something_ended(cap);
+}
+
+/* What a crowd was buffered in lies in pieces that free(3) keeps. */
+static void
+give_back_memory(struct capacity *cap)
+{
+	if (cap->peak_conns < CROWD || cap->conns > cap->peak_conns / 4)
+		return;
+	cap->peak_conns = cap->conns;
+	(void)malloc_trim(0);
+}
+
+void
+capacity_something_ended(struct capacity *cap)
+{
+	give_back_memory(cap);
+	if (!TAILQ_EMPTY(&cap->queue))
+		loop_defer(cap->loop, &cap->place_task);
+	cap->on_end(cap);
+}
