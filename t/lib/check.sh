@@ -15,7 +15,7 @@ export LC_ALL=C ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 limit=${LIMIT-240}
 # Many jobs sleep most of the time.
-max_jobs=${JOBS-$(($(nproc) + 1))}
+max_jobs=${JOBS-$((2 * $(nproc)))}
 # Seconds of each job in the last run.
 times=$FCGIPM_T/times
 work=$(mktemp -d) || exit 71
