@@ -189,12 +189,20 @@ Test(privs, nothing_changes_without_keys, .timeout = 60)
 		"SigBlk: 0000000000000000", "SigIgn: 0000000000000000"));
 }
 
+/* Whoever runs the tests may be nice, and not allowed to be less so. */
+static int
+nicer(int by)
+{
+	int nice = getpriority(PRIO_PROCESS, 0) + by;
+
+	return nice < 19 ? nice : 19;
+}
+
 Test(privs, umask_nice_and_new_privileges, .timeout = 60)
 {
-	int own = getpriority(PRIO_PROCESS, 0), more = own < 14 ? own + 5 : 19;
+	int more = nicer(5);
 	char keys[100], nice[20];
 
-	/* Who runs the tests may be nice, and not allowed to be less so. */
 	snprintf(keys, sizeof(keys), "umask = 0027\n"
 		"process.priority = %d\nno_new_privs = no\n", more);
 	snprintf(nice, sizeof(nice), "nice: %d", more);
@@ -323,23 +331,21 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 	static const char *const names[] = {"Max cpu time", "Max file size",
 		"Max core file size", "Max processes", "Max address space"};
 	struct world *w = world_open();
-	char umask_was[32];
+	char umask_was[32], priority[100];
 	struct answer a;
 	pid_t gateway;
 	size_t i;
 
-	world_start(w, "[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/hello\n"
+	snprintf(priority, sizeof(priority), "process.priority = %d\n",
+		nicer(7));
+	world_start_cgi(w, priority, "handler = @BIN@/handlers/hello\n"
 		"rlimit_files = 20\n"
 		"rlimit_core = 1\n"
 		"rlimit_as = 3G\n"
 		"rlimit_nproc = 1234\n"
 		"rlimit_cpu = 55\n"
 		"rlimit_fsize = 5M\n"
-		"umask = 0077\n"
-		"process.priority = 7\n");
+		"umask = 0077\n");
 	a = client_script(w, "www.sock", NULL, NULL);
 	answer_expect(&a, "Hello");
 	answer_free(&a);
