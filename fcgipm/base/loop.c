@@ -34,7 +34,7 @@ struct loop {
 	int batch_len, batch_at;	/* events of this turn, the current */
 	struct loop_timer **heap;	/* heap[0] is place 1 */
 	size_t heap_len, heap_size;
-	struct loop_task *tasks, **tasks_end;
+	STAILQ_HEAD(, loop_task) tasks;	/* deferred, in order */
 };
 
 struct loop *
@@ -44,7 +44,7 @@ loop_new(void)
 
 	if (!l)
 		return NULL;
-	l->tasks_end = &l->tasks;
+	STAILQ_INIT(&l->tasks);
 	l->now = now_ms();
 	l->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epfd < 0) {
@@ -206,9 +206,7 @@ loop_defer(struct loop *l, struct loop_task *task)
 	if (task->queued)
 		return;
 	task->queued = true;
-	task->next = NULL;
-	*l->tasks_end = task;
-	l->tasks_end = &task->next;
+	STAILQ_INSERT_TAIL(&l->tasks, task, link);
 }
 
 static void
@@ -228,10 +226,8 @@ run_tasks(struct loop *l)
 {
 	struct loop_task *task;
 
-	while ((task = l->tasks) != NULL) {
-		l->tasks = task->next;
-		if (!l->tasks)
-			l->tasks_end = &l->tasks;
+	while ((task = STAILQ_FIRST(&l->tasks)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->tasks, link);
 		task->queued = false;
 		task->run(task);
 	}

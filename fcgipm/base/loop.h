@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 struct loop;
@@ -44,7 +45,7 @@ struct loop_timer {
 
 struct loop_task {
 	void (*run)(struct loop_task *task);
-	struct loop_task *next;
+	STAILQ_ENTRY(loop_task) link;	/* while queued */
 	bool queued;
 };
 
