@@ -134,7 +134,8 @@ _fcgipmctl() {
 	_fcgipm_value "$prev" "$cur" && return
 	case $command in
 	status)
-		options='-c --config -s --socket -m --measure -j --json' ;;
+		options='-c --config -s --socket -m --measure -j --json
+			-T --timeout' ;;
 	call)
 		options='-p --param -b --body -i --include -v --verbose
 			-T --timeout' ;;

@@ -35,7 +35,7 @@ struct call {
 };
 
 static void
-put(const uint8_t *p, size_t len, FILE *f)
+write_bytes(const uint8_t *p, size_t len, FILE *f)
 {
 	if (fwrite(p, 1, len, f) != len && f == stdout) {
 		fprintf(stderr, "fcgipmctl: stdout: %s\n", strerror(errno));
@@ -44,7 +44,7 @@ put(const uint8_t *p, size_t len, FILE *f)
 }
 
 static void
-take_stdout(struct call *c, const uint8_t *p, size_t len)
+print_output(struct call *c, const uint8_t *p, size_t len)
 {
 	size_t used = 0;
 
@@ -62,10 +62,10 @@ take_stdout(struct call *c, const uint8_t *p, size_t len)
 			break;
 		}
 		if (c->o->headers)
-			put(p, used, stdout);
+			write_bytes(p, used, stdout);
 	}
 	/* What is no header is shown, whatever it is. */
-	put(p + used, len - used, stdout);
+	write_bytes(p + used, len - used, stdout);
 	c->body_in += len - used;
 }
 
@@ -76,9 +76,9 @@ call_on_content(struct exchange *x, enum fcgi_type type, const uint8_t *p,
 	struct call *c = container_of(x, struct call, x);
 
 	if (type == FCGI_STDOUT)
-		take_stdout(c, p, len);
+		print_output(c, p, len);
 	else if (type == FCGI_STDERR)
-		put(p, len, stderr);
+		write_bytes(p, len, stderr);
 }
 
 static void
@@ -132,7 +132,7 @@ read_body(struct call *c)
 }
 
 static int
-conclude(const struct call *c, double seconds)
+report_result(const struct call *c, double seconds)
 {
 	unsigned status = c->scan.status ? c->scan.status : 200;
 	enum exchange_result r = c->result;
@@ -192,7 +192,7 @@ ctl_call(const struct ctl_options *o)
 	} else if (loop_run(loop) < 0) {
 		goto out;
 	}
-	code = conclude(&c, (double)(now_ms() - begin) / 1000);
+	code = report_result(&c, (double)(now_ms() - begin) / 1000);
 	exchange_close(&c.x);
 out:
 	loop_free(&loop);

@@ -63,7 +63,7 @@ send_more(struct exchange *x)
 }
 
 static void
-take_content(struct exchange *x, const struct fcgi_chunk *c)
+receive_content(struct exchange *x, const struct fcgi_chunk *c)
 {
 	size_t n;
 
@@ -113,7 +113,7 @@ feed(struct exchange *x, const uint8_t *p, size_t len)
 
 	while ((ev = fcgi_reader_next(&x->reader, &p, &len, &chunk)) > 0) {
 		if (ev == FCGI_EVENT_CONTENT)
-			take_content(x, &chunk);
+			receive_content(x, &chunk);
 		if (ev == FCGI_EVENT_END && is_last(x, &result)) {
 			done(x, result);
 			return false;

@@ -19,14 +19,6 @@
 #define ADDRESS_NOTE "ADDR is a path, @name, host:port, [v6]:port or a port; " \
 	"see fcgipmctl(8).\n"
 
-static const struct cmdline_option status_rows[] = {
-	{"c", "config", "FILE", "the supervisor's configuration", 0, true},
-	{"s", "socket", "SOCKET", "its control socket", 0, true},
-	{"m", "measure", NULL, "CPU time and memory of each worker too", 0,
-		false},
-	{"j", "json", NULL, "print JSON", 0, false},
-};
-
 /* -c is --config elsewhere. */
 #define KEY_CONNECTIONS CMDLINE_KEY
 
@@ -36,6 +28,15 @@ static const struct cmdline_option status_rows[] = {
 #define TIMEOUT_ROW(seconds)                                                   \
 	{"T", "timeout", "SEC", "give up after SEC seconds (" seconds ")",     \
 		0, true}
+
+static const struct cmdline_option status_rows[] = {
+	{"c", "config", "FILE", "the supervisor's configuration", 0, true},
+	{"s", "socket", "SOCKET", "its control socket", 0, true},
+	{"m", "measure", NULL, "CPU time and memory of each worker too", 0,
+		false},
+	{"j", "json", NULL, "print JSON", 0, false},
+	TIMEOUT_ROW("10"),
+};
 
 static const struct cmdline_option call_rows[] = {
 	PARAM_ROW,
@@ -78,10 +79,10 @@ static struct command {
 	const char *summary;
 	struct cmdline cmdline;	/* main() fills in the program */
 } commands[] = {
-	{ctl_status, ARGS_POOL, 0, "print what a supervisor's workers do", {
+	{ctl_status, ARGS_POOL, 10000, "print what a supervisor's workers do", {
 		.command = "status",
 		.usage = "usage: fcgipmctl status [-jm] [-c FILE | -s SOCKET] "
-			"[POOL]\n",
+			"[-T SEC] [POOL]\n",
 		.notes = "Without -c and -s, FILE is " CONF_INSTALLED ".\n",
 		.options = status_rows,
 		.noptions = ARRAY_SIZE(status_rows)}},
@@ -283,6 +284,7 @@ run_command(struct command *c, int argc, char **argv)
 		code = c->cmdline.status;
 	else
 		code = set_arguments(&o, c, argv + optind);
+	o.supervisor.timeout_ms = o.timeout_ms;
 	if (code == 0 && key == CMDLINE_END)
 		code = c->run(&o);
 	free(o.params);

@@ -4,13 +4,14 @@
  * Called by those commands of fcgipmctl that are about a supervisor.
  */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -25,7 +26,8 @@
 
 #define ROOTS_PLACE "/run/fcgipm/control.sock"
 
-#define PATIENCE_S 10
+/* Until a full queue is tried again. */
+#define RETRY_MS 20
 #define ANSWER_MAX_BYTES (64 << 20)
 #define PIECE_BYTES 65536
 
@@ -62,7 +64,7 @@ default_place(void)
 
 /* Of a relative path, in the folder we are in. */
 static char *
-absolute(const char *path)
+make_absolute(const char *path)
 {
 	char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
 	char *place =
@@ -79,7 +81,7 @@ find_place(const struct supervisor *a)
 	char *place = NULL;
 
 	if (a->socket)
-		return absolute(a->socket);
+		return make_absolute(a->socket);
 	if (access(file, R_OK) == 0) {
 		place = place_in(file);
 	} else if (a->config) {
@@ -123,34 +125,45 @@ explain_connect(const char *place, int err)
 	fputc('\n', stderr);
 }
 
+/* Milliseconds that are left; 0 = it is over. */
 static int
-connect_to(const char *place)
+wait_ms(int64_t deadline_ms)
 {
-	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	int64_t left = deadline_ms - now_ms();
+
+	return left > 0 ? (int)MIN(left, (int64_t)INT_MAX) : 0;
+}
+
+/* A descriptor that does not block, or -1 with an exit status. */
+static int
+connect_to(const char *place, int64_t deadline_ms, int *ret_code)
+{
 	const char *why = NULL;
 	struct addr addr;
-	int fd;
+	int fd, left;
 
+	*ret_code = CTL_CONNECT;
 	if (addr_parse(place, &addr, &why) < 0 || !addr_is_path(&addr)) {
 		print_escaped(stderr, "fcgipmctl: %s: %s\n", place,
 			why ? why : "write the path of a socket");
 		return -1;
 	}
-	fd = addr_connect(&addr, 0);
-	if (fd < 0)
+	/* A full queue is one of a supervisor that is busy, or stopped. */
+	while ((fd = addr_connect(&addr, SOCK_NONBLOCK)) < 0 &&
+		errno == EAGAIN && (left = wait_ms(deadline_ms)) > 0)
+		(void)poll(NULL, 0, MIN(left, RETRY_MS));
+	if (fd < 0 && errno == EAGAIN)
+		*ret_code = CTL_TIMEOUT;
+	else if (fd < 0)
 		explain_connect(place, errno);
-	else if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-			 sizeof(patience)) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
-			sizeof(patience)) < 0)
-		fd_close(&fd);
 	return fd;
 }
 
 /* Up to the end of the line; 0, or an exit status. */
 static int
-read_answer(int fd, struct buf *answer)
+read_answer(int fd, int64_t deadline_ms, struct buf *answer)
 {
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	uint8_t *to;
 	ssize_t n;
 
@@ -158,11 +171,13 @@ read_answer(int fd, struct buf *answer)
 		to = buf_reserve(answer, PIECE_BYTES);
 		if (!to)
 			return EXIT_SYSTEM;
+		if (poll(&p, 1, wait_ms(deadline_ms)) == 0)
+			return CTL_TIMEOUT;
 		n = read(fd, to, PIECE_BYTES);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? CTL_TIMEOUT : CTL_CONNECT;
+			return CTL_CONNECT;
 		if (n == 0)
 			return CTL_PROTOCOL;
 		buf_commit(answer, (size_t)n);
@@ -172,24 +187,26 @@ read_answer(int fd, struct buf *answer)
 }
 
 static int
-talk(const char *place, const char *line, struct buf *answer)
+exchange_line(const struct supervisor *s, const char *place, const char *line,
+	struct buf *answer)
 {
-	int fd = connect_to(place), code;
+	int64_t deadline_ms = now_ms() + s->timeout_ms;
+	int code, fd = connect_to(place, deadline_ms, &code);
 
-	if (fd < 0)
-		return CTL_CONNECT;
-	if (fd_write_all(fd, line, strlen(line)) < 0 ||
-		fd_write_all(fd, "\n", 1) < 0)
-		/* It may have turned us away, and said why. */
-		(void)shutdown(fd, SHUT_WR);
-	code = read_answer(fd, answer);
-	fd_close(&fd);
+	if (fd >= 0) {
+		if (fd_write_all(fd, line, strlen(line)) < 0 ||
+			fd_write_all(fd, "\n", 1) < 0)
+			/* It may have turned us away, and said why. */
+			(void)shutdown(fd, SHUT_WR);
+		code = read_answer(fd, deadline_ms, answer);
+		if (code != CTL_OK && code != CTL_TIMEOUT)
+			print_escaped(stderr, "fcgipmctl: %s: no whole "
+				"answer\n", place);
+		fd_close(&fd);
+	}
 	if (code == CTL_TIMEOUT)
-		print_escaped(stderr, "fcgipmctl: %s: no answer within %d s\n",
-			place, PATIENCE_S);
-	else if (code != CTL_OK)
-		print_escaped(
-			stderr, "fcgipmctl: %s: no whole answer\n", place);
+		print_escaped(stderr, "fcgipmctl: %s: no answer within %.1f "
+			"s\n", place, (double)s->timeout_ms / 1000);
 	return code;
 }
 
@@ -215,7 +232,7 @@ print_error(const json_t *answer)
 }
 
 static json_t *
-understand(const char *place, const struct buf *answer, int *ret_code)
+parse_answer(const char *place, const struct buf *answer, int *ret_code)
 {
 	json_t *root = json_loadb(
 		(const char *)buf_data(answer), answer->len, 0, NULL);
@@ -247,9 +264,9 @@ supervisor_ask(const struct supervisor *a, json_t *question, int *ret_code)
 	buf_init(&answer, ANSWER_MAX_BYTES);
 	*ret_code = !line ? EXIT_SYSTEM
 		: !place  ? CTL_CONNECT
-			  : talk(place, line, &answer);
+			  : exchange_line(a, place, line, &answer);
 	if (*ret_code == CTL_OK)
-		root = understand(place, &answer, ret_code);
+		root = parse_answer(place, &answer, ret_code);
 	buf_fini(&answer);
 	json_decref(question);
 	free(place);

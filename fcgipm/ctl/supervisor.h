@@ -5,12 +5,14 @@
 #define FCGIPM_CTL_SUPERVISOR_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 /* Which supervisor: what is not NULL decides, in this order; else the
  * installed configuration, else the default place. */
 struct supervisor {
 	const char *socket;	/* its control socket */
 	const char *config;	/* its configuration file */
+	int64_t timeout_ms;	/* until its whole answer is there */
 };
 
 /*

@@ -33,7 +33,7 @@
 #define ANSWER_MAX_BYTES (64 << 20)
 #define BACKLOG 64
 /* From one whole line to the next, the answer read in between. */
-#define PATIENCE_MS 10000
+#define CLIENT_TIMEOUT_MS 10000
 /* Until accept(2) or epoll_ctl(2) is tried again where it fails. */
 #define PAUSE_MS 1000
 #define GROUPS_MAX 1024
@@ -49,8 +49,8 @@ struct client {
 struct control {
 	struct loop *loop;
 	struct listen_socket socket;
-	struct loop_io door;
-	struct loop_timer door_timer;
+	struct loop_io listener_io;
+	struct loop_timer retry_timer;
 	mode_t mode;
 	uid_t owner;
 	gid_t group;
@@ -60,10 +60,10 @@ struct control {
 
 /* -- clients --------------------------------------------------------------- */
 
-static void open_door(struct control *c);
+static void resume_accept(struct control *c);
 
 static void
-hang_up(struct client *cl)
+client_close(struct client *cl)
 {
 	int fd = cl->io.fd;
 
@@ -72,13 +72,13 @@ hang_up(struct client *cl)
 	fd_close(&fd);
 	buf_fini(&cl->in);
 	buf_fini(&cl->out);
-	open_door(cl->control);
+	resume_accept(cl->control);
 }
 
 static void
-on_impatience(struct loop_timer *t)
+on_client_timeout(struct loop_timer *t)
 {
-	hang_up(container_of(t, struct client, timer));
+	client_close(container_of(t, struct client, timer));
 }
 
 static void
@@ -111,14 +111,14 @@ find_line(const struct client *cl)
 
 /* The next line is read when the answer to this one is gone. */
 static void
-go_on(struct client *cl)
+answer_next_line(struct client *cl)
 {
 	struct emit e = {.out = &cl->out};
 	size_t len = find_line(cl);
 
 	if (len > 0) {
 		loop_timer_set(cl->control->loop, &cl->timer,
-			loop_now(cl->control->loop) + PATIENCE_MS);
+			loop_now(cl->control->loop) + CLIENT_TIMEOUT_MS);
 		answer_line(cl, len);
 		buf_consume(&cl->in, len);
 	} else if (cl->in.len >= LINE_MAX_BYTES) {
@@ -131,7 +131,7 @@ go_on(struct client *cl)
 
 /* false: it is gone. */
 static bool
-receive(struct client *cl)
+read_client(struct client *cl)
 {
 	uint8_t *to = buf_reserve(&cl->in, LINE_MAX_BYTES - cl->in.len);
 	ssize_t n;
@@ -153,25 +153,25 @@ on_client(struct loop_io *io, uint32_t events)
 
 	if (cl->out.len == 0 && !cl->ended &&
 		(events & (LOOP_READ | LOOP_HANGUP | LOOP_ERROR)) &&
-		!receive(cl)) {
-		hang_up(cl);
+		!read_client(cl)) {
+		client_close(cl);
 		return;
 	}
 	if (cl->out.len == 0)
-		go_on(cl);
+		answer_next_line(cl);
 	if (buf_write(&cl->out, io->fd) < 0 ||
 		(cl->ended && cl->out.len == 0 && find_line(cl) == 0)) {
-		hang_up(cl);
+		client_close(cl);
 		return;
 	}
 	/* A line that is here already is answered in the next turn. */
 	if (loop_mod(cl->control->loop, io,
 		    cl->out.len > 0 || find_line(cl) > 0 ? LOOP_WRITE :
 							   LOOP_READ) < 0)
-		hang_up(cl);
+		client_close(cl);
 }
 
-/* -- the door -------------------------------------------------------------- */
+/* -- the listener --------------------------------------------------------- */
 
 static bool
 is_in_group(int fd, gid_t primary, gid_t group)
@@ -204,7 +204,7 @@ may_ask(const struct control *c, int fd)
 }
 
 static void
-turn_away(int fd)
+reject_peer(int fd)
 {
 	static const char text[] = "{\"error\":\"you are neither root nor who "
 		"runs this fcgipm; see control.mode\"}\n";
@@ -215,7 +215,7 @@ turn_away(int fd)
 }
 
 static struct client *
-free_place(struct control *c)
+find_free_client(struct control *c)
 {
 	size_t i;
 
@@ -226,7 +226,7 @@ free_place(struct control *c)
 }
 
 static void
-let_in(struct control *c, struct client *cl, int fd)
+client_add(struct control *c, struct client *cl, int fd)
 {
 	cl->control = c;
 	cl->ended = false;
@@ -236,47 +236,50 @@ let_in(struct control *c, struct client *cl, int fd)
 		fd_close(&fd);
 		return;
 	}
-	loop_timer_set(c->loop, &cl->timer, loop_now(c->loop) + PATIENCE_MS);
+	loop_timer_set(c->loop, &cl->timer,
+		loop_now(c->loop) + CLIENT_TIMEOUT_MS);
 }
 
 static void
-on_door(struct loop_io *io, uint32_t events)
+on_connection(struct loop_io *io, uint32_t events)
 {
-	struct control *c = container_of(io, struct control, door);
-	struct client *cl = free_place(c);
+	struct control *c = container_of(io, struct control, listener_io);
+	struct client *cl = find_free_client(c);
 	int fd = -1;
 	(void)events;
 
 	if (cl)
 		fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0 && may_ask(c, fd))
-		let_in(c, cl, fd);
+		client_add(c, cl, fd);
 	else if (fd >= 0)
-		turn_away(fd);
+		reject_peer(fd);
 	else if (cl && (errno == EMFILE || errno == ENFILE ||
 			errno == ENOMEM || errno == ENOBUFS))
-		loop_timer_set(c->loop, &c->door_timer,
+		loop_timer_set(c->loop, &c->retry_timer,
 			loop_now(c->loop) + PAUSE_MS);
 	/* Whoever comes now waits in the queue. */
-	if (c->door_timer.place || !free_place(c))
+	if (c->retry_timer.place || !find_free_client(c))
 		loop_del(c->loop, io);
 }
 
 static void
-open_door(struct control *c)
+resume_accept(struct control *c)
 {
-	if (c->door.fd >= 0 || c->socket.fd < 0 || c->door_timer.place ||
-		loop_add(c->loop, &c->door, c->socket.fd, LOOP_READ) == 0)
+	if (c->listener_io.fd >= 0 || c->socket.fd < 0 ||
+		c->retry_timer.place ||
+		loop_add(c->loop, &c->listener_io, c->socket.fd, LOOP_READ) ==
+			0)
 		return;
 	log_error("control: epoll_ctl: %m; whoever asks waits");
-	loop_timer_set(c->loop, &c->door_timer,
+	loop_timer_set(c->loop, &c->retry_timer,
 		loop_now(c->loop) + PAUSE_MS);
 }
 
 static void
-on_door_timer(struct loop_timer *t)
+on_retry(struct loop_timer *t)
 {
-	open_door(container_of(t, struct control, door_timer));
+	resume_accept(container_of(t, struct control, retry_timer));
 }
 
 /* -- opening and closing --------------------------------------------------- */
@@ -359,19 +362,19 @@ control_open(struct control **ret, struct loop *loop, const struct conf *conf,
 		return 0;
 	c = mem_calloc(1, sizeof(*c));
 	*c = (struct control){.loop = loop, .socket = {.fd = -1},
-		.door = {.on_event = on_door, .fd = -1},
-		.door_timer = {.on_timer = on_door_timer},
+		.listener_io = {.on_event = on_connection, .fd = -1},
+		.retry_timer = {.on_timer = on_retry},
 		.view = {pools, npools, now_ms()}};
 	for (i = 0; i < CLIENTS_MAX; i++) {
 		c->clients[i].io = (struct loop_io){.on_event = on_client,
 			.fd = -1};
-		c->clients[i].timer.on_timer = on_impatience;
+		c->clients[i].timer.on_timer = on_client_timeout;
 	}
 	rc = conf->control ?
 		open_at(c, conf, conf->control, why, sizeof(why)) :
 		open_default(c, conf, why, sizeof(why));
 	if (rc == 0 && fd_set_nonblock(c->socket.fd, true) == 0) {
-		open_door(c);
+		resume_accept(c);
 		*ret = c;
 		return 0;
 	}
@@ -398,12 +401,12 @@ control_close(struct control **c)
 
 	if (!*c)
 		return;
-	loop_timer_stop((*c)->loop, &(*c)->door_timer);
-	loop_del((*c)->loop, &(*c)->door);
+	loop_timer_stop((*c)->loop, &(*c)->retry_timer);
+	loop_del((*c)->loop, &(*c)->listener_io);
 	listen_close(&(*c)->socket);
 	for (i = 0; i < CLIENTS_MAX; i++)
 		if ((*c)->clients[i].io.fd >= 0)
-			hang_up(&(*c)->clients[i]);
+			client_close(&(*c)->clients[i]);
 	free(*c);
 	*c = NULL;
 }

@@ -80,7 +80,7 @@ struct options {
 };
 
 static void
-set(struct options *o, const char *key, const char *value)
+add_pool_key(struct options *o, const char *key, const char *value)
 {
 	if (o->nset == ARRAY_SIZE(o->set))
 		BUG("an option was given twice");
@@ -97,7 +97,7 @@ check_options(struct options *o, char **rest)
 			"other");
 	if (o->direct) {
 		if (o->c_value)
-			set(o, "chroot", o->c_value);
+			add_pool_key(o, "chroot", o->c_value);
 		if (!*rest)
 			return cmdline_fail(&cmdline, "missing handler: write "
 				"-- HANDLER [ARG...] after the options");
@@ -143,7 +143,7 @@ static void
 set_option(struct options *o, int key, const char *value)
 {
 	if (pool_key(key)) {
-		set(o, pool_key(key), value);
+		add_pool_key(o, pool_key(key), value);
 		o->needs_listen = true;
 	}
 	switch (key) {
