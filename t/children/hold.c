@@ -1,10 +1,11 @@
 /*
  * hold.c - FastCGI: requests that stay until their client lets go
  *
- *	hold [THREADS]
+ *	hold [THREADS [lock]]
  *
  * Each says at once when it came to its thread, in microseconds of
- * CLOCK_MONOTONIC, and ends with its body.
+ * CLOCK_MONOTONIC, and ends with its body.  With "lock" one thread at a time is
+ * in accept(2), as in the manual of libfcgi.
  */
 #include <time.h>
 #include <unistd.h>
@@ -30,5 +31,7 @@ hold(FCGX_Request *r)
 int
 main(int argc, char **argv)
 {
-	return threaded_main(argc, argv, hold, NULL);
+	static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+	return threaded_main(argc, argv, hold, argc > 2 ? &turn : NULL);
 }

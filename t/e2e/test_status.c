@@ -409,6 +409,22 @@ Test(status, what_forked_children_counted_stays)
 }
 
 /* Whatever a child makes of the numbers on its board. */
+/* It counts as up after a second, though nobody knows what it waits for. */
+Test(status, a_program_that_never_accepts_is_starting)
+{
+	struct world *w = world_open();
+
+	world_start(w, POOL("www") ONE "handler = /bin/sleep\n"
+		"handler_args = 60\n"
+		"stop_timeout = 100ms\n");
+	expect(w, "www", "processes.0.reason",
+		"has not accepted a connection yet");
+	expect(w, "www", "processes.0.state", "Starting");
+	expect(w, "www", "starting processes", "1");
+	expect(w, "www", "active processes", "0");
+	world_close_changed(&w);
+}
+
 Test(status, counters_never_fall)
 {
 	struct world *w = world_open();

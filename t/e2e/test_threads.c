@@ -198,3 +198,39 @@ Test(threads, spare_ones_are_counted_by_their_free_threads, .timeout = 60)
 		world_close_changed(&w);
 	}
 }
+
+/* One thread is in accept(2), the others wait for the lock: they are free. */
+Test(threads, a_lock_around_accept_hides_no_free_thread, .timeout = 120)
+{
+	char keys[300];
+	int fds[4];
+	size_t i, k;
+
+	for (k = 0; k < 2; k++) {
+		struct world *w = world_open();
+
+		snprintf(keys, sizeof(keys), "[www]\n"
+			"listen = @DIR@/www.sock\n"
+			"handler = @T@/children/hold\n"
+			"handler_args = 4 lock\n"
+			"threads = 4\n"
+			"pm = dynamic\n"
+			"pm.max_children = 8\n"
+			"pm.start_servers = 1\n"
+			"pm.min_spare_servers = 1\n"
+			"pm.max_spare_servers = 1\n%s", tiers[k]);
+		world_start(w, keys);
+		world_keeps_workers(w, 1, "four threads are free");
+		for (i = 0; i < 4; i++) {
+			fds[i] = come(w);
+			(void)be_in(fds[i]);
+		}
+		world_keeps_workers(w, 2, "four run, four are free");
+		for (i = 0; i < 4; i++) {
+			let_go(fds[i]);
+			leave(fds[i]);
+		}
+		world_keeps_workers(w, 1, "four threads are free again");
+		world_close_changed(&w);
+	}
+}

@@ -203,6 +203,15 @@ world_expect_workers(const struct world *w, size_t least, size_t most,
 	world_until(has_workers, &c, what);
 }
 
+void
+world_keeps_workers(const struct world *w, size_t n, const char *what)
+{
+	struct crowd c = {w->pid, n, n};
+
+	world_until(has_workers, &c, what);
+	world_stays(has_workers, &c, what);
+}
+
 long
 world_sleeps(pid_t pid)
 {

@@ -173,6 +173,9 @@ size_t world_probers(pid_t daemon);
 /* Waits until the daemon has so many workers. */
 void world_expect_workers(const struct world *w, size_t least, size_t most,
 	const char *what);
+/* The same, and that it keeps them for longer than the pause between two
+ * inspections of a pool. */
+void world_keeps_workers(const struct world *w, size_t n, const char *what);
 
 /* How many descriptors a process has open. */
 size_t world_fd_count(pid_t pid);
