@@ -1,7 +1,7 @@
 /*
  * activity.c - what a worker does; see activity.h
  *
- * Called by pool/members for whoever asks about a worker, by pool/retire and by
+ * Called by pool/members for all that ask about a worker, by pool/retire and by
  * timeout/watchdog.  A further tier is one more branch of activity_of().
  */
 #include <stddef.h>
@@ -192,6 +192,15 @@ activity_of(const struct activity_input *in)
 	if (a.state == ACTIVITY_STARTING)
 		a.reason = "has not accepted a connection yet";
 	return a;
+}
+
+struct activity
+activity_by_kernel(const struct kernel_sample *kernel, unsigned threads)
+{
+	const struct activity_input in = {.kernel = kernel,
+		.threads = threads, .has_accepted = true};
+
+	return activity_of(&in);
 }
 
 const char *

@@ -77,11 +77,14 @@ bool activity_needs_kernel(const struct board_sample *slot, unsigned threads);
 /*
  * activity_of - what a worker does, by all that was observed
  *
- * The slot decides where activity_needs_kernel() is false of it.  Callers that
- * act on a process (retiring, ending a late request) give no slot: what a
- * child wrote is a hint, and no process is stopped or killed for it.
+ * The slot decides where activity_needs_kernel() is false of it.
  */
 struct activity activity_of(const struct activity_input *in);
+
+/* The same by the kernel alone, of a worker that is up: for callers that stop
+ * or kill a process.  What a child wrote is a hint, and not enough for that. */
+struct activity activity_by_kernel(const struct kernel_sample *kernel,
+	unsigned threads);
 
 /* "Idle", "Running", ... as the status shows it. */
 const char *activity_state_name(enum activity_state state);

@@ -182,7 +182,7 @@ take_view(struct pool *p, struct policy_view *v)
 	if (p->memory.short_lives > 0)
 		view_settled(ms, v);
 	if (view_scales(p->conf)) {
-		stats_note_look(
+		stats_note_sample(
 			&p->stats, v->idle < 0 ? 0 : view_active(ms), v->queue);
 		keepalive_note(&p->keepalive, v->queue, v->now_ms);
 	}

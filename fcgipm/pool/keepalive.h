@@ -15,18 +15,18 @@
 struct members;
 
 struct keepalive {
-	struct members *members; /* borrowed */
-	bool rests;              /* no other module inspects the workers again
-				  * and again: descriptors are closed */
-	bool inspected;          /* they were, since the queue was empty */
-	int64_t since_ms;        /* clients waited at every inspection of the
-				  * queue since; 0 = none waits */
-	int64_t next_ms;         /* when the workers are inspected again */
-	unsigned kept;           /* for the status: workers that wait on such
-				  * connections for a second; 0 = all is well */
-	uint64_t times;          /* the same: how often that began */
-	uint64_t unlogged;       /* of these, not yet in the log */
-	int64_t log_ms;          /* when it is logged again */
+	struct members *members;	/* borrowed */
+	bool rests;	/* no other module inspects the workers again
+			 * and again: descriptors are closed */
+	bool inspected;	/* they were, since the queue was empty */
+	int64_t since_ms;	/* clients waited at every inspection of the
+				 * queue since; 0 = none waits */
+	int64_t next_ms;	/* when the workers are inspected again */
+	unsigned kept;		/* for the status: workers that wait on such
+				 * connections for a second; 0 = all is well */
+	uint64_t times;		/* the same: how often that began */
+	uint64_t unlogged;	/* of these, not yet in the log */
+	int64_t log_ms;	/* when it is logged again */
 };
 
 void keepalive_init(struct keepalive *k, struct members *members, bool rests);

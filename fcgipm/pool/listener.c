@@ -25,9 +25,9 @@
 /* How a worker waits for connections; what says more comes later. */
 enum wait {
 	WAIT_NOT_SEEN, /* all are at work */
-	WAIT_HIDDEN,   /* some cannot be inspected */
-	WAIT_POLLS,    /* sleeps in epoll_wait, poll, select */
-	WAIT_ACCEPTS   /* sleeps in accept */
+	WAIT_HIDDEN,	/* some cannot be inspected */
+	WAIT_POLLS,	/* sleeps in epoll_wait, poll, select */
+	WAIT_ACCEPTS	/* sleeps in accept */
 };
 
 static ino_t

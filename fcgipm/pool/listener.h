@@ -29,14 +29,14 @@ struct listener_ops {
 
 struct listener {
 	const struct listener_ops *ops;
-	struct listen_socket *socket; /* the pool's, borrowed as the next */
+	struct listen_socket *socket;	/* the pool's, borrowed as the next */
 	struct members *members;
-	struct listen_opts opts; /* how the socket was opened */
-	ino_t ino;               /* of the socket that workers are given */
-	ino_t former;            /* of the one before, while workers may still
-				  * accept from its queue; 0 = none */
-	bool a_worker_ended;     /* since the last check */
-	bool polls;              /* the workers do, O_NONBLOCK is theirs */
+	struct listen_opts opts;	/* how the socket was opened */
+	ino_t ino;		/* of the socket that workers are given */
+	ino_t former;		/* of the one before, while workers may still
+				 * accept from its queue; 0 = none */
+	bool a_worker_ended;	/* since the last check */
+	bool polls;		/* the workers do, O_NONBLOCK is theirs */
 	bool logged_flag, logged_shut;
 };
 

@@ -24,25 +24,25 @@ struct pool_member {
 	struct worker worker;
 	struct retire retire;
 	struct kernel_worker observation;
-	bool idle; /* with all its threads, when last inspected */
-	bool due;  /* for recycling, because of cause */
+	bool idle;	/* with all its threads, when last inspected */
+	bool due;	/* for recycling, because of cause */
 	enum retire_cause cause;
-	int64_t weigh_ms; /* when its memory is measured again */
-	ino_t listener;   /* inode of the socket it was given */
+	int64_t weigh_ms;	/* when its memory is measured again */
+	ino_t listener;	/* inode of the socket it was given */
 };
 
 struct members {
-	const struct conf_pool *conf; /* borrowed, as long as the pool */
+	const struct conf_pool *conf;	/* borrowed, as long as the pool */
 	struct pool_member *v;
-	unsigned n; /* as many as may ever exist at once */
+	unsigned n;	/* as many as may ever exist at once */
 	struct worker_counts counts;
-	unsigned replaced;   /* retiring ones whose replacement starts
-			      * first */
-	struct board *board; /* owned; NULL = the kernel shows all */
+	unsigned replaced;	/* retiring ones whose replacement starts
+				 * first */
+	struct board *board;	/* owned; NULL = the kernel shows all */
 	struct kernel_observer kernel;
-	bool board_complete; /* it showed all that were up, at the last
-			      * inspection of them all */
-	bool is_sampled;     /* they are inspected at least once a second */
+	bool board_complete;	/* it showed all that were up, at the last
+				 * inspection of them all */
+	bool is_sampled;	/* they are inspected at least once a second */
 };
 
 /*
@@ -96,8 +96,8 @@ members_alive(const struct members *ms)
 
 /* Where the slot leaves something open, how is the kernel asked? */
 enum members_inspection {
-	MEMBERS_BOARD_ONLY, /* not at all */
-	MEMBERS_CHECK_ONCE,     /* nothing stays open, see kernel_check_once() */
+	MEMBERS_BOARD_ONLY,	/* not at all */
+	MEMBERS_CHECK_ONCE,	/* with kernel_check_once() */
 	MEMBERS_CHECK,
 	MEMBERS_INSPECT /* always with its sockets */
 };

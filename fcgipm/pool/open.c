@@ -46,7 +46,7 @@ on_queue(struct overload *o, unsigned waiting)
 {
 	struct pool *p = container_of(o, struct pool, overload);
 
-	stats_note_look(&p->stats, 0, waiting);
+	stats_note_sample(&p->stats, 0, waiting);
 	keepalive_note(&p->keepalive, waiting, loop_now(p->loop));
 	if (waiting == 0 && listen_is_shut(&p->sockets[0]))
 		(void)pool_adjust(p);

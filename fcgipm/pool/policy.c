@@ -12,9 +12,9 @@
 /* Workers that are wanted, by reason; a limit gives to the first one first. */
 struct wants {
 	unsigned missing; /* below the number there has to be */
-	unsigned load;    /* for connections, now or soon */
+	unsigned load;		/* for connections, now or soon */
 	unsigned advance; /* for workers due for recycling */
-	bool at_max;      /* load was cut by max_children */
+	bool at_max;		/* load was cut by max_children */
 };
 
 /* a - b, or 0. */

@@ -40,45 +40,45 @@ struct pool_ops {
 
 /* How far a stop has come.  pool/stop is the only writer. */
 enum pool_stop_step {
-	POOL_STOP_NOT,   /* the pool serves */
-	POOL_STOP_QUEUE, /* clients in a TCP queue are served first */
-	POOL_STOP_SHUT,  /* the listener is shut down, workers leave */
-	POOL_STOP_TERM,  /* stop_timeout is over, TERM is sent */
-	POOL_STOP_KILL   /* KILL is sent */
+	POOL_STOP_NOT,	/* the pool serves */
+	POOL_STOP_QUEUE,	/* clients in a TCP queue are served first */
+	POOL_STOP_SHUT,	/* the listener is shut down, workers leave */
+	POOL_STOP_TERM,	/* stop_timeout is over, TERM is sent */
+	POOL_STOP_KILL	/* KILL is sent */
 };
 
 struct pool_stop {
 	enum pool_stop_step step;
-	struct loop_timer timer; /* the next step */
+	struct loop_timer timer;	/* the next step */
 	int64_t since_ms;
 	int64_t pause_ms;
 };
 
 /* What the log says once about the number of workers. */
 struct pool_limits_log {
-	bool is_max;          /* pm.max_children is reached */
-	int64_t max_again_ms; /* that may be logged again then */
-	bool logged_room;     /* that process.max is reached */
+	bool is_max;	/* pm.max_children is reached */
+	int64_t max_again_ms;	/* that may be logged again then */
+	bool logged_room;	/* that process.max is reached */
 };
 
 struct pool {
-	const struct conf_pool *conf; /* borrowed, as long as the pool */
+	const struct conf_pool *conf;	/* borrowed, as long as the pool */
 	const struct pool_ops *ops;
 	struct loop *loop;
-	struct launch *launch; /* how a worker is started */
+	struct launch *launch;	/* how a worker is started */
 	struct listen_socket *sockets;
 	size_t nsockets;
 	struct members members;
-	struct listener listener; /* keeps the socket usable */
-	struct overload overload; /* without queue_timeout all zero */
+	struct listener listener;	/* keeps the socket usable */
+	struct overload overload;	/* without queue_timeout all zero */
 	struct keepalive keepalive;
-	struct wakeup wakeup; /* by the board, and by clients */
+	struct wakeup wakeup;	/* by the board, and by clients */
 	struct policy_memory memory;
-	struct loop_timer adjust_timer; /* ask the policy again */
+	struct loop_timer adjust_timer;	/* ask the policy again */
 	struct pool_limits_log limits_log;
 	struct stats stats;
-	struct watchdog *watchdog; /* NULL = no request is timed */
-	bool ready;                /* on_ready was called */
+	struct watchdog *watchdog;	/* NULL = no request is timed */
+	bool ready;	/* on_ready was called */
 	struct pool_stop stop;
 };
 

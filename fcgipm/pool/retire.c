@@ -121,36 +121,26 @@ wait_stopped(const struct retire *r)
 	return 0;
 }
 
-/* By the kernel alone: nobody is stopped for what a child wrote. */
-static struct activity
-activity_seen(const struct retire *r, const struct kernel_sample *seen)
-{
-	const struct activity_input in = {.kernel = seen,
-		.threads = r->conf->threads,
-		.has_accepted = true};
-
-	return activity_of(&in);
-}
-
 /* Without a connection, and yet not waiting for one: what a program does after
  * its answer is not cut off, unless it never ends.  At a shut listener a parent
  * is about to end its children and start new ones. */
 static bool
 is_at_work(const struct retire *r, const struct kernel_sample *seen)
 {
-	return activity_seen(r, seen).state != ACTIVITY_IDLE && !is_late(r) &&
-		!(r->shut && seen->processes > 1);
+	return activity_by_kernel(seen, r->conf->threads).state !=
+		ACTIVITY_IDLE &&
+		!is_late(r) && !(r->shut && seen->processes > 1);
 }
 
-/* It can accept nothing now, so what this look says stays true. */
+/* It can accept nothing now, so what this inspection shows stays true. */
 static void
 end_stopped(struct retire *r)
 {
-	const struct kernel_sample *seen = kernel_inspect(
-		r->kernel, r->observation, loop_now(r->loop));
+	const struct kernel_sample *seen =
+		kernel_inspect(r->kernel, r->observation, loop_now(r->loop));
 
-	if (activity_seen(r, seen).may_hold || !seen->stopped ||
-		is_at_work(r, seen)) {
+	if (activity_by_kernel(seen, r->conf->threads).may_hold ||
+		!seen->stopped || is_at_work(r, seen)) {
 		leave_alone(r);
 		return;
 	}
@@ -192,7 +182,7 @@ inspect_and_stop(struct retire *r)
 	if (has_ended(r))
 		return;
 	seen = kernel_check(r->kernel, r->observation, loop_now(r->loop));
-	a = activity_seen(r, seen);
+	a = activity_by_kernel(seen, r->conf->threads);
 	/* At a shut listener some programs call accept(2) without end. */
 	if (a.state != ACTIVITY_IDLE &&
 		(a.may_hold || (!r->shut && is_at_work(r, seen)))) {

@@ -2,10 +2,10 @@
  * retire.h - take one worker out of its pool without losing a request
  *
  * No signal is sent to a program that may hold a connection: most die of it,
- * in the middle of a request.  The worker is looked at until it seems idle,
- * stopped, and looked at again: while it is stopped it can accept nothing, so
- * what that look says stays true.  What was queued goes to the others.  However
- * long that takes, it is not killed meanwhile: it goes on serving.
+ * in the middle of a request.  The worker is inspected until it seems idle,
+ * stopped, and inspected again: while it is stopped it can accept nothing, so
+ * what that inspection shows stays true.  What was queued goes to the others.
+ * However long that takes, it is not killed meanwhile: it goes on serving.
  */
 #ifndef FCGIPM_POOL_RETIRE_H
 #define FCGIPM_POOL_RETIRE_H
@@ -22,46 +22,47 @@ struct worker;
 
 /* Why a worker leaves; its end is counted by it. */
 enum retire_cause {
-	RETIRE_IDLE,     /* more are idle than needed */
-	RETIRE_REQUESTS, /* pm.max_requests */
-	RETIRE_AGE,      /* pm.max_age */
-	RETIRE_MEMORY,   /* pm.max_memory */
-	RETIRE_TIMEOUT,  /* request_terminate_timeout */
-	RETIRE_RELOAD,   /* the configuration changed */
-	RETIRE_OPERATOR, /* somebody said so */
-	RETIRE_LISTENER, /* its socket was shut, others have a new one */
-	/* These are not told to anybody: */
-	RETIRE_EXIT,  /* it left by itself, with status 0 */
-	RETIRE_CRASH, /* it died by itself */
+	RETIRE_IDLE,		/* more are idle than needed */
+	RETIRE_REQUESTS,	/* pm.max_requests */
+	RETIRE_AGE,		/* pm.max_age */
+	RETIRE_MEMORY,		/* pm.max_memory */
+	RETIRE_TIMEOUT,		/* request_terminate_timeout */
+	RETIRE_RELOAD,		/* the configuration changed */
+	RETIRE_OPERATOR,	/* somebody said so */
+	RETIRE_LISTENER,	/* its socket was shut, others have a new one */
+	/* These end without being asked to: */
+	RETIRE_EXIT,		/* it left by itself, with status 0 */
+	RETIRE_CRASH,	/* it died by itself */
 	RETIRE_CAUSES
 };
 
 enum retire_step {
-	RETIRE_NOT,      /* not at it */
-	RETIRE_LOOKING,  /* it may hold a connection */
-	RETIRE_STOPPING, /* SIGSTOP is sent */
-	RETIRE_LEAVING,  /* told to leave while it held none */
+	RETIRE_NOT,		/* not at it */
+	RETIRE_LOOKING,		/* it may hold a connection */
+	RETIRE_STOPPING,	/* SIGSTOP is sent */
+	RETIRE_LEAVING,	/* told to leave while it held none */
 	RETIRE_STEPS
 };
 
 struct retire {
 	struct worker *w;
-	struct kernel_observer *kernel; /* borrowed, as the next three */
+	struct kernel_observer *kernel;	/* borrowed, as the next three */
 	struct kernel_worker *observation;
-	unsigned *nreplaced; /* workers of the pool that are retiring and
-			      * whose replacement starts first */
+	unsigned *nreplaced;	/* workers of the pool that are retiring and
+				 * whose replacement starts first */
 	const struct conf_pool *conf;
 	struct loop *loop;
-	struct loop_timer timer; /* the next step */
+	struct loop_timer timer;	/* the next step */
 	enum retire_step step;
 	enum retire_cause cause;
 	int64_t since_ms, pause_ms;
 	bool shut;
-	bool logged_late; /* that it takes longer than stop_timeout */
+	bool logged_late;	/* that it takes longer than stop_timeout */
 };
 
 void retire_init(struct retire *r, struct loop *loop,
-	const struct conf_pool *conf, struct worker *w, struct kernel_observer *kernel,
+	const struct conf_pool *conf, struct worker *w,
+	struct kernel_observer *kernel,
 	struct kernel_worker *observation, unsigned *nreplaced);
 
 /*

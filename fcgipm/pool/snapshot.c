@@ -1,8 +1,8 @@
 /*
  * snapshot.c - what is known of a pool and its workers; see snapshot.h
  *
- * Called by master/status for whoever asks; nothing here happens otherwise.
- * A worker is told of by its slot of the board, else the kernel is asked.
+ * Called by master/status when a status is asked for; otherwise nothing here
+ * runs.  What a worker does is members_activity()'s answer.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 /* What the child processes of a worker have written. */
 struct descendants {
 	unsigned processes; /* that are alive */
-	uint64_t requests;  /* of those that are gone, too */
+	uint64_t requests;	/* of those that are gone, too */
 };
 
 /* What is found out once for all workers of a pool. */
@@ -31,7 +31,7 @@ struct survey {
 	int64_t now_ms;
 	time_t now;
 	struct descendants *descendants; /* by slot; NULL = no board */
-	uint64_t accepted, requests;     /* by all slots */
+	uint64_t accepted, requests;	/* by all slots */
 	const char *unattached; /* why slots are empty; NULL = not asked yet */
 };
 
@@ -254,7 +254,8 @@ add_queue(struct pool *p, struct snapshot *s)
 	struct sockdiag_queue queue;
 
 	s->queue = s->queue_len = SNAPSHOT_UNKNOWN;
-	if (pool_is_stopping(p) || kernel_read_queue(&p->members.kernel, &queue) < 0)
+	if (pool_is_stopping(p) ||
+		kernel_read_queue(&p->members.kernel, &queue) < 0)
 		return;
 	s->queue = (int64_t)queue.waiting;
 	s->queue_len = (int64_t)queue.limit;
@@ -303,8 +304,8 @@ add_counts(const struct survey *v)
 	if (!v->p->members.board)
 		return;
 	stats_note_counts(stats, v->accepted, v->requests);
-	v->s->accepted = to_number(stats->accepted_told);
-	v->s->requests = to_number(stats->requests_told);
+	v->s->accepted = to_number(stats->accepted_shown);
+	v->s->requests = to_number(stats->requests_shown);
 }
 
 void
@@ -323,7 +324,7 @@ snapshot_take(struct pool *p, struct snapshot *ret)
 			add_worker(&v, &ms->v[i]);
 	ret->active = ret->up - ret->idle - ret->unknown;
 	add_queue(p, ret);
-	stats_note_look(&p->stats, (unsigned)ret->active,
+	stats_note_sample(&p->stats, (unsigned)ret->active,
 		(unsigned)MAX(ret->queue, (int64_t)0));
 	add_history(&v);
 	add_counts(&v);

@@ -1,7 +1,7 @@
 /*
- * stats.c - what a pool has come by; see stats.h
+ * stats.c - counts since the start of a pool; see stats.h
  *
- * Noted by pool/adjust, pool/members and pool/view, shown by pool/snapshot.
+ * Written by pool/adjust, pool/lifecycle and pool/open, shown by pool/snapshot.
  */
 #include <stdio.h>
 
@@ -28,14 +28,14 @@ stats_note_slot(struct stats *s, struct board *b, unsigned slot)
 void
 stats_note_counts(struct stats *s, uint64_t accepted, uint64_t requests)
 {
-	s->accepted_told = MAX(s->accepted_told,
+	s->accepted_shown = MAX(s->accepted_shown,
 		sum_capped(s->accepted, accepted));
-	s->requests_told = MAX(s->requests_told,
+	s->requests_shown = MAX(s->requests_shown,
 		sum_capped(s->requests, requests));
 }
 
 void
-stats_note_look(struct stats *s, unsigned active, unsigned waiting)
+stats_note_sample(struct stats *s, unsigned active, unsigned waiting)
 {
 	s->most_active = MAX(s->most_active, active);
 	s->most_waiting = MAX(s->most_waiting, waiting);

@@ -204,8 +204,8 @@ stop_on_dead(struct pool *p)
 }
 
 /*
- * A TCP listener stays ours until the last worker has left: whoever got into
- * its queue behind the workers' last look would be reset with it.
+ * A TCP listener stays ours until the last worker has left: a client that
+ * got into its queue after the last inspection would be reset with it.
  */
 static void
 refuse_clients(const struct pool *p)

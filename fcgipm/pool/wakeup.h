@@ -22,22 +22,22 @@ struct board;
 #define WAKEUP_NEVER (-1)
 
 struct wakeup_for {
-	int idle_at;     /* idle places that came down to so many */
-	bool requests;   /* a worker that served pm.max_requests */
-	bool connection; /* a connection that arrives */
+	int idle_at;	/* idle places that came down to so many */
+	bool requests;	/* a worker that served pm.max_requests */
+	bool connection;	/* a connection that arrives */
 };
 
 struct wakeup {
 	/* Ask the policy again; true when something came of it. */
 	bool (*on_wakeup)(struct wakeup *w);
-	const char *pool;    /* its name, borrowed as the next */
-	struct board *board; /* NULL = none */
+	const char *pool;	/* its name, borrowed as the next */
+	struct board *board;	/* NULL = none */
 	int listener;
 	struct loop *loop;
 	struct loop_io board_io, listener_io;
-	struct loop_timer timer; /* the end of the pause */
+	struct loop_timer timer;	/* the end of the pause */
 	struct wakeup_for wanted;
-	int64_t pause_ms, since_ms; /* watched since then */
+	int64_t pause_ms, since_ms;	/* watched since then */
 };
 
 void wakeup_init(struct wakeup *w, struct loop *loop, const char *pool,

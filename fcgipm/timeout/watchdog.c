@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "observe/activity.h"
 #include "observe/board.h"
 #include "observe/describe.h"
 #include "observe/kernel.h"
@@ -120,14 +121,6 @@ log_late(struct watchdog *d, const struct timed_request *q, bool whole)
 		whole ? "the worker" : "the child");
 }
 
-/* May this worker have a request?  If it has no connection it has none,
- * whatever the board says. */
-static bool
-may_hold_connection(const struct kernel_sample *sample)
-{
-	return sample->may_hold;
-}
-
 /*
  * A worker that is one process, or a shell and what it waits for, is killed as
  * a whole.  In one with more processes the others may be serving: only the one
@@ -143,7 +136,9 @@ end_request(struct watchdog *d, const struct timed_request *q)
 		q->at->observation, now_ms());
 	bool whole = q->pid == w->pid || sample->processes <= 2;
 
-	if (!may_hold_connection(sample) || has_ended(q->pid))
+	/* Without a connection it has no request, whatever the board says. */
+	if (!activity_by_kernel(sample, d->conf->threads).may_hold ||
+		has_ended(q->pid))
 		return false;
 	log_late(d, q, whole);
 	if (whole) {

@@ -11,7 +11,7 @@
 #include "base/util.h"
 #include "worker/output.h"
 
-/* Lines told in one turn of the loop before others get theirs. */
+/* Lines logged in one turn of the loop before other children get theirs. */
 #define READS_A_TURN 4
 
 static void

@@ -7,7 +7,7 @@
 #include "base/lines.h"
 #include "base/loop.h"
 
-/* Longer lines are told in pieces. */
+/* Longer lines are logged in pieces. */
 #define OUTPUT_LINE_BYTES 65536
 
 struct output {

@@ -19,8 +19,8 @@
 #include "sys/procsignal.h"
 #include "worker/worker.h"
 
-/* First look after the exec, doubling; at UP_MS it counts as up anyway. */
-#define LOOK_MS 2
+/* First check after the exec, doubling; at UP_MS it counts as up anyway. */
+#define FIRST_PAUSE_MS 2
 #define UP_MS 1000
 
 #define TO(state) (1U << WORKER_##state)
@@ -58,7 +58,7 @@ set_state(struct worker *w, enum worker_state to)
 			w->counts->recount(w->counts);
 	}
 	if (to != WORKER_STARTING)
-		loop_timer_stop(w->loop, &w->look_timer);
+		loop_timer_stop(w->loop, &w->ready_timer);
 }
 
 /* The error pipe has a struct spawn_error, or the end when exec succeeded.  It
@@ -94,7 +94,7 @@ is_ready(struct worker *w, int64_t now)
 }
 
 static void
-worker_look(struct worker *w)
+check_ready(struct worker *w)
 {
 	int64_t now = loop_now(w->loop), next;
 
@@ -106,21 +106,21 @@ worker_look(struct worker *w)
 	if (w->state != WORKER_STARTING &&
 		(w->state != WORKER_UP || worker_has_executed(w)))
 		return;
-	next = now + w->look_ms;
+	next = now + w->pause_ms;
 	if (w->state == WORKER_STARTING)
 		next = MIN(next, w->start_ms + UP_MS);
-	loop_timer_set(w->loop, &w->look_timer, next);
-	w->look_ms = MIN(w->look_ms * 2, (int64_t)100);
+	loop_timer_set(w->loop, &w->ready_timer, next);
+	w->pause_ms = MIN(w->pause_ms * 2, (int64_t)100);
 }
 
 static void
-worker_on_look(struct loop_timer *t)
+worker_on_timer(struct loop_timer *t)
 {
-	worker_look(container_of(t, struct worker, look_timer));
+	check_ready(container_of(t, struct worker, ready_timer));
 }
 
 static void
-tell_story(const struct worker *w, int code, int status, char *buf, size_t size)
+write_story(const struct worker *w, int code, int status, char *buf, size_t size)
 {
 	if (w->error.step[0])
 		snprintf(buf, size, "%s: %s", w->error.step,
@@ -146,7 +146,7 @@ worker_on_exit(struct loop_child *child, int code, int status)
 		fd_close(&w->execfd);
 	w->by_signal = code != CLD_EXITED;
 	failed = w->error.step[0] || code != CLD_EXITED || status != 0;
-	tell_story(w, code, status, story, sizeof(story));
+	write_story(w, code, status, story, sizeof(story));
 	output_close(&w->log);
 	loop_child_del(w->loop, &w->child);
 	fd_close(&w->pidfd);
@@ -168,7 +168,7 @@ worker_init(struct worker *w, struct loop *loop, const char *pool,
 		.pidfd = -1,
 		.child = {.io = {.fd = -1}, .on_exit = worker_on_exit},
 		.execfd = -1,
-		.look_timer = {.on_timer = worker_on_look},
+		.ready_timer = {.on_timer = worker_on_timer},
 		.log = {.io = {.fd = -1}},
 	};
 }
@@ -242,8 +242,8 @@ worker_start(struct worker *w, const struct spawn_spec *spec)
 	}
 	set_state(w, WORKER_STARTING);
 	w->start_ms = now_ms();
-	w->look_ms = LOOK_MS;
-	loop_timer_set(w->loop, &w->look_timer, w->start_ms + LOOK_MS);
+	w->pause_ms = FIRST_PAUSE_MS;
+	loop_timer_set(w->loop, &w->ready_timer, w->start_ms + FIRST_PAUSE_MS);
 	return 0;
 }
 

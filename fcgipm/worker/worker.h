@@ -1,9 +1,9 @@
 /*
  * worker.h - the life of one child of a pool
  *
- * A worker knows how to be started, watched until it is ready, signalled and
- * buried.  Why it lives and who follows it is its owner's business, told by
- * the callbacks.
+ * A worker can be started, observed until it is ready, signalled and reaped.
+ * Why it runs and what replaces it is up to its owner, which the callbacks
+ * inform.
  */
 #ifndef FCGIPM_WORKER_WORKER_H
 #define FCGIPM_WORKER_WORKER_H
@@ -16,11 +16,11 @@
 #include "worker/output.h"
 
 enum worker_state {
-	WORKER_DEAD,     /* no process; may be started */
+	WORKER_DEAD,		/* no process; may be started */
 	WORKER_STARTING, /* spawned, not yet seen accepting */
-	WORKER_UP,       /* ready for requests, idle or busy */
+	WORKER_UP,		/* ready for requests, idle or busy */
 	WORKER_RETIRING, /* told to leave */
-	WORKER_KILLED,   /* SIGKILL is on its way */
+	WORKER_KILLED,		/* SIGKILL is on its way */
 	WORKER_STATE_MAX
 };
 
@@ -58,17 +58,17 @@ struct worker {
 	unsigned slot;
 	enum worker_state state;
 	struct worker_counts *counts; /* the pool's, borrowed; NULL = none */
-	pid_t pid;                    /* 0 when dead */
+	pid_t pid;		/* 0 when dead */
 	int pidfd;
 	int64_t start_ms;
 	bool by_signal; /* that was its end */
-	bool polls;     /* ready once it sleeps in epoll_wait */
+	bool polls;		/* ready once it sleeps in epoll_wait */
 	bool was_ready; /* was seen ready: UP may be by the clock */
 	struct loop_child child;
-	int execfd;                   /* error pipe, until exec is known of */
-	struct spawn_error error;     /* step[0] set when exec failed */
-	struct loop_timer look_timer; /* next look while STARTING */
-	int64_t look_ms;              /* pause between looks, doubling */
+	int execfd;		/* error pipe, until exec is known of */
+	struct spawn_error error;	/* step[0] set when exec failed */
+	struct loop_timer ready_timer; /* next check while STARTING */
+	int64_t pause_ms;	/* pause between checks, doubling */
 	struct output log;
 };
 
@@ -92,7 +92,7 @@ bool worker_has_executed(struct worker *w);
 
 /* Tells a worker to leave; state becomes RETIRING. */
 void worker_retire(struct worker *w, int signo);
-/* Nobody needs to be told: it leaves by itself, as its listener is shut. */
+/* It leaves by itself, as its listener is shut: no signal is needed. */
 void worker_expect_exit(struct worker *w);
 /* SIGKILL for it and its group. */
 void worker_kill(struct worker *w);

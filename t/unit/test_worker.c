@@ -34,7 +34,7 @@ on_tick(struct loop_timer *t)
 		loop_timer_set(loop, t, loop_now(loop) + 10);
 		return;
 	}
-	cr_expect_not(worker.look_timer.place, "nobody looks any more");
+	cr_expect_not(worker.ready_timer.place, "nobody looks any more");
 	worker_kill(&worker);
 }
 
