@@ -1,5 +1,5 @@
 /*
- * board.h - the supervisor's side of a pool's board
+ * board.h - what the workers of a pool report on its board: supervisor's side
  *
  * One memfd for each observed pool, into which its workers write by the
  * preloaded shim or by fcgipm-handler.h; shim/fcgipm-board.h has the layout.
@@ -21,9 +21,9 @@
  *				program with a sanitizer in it would not start
  *	board_reset(b, slot, max)	before each spawn
  *	board_started(b, slot, pid)	after it
- *	board_read(b, slot, &seen)	whenever somebody wants to know.
- *				!seen.attached: nobody accepted yet, or nobody
- *				ever will by the C library's accept(): the
+ *	board_read(b, slot, &seen)	at any time.
+ *				!seen.attached: it has not accepted yet, or
+ *				never does by the C library's accept(): the
  *				kernel tier decides.  seen.incomplete: it does too
  *	board_ask_stop(b, slot)	retire: a worker that is about to accept
  *				leaves by itself; one that sleeps in accept()
@@ -61,12 +61,12 @@ struct vec;
 
 /* A slot, as its process wrote it: hints.  Everything is within its range. */
 struct board_sample {
-	bool attached;		/* somebody writes it; else all else is 0, but
+	bool attached;		/* a process writes it; else all else is 0, but
 				 * for no_spare and what a spare slot keeps:
 				 * owner, accepted, requests */
-	bool ours;		/* ... and says he is whom we started there */
+	bool ours;		/* ... and is the one we started there */
 	bool handler;		/* by fcgipm-handler.h, else by the shim */
-	bool incomplete;		/* something is not seen: kernel tier */
+	bool incomplete;	/* something is not seen: kernel tier */
 	bool no_spare;		/* what it forked found no spare slot */
 	bool torn;		/* caught in the middle of a change, again and
 				 * again: method and URI are empty */
@@ -77,7 +77,7 @@ struct board_sample {
 	unsigned open;		/* connections now: busy threads */
 	unsigned running;	/* of these, requests being read or answered */
 	unsigned accepting;	/* threads in accept(); 0 with none open: it
-				 * works on behind its answer, or it polls */
+				 * works on after its answer, or it polls */
 	uint64_t accepted, requests;	/* since the reset, as are these: */
 	uint64_t bytes_in, bytes_out;
 	int64_t since_ms;	/* idle, or its oldest connection without a
@@ -135,12 +135,12 @@ int board_eventfd(const struct board *b);
 void board_env(struct vec *env, int fd, const char *shim,
 	const char *preload);
 
-/* The shim of this program: beside its file, else where it is installed; NULL
+/* The shim of this program: next to its file, else where it is installed; NULL
  * when there is none.  The caller's to free(). */
 char *board_find_shim(void);
 
-/* The slot has no process: forget the one before.  max_requests is told by
- * the eventfd when it is reached, 0 = never. */
+/* The slot has no process: forget the one before.  At max_requests there is an
+ * event, 0 = never. */
 void board_reset(struct board *b, unsigned slot, uint64_t max_requests);
 /* Who was started for it. */
 void board_started(struct board *b, unsigned slot, pid_t pid);

@@ -1,10 +1,10 @@
 /*
- * fcgipm-board.h - the board: what a pool's workers tell their supervisor
+ * fcgipm-board.h - the board: memory in which workers report what they do
  *
- * The whole contract between the supervisor (fcgipm/observe/board.c), the library
- * that is preloaded into workers (shim.c) and handlers that write for
+ * The whole contract between the supervisor (fcgipm/observe/board.c), the
+ * library that is preloaded into workers (shim.c) and handlers that write for
  * themselves (fcgipm-handler.h).  It includes nothing else of ours, and is
- * installed beside fcgipm-handler.h: C11 or C++, GCC's atomics.
+ * installed next to fcgipm-handler.h: C11 or C++, GCC's atomics.
  *
  * One sealed memfd for each pool (memfd_create(2)):
  *
@@ -14,7 +14,7 @@
  *		cells times: struct fcgipm_cell
  *
  * Slots 0 to nslots - 1 belong to the workers of these numbers
- * (FCGIPM_WORKER); the spare ones behind them are claimed by processes that
+ * (FCGIPM_WORKER); the spare ones after them are claimed by processes that
  * workers fork.  A cell is one request; a worker has as many as its pool has
  * threads, at most FCGIPM_CELLS_MAX.  A worker finds the board by
  *
@@ -22,11 +22,11 @@
  *
  * Each field has one writer: the supervisor, or the process that the slot
  * belongs to.  What processes write is a hint: the supervisor copies it with
- * bounds and acts on nothing that it did not see elsewhere.
+ * bounds, and asks the kernel before it acts on it.
  *
- * Times are nanoseconds of CLOCK_MONOTONIC, 0 is "not".  Numbers are in the
- * machine's byte order.  A change of this layout changes FCGIPM_BOARD_VERSION,
- * and whoever meets another version does nothing.
+ * Times are nanoseconds of CLOCK_MONOTONIC, 0 = none.  Numbers are in the
+ * machine's byte order.  A change of this layout changes FCGIPM_BOARD_VERSION;
+ * a program that finds another version does nothing.
  */
 #ifndef FCGIPM_BOARD_H
 #define FCGIPM_BOARD_H
@@ -50,10 +50,10 @@
 #define FCGIPM_METHOD_BYTES 16
 #define FCGIPM_URI_BYTES 256
 
-/* What a connection is up to. */
+/* What happens on a connection. */
 enum fcgipm_state {
 	FCGIPM_FREE = 0,	/* none: with no other one, it is idle */
-	FCGIPM_READING = 1,	/* accepted; its request is not here whole */
+	FCGIPM_READING = 1,	/* accepted; its request is not complete */
 	FCGIPM_BUSY = 2,	/* method and URI are known, being answered */
 	FCGIPM_CLOSING = 3,	/* answered, about to be closed */
 	FCGIPM_KEPT = 4		/* answered, waits for its next request */
@@ -64,14 +64,14 @@ enum fcgipm_tier { FCGIPM_TIER_SHIM = 1, FCGIPM_TIER_HANDLER = 2 };
 
 /* Bits of fcgipm_slot.flags. */
 enum fcgipm_flag {
-	/* Connections were read or written by calls that nobody sees: the
+	/* Connections were read or written by calls that are not seen: the
 	 * counts are too low and the state may be wrong. */
 	FCGIPM_INCOMPLETE = 1,
-	/* A process it forked found no spare slot. */
+	/* A process that the worker forked found no spare slot. */
 	FCGIPM_NO_SPARE = 2
 };
 
-/* Bits of fcgipm_head.wake, each good for one message. */
+/* Bits of fcgipm_head.wake, each for one event. */
 enum fcgipm_wake {
 	FCGIPM_WAKE_IDLE = 1	/* when idle has come down to wake_at */
 };
@@ -99,13 +99,13 @@ struct fcgipm_head {
 struct fcgipm_slot {
 	/* The supervisor. */
 	uint32_t stop;		/* not 0: accept nothing any more */
-	int32_t worker;		/* pid of who was started, 0 = not yet told */
-	uint64_t max_requests;	/* the eventfd is told at this count; 0 = no */
+	int32_t worker;		/* pid of the worker, 0 = not yet known */
+	uint64_t max_requests;	/* an event is sent at this count; 0 = no */
 	uint8_t pad[44];
 	/* The process. */
 	int32_t taken;		/* threads that do not wait for a connection:
-				 * with one, or at work behind its answer */
-	int32_t pid;		/* 0 = nobody has accepted yet */
+				 * with one, or at work after its answer */
+	int32_t pid;		/* 0 = none has accepted yet */
 	uint32_t tier;		/* enum fcgipm_tier */
 	uint32_t flags;		/* enum fcgipm_flag */
 	int32_t owner;		/* slot of the worker it descends from */
@@ -218,7 +218,7 @@ fcgipm_head_is_sound_(const struct fcgipm_head *h, uint64_t size)
 }
 
 /* Maps the board that text, the value of FCGIPM_BOARD, names; -1 when it is
- * none that we understand. */
+ * not a board of this version. */
 static inline int
 fcgipm_view_open_(struct fcgipm_view *v, const char *text)
 {
@@ -302,11 +302,12 @@ fcgipm_drop_entry_(char *value)
 		}
 		entry = end + (*end != '\0');
 	}
-	/* A separator that it left behind does no harm. */
+	/* A separator that is left at the end does no harm. */
 	return value[0] == '\0';
 }
 
-/* What a worker executes is no worker.  unsetenv() would take a lock. */
+/* A program that a worker executes is not a worker.  unsetenv() would take a
+ * lock. */
 static inline void
 fcgipm_clean_environment_(void)
 {
@@ -345,23 +346,23 @@ fcgipm_parse_worker_(const char *text, uint32_t *ret)
 }
 
 static inline void
-fcgipm_tell_(const struct fcgipm_view *v)
+fcgipm_notify_(const struct fcgipm_view *v)
 {
 	const uint64_t one = 1;
 
-	/* It does not block; a full counter has been told already. */
+	/* It does not block; a counter that is full was written already. */
 	if (fcgipm_is_still_(v->eventfd, v->event_dev, v->event_ino) &&
 		write(v->eventfd, &one, sizeof(one)) < 0)
 		return;
 }
 
 static inline void
-fcgipm_tell_once_(const struct fcgipm_view *v, uint32_t bit)
+fcgipm_notify_once_(const struct fcgipm_view *v, uint32_t bit)
 {
 	if ((FCGIPM_GET(v->head->wake) & bit) &&
 		(__atomic_fetch_and(&v->head->wake, ~bit, __ATOMIC_SEQ_CST) &
 			bit))
-		fcgipm_tell_(v);
+		fcgipm_notify_(v);
 }
 
 /* The board is mapped: nothing that the program executes shall have it. */
@@ -383,7 +384,7 @@ fcgipm_places_(int32_t threads, int32_t taken)
 
 /* The places of a process that is gone, or about to be. */
 static inline void
-fcgipm_take_back_(const struct fcgipm_view *v, struct fcgipm_slot *s)
+fcgipm_remove_places_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
 	(void)FCGIPM_ADD(v->head->idle,
 		-fcgipm_places_(v->threads, FCGIPM_GET(s->taken)));
@@ -414,15 +415,15 @@ fcgipm_claim_spare_(const struct fcgipm_view *v, int32_t me)
 		if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH &&
 			__atomic_compare_exchange_n(&s->pid, &pid, me, 0,
 				__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-			fcgipm_take_back_(v, s);
+			fcgipm_remove_places_(v, s);
 			return s;
 		}
 	}
 	return NULL;
 }
 
-/* The process that the slot is for.  It is written once that has begun, and who
- * is about to accept may be there first, on a machine that is busy. */
+/* The process that the slot is for.  The supervisor writes it after the start:
+ * on a busy machine the process may be about to accept before that. */
 static inline int32_t
 fcgipm_worker_of_(const struct fcgipm_slot *s)
 {
@@ -479,17 +480,17 @@ fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
 	return s;
 }
 
-/* A spare slot goes back when its process ends by itself. */
+/* A spare slot is free again when its process exits. */
 static inline void
 fcgipm_release_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
 	if (s < fcgipm_slot_at_(v, v->nslots))
 		return;
-	fcgipm_take_back_(v, s);
+	fcgipm_remove_places_(v, s);
 	__atomic_store_n(&s->pid, 0, __ATOMIC_RELEASE);
 }
 
-/* A connection is here. */
+/* A connection was accepted. */
 static inline void
 fcgipm_take_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
@@ -498,10 +499,10 @@ fcgipm_take_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 	if (FCGIPM_ADD(s->taken, 1) <= v->threads &&
 		__atomic_sub_fetch(&v->head->idle, 1, __ATOMIC_SEQ_CST) <=
 			FCGIPM_GET(v->head->wake_at))
-		fcgipm_tell_once_(v, FCGIPM_WAKE_IDLE);
+		fcgipm_notify_once_(v, FCGIPM_WAKE_IDLE);
 }
 
-/* It is gone. */
+/* It was closed. */
 static inline void
 fcgipm_end_connection_(struct fcgipm_slot *s)
 {
@@ -509,7 +510,7 @@ fcgipm_end_connection_(struct fcgipm_slot *s)
 		FCGIPM_PUT(s->since, fcgipm_now_(CLOCK_MONOTONIC_COARSE));
 }
 
-/* Whoever served it waits for the next one. */
+/* The thread that served it waits for the next one. */
 static inline void
 fcgipm_give_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
@@ -522,10 +523,10 @@ static inline void
 fcgipm_count_request_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
 	if (FCGIPM_ADD(s->requests, 1) == FCGIPM_GET(s->max_requests))
-		fcgipm_tell_(v);
+		fcgipm_notify_(v);
 }
 
-/* Around every change of a cell; whoever reads it sees all of it or none. */
+/* Around every change of a cell; a reader sees all of it or none. */
 static inline void
 fcgipm_cell_begin_(struct fcgipm_cell *c)
 {

@@ -1,10 +1,11 @@
 /*
- * fcgipm-handler.h - a handler that tells fcgipm what it is doing
+ * fcgipm-handler.h - lets a handler report to fcgipm what it does
  *
  * For programs that no library can be preloaded into (static, Go, Rust), or
- * that know better.  Header only, C or C++, nothing to link with; it costs a
- * few instructions a request and two system calls, and does nothing where the
- * program was not started by fcgipm.  fcgipm-handler(7) has an example.
+ * that know more than a library sees.  Header only, C or C++, nothing to link
+ * with.  It costs a few instructions a request and two system calls, and does
+ * nothing where fcgipm did not start the program.  fcgipm-handler(7) has an
+ * example.
  *
  *	fcgipm_begin();
  *	while (!fcgipm_should_stop() && FCGI_Accept() >= 0) {
@@ -31,13 +32,13 @@ extern "C" {
 struct fcgipm_handler_ {
 	struct fcgipm_view view;
 	uint32_t index;
-	int32_t pid;		/* who has slot */
+	int32_t pid;		/* the process that has slot */
 	struct fcgipm_slot *slot;
 	uint64_t cells_used;
 };
 
 struct fcgipm_request_ {
-	int32_t pid;		/* who has it, 0 = nobody */
+	int32_t pid;		/* the process that has it, 0 = none */
 	int32_t cell;		/* its number, -1 = none was left */
 	uint64_t start;
 };
@@ -50,8 +51,8 @@ __attribute__((weak)) __thread struct fcgipm_request_ fcgipm_request_;
  * fcgipm_begin - before the first request, and before FCGI_Accept(), which
  * hides the environment
  *
- * returns	0; -1 when there is nobody to tell, and all the others do
- *		nothing
+ * returns	0; -1 when there is no board to report to; the other
+ *		functions do nothing then
  */
 static inline int
 fcgipm_begin(void)
@@ -162,7 +163,7 @@ fcgipm_request(const char *method, const char *uri)
 	fcgipm_cell_end_(c);
 }
 
-/* 1: accept nothing more, and leave.  Ask before each accept. */
+/* 1: accept nothing more, and exit.  Ask before each accept. */
 static inline int
 fcgipm_should_stop(void)
 {

@@ -105,18 +105,18 @@ conn_end(int fd, struct conn *c)
 	__atomic_store_n(&local->conn_at[fd], 0, __ATOMIC_RELEASE);
 	clear_bit(local->conns_used, (unsigned)(c - local->conns));
 	/* Before it is counted as gone: nobody accepts meanwhile. */
-	(void)FCGIPM_ADD(local->behind, 1);
+	(void)FCGIPM_ADD(local->finishing, 1);
 	fcgipm_end_connection_(local->slot);
 }
 
 void
 conn_await(void)
 {
-	int32_t behind = FCGIPM_GET(local->behind);
+	int32_t finishing = FCGIPM_GET(local->finishing);
 
-	while (behind > 0)
-		if (__atomic_compare_exchange_n(&local->behind, &behind,
-			    behind - 1, false, __ATOMIC_RELAXED,
+	while (finishing > 0)
+		if (__atomic_compare_exchange_n(&local->finishing, &finishing,
+			    finishing - 1, false, __ATOMIC_RELAXED,
 			    __ATOMIC_RELAXED)) {
 			fcgipm_give_place_(&view, local->slot);
 			return;
@@ -205,7 +205,7 @@ request_end(struct conn *c)
 
 /* n bytes that came, or went. */
 static void
-pass(struct conn *c, bool in, const uint8_t *p, size_t n)
+follow_bytes(struct conn *c, bool in, const uint8_t *p, size_t n)
 {
 	enum records_event event;
 	size_t part;
@@ -231,7 +231,7 @@ pass(struct conn *c, bool in, const uint8_t *p, size_t n)
 /* Answered, and with nothing more to come from the client, it is as good as
  * closed: some programs close by a system call of their own (libuv). */
 static void
-settle(int fd, struct conn *c)
+close_if_over(int fd, struct conn *c)
 {
 	c->touched = true;
 	if (c->eof && c->answered && !linger_awaits_close(c))
@@ -244,8 +244,8 @@ conn_wrote(int fd, struct conn *c, const void *p, ssize_t n)
 	int err = errno;
 
 	if (n > 0)
-		pass(c, false, p, (size_t)n);
-	settle(fd, c);
+		follow_bytes(c, false, p, (size_t)n);
+	close_if_over(fd, c);
 	errno = err;
 }
 
@@ -255,24 +255,24 @@ conn_read(int fd, struct conn *c, const void *p, ssize_t n, size_t len)
 	int err = errno;
 
 	if (n > 0)
-		pass(c, true, p, (size_t)n);
+		follow_bytes(c, true, p, (size_t)n);
 	if (n == 0 && len > 0)
 		c->eof = true;
 	if (UNLIKELY(c->linger != LINGER_NONE) && len > 0)
 		linger_read(c, n);
-	settle(fd, c);
+	close_if_over(fd, c);
 	errno = err;
 }
 
 static void
-pass_vector(struct conn *c, bool in, const struct iovec *iov, size_t niov,
+follow_vector(struct conn *c, bool in, const struct iovec *iov, size_t niov,
 	ssize_t n)
 {
 	size_t i, part;
 
 	for (i = 0; n > 0 && i < niov; i++) {
 		part = (size_t)n < iov[i].iov_len ? (size_t)n : iov[i].iov_len;
-		pass(c, in, iov[i].iov_base, part);
+		follow_bytes(c, in, iov[i].iov_base, part);
 		n -= (ssize_t)part;
 	}
 }
@@ -283,8 +283,8 @@ conn_wrote_vector(int fd, struct conn *c, const struct iovec *iov,
 {
 	int err = errno;
 
-	pass_vector(c, false, iov, niov, n);
-	settle(fd, c);
+	follow_vector(c, false, iov, niov, n);
+	close_if_over(fd, c);
 	errno = err;
 }
 
@@ -295,12 +295,12 @@ conn_read_vector(int fd, struct conn *c, const struct iovec *iov,
 	size_t i, len = 0;
 	int err = errno;
 
-	pass_vector(c, true, iov, niov, n);
+	follow_vector(c, true, iov, niov, n);
 	for (i = 0; n == 0 && i < niov; i++)
 		len += iov[i].iov_len;
 	if (len > 0)
 		c->eof = true;
 	c->linger = LINGER_NONE;
-	settle(fd, c);
+	close_if_over(fd, c);
 	errno = err;
 }

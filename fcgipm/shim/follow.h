@@ -1,7 +1,8 @@
 /*
  * follow.h - the connections of a worker, followed until they are closed
  *
- * What passes by on them is told to the worker's slot of the board.
+ * What is read and written on them is reported in the worker's slot of the
+ * board.
  */
 #ifndef FCGIPM_SHIM_FOLLOW_H
 #define FCGIPM_SHIM_FOLLOW_H
@@ -45,8 +46,8 @@ struct local {
 	struct fcgipm_slot *slot;
 	uint32_t refused;	/* accepts since the stop */
 	uint32_t lingers;	/* see linger.h */
-	int32_t behind;		/* threads whose connection ended, and which
-				 * have not come back for another one */
+	int32_t finishing;	/* threads whose connection ended, and which
+				 * do not yet wait for another one */
 	uint64_t cells_used;
 	uint64_t conns_used[CONNS_MAX / WORD_BITS];
 	uint16_t conn_at[FDS_MAX];	/* by descriptor: 1 + its number */
@@ -67,14 +68,14 @@ conn_of(int fd)
 	return n ? &local->conns[n - 1] : NULL;
 }
 
-/* Does any thread serve one?  By our own count: another process of the pool may
- * write what it likes onto the board. */
+/* Is any open?  By our own count: another process of the pool may write
+ * anything onto the board. */
 bool conns_are_open(void);
 
 /* fd was accepted, and is about to be closed. */
 void conn_begin(int fd);
 void conn_end(int fd, struct conn *c);
-/* A thread waits for one: what it did behind an answer is done. */
+/* A thread waits for one: what it did after an answer is done. */
 void conn_await(void);
 
 /* A call that writes, or reads at most len bytes, returned n; errno stays. */

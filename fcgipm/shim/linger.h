@@ -43,7 +43,7 @@ void linger_allow(bool yes);
 
 /* Its sending side was shut down. */
 void linger_shut(struct conn *c);
-/* May the wait for its client, or the read behind that, be left out? */
+/* May the wait for its client, or the read after that, be left out? */
 bool linger_skips_poll(struct conn *c);
 bool linger_skips_read(const struct conn *c);
 /* It was not: the call returned this. */

@@ -237,7 +237,7 @@ take_header(struct records *r, struct intake *in, const uint8_t *p, size_t n)
 }
 
 static size_t
-take(struct records *r, struct intake *in, const uint8_t *p, size_t n,
+take_records(struct records *r, struct intake *in, const uint8_t *p, size_t n,
 	enum records_event *ret_event)
 {
 	const uint8_t *start = p, *end = p + n;
@@ -273,14 +273,14 @@ size_t
 intake_take(struct intake *in, const uint8_t *p, size_t n,
 	enum records_event *ret_event)
 {
-	return take(&in->records, in, p, n, ret_event);
+	return take_records(&in->records, in, p, n, ret_event);
 }
 
 size_t
 outflow_take(struct records *out, const uint8_t *p, size_t n,
 	enum records_event *ret_event)
 {
-	return take(out, NULL, p, n, ret_event);
+	return take_records(out, NULL, p, n, ret_event);
 }
 
 bool

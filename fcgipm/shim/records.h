@@ -2,7 +2,7 @@
  * records.h - FastCGI records that pass by, and what a request says of itself
  *
  * Pure: bytes in, events out.  Both directions of a connection are read as
- * they come, cut anywhere; nothing is kept but what is told.
+ * they come, cut anywhere; nothing is kept but what is reported.
  * FastCGI 1.0, sections 3.3 to 6.
  */
 #ifndef FCGIPM_SHIM_RECORDS_H

@@ -1,10 +1,10 @@
 /*
- * shim.c - libfcgipm-shim.so, preloaded into workers: writes their slot
+ * shim.c - libfcgipm-shim.so, the library that is preloaded into workers
  *
  * It stands between a FastCGI program and the C library's calls on sockets.
  * Connections that come from the pool's listener are followed until they are
- * closed, records are read as they pass by in both directions, and what they
- * tell goes to the worker's slot of the board (fcgipm-board.h).
+ * closed, records are read as they pass in both directions, and what the worker
+ * does is written to its slot of the board (fcgipm-board.h).
  *
  * It runs inside of a program it knows nothing of.  So it keeps errno, never
  * allocates, locks, logs or blocks, changes no data and no return value (the
@@ -87,7 +87,7 @@ find_next(void)
  * let the first one go on; should it be stopped meanwhile, they go without
  * until they have accepted. */
 static void
-attach(void)
+attach_slot(void)
 {
 	uint32_t state = ATTACH_NO;
 	unsigned patience = 1000;
@@ -115,7 +115,7 @@ is_attached(void)
 	uint32_t state = __atomic_load_n(&local->attach, __ATOMIC_ACQUIRE);
 
 	if (UNLIKELY(state == ATTACH_NO || state == ATTACH_NOW)) {
-		attach();
+		attach_slot();
 		state = __atomic_load_n(&local->attach, __ATOMIC_ACQUIRE);
 	}
 	return state == ATTACH_DONE;
@@ -133,14 +133,14 @@ is_listener(int fd)
 }
 
 /*
- * The supervisor wants this worker to leave.  It is told what a listener says
- * that was shut down, EINVAL, by which programs leave at every stop; nothing
- * was accepted, so nothing is lost.  That waits for the connections of other
- * threads.  A program that polls would ask for ever: it accepts, and leaves by
- * a signal when it holds no connection.
+ * The supervisor wants this worker to exit.  accept() fails as on a listener
+ * that was shut down, with EINVAL, on which programs exit at every stop;
+ * nothing was accepted, so nothing is lost.  That waits for the connections of
+ * other threads.  A program that polls would call again and again: it may
+ * accept, and is ended by a signal when it holds no connection.
  */
 static bool
-must_leave(int fd)
+must_exit(int fd)
 {
 	const struct timespec moment = {0, 1000000};
 	const struct timespec pause = {0, 50000000};
@@ -153,11 +153,11 @@ must_leave(int fd)
 	if (flags < 0 || (flags & O_NONBLOCK) ||
 		!fcgipm_is_still_(fd, listener_dev, listener_ino))
 		return false;
-	/* It may be main() who asks, and by returning would end the threads
-	 * that are in the middle of a request. */
+	/* main() may be the caller, and would end the threads that are in the
+	 * middle of a request by returning. */
 	while (conns_are_open())
 		nanosleep(&moment, NULL);
-	/* One that does not leave shall not keep a core busy with asking. */
+	/* One that does not exit shall not keep a core busy with calls. */
 	if (FCGIPM_ADD(local->refused, 1) > 100)
 		nanosleep(&pause, NULL);
 	errno = EINVAL;
@@ -184,7 +184,7 @@ before_accept(int fd)
 		errno = err;
 		return ENTRY_EARLY;
 	}
-	if (must_leave(fd))
+	if (must_exit(fd))
 		return ENTRY_REFUSED;
 	conn_await();
 	(void)FCGIPM_ADD(local->slot->accepting, 1);
@@ -205,7 +205,7 @@ after_accept(int fd, enum entry entry, int conn)
 		(void)FCGIPM_ADD(local->slot->accepting, -1);
 	if (conn >= 0)
 		conn_begin(conn);
-	else if (err == EINTR && must_leave(fd))
+	else if (err == EINTR && must_exit(fd))
 		return -1;
 	errno = err;
 	return conn;
@@ -255,7 +255,7 @@ is_listening(int fd)
 /* Nothing is written yet: this may be a wrapper, which executes the handler
  * and never accepts. */
 __attribute__((constructor)) static void
-begin(void)
+load_shim(void)
 {
 	const char *text = getenv(FCGIPM_BOARD_VAR);
 	int err = errno;
@@ -283,7 +283,7 @@ out:
 }
 
 __attribute__((destructor)) static void
-end(void)
+unload_shim(void)
 {
 	if (local && local->slot && is_us())
 		fcgipm_release_(&view, local->slot);
@@ -486,7 +486,7 @@ shutdown(int fd, int how)
 
 /* A wait for one connection to be readable, of one that was shut down. */
 static struct conn *
-lingering(const struct pollfd *fds, nfds_t nfds)
+find_lingering(const struct pollfd *fds, nfds_t nfds)
 {
 	struct conn *c = nfds == 1 ? conn_of(fds->fd) : NULL;
 
@@ -501,7 +501,7 @@ OURS int our_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 int
 our_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 {
-	struct conn *c = lingering(fds, nfds);
+	struct conn *c = find_lingering(fds, nfds);
 	int r;
 
 	if (!c)

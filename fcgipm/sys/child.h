@@ -1,5 +1,5 @@
 /*
- * child.h - what a child does before its exec
+ * child.h - what a new process does between its clone and its exec
  *
  * For sys/spawn.  The child may be in its parent's memory, on a stack of its
  * own, and begin with the parent's descriptors.
@@ -9,7 +9,7 @@
 
 #include "sys/spawn.h"
 
-/* Runs beside its parent, on a stack no sanitizer knows. */
+/* Runs next to its parent, on a stack no sanitizer knows. */
 #define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
 
 /* So many descriptors at most, numbered from 0. */
@@ -25,7 +25,7 @@ struct child {
 	/* Not NULL: it shares our table of descriptors, until it has said
 	 * there that it does not; a futex. */
 	pid_t *own_table;
-	unsigned above;		/* all from this number on stay behind */
+	unsigned above;		/* not taken along: all from this number on */
 };
 
 /* Ends in an exec, or in exit status 127 with c->error. */

@@ -1,5 +1,5 @@
 /*
- * listen.h - a listening socket and whose it is
+ * listen.h - listening sockets: opens, reopens and closes them
  */
 #ifndef FCGIPM_SYS_LISTEN_H
 #define FCGIPM_SYS_LISTEN_H
@@ -38,14 +38,14 @@ int listen_open(const struct addr *addr, const struct listen_opts *opts,
 	struct listen_socket *ret_sock, char *ret_why, size_t why_size);
 
 /*
- * listen_is_shut - has somebody who shares it called shutdown(2)?
+ * listen_is_shut - has a process that shares it called shutdown(2)?
  *
  * A unix socket still says that it listens then, and refuses all the same.
  */
 bool listen_is_shut(const struct listen_socket *s);
 
 /*
- * listen_reopen - listens again where it was shut; waits for nobody
+ * listen_reopen - listens again where it was shut; does not wait
  *
  * TCP listens again itself, and so do all who share it.  A unix socket becomes
  * another one with the same number here; who shares the old one keeps that,
@@ -60,8 +60,8 @@ int listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
 /*
  * listen_connect - a connection to this socket, and to no other
  *
- * Whoever may write to a path's folder can put another socket there, or a link
- * to one: that is not connected to.
+ * A user who may write to a path's directory can put another socket there, or a
+ * link to one: that is not connected to.
  *
  * returns	descriptor, close-on-exec and non-blocking, over TCP connecting
  *		still; -1 with errno, EAGAIN: the queue is full
@@ -70,7 +70,7 @@ int listen_connect(const struct listen_socket *s);
 
 /* Removes the path if it is still ours, then closes. */
 void listen_close(struct listen_socket *s);
-/* Removes the path only, so that nobody new finds the socket. */
+/* Removes the path only, so that no new client finds the socket. */
 void listen_unlink(struct listen_socket *s);
 
 /*

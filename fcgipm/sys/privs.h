@@ -1,5 +1,5 @@
 /*
- * privs.h - who a child is: user, groups, root folder, limits
+ * privs.h - privileges of a child: user, groups, chroot directory, limits
  *
  * Names are resolved before the fork (privs_resolve), applied after it
  * (privs_apply) with async-signal-safe calls only, and proven irreversible.
@@ -52,7 +52,7 @@ void privs_fini(struct privs *p);
  *
  * returns	NULL, or the name of the step that failed
  * ret_err	written only then: its errno.  Our own errno stays as it is
- *		when neither ids nor a root folder are to be changed
+ *		when neither ids nor a root directory are to be changed
  */
 const char *privs_apply(const struct privs *p, int *ret_err);
 

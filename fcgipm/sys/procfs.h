@@ -1,7 +1,7 @@
 /*
- * procfs.h - single looks at a process, by /proc (proc(5))
+ * procfs.h - single facts about a process, from /proc (proc(5))
  *
- * Nothing is kept open.  One that is looked at often is a sys/watch.
+ * Nothing is kept open.  For a process that is read often there is sys/watch.
  */
 #ifndef FCGIPM_SYS_PROCFS_H
 #define FCGIPM_SYS_PROCFS_H
@@ -73,8 +73,8 @@ enum procfs_memory procfs_memory(pid_t pid, uint64_t *ret_bytes);
 /*
  * procfs_is_static - runs it without a loader, to which LD_PRELOAD speaks?
  *
- * By what the kernel told it, AT_BASE of getauxval(3): its file, which may lie
- * where reading takes for ever, is not opened.
+ * By what the kernel passed to it, AT_BASE of getauxval(3): its file, which may
+ * be where a read never ends, is not opened.
  *
  * returns	1 yes, 0 no; -1 with errno, EACCES when it is not ours to look
  *		at, ENOEXEC when its words are not as long as ours

@@ -1,5 +1,5 @@
 /*
- * sockdiag.h - what the kernel knows of sockets that are not ours
+ * sockdiag.h - queues, peers and origins of sockets, by sock_diag(7)
  *
  * One netlink socket (sock_diag(7)), kept, answers for all pools.  Nothing is
  * sent to a listener and nothing taken from it; every call returns at once.
@@ -45,7 +45,7 @@ struct sockdiag_listener {
 int sockdiag_listener_init(struct sockdiag_listener *l, int fd);
 
 struct sockdiag_queue {
-	unsigned waiting;	/* connections nobody has accepted yet */
+	unsigned waiting;	/* connections not accepted yet */
 	unsigned limit;		/* how many may wait */
 };
 
@@ -90,7 +90,7 @@ int sockdiag_unix_peer(struct sockdiag *d, ino_t ino, uint32_t *ret_ino);
 int sockdiag_unix_accepted(struct sockdiag *d,
 	const struct sockdiag_listener *l, ino_t ino);
 
-/* Connections of a TCP listener that nobody has accepted yet. */
+/* Connections of a TCP listener that are not accepted yet. */
 struct sockdiag_waiting {
 	unsigned old;		/* as old as asked for, or older */
 	unsigned waiting;	/* all of them */

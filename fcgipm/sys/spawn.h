@@ -1,14 +1,14 @@
 /*
- * spawn.h - the only fork and exec
+ * spawn.h - starts programs: the only fork and exec
  *
  * A child runs in its parent's memory until it executes (clone(2) with
  * CLONE_VM), which costs less than half of a fork(2) and does not grow with the
- * parent's heap; nobody waits for the exec, as with vfork(2).
+ * parent's heap; unlike vfork(2), it does not wait for the exec.
  * Two ways, one description: spawn_start() for the supervisor, whose child
  * may become another user, and spawn_share() for the gateway.
  *
  * Whoever owns the user id that a child takes may signal it before it
- * executes, but not reach into the memory: the kernel lets nobody but root see
+ * executes, but not reach into the memory: the kernel lets only root see
  * that of a process that changed its ids (PR_SET_DUMPABLE of prctl(2)), unless
  * fs.suid_dumpable is 1, and then such a child shares nothing.  One that is
  * stopped keeps its place, and the others share nothing once none is left.
@@ -17,7 +17,7 @@
  * The supervisor has descriptors by the thousand.  A child that shares its
  * memory begins with its table of them too, and the supervisor waits for the
  * child's first system call, which gives it one of its own with few in it.  One
- * that does not get there, since somebody stopped it with us, is killed.
+ * that does not get there, as it was stopped together with us, is killed.
  */
 #ifndef FCGIPM_SYS_SPAWN_H
 #define FCGIPM_SYS_SPAWN_H
@@ -64,7 +64,7 @@ struct spawn_spec {
 int spawn_reserve(void);
 
 /*
- * spawn_start - start a child, and hear what becomes of it
+ * spawn_start - start a child, and learn what becomes of it
  *
  * For a process without signal handlers.  spec, its fds and own_env may go at
  * once; the rest of it too, unless it is lasting.
@@ -72,7 +72,7 @@ int spawn_reserve(void);
  * ret_errfd	non-blocking; readable with one struct spawn_error when a step
  *		failed, at end of file once exec succeeded; the caller's to
  *		close, as is the pidfd
- * returns	pid; -1 with errno, nothing left behind
+ * returns	pid; -1 with errno, nothing left open or running
  */
 pid_t spawn_start(const struct spawn_spec *spec, int *ret_pidfd,
 	int *ret_errfd);
@@ -95,7 +95,7 @@ struct spawn_shared {
  *
  * c		c->spec is filled in; not in use (spawn_is_shared())
  * wait		return when it has executed or failed
- * returns	pid; -1 with c->error, nothing left behind
+ * returns	pid; -1 with c->error, nothing left open or running
  */
 pid_t spawn_share(struct spawn_shared *c, bool wait);
 

@@ -1,8 +1,8 @@
 /*
  * watch.c - a process that is looked at again and again; see watch.h
  *
- * Called by observe/kernel, observe/prober and timeout/watchdog.  What is in the entries
- * of a task is for sys/procfs to read.
+ * Called by observe/processes, observe/prober and timeout/descendants.  What is
+ * in the entries of a task is read by sys/procfs.
  */
 #include <dirent.h>
 #include <errno.h>

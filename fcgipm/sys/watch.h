@@ -1,5 +1,5 @@
 /*
- * watch.h - a process that is looked at again and again, by /proc (proc(5))
+ * watch.h - tasks, sockets and children of a process, read often, from /proc
  */
 #ifndef FCGIPM_SYS_WATCH_H
 #define FCGIPM_SYS_WATCH_H
@@ -12,7 +12,7 @@
 /* Of a process with more tasks none is kept open. */
 #define WATCH_TASKS_KEPT 8
 
-/* A process, and descriptors of what is looked at. */
+/* A process, and descriptors of what is read. */
 struct watch {
 	pid_t pid;		/* 0 = not open */
 	int taskfd;		/* /proc/PID/task */
@@ -50,7 +50,7 @@ struct watch_tasks {
 };
 
 /*
- * watch_tasks - one look at every task
+ * watch_tasks - what every task does
  *
  * listeners	inodes; descriptor 0 needs no comparing, as every worker has
  *		its listener there
@@ -60,10 +60,10 @@ int watch_tasks(struct watch *w, const ino_t *listeners, size_t n,
 	struct watch_tasks *ret);
 
 /*
- * watch_still_accepts - half of a look, for half its price
+ * watch_still_accepts - half of watch_tasks(), at half its cost
  *
- * Is the only task there was at the last look in accept on the same listener?
- * Whether there are more tasks by now is not looked at.
+ * Is the only task there was at the last call in accept on the same listener?
+ * Whether there are more tasks by now is not checked.
  */
 bool watch_still_accepts(const struct watch *w);
 
@@ -95,7 +95,7 @@ enum watch_kind watch_kind(struct watch *w, const struct watch_socket *s);
  * watch_children - the processes that its tasks have started
  *
  * returns	0, or -1 with errno; E2BIG when there are more than max, ENOENT
- *		when the kernel does not tell (CONFIG_PROC_CHILDREN)
+ *		when the kernel does not say (CONFIG_PROC_CHILDREN)
  */
 int watch_children(struct watch *w, pid_t *ret, size_t max, size_t *ret_n);
 

@@ -432,7 +432,7 @@ Test(board, a_foreign_descriptor_is_not_written_to)
 	cr_assert_eq(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
 	/* Somebody closed it, and its number went to a pipe. */
 	view.eventfd = fds[1];
-	fcgipm_tell_(&view);
+	fcgipm_notify_(&view);
 	cr_expect_eq(read(fds[0], &c, 1), -1);
 	cr_expect_eq(errno, EAGAIN);
 }
@@ -485,7 +485,7 @@ Test(board, is_not_held_up_by_a_child_that_makes_it_block)
 {
 	cr_assert_eq(fcntl(board_eventfd(b), F_SETFL, 0), 0);
 	cr_expect_not(board_read_event(b));
-	fcgipm_tell_(&view);
+	fcgipm_notify_(&view);
 	cr_expect(board_read_event(b));
 	cr_expect_not(board_read_event(b));
 }
