@@ -4,12 +4,14 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -396,5 +398,76 @@ Test(control, others_are_kept_out_or_let_in_by_their_group)
 		free(out);
 		world_stop(w);
 	}
+	world_close(&w);
+}
+
+/* -- without descriptors --------------------------------------------------- */
+
+static struct rlimit
+limit_of(pid_t pid, const struct rlimit *set)
+{
+	struct rlimit old;
+
+	cr_assert_eq(prlimit(pid, RLIMIT_NOFILE, set, &old), 0, "%s",
+		strerror(errno));
+	return old;
+}
+
+/* The lowest descriptor that a process has not open. */
+static rlim_t
+lowest_free(pid_t pid)
+{
+	char path[64];
+	rlim_t fd = 0;
+
+	do {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid,
+			(int)fd++);
+	} while (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+	return fd - 1;
+}
+
+/* Microseconds that it has run for, 0 where the kernel does not say. */
+static uint64_t
+run_us(pid_t pid)
+{
+	char path[64];
+	uint64_t ns = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%" SCNu64, &ns) != 1)
+		ns = 0;
+	if (f)
+		fclose(f);
+	return ns / 1000;
+}
+
+/* The listener stays readable as long as nobody is accepted. */
+Test(control, without_descriptors_it_waits_and_answers_afterwards)
+{
+	struct world *w = world_open();
+	struct pollfd p = {.events = POLLIN};
+	struct rlimit old, low;
+	uint64_t before_us;
+
+	world_start(w, WWW);
+	old = limit_of(w->pid, NULL);
+	low = old;
+	low.rlim_cur = lowest_free(w->pid);
+	(void)limit_of(w->pid, &low);
+	before_us = run_us(w->pid);
+	p.fd = call(w);
+	client_send(p.fd, QUESTION, strlen(QUESTION));
+	cr_expect_eq(poll(&p, 1, 700), 0, "it has no descriptor for this");
+	/* A loop would take what it gets, on a busy machine less than all. */
+	cr_expect_lt(run_us(w->pid) - before_us, 20000,
+		"it tries once a second");
+	(void)limit_of(w->pid, &old);
+	cr_expect_eq(poll(&p, 1, 10000), 1, "it does not try again");
+	expect_answer(p.fd, "", 0, "\"took us\"");
+	close(p.fd);
+	expect_unharmed(w);
 	world_close(&w);
 }

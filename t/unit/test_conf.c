@@ -164,16 +164,26 @@ Test(conf, variables_and_the_pools_name_are_expanded)
 	struct conf c;
 
 	cr_assert_eq(setenv("FCGIPM_TEST_SET", "there", 1), 0);
+	cr_assert_eq(setenv("FCGIPM_TEST_EMPTY", "", 1), 0);
 	cr_assert_eq(unsetenv("FCGIPM_TEST_UNSET"), 0);
 	c = load(HEAD "env[A] = ${FCGIPM_TEST_SET}\n"
 		      "env[B] = <${FCGIPM_TEST_UNSET:-in stead}>\n"
 		      "env[C] = %n 100%% $5 %x\n"
-		      "env[D] = a ; b\n");
-	cr_assert_eq(c.pools[0].env.n, 4);
+		      "env[D] = a ; b\n"
+		      "env[E] = <${FCGIPM_TEST_EMPTY:-in stead}>\n"
+		      "env[F] = <${FCGIPM_TEST_EMPTY}>\n"
+		      "env[G] = <${FCGIPM_TEST_SET:-in stead}>\n"
+		      "env[H] = <${FCGIPM_TEST_UNSET:-}>\n");
+	cr_assert_eq(c.pools[0].env.n, 8);
 	cr_expect_str_eq(c.pools[0].env.v[0].value, "there");
 	cr_expect_str_eq(c.pools[0].env.v[1].value, "<in stead>");
 	cr_expect_str_eq(c.pools[0].env.v[2].value, "www 100% $5 %x");
 	cr_expect_str_eq(c.pools[0].env.v[3].value, "a ; b");
+	cr_expect_str_eq(c.pools[0].env.v[4].value, "<in stead>",
+		"as sh(1) has it, an empty one takes the default");
+	cr_expect_str_eq(c.pools[0].env.v[5].value, "<>");
+	cr_expect_str_eq(c.pools[0].env.v[6].value, "<there>");
+	cr_expect_str_eq(c.pools[0].env.v[7].value, "<>");
 	conf_free(&c);
 }
 

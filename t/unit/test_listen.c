@@ -1,9 +1,11 @@
 /*
  * test_listen.c - a connection to our own socket, and to no other
  */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,4 +98,55 @@ Test(listen, connects_to_nobody_else)
 	cr_assert_eq(unlink(name), 0);
 	listen_close(&s);
 	listen_close(&other);
+}
+
+/* A port of both loopbacks that nobody has. */
+static int
+find_free_port(void)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		cr_skip_test("no IPv6 here: %s", strerror(errno));
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	close(fd);
+	return ntohs(a.sin6_port);
+}
+
+static int
+connect_to(const char *host, int port)
+{
+	const char *why = "";
+	struct addr a;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s:%d", host, port);
+	cr_assert_eq(addr_parse(text, &a, &why), 0, "%s", why);
+	return addr_connect(&a, 0);
+}
+
+/* Else a list of allowed IPv6 clients would say nothing of those of IPv4, and
+ * a pool on 0.0.0.0 could not have the same port. */
+Test(listen, all_addresses_of_ipv6_are_none_of_ipv4)
+{
+	int port = find_free_port(), fd;
+	struct listen_socket six, four;
+	char text[64];
+
+	snprintf(text, sizeof(text), "[::]:%d", port);
+	six = open_at(text, 4);
+	cr_expect_eq(connect_to("127.0.0.1", port), -1);
+	cr_expect_eq(errno, ECONNREFUSED, "%s", strerror(errno));
+	cr_expect_geq(fd = connect_to("[::1]", port), 0, "%s",
+		strerror(errno));
+	close(fd);
+	snprintf(text, sizeof(text), "0.0.0.0:%d", port);
+	four = open_at(text, 4);
+	cr_expect_geq(fd = connect_to("127.0.0.1", port), 0, "%s",
+		strerror(errno));
+	close(fd);
+	listen_close(&four);
+	listen_close(&six);
 }
