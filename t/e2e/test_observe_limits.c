@@ -1,0 +1,251 @@
+/*
+ * test_observe_limits.c - samples of workers that are large, that change
+ * meanwhile, and that the supervisor itself may not read
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rights.h"
+#include "stage.h"
+
+TestSuite(observe_limits, .timeout = 60);
+
+/* -- limits of one sample ------------------------------------------------- */
+
+/* Said of a worker that is unknown as well. */
+static bool
+is_accepting(void *arg)
+{
+	return stage_look(arg)->accepting > 0;
+}
+
+/* Of 1024 sockets, 64 processes. */
+static const struct {
+	const char *why;
+	int sockets, children;
+	bool known;
+} limits[] = {
+	{"as many as there may be, and the listener", 1023, 0, true},
+	{"one more", 1024, 0, false},
+	{"many more", 1100, 0, false},
+	{"a worker and its child together", 512, 1, true},
+	{"one more of each", 513, 1, false},
+	{"a family of 1100", 275, 3, false},
+	{"64 processes", 1, 63, true},
+	{"65 processes", 0, 64, false},
+	{"so many that their list is cut", 0, 150, false},
+};
+
+static void
+check_limits(struct stage *s, size_t i)
+{
+	const struct kernel_sample *n = stage_look(s);
+
+	if (limits[i].known) {
+		cr_expect_eq(n->state, KERNEL_IDLE, "%s: %s", limits[i].why,
+			stage_describe(s));
+		cr_expect_not(n->may_hold, "%s", limits[i].why);
+		cr_expect_eq(n->connections, 0, "%s", limits[i].why);
+		cr_expect_eq(n->processes, 1U + (unsigned)limits[i].children,
+			"%s", limits[i].why);
+		return;
+	}
+	cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s: %s", limits[i].why,
+		stage_describe(s));
+	cr_expect_eq(n->err, E2BIG, "%s: %s", limits[i].why, stage_describe(s));
+	cr_expect(n->may_hold, "%s", limits[i].why);
+	cr_expect_eq(n->connections, -1, "%s", limits[i].why);
+	cr_expect(n->waits, "%s", limits[i].why);
+}
+
+static void
+more_than_fits_is_unknown(size_t i, bool by_prober)
+{
+	char sockets[16], children[16];
+	struct stage s;
+
+	snprintf(sockets, sizeof(sockets), "%d", limits[i].sockets);
+	snprintf(children, sizeof(children), "%d", limits[i].children);
+	stage_open(&s, "sock");
+	stage_start_child(&s, "many_sockets", sockets, children);
+	stage_until(&s, is_accepting, "accepting");
+	/* Twice, as what is known of sockets is used then. */
+	check_limits(&s, i);
+	check_limits(&s, i);
+	if (by_prober)
+		cr_expect(s.worker.sample.by_prober, "%s", limits[i].why);
+	stage_close(&s);
+}
+
+Test(observe_limits, more_than_fits_into_a_sample_is_unknown)
+{
+	struct rlimit limit;
+	size_t i;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < 1200)
+		cr_skip_test("needs 1200 descriptors (ulimit -H -n)");
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		more_than_fits_is_unknown(i, false);
+}
+
+Test(observe_limits, more_than_fits_is_unknown_to_the_prober)
+{
+	size_t i;
+
+	world_need_root();
+	give_up_ptrace();
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		more_than_fits_is_unknown(i, true);
+}
+
+/* -- races ---------------------------------------------------------------- */
+
+/* What happens when the second kind of a process's directories is first
+ * read. */
+static struct {
+	void (*act)(void *arg);		/* NULL = nothing */
+	void *arg;
+	char first[16];			/* last name of the first one's path */
+} between;
+
+/* The C library's, for all of this program: lets something happen between the
+ * reading of tasks and that of sockets, whichever comes first. */
+ssize_t
+getdents64(int fd, void *p, size_t size)
+{
+	void (*act)(void *) = between.act;
+	char link[64], path[64];
+	const char *name;
+	ssize_t n;
+
+	if (act) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, path, sizeof(path) - 1);
+		path[n > 0 ? n : 0] = '\0';
+		name = strrchr(path, '/') ? strrchr(path, '/') + 1 : "";
+		if (!between.first[0]) {
+			snprintf(between.first, sizeof(between.first), "%s",
+				name);
+		} else if (strcmp(between.first, name) != 0) {
+			between.act = NULL;
+			act(between.arg);
+		}
+	}
+	return syscall(SYS_getdents64, fd, p, size);
+}
+
+static void
+connect_now(void *arg)
+{
+	struct stage *s = arg;
+	int64_t end = world_now_ms() + 20000;
+	size_t before = world_fd_count(s->pid);
+
+	s->client = stage_begin_request(s, 0);
+	while (world_fd_count(s->pid) == before)
+		cr_assert_lt(world_now_ms(), end, "it does not accept");
+}
+
+Test(observe_limits, a_connection_accepted_meanwhile_is_seen)
+{
+	struct stage s;
+	int i;
+
+	stage_open(&s, "sock");
+	stage_start_child(&s, "count", NULL, NULL);
+	for (i = 0; i < 5; i++) {
+		stage_until(&s, stage_is_idle, "idle");
+		kernel_worker_close(&s.worker);
+		between.first[0] = '\0';
+		between.arg = &s;
+		between.act = connect_now;
+		(void)stage_look(&s);
+		cr_assert_null(between.act, "it was not asked");
+		cr_expect_eq(s.worker.sample.connections, 1, "%s", stage_describe(&s));
+		cr_expect(s.worker.sample.may_hold, "%s", stage_describe(&s));
+		cr_expect_eq(s.worker.sample.state, KERNEL_BUSY, "%s",
+			stage_describe(&s));
+		stage_finish_request(s.client);
+		close(s.client);
+	}
+	stage_close(&s);
+}
+
+/* -- the prober ----------------------------------------------------------- */
+
+Test(observe_limits, a_prober_that_does_not_answer_is_given_up)
+{
+	struct stage s;
+	pid_t prober;
+	int64_t start;
+
+	world_need_root();
+	stage_open(&s, "sock");
+	give_up_ptrace();
+	stage_start_child(&s, "count", NULL, NULL);
+	stage_until(&s, stage_is_idle, "idle");
+	prober = s.observe.prober.pid;
+	cr_assert_gt(prober, 0);
+	cr_expect_str_eq(world_proc_status(prober, "Name"), "fcgipm-prober");
+	cr_expect_eq(atoi(world_proc_status(prober, "Uid")), NOBODY);
+	cr_assert_eq(kill(prober, SIGSTOP), 0);
+	start = world_now_ms();
+	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s", stage_describe(&s));
+	cr_expect(s.worker.sample.may_hold);
+	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s", stage_describe(&s));
+	/* Once 100 ms, not for every question. */
+	cr_expect_lt(world_now_ms() - start, 5000);
+	cr_expect_eq(s.observe.prober.pid, 0);
+	world_until_gone(prober);
+	/* Its time has come again. */
+	s.observe.prober.not_before_ms = 0;
+	stage_until(&s, stage_is_idle, "idle, seen by another one");
+	cr_expect_neq(s.observe.prober.pid, prober);
+	stage_close(&s);
+}
+
+Test(observe_limits, a_prober_ends_with_its_supervisor)
+{
+	struct stage s;
+	pid_t supervisor, prober = 0;
+	int fds[2];
+
+	world_need_root();
+	stage_open(&s, "sock");
+	give_up_ptrace();
+	stage_start_child(&s, "count", NULL, NULL);
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	supervisor = fork();
+	cr_assert_geq(supervisor, 0);
+	if (supervisor == 0) {
+		/* Until it is nobody's it needs no prober. */
+		while (s.observe.prober.pid == 0)
+			(void)stage_look(&s);
+		(void)!write(fds[1], &s.observe.prober.pid, sizeof(pid_t));
+		for (;;)
+			pause();
+	}
+	cr_assert_eq(read(fds[0], &prober, sizeof(prober)),
+		(ssize_t)sizeof(prober));
+	cr_assert_gt(prober, 0);
+	cr_assert(world_alive(prober));
+	cr_assert_eq(kill(supervisor, SIGKILL), 0);
+	cr_assert_eq(waitpid(supervisor, NULL, 0), supervisor);
+	world_until_gone(prober);
+	close(fds[0]);
+	close(fds[1]);
+	stage_close(&s);
+}
