@@ -14,8 +14,11 @@
 #include "base/util.h"
 #include "gateway/capacity.h"
 
-/* When a crowd of this size has left, its memory goes back to the system. */
+/* When a crowd of this size shrinks to a quarter, its memory goes back to the
+ * system; so it does at a quarter of that, until fewer than the second are
+ * left. */
 #define CROWD 64
+#define CROWD_GONE 16
 #define BIG_PIPES 32
 #define BIG_PIPE_BYTES (1024 * 1024)
 /* Descriptors of a running program in addition to its connection; of one that
@@ -26,6 +29,7 @@
 #define FDS_TO_START 10
 
 static void run_place(struct loop_task *task);
+static void run_trim(struct loop_task *task);
 
 int
 capacity_init(struct capacity *cap, struct loop *loop, int fd, unsigned wanted)
@@ -34,7 +38,8 @@ capacity_init(struct capacity *cap, struct loop *loop, int fd, unsigned wanted)
 	unsigned left, used;
 	int lowest = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	*cap = (struct capacity){.loop = loop, .place_task.run = run_place};
+	*cap = (struct capacity){.loop = loop, .place_task.run = run_place,
+		.trim_task.run = run_trim};
 	TAILQ_INIT(&cap->queue);
 	if (lowest < 0 || getrlimit(RLIMIT_NOFILE, &lim) < 0) {
 		fd_close(&lowest);
@@ -168,6 +173,7 @@ capacity_add_conn(struct capacity *cap)
 {
 	cap->conns++;
 	cap->peak_conns = MAX(cap->peak_conns, cap->conns);
+	cap->crowd |= cap->conns >= CROWD;
 }
 
 void
@@ -181,12 +187,21 @@ capacity_lose_conn(struct capacity *cap)
 
 /* What a crowd was buffered in lies in pieces that free(3) keeps. */
 static void
+run_trim(struct loop_task *task)
+{
+	(void)task;
+	(void)malloc_trim(0);
+}
+
+static void
 give_back_memory(struct capacity *cap)
 {
-	if (cap->peak_conns < CROWD || cap->conns > cap->peak_conns / 4)
+	if (!cap->crowd || cap->conns > cap->peak_conns / 4)
 		return;
 	cap->peak_conns = cap->conns;
-	(void)malloc_trim(0);
+	cap->crowd = cap->conns >= CROWD_GONE;
+	/* After those that end now are freed, which is deferred as well. */
+	loop_defer(cap->loop, &cap->trim_task);
 }
 
 void

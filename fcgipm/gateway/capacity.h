@@ -27,6 +27,7 @@ struct capacity {
 	void (*on_end)(struct capacity *cap);
 	TAILQ_HEAD(capacity_claims, capacity_claim) queue;	/* in order */
 	struct loop_task place_task;	/* a place is free */
+	struct loop_task trim_task;	/* memory goes back to the system */
 	unsigned waiting;	/* in queue */
 	unsigned places;	/* for programs: pm.max_children, or as many as
 				 * there are descriptors for */
@@ -35,6 +36,8 @@ struct capacity {
 				 * are still open */
 	unsigned conns;		/* open connections */
 	unsigned peak_conns;	/* the highest since memory was given back */
+	bool crowd;		/* they were many, and some of the memory of
+				 * then is still ours */
 	unsigned max_conns;	/* no more are accepted above, for want of
 				 * descriptors */
 	unsigned big_pipes;	/* see capacity_grow_pipe() */

@@ -2,12 +2,13 @@
  * stream.c - CGI: QUERY_STRING says what it does, "" to answer and leave
  *
  *	echo	answers its body, as it comes
- *	count	reads its body, then tells its length and the bytes that were
- *		not as pattern() has them
+ *	count	reads its body, then tells its length, the bytes that were
+ *		not as pattern() has them, and what its pipe holds
  *	gated	the same, after one byte of the gate
  *	early=N	reads so much of its body, closes it, waits for the gate
  *	deaf	never reads its body, nor ends
  *	big=N	answers N bytes of the pattern
+ *	pipe=N	the same, then tells what its pipe holds
  *	full=N	the same, after one byte of the gate
  *	noisy=N	the same, a line on stderr before each 64 KiB and at the end
  *	left=N	the same, and leaves a child that holds the output until the
@@ -116,7 +117,17 @@ count(unsigned long long max)
 		have += n > 0 ? (size_t)n : 0;
 	}
 	put(1, text, (size_t)snprintf(text, sizeof(text),
-		HEADER "read: %llu\nwrong: %llu\n", have, wrong));
+		HEADER "read: %llu\nwrong: %llu\npipe: %d\n", have, wrong,
+		fcntl(0, F_GETPIPE_SZ)));
+}
+
+static void
+tell_pipe(void)
+{
+	char text[64];
+
+	put(1, text, (size_t)snprintf(text, sizeof(text), "\npipe: %d\n",
+		fcntl(1, F_GETPIPE_SZ)));
 }
 
 static void
@@ -193,9 +204,11 @@ main(void)
 		close(0);
 		pass_gate();
 	}
-	if (IS("big") || IS("full") || IS("noisy") || IS("left") ||
+	if (IS("big") || IS("full") || IS("pipe") || IS("noisy") || IS("left") ||
 		IS("events") || IS("pages"))
 		put_pattern(n, IS("noisy"));
+	if (IS("pipe"))
+		tell_pipe();
 	if (IS("left"))
 		leave_child();
 	if (IS("events") || IS("pages"))

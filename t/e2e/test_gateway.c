@@ -310,6 +310,61 @@ Test(gateway, a_waiting_request_may_be_given_up, .timeout = 60)
 	world_close(&w);
 }
 
+/* Its bytes up to and with FCGI_ABORT_REQUEST, which come at once. */
+static int
+begin_and_abort(struct world *w, const char *const *params)
+{
+	static const uint8_t abort_record[8] = {1, 2, 0, 1};
+	uint8_t wire[1000];
+	size_t n = client_put_request(wire, sizeof(wire) - 8, 0, params, "", 0);
+	int fd = client_connect(w, "www.sock");
+
+	memcpy(wire + n, abort_record, 8);
+	client_send(fd, wire, n + 8);
+	return fd;
+}
+
+/* All places are taken when it comes, so it is queued and given up by the same
+ * read; those before and after it are not. */
+Test(gateway, a_request_is_given_up_as_it_is_queued, .timeout = 60)
+{
+	struct world *w = start_children("pm.max_children = 1\n"
+		"queue_timeout = 50s\n");
+	char file[700];
+	const char *params[] = {file, NULL};
+	struct answer a;
+	int fds[5], first, i;
+	pid_t pid;
+
+	first = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("fdlist"));
+	for (i = 0; i < 5; i++) {
+		if (i % 2) {
+			fds[i] = client_connect(w, "www.sock");
+			client_begin(fds[i], 1, 0, params);
+			client_record(fds[i], 5, 1, NULL, 0, 0);
+			continue;
+		}
+		fds[i] = begin_and_abort(w, params);
+		a = client_read(fds[i]);
+		cr_expect(a.ended, "an aborted request has its END_REQUEST");
+		cr_expect_eq(a.out_len, 0);
+		answer_free(&a);
+	}
+	close(first);
+	for (i = 0; i < 5; i++) {
+		if (i % 2) {
+			a = client_read(fds[i]);
+			answer_expect(&a, "fd: 0\n");
+			answer_free(&a);
+		}
+		close(fds[i]);
+	}
+	expect_served(w);
+	world_close(&w);
+}
+
 Test(gateway, a_background_child_does_not_hold_the_answer, .timeout = 60)
 {
 	struct world *w = start_children("cgi.linger = 300ms\n");

@@ -251,6 +251,48 @@ Test(refusals, a_body_that_is_too_long_is_413, .timeout = 60)
 	world_close(&w);
 }
 
+/* The limit and its neighbours; a length that the web server tells, and none
+ * where it does not know it, in one record and in two. */
+Test(refusals, a_body_may_be_as_long_as_its_limit, .timeout = 60)
+{
+	static const char *const unknown[] = {
+		"HTTP_TRANSFER_ENCODING=chunked", "CONTENT_LENGTH=-1"};
+	struct world *w = start_traps("cgi.max_body = 1000\n");
+	char script[600], length[100], kind[100], body[1001] = "";
+	const char *params[] = {script, kind, NULL};
+	size_t len, i, cut;
+
+	world_script(w, "www/length", "#!/bin/sh\n"
+		"printf 'A: b\\n\\nlength: %d\\n' $(wc -c)\n");
+	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s/www/length",
+		w->dir);
+	for (i = 0; i < 3 * 3 * 2; i++) {
+		int fd = client_connect(w, "www.sock");
+		struct answer a;
+
+		len = 999 + i % 3;
+		cut = i / 9 ? 400 : 0;
+		snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu", len);
+		snprintf(kind, sizeof(kind), "%s",
+			i / 3 % 3 ? unknown[i / 3 % 3 - 1] : length);
+		client_begin(fd, 1, 0, params);
+		if (cut)
+			client_record(fd, 5, 1, body, cut, 0);
+		client_record(fd, 5, 1, body, len - cut, 0);
+		client_record(fd, 5, 1, NULL, 0, 0);
+		a = client_read(fd);
+		if (len > 1000)
+			cr_expect(strstr(a.out, "Status: 413"), "%s, %zu: %s",
+				kind, len, a.out);
+		else
+			cr_expect_eq(answer_number(&a, "length"), (long)len,
+				"%s, %zu: %s", kind, len, a.out);
+		answer_free(&a);
+		close(fd);
+	}
+	world_close(&w);
+}
+
 Test(refusals, a_length_that_is_none_is_400, .timeout = 60)
 {
 	static const char *const lengths[] = {"CONTENT_LENGTH=x",
