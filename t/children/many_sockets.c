@@ -9,6 +9,7 @@
  * are there the worker does not accept.
  */
 #include <fcgiapp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,11 +40,12 @@ main(int argc, char **argv)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	if (pipe(ready) < 0)
+	/* One that ends is gone at once. */
+	if (signal(SIGCHLD, SIG_IGN) == SIG_ERR || pipe(ready) < 0)
 		return 1;
 	for (i = 0; i < children; i++)
 		if (fork() == 0) {
-			(void)prctl(PR_SET_PDEATHSIG, 9);
+			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 			open_sockets(sockets);
 			(void)!write(ready[1], "r", 1);
 			for (;;)

@@ -113,38 +113,62 @@ Test(observe_limits, more_than_fits_is_unknown_to_the_prober)
 
 /* -- races ---------------------------------------------------------------- */
 
-/* What happens when the second kind of a process's directories is first
- * read. */
+/* A sample reads the directories task and fd of the worker, and task again for
+ * its children, then those of each child. */
 static struct {
-	void (*act)(void *arg);		/* NULL = nothing */
+	void (*act)(void *arg);		/* NULL = nothing happens */
 	void *arg;
-	char first[16];			/* last name of the first one's path */
+	int turn;	/* of directories, from 1 */
+	bool at_end;	/* when that was read, else before */
+	/* So far: */
+	int turns;
+	char name[16];
 } between;
 
-/* The C library's, for all of this program: lets something happen between the
- * reading of tasks and that of sockets, whichever comes first. */
+/* The C library's, for all of this program: lets something happen at a moment
+ * of a sample, whatever is read first. */
 ssize_t
 getdents64(int fd, void *p, size_t size)
 {
 	void (*act)(void *) = between.act;
 	char link[64], path[64];
 	const char *name;
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (act) {
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		n = readlink(link, path, sizeof(path) - 1);
 		path[n > 0 ? n : 0] = '\0';
 		name = strrchr(path, '/') ? strrchr(path, '/') + 1 : "";
-		if (!between.first[0]) {
-			snprintf(between.first, sizeof(between.first), "%s",
-				name);
-		} else if (strcmp(between.first, name) != 0) {
-			between.act = NULL;
-			act(between.arg);
-		}
+		between.turns += strcmp(between.name, name) != 0;
+		snprintf(between.name, sizeof(between.name), "%s", name);
 	}
-	return syscall(SYS_getdents64, fd, p, size);
+	if (act && !between.at_end && between.turns == between.turn) {
+		between.act = NULL;
+		act(between.arg);
+	}
+	n = syscall(SYS_getdents64, fd, p, size);
+	if (act && between.at_end && n == 0 && between.turns == between.turn) {
+		between.act = NULL;
+		act(between.arg);
+	}
+	return n;
+}
+
+/* One sample of a worker that nothing is kept of, and act in it. */
+static const struct kernel_sample *
+look_while(struct stage *s, int turn, bool at_end, void (*act)(void *arg))
+{
+	kernel_worker_close(&s->worker);
+	between.turns = 0;
+	between.name[0] = '\0';
+	between.turn = turn;
+	between.at_end = at_end;
+	between.arg = s;
+	between.act = act;
+	(void)stage_look(s);
+	cr_assert_null(between.act, "it was not asked");
+	return &s->worker.sample;
 }
 
 static void
@@ -168,12 +192,8 @@ Test(observe_limits, a_connection_accepted_meanwhile_is_seen)
 	stage_start_child(&s, "count", NULL, NULL);
 	for (i = 0; i < 5; i++) {
 		stage_until(&s, stage_is_idle, "idle");
-		kernel_worker_close(&s.worker);
-		between.first[0] = '\0';
-		between.arg = &s;
-		between.act = connect_now;
-		(void)stage_look(&s);
-		cr_assert_null(between.act, "it was not asked");
+		/* Between tasks and sockets. */
+		(void)look_while(&s, 2, false, connect_now);
 		cr_expect_eq(s.worker.sample.connections, 1, "%s", stage_describe(&s));
 		cr_expect(s.worker.sample.may_hold, "%s", stage_describe(&s));
 		cr_expect_eq(s.worker.sample.state, KERNEL_BUSY, "%s",
@@ -181,6 +201,36 @@ Test(observe_limits, a_connection_accepted_meanwhile_is_seen)
 		stage_finish_request(s.client);
 		close(s.client);
 	}
+	stage_close(&s);
+}
+
+static void
+end_child(void *arg)
+{
+	struct stage *s = arg;
+	pid_t pid;
+
+	cr_assert_eq(world_children(s->pid, &pid, 1), 1);
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	world_until_gone(pid);
+}
+
+/* Its parent reaps it at once. */
+Test(observe_limits, a_child_that_ends_meanwhile_holds_nothing)
+{
+	const struct kernel_sample *n;
+	struct stage s;
+
+	stage_open(&s, "sock");
+	stage_start_child(&s, "many_sockets", "1", "1");
+	stage_until(&s, is_accepting, "accepting");
+	cr_assert_eq(s.worker.sample.processes, 2);
+	n = look_while(&s, 3, true, end_child);
+	cr_expect_eq(n->processes, 2, "it was on the list");
+	cr_expect_eq(n->state, KERNEL_IDLE, "%s", stage_describe(&s));
+	cr_expect_eq(n->err, 0, "%s", stage_describe(&s));
+	cr_expect_not(n->may_hold);
+	cr_expect_eq(stage_look(&s)->processes, 1, "%s", stage_describe(&s));
 	stage_close(&s);
 }
 
@@ -201,15 +251,19 @@ Test(observe_limits, a_prober_that_does_not_answer_is_given_up)
 	cr_assert_gt(prober, 0);
 	cr_expect_str_eq(world_proc_status(prober, "Name"), "fcgipm-prober");
 	cr_expect_eq(atoi(world_proc_status(prober, "Uid")), NOBODY);
+	cr_expect_eq(world_fd_count(prober), 1, "its end of the socket pair");
 	cr_assert_eq(kill(prober, SIGSTOP), 0);
 	start = world_now_ms();
-	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s", stage_describe(&s));
+	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s",
+		stage_describe(&s));
 	cr_expect(s.worker.sample.may_hold);
-	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s", stage_describe(&s));
+	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s",
+		stage_describe(&s));
 	/* Once 100 ms, not for every question. */
 	cr_expect_lt(world_now_ms() - start, 5000);
 	cr_expect_eq(s.observe.prober.pid, 0);
 	world_until_gone(prober);
+	cr_expect_gt(s.observe.prober.not_before_ms, world_now_ms() + 1000);
 	/* Its time has come again. */
 	s.observe.prober.not_before_ms = 0;
 	stage_until(&s, stage_is_idle, "idle, seen by another one");
@@ -217,7 +271,8 @@ Test(observe_limits, a_prober_that_does_not_answer_is_given_up)
 	stage_close(&s);
 }
 
-Test(observe_limits, a_prober_ends_with_its_supervisor)
+static void
+prober_ends(bool stopped)
 {
 	struct stage s;
 	pid_t supervisor, prober = 0;
@@ -242,10 +297,23 @@ Test(observe_limits, a_prober_ends_with_its_supervisor)
 		(ssize_t)sizeof(prober));
 	cr_assert_gt(prober, 0);
 	cr_assert(world_alive(prober));
+	/* It does not notice the end of the socket pair then. */
+	if (stopped)
+		cr_assert_eq(kill(prober, SIGSTOP), 0);
 	cr_assert_eq(kill(supervisor, SIGKILL), 0);
 	cr_assert_eq(waitpid(supervisor, NULL, 0), supervisor);
 	world_until_gone(prober);
 	close(fds[0]);
 	close(fds[1]);
 	stage_close(&s);
+}
+
+Test(observe_limits, a_prober_ends_with_its_supervisor)
+{
+	prober_ends(false);
+}
+
+Test(observe_limits, a_stopped_prober_ends_with_its_supervisor)
+{
+	prober_ends(true);
 }

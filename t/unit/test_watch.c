@@ -462,3 +462,31 @@ Test(watch, children_of_a_process)
 	watch_close(&watch);
 	end(pid);
 }
+
+static void
+have_many_children(void)
+{
+	int i;
+
+	for (i = 0; i < 200; i++)
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			return;
+		}
+}
+
+/* The numbers of so many are not read whole. */
+Test(watch, more_children_than_can_be_listed)
+{
+	static pid_t kids[1000];
+	size_t n = 0;
+	pid_t pid;
+
+	pid = start(have_many_children);
+	cr_assert_eq(watch_open(&watch, pid), 0);
+	while (watch_children(&watch, kids, 1000, &n) == 0)
+		cr_expect_leq(n, 200);
+	cr_expect_eq(errno, E2BIG);
+	watch_close(&watch);
+	end(pid);
+}
