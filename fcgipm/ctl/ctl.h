@@ -10,17 +10,8 @@
 
 #include "base/addr.h"
 #include "ctl/exchange.h"
+#include "ctl/exit.h"
 #include "ctl/supervisor.h"
-
-/* Exit status by outcome (fcgipmctl(8)). */
-enum ctl_exit {
-	CTL_OK = 0,
-	CTL_PROTOCOL = 1,	/* cut short, or no FastCGI */
-	CTL_CONNECT = 2,
-	CTL_TIMEOUT = 3,
-	CTL_CLIENT_ERROR = 4,	/* the answer's status is 4xx */
-	CTL_SERVER_ERROR = 5	/* 5xx */
-};
 
 struct ctl_options {
 	struct supervisor supervisor;	/* status: which one */

@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
-#include "ctl/ctl.h"
+#include "ctl/exit.h"
 #include "ctl/print.h"
 #include "ctl/supervisor.h"
 

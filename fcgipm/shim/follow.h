@@ -9,64 +9,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/uio.h>
 
-#include "fcgipm-board.h"
-#include "records.h"
+#include "conn.h"
 
 #pragma GCC visibility push(hidden)
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
-#define FDS_MAX 4096
-#define CONNS_MAX 256
-#define WORD_BITS 64
-
-struct conn {
-	struct fcgipm_cell *cell;	/* NULL = its slot has no more */
-	int32_t cell_index;
-	bool touched;		/* something was read or written */
-	bool answered;		/* a request was, none is running */
-	bool eof;		/* the client sends no more */
-	uint8_t linger;		/* see linger.h */
-	uint32_t running;	/* requests begun and not ended */
-	uint64_t start;
-	uint64_t bytes_in, bytes_out;	/* not yet in the slot */
-	struct records out;
-	struct intake in;	/* last: not cleared as a whole */
-};
-
-/* Of this process alone: the kernel clears it for a forked child, in which
- * therefore nothing is followed until it accepts by itself. */
-struct local {
-	uint32_t attach;
-	int32_t pid;
-	struct fcgipm_slot *slot;
-	uint32_t refused;	/* accepts since the stop */
-	uint32_t lingers;	/* see linger.h */
-	int32_t finishing;	/* threads whose connection ended, and which
-				 * do not yet wait for another one */
-	uint64_t cells_used;
-	uint64_t conns_used[CONNS_MAX / WORD_BITS];
-	uint16_t conn_at[FDS_MAX];	/* by descriptor: 1 + its number */
-	struct conn conns[CONNS_MAX];
-};
-
-extern struct local *local;	/* NULL = do nothing */
-extern struct fcgipm_view view;
-
-static inline struct conn *
-conn_of(int fd)
-{
-	uint16_t n;
-
-	if (!local || (unsigned)fd >= FDS_MAX)
-		return NULL;
-	n = __atomic_load_n(&local->conn_at[fd], __ATOMIC_ACQUIRE);
-	return n ? &local->conns[n - 1] : NULL;
-}
 
 /* Is any open?  By our own count: another process of the pool may write
  * anything onto the board. */

@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "follow.h"
+#include "conn.h"
 
 #pragma GCC visibility push(hidden)
 

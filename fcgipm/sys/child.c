@@ -15,7 +15,9 @@
 
 #include "base/util.h"
 #include "sys/child.h"
+#include "sys/privs.h"
 #include "sys/raw.h"
+#include "sys/spawn_spec.h"
 
 CHILD_CODE static void
 fail(struct child *c, const char *step, long err)

@@ -7,7 +7,10 @@
 #ifndef FCGIPM_SYS_CHILD_H
 #define FCGIPM_SYS_CHILD_H
 
-#include "sys/spawn.h"
+#include <sys/types.h>
+
+struct spawn_error;
+struct spawn_spec;
 
 /* Runs next to its parent, on a stack no sanitizer knows. */
 #define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))

@@ -2,7 +2,9 @@
  * raw.h - system calls that leave errno alone
  *
  * For a child that still runs in its parent's memory (sys/spawn): errno is
- * the parent's, who may be about to read it.
+ * the parent's, which may be about to read it.  On machines whose system calls
+ * are not written down here, and with RAW_PORTABLE, it is syscall(2), and
+ * spawn has the parent wait or gives the child a copy of the memory.
  */
 #ifndef FCGIPM_SYS_RAW_H
 #define FCGIPM_SYS_RAW_H
@@ -12,7 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
+#if defined(RAW_PORTABLE)
+#define RAW_KEEPS_ERRNO 0
+#elif defined(__x86_64__)
 #define RAW_KEEPS_ERRNO 1
 static inline long
 raw_call(long nr, long a, long b, long c, long d, long e)
@@ -47,6 +51,9 @@ raw_call(long nr, long a, long b, long c, long d, long e)
 }
 #else
 #define RAW_KEEPS_ERRNO 0
+#endif
+
+#if !RAW_KEEPS_ERRNO
 static inline long
 raw_call(long nr, long a, long b, long c, long d, long e)
 {

@@ -2,60 +2,123 @@
 # lint.sh - what machines can say about the sources; silent when content
 #
 # Each header compiled alone, every file by gcc and clang with our warnings,
-# clang-tidy, cppcheck, mandoc, sh -n.  ALL_CFLAGS comes from GNUmakefile.
+# for aarch64 where such a compiler is installed, clang-tidy, cppcheck, mandoc,
+# sh -n; the floors (floors.py) and the bounds (bounds.py).  ALL_CFLAGS comes
+# from GNUmakefile.  JOBS files are inspected at a time, as many as cores.
 set -u
 : "${ALL_CFLAGS:?}"
 read -ra flags <<<"$ALL_CFLAGS"
-bad=0
+# What GNUmakefile has in quotes.
+flags+=('-DFCGIPM_VERSION="0"' '-DBINDIR="/bin"' '-DLIBDIR="/lib"'
+	'-DSYSCONFDIR="/etc"')
+cross=aarch64-linux-gnu-gcc
+
+# Runs a command, shows what it said and notes it when it said anything.
+quiet() {
+	local what=$1 raw=$work/raw.$BASHPID out=$work/out.$BASHPID
+	shift
+	if ! "$@" >"$raw" 2>&1; then
+		{ echo "== $what"; cat "$raw"; } >"$out"
+	elif grep -qvE '^[0-9]+ warnings? generated\.$' "$raw"; then
+		# clang-tidy counts what it does not show.
+		{ echo "== $what"; cat "$raw"; } >"$out"
+	fi
+	if [ -e "$out" ]; then
+		cat "$out"	# in one piece
+		echo "$what" >>"$work/remarks"
+	fi
+	rm -f "$raw" "$out"
+}
+
+# One file of a kind; what xargs runs.
+one() {
+	local file=$2 cc
+	case $1 in
+	header)
+		for cc in gcc clang; do
+			quiet "$cc: $file alone" $cc "${flags[@]}" \
+				-fsyntax-only -include "$file" -x c /dev/null
+		done ;;
+	source)
+		for cc in gcc clang; do
+			quiet "$cc: $file" $cc "${flags[@]}" -fsyntax-only \
+				"$file"
+		done ;;
+	tidy)
+		quiet "clang-tidy: $file" clang-tidy --quiet "$file" -- \
+			"${flags[@]}" ;;
+	cross)
+		quiet "$cross: $file" $cross -I"$work/gen" "${flags[@]}" \
+			-isystem "$work/inc" -c -o /dev/null "$file" ;;
+	portable)
+		quiet "portable: $file" gcc "${flags[@]}" -DRAW_PORTABLE \
+			-fsyntax-only "$file" ;;
+	page) quiet "mandoc: $file" mandoc -Tlint -W warning "$file" ;;
+	shell) quiet "bash -n: $file" bash -n "$file" ;;
+	cppcheck)
+		quiet cppcheck cppcheck --quiet --std=c11 \
+			--enable=warning,portability --inline-suppr \
+			--suppress=normalCheckLevelMaxBranches -Ifcgipm \
+			fcgipm handlers ;;
+	esac
+}
+
+if [ "${1-}" = one ]; then
+	one "$2" "$3"
+	exit 0
+fi
+
 work=$(mktemp -d) || exit 71
 trap 'rm -rf "$work"' EXIT
-
-# Runs a command, shows what it said and counts it when it said anything.
-quiet() {
-	local what=$1
-	shift
-	if ! "$@" >"$work/raw" 2>&1; then
-		cp "$work/raw" "$work/out"
-	else
-		# clang-tidy counts what it does not show.
-		grep -vE '^[0-9]+ warnings? generated\.$' "$work/raw" \
-			>"$work/out"
-	fi
-	if [ -s "$work/out" ]; then
-		echo "== $what"
-		cat "$work/out"
-		bad=$((bad + 1))
-	fi
-}
+export work
 
 mapfile -t headers < <(git ls-files 'fcgipm/*.h' 't/*.h')
 mapfile -t sources < <(git ls-files 'fcgipm/*.c' 'handlers/*.c' 't/*.c')
 mapfile -t ours < <(git ls-files 'fcgipm/*.c' 'handlers/*.c')
 mapfile -t pages < <(git ls-files 'man/*.[1-9]')
 mapfile -t shells < <(git grep -lE '^#!/bin/(ba)?sh' -- handlers t .ci)
+mapfile -t foreign < <(git ls-files 'fcgipm/*.c' 'handlers/*.c' \
+	't/children/*.c' 't/bench/*.c')
 
-for cc in gcc clang; do
-	for h in "${headers[@]}"; do
-		quiet "$cc: $h alone" $cc "${flags[@]}" -fsyntax-only \
-			-include "$h" -x c /dev/null
+# The libraries' headers without what else is beside them for this machine.
+prepare_cross() {
+	local h
+	mkdir "$work/gen" "$work/inc"
+	for h in ini.h jansson.h jansson_config.h fcgi_config.h fcgi_stdio.h \
+		fcgiapp.h fcgimisc.h fcgios.h; do
+		h=$(echo "#include <$h>" | gcc "${flags[@]}" -M -x c - |
+			tr ' ' '\n' | grep "/$h\$") &&
+			ln -s "$h" "$work/inc"
 	done
-	for c in "${sources[@]}"; do
-		quiet "$cc: $c" $cc "${flags[@]}" -fsyntax-only "$c"
-	done
-done
-for c in "${ours[@]}"; do
-	quiet "clang-tidy: $c" clang-tidy --quiet "$c" -- "${flags[@]}"
-done
-quiet cppcheck cppcheck --quiet --std=c11 --enable=warning,portability \
-	--inline-suppr --suppress=normalCheckLevelMaxBranches -Ifcgipm \
-	"${ours[@]}"
-for page in "${pages[@]}"; do
-	quiet "mandoc: $page" mandoc -Tlint -W warning "$page"
-done
-for s in "${shells[@]}"; do
-	quiet "sh -n: $s" bash -n "$s"
-done
+	t/lib/calls.sh $cross >"$work/gen/calls.inc"
+}
 
+jobs() {
+	kind cppcheck all	# the longest, so it is the first
+	kind tidy "${ours[@]}"
+	if command -v $cross >/dev/null; then
+		kind cross "${foreign[@]}"
+	fi
+	kind header "${headers[@]}"
+	kind source "${sources[@]}"
+	kind portable fcgipm/sys/child.c fcgipm/sys/spawn.c
+	kind page "${pages[@]}"
+	kind shell "${shells[@]}"
+}
+kind() {
+	printf "$1 %s\n" "${@:2}"
+}
+
+if command -v $cross >/dev/null; then
+	prepare_cross
+else
+	echo "lint: no $cross here: nothing is compiled for aarch64"
+fi
+jobs | xargs -P "${JOBS:-$(nproc)}" -L 1 "$0" one
+
+bad=$(cat "$work/remarks" 2>/dev/null | wc -l)
+t/lib/floors.py || bad=$((bad + 1))
+t/lib/bounds.py "${headers[@]}" "${sources[@]}" || bad=$((bad + 1))
 echo "lint: ${#headers[@]} headers, ${#sources[@]} sources," \
 	"${#pages[@]} pages, ${#shells[@]} shell scripts, $bad with remarks"
 [ "$bad" = 0 ]

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""bounds.py - how long functions and files are, how many flags a struct has
+
+    bounds.py FILE...
+
+A function has at most 60 lines, from its name to its closing brace; a file at
+most 600; a struct at most 6 members of type bool, those of anonymous structs
+in it counted.  What has more is printed, one line each, and makes the exit
+status 1; the last line says what was measured.
+"""
+import re
+import sys
+
+FUNCTION_LINES = 60
+FILE_LINES = 600
+STRUCT_BOOLS = 6
+# What is longer and, for now, may be.
+ALLOWED = (
+    'fcgipm/gateway/conn.h', 'fcgipm/gateway/request.c',
+    'fcgipm/gateway/request.h', 'fcgipm/proto/cgi_header.c',
+)
+
+# Ours have the name at the beginning of a line and both braces there.
+NAME = re.compile(r'^([A-Za-z_]\w*)\(')
+# Criterion's and the fuzzer's functions look like calls, and ours like this.
+STRUCT = re.compile(r'^\s*(?:typedef |static |const |volatile )*'
+                    r'(struct|union)\b\s*(?:__attribute__\(\(.*?\)\)\s*)?'
+                    r'(\w*)[^;()]*\{')
+BOOL = re.compile(r'^\s*(?:const |volatile |_Atomic )*(?:bool|_Bool)\s+(.*)')
+
+
+def strip_comments(text):
+    """The same lines without comments and the insides of strings."""
+    def blank(m):
+        s = m.group(0)
+        if s[0] in '"\'':
+            return s[0] + s[0]
+        return '\n' * s.count('\n')
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"'
+                  r"|'(?:\\.|[^'\\\n])*'", blank, text, flags=re.S)
+
+
+def functions(lines):
+    """Name, first line and length of each function."""
+    name = first = None
+    for at, line in enumerate(lines, 1):
+        m = NAME.match(line)
+        if m and not line.rstrip().endswith(';'):
+            name, first = line.rstrip('{ \n'), at
+        elif line.startswith('}') and name:
+            yield name, first, at - first + 1
+            name = None
+
+
+def structs(lines):
+    """Name, line and number of bools of each struct that has a name, or of an
+    outermost one without."""
+    stack = []
+    depth = 0
+    for at, line in enumerate(lines, 1):
+        m = STRUCT.match(line)
+        if m:
+            stack.append([m.group(2), at, 0, depth])
+        elif stack:
+            b = BOOL.match(line)
+            if b and '(' not in b.group(1):
+                stack[-1][2] += b.group(1).split(';')[0].count(',') + 1
+        depth += line.count('{') - line.count('}')
+        while stack and depth <= stack[-1][3]:
+            name, first, bools, _ = stack.pop()
+            if stack and not name:
+                stack[-1][2] += bools
+            else:
+                yield name or '(no name)', first, bools
+
+
+def main(files):
+    over = nfunctions = nstructs = 0
+    for path in files:
+        with open(path, encoding='utf-8') as f:
+            text = f.read()
+        lines = strip_comments(text).split('\n')
+        length = text.count('\n')
+        found = []
+        if length > FILE_LINES:
+            found.append((1, 'the file has %d lines, at most %d' %
+                          (length, FILE_LINES)))
+        for name, first, n in functions(lines):
+            nfunctions += 1
+            if n > FUNCTION_LINES:
+                found.append((first, '%s has %d lines, at most %d' % (
+                    name.split('(')[0] if not name.startswith('Test') else
+                    name, n, FUNCTION_LINES)))
+        for name, first, n in structs(lines):
+            nstructs += 1
+            if n > STRUCT_BOOLS:
+                found.append((first, 'struct %s has %d bools, at most %d' %
+                              (name, n, STRUCT_BOOLS)))
+        allowed = path in ALLOWED or path.startswith('t/')
+        for first, what in sorted(found):
+            print('%s:%d: %s%s' % (path, first, what,
+                                   ' (allowed for now)' if allowed else ''))
+        over += 0 if allowed else len(found)
+    print('%d files, %d functions, %d structs: %d over the bounds' %
+          (len(files), nfunctions, nstructs, over))
+    return 1 if over else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
