@@ -47,6 +47,14 @@ struct watched {
 	struct deadline_clock clock;
 	bool disturbed;		/* by the slow log's tool since the last turn */
 	bool reads;		/* from clients by read(2), as was seen */
+	pid_t killed;		/* a descendant that may not be dead yet; 0 */
+};
+
+/* What was done about requests in a place of the board, by their number. */
+struct place {
+	uint64_t slow_id;	/* the last one that was logged, 0 = none */
+	uint64_t killed_id;	/* whose process was killed; that may not be
+				 * dead yet */
 };
 
 struct watchdog {
@@ -60,8 +68,7 @@ struct watchdog {
 	struct slowlog *slowlog;	/* NULL = none */
 	struct watched *watched;	/* by slot */
 	unsigned nwatched;
-	uint64_t *logged_ids;	/* by slot of the board and place: the last
-				 * request that was found slow; 0 = none */
+	struct place *places;	/* by slot of the board and place in it */
 };
 
 /* A request whose time is checked. */
@@ -178,25 +185,23 @@ log_slow(struct watchdog *d, const struct timed_request *q)
  * Does what is due for a request that runs since since_ms.
  *
  * logged	it has been found slow already
- * returns	the same, now
+ * returns	what was done: it was logged, or ended, or nothing
  */
-static bool
+static enum deadline_verdict
 check_request(struct watchdog *d, struct timed_request *q, int64_t since_ms,
 	bool logged, int64_t now, int64_t *next)
 {
+	enum deadline_verdict verdict =
+		deadline_judge(&d->limits, since_ms, logged, now, next);
+
 	q->ran_ms = now - since_ms;
-	switch (deadline_judge(&d->limits, since_ms, logged, now, next)) {
-	case DEADLINE_SLOW:
+	if (verdict == DEADLINE_SLOW)
 		log_slow(d, q);
-		return true;
-	case DEADLINE_LATE:
-		if (!end_request(d, q))
-			*next = MIN(*next, now + DOUBT_MS);
-		break;
-	case DEADLINE_FINE:
-		break;
+	if (verdict == DEADLINE_LATE && !end_request(d, q)) {
+		*next = MIN(*next, now + DOUBT_MS);
+		return DEADLINE_FINE;
 	}
-	return logged;
+	return verdict;
 }
 
 /* Not one that is starting, and not one that is killed already. */
@@ -212,20 +217,24 @@ static void
 check_place(struct watchdog *d, struct watched *at, unsigned slot,
 	unsigned place, int64_t now, int64_t *next)
 {
-	uint64_t *logged_id =
-		&d->logged_ids[slot * board_places(d->board) + place];
+	struct place *p = &d->places[slot * board_places(d->board) + place];
 	struct board_request r;
 	struct timed_request q = {.at = at, .method = r.method, .uri = r.uri};
+	enum deadline_verdict done;
 
 	/* Its process may have changed what it says since the slot was read. */
 	if (!serves_requests(at->worker) ||
 		!board_read_request(d->board, slot, place, &r) ||
-		!descendants_include(at->worker->pid, r.pid))
+		!descendants_include(at->worker->pid, r.pid) ||
+		r.id == p->killed_id)
 		return;
 	q.pid = r.pid;
 	q.doing = r.known ? "busy" : "still reading its parameters";
-	if (check_request(d, &q, r.start_ms, *logged_id == r.id, now, next))
-		*logged_id = r.id;
+	done = check_request(d, &q, r.start_ms, p->slow_id == r.id, now, next);
+	if (done == DEADLINE_SLOW)
+		p->slow_id = r.id;
+	else if (done == DEADLINE_LATE)
+		p->killed_id = r.id;
 }
 
 /* The worker that a slot of the board belongs to, as one of its own or as a
@@ -314,20 +323,25 @@ check_by_kernel(struct watchdog *d, struct watched *at, int64_t now,
 		at->observation, now);
 	struct timed_request q = {.at = at, .pid = sample->oldest_pid,
 		.method = "", .uri = "", .doing = "with a connection"};
-	bool logged;
+	enum deadline_verdict done;
 
 	if (at->pid != at->worker->pid) {
 		at->pid = at->worker->pid;
 		at->clock = (struct deadline_clock){0};
 		at->disturbed = at->reads = false;
 	}
+	if (at->killed != q.pid)
+		at->killed = 0;
 	note_reading(d, at, sample);
-	if (!advance_clock(d, at, sample, now))
+	if (!advance_clock(d, at, sample, now) || at->killed != 0)
 		return;
-	logged = at->clock.logged_slow;
-	at->clock.logged_slow = check_request(d, &q, at->clock.since_ms,
-		logged, now, next);
-	at->disturbed = at->clock.logged_slow != logged ||
+	done = check_request(d, &q, at->clock.since_ms, at->clock.logged_slow,
+		now, next);
+	if (done == DEADLINE_SLOW)
+		at->clock.logged_slow = true;
+	else if (done == DEADLINE_LATE)
+		at->killed = q.pid;
+	at->disturbed = done == DEADLINE_SLOW ||
 		(d->slowlog && slowlog_is_tracing(d->slowlog, q.pid));
 }
 
@@ -421,8 +435,8 @@ watchdog_open(const struct watchdog_spec *spec, char *ret_why, size_t why_size)
 		d->watched[i].observation = spec->subjects[i].observation;
 	}
 	if (d->board)
-		d->logged_ids = mem_calloc((size_t)board_slots(d->board) *
-			board_places(d->board), sizeof(*d->logged_ids));
+		d->places = mem_calloc((size_t)board_slots(d->board) *
+			board_places(d->board), sizeof(*d->places));
 	if (open_slowlog(d, spec, ret_why, why_size) < 0)
 		watchdog_close(&d);
 	return d;
@@ -436,7 +450,7 @@ watchdog_close(struct watchdog **d)
 	loop_timer_stop((*d)->loop, &(*d)->timer);
 	slowlog_close(&(*d)->slowlog);
 	free((*d)->watched);
-	free((*d)->logged_ids);
+	free((*d)->places);
 	free(*d);
 	*d = NULL;
 }
