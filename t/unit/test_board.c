@@ -328,6 +328,130 @@ Test(board, spare_slots_of_the_dead_are_free)
 	cr_expect_not(board_read(b, NSLOTS + 1, &seen));
 }
 
+/* Whoever may not signal a process learns that it lives. */
+Test(board, spare_slots_of_other_users_are_not_free)
+{
+	struct fcgipm_slot *s = NULL;
+	struct board_sample seen;
+	int status = 0, i;
+	pid_t pid;
+
+	board_reset(b, 0, 0);
+	board_started(b, 0, getppid());
+	for (i = 0; i < NSPARE; i++) {
+		s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
+		cr_assert_not_null(s);
+		FCGIPM_PUT(s->pid, 1);
+	}
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+			_exit(2);
+		board_sweep(b);
+		_exit(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM) != NULL);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0, "none was free");
+	for (i = 0; i < NSPARE; i++)
+		cr_expect(board_read(b, NSLOTS + (unsigned)i, &seen));
+	cr_expect_eq(board_idle(b), NSPARE * THREADS);
+}
+
+static void
+put_state(struct fcgipm_cell *c, enum fcgipm_state state, uint64_t start)
+{
+	fcgipm_cell_begin_(c);
+	FCGIPM_PUT(c->state, (uint32_t)state);
+	FCGIPM_PUT(c->start, start);
+	fcgipm_cell_end_(c);
+}
+
+/* Of what the threads of a process do. */
+Test(board, the_busiest_is_shown)
+{
+	static const enum fcgipm_state order[] = {FCGIPM_BUSY, FCGIPM_READING,
+		FCGIPM_CLOSING, FCGIPM_KEPT, FCGIPM_FREE};
+	struct fcgipm_slot *s = claim(0);
+	struct board_sample seen;
+	size_t i, j;
+
+	FCGIPM_PUT(s->open, 2);
+	for (i = 0; i < ARRAY_SIZE(order); i++)
+		for (j = 0; j < ARRAY_SIZE(order); j++) {
+			put_state(fcgipm_cell_at_(s, 0), order[i], 0);
+			put_state(fcgipm_cell_at_(s, 1), order[j], 0);
+			cr_assert(board_read(b, 0, &seen));
+			cr_expect_eq(seen.state, order[MIN(i, j)],
+				"%d and %d: %d", order[i], order[j],
+				seen.state);
+		}
+}
+
+Test(board, of_two_requests_the_older_one_is_shown)
+{
+	const uint64_t now = fcgipm_now_(CLOCK_MONOTONIC);
+	const uint64_t older = now - 3000000000, newer = now - 1000000000;
+	struct fcgipm_slot *s = claim(0);
+	struct board_sample seen;
+	unsigned i;
+
+	FCGIPM_PUT(s->open, 2);
+	for (i = 0; i < 2; i++) {
+		put_state(fcgipm_cell_at_(s, i), FCGIPM_BUSY, older);
+		put_state(fcgipm_cell_at_(s, 1 - i), FCGIPM_BUSY, newer);
+		cr_assert(board_read(b, 0, &seen));
+		cr_expect_eq(seen.start_ms, (int64_t)(older / 1000000),
+			"cell %u", i);
+		cr_expect_eq(seen.running, 2);
+	}
+}
+
+/* Of connections without a request, since when they have none. */
+Test(board, the_oldest_connection_without_a_request_counts)
+{
+	const uint64_t now = fcgipm_now_(CLOCK_MONOTONIC);
+	struct fcgipm_slot *s = claim(0);
+	struct board_sample seen;
+	unsigned i;
+
+	FCGIPM_PUT(s->open, 2);
+	for (i = 0; i < 2; i++) {
+		put_state(fcgipm_cell_at_(s, i), FCGIPM_KEPT, 0);
+		put_state(fcgipm_cell_at_(s, 1 - i), FCGIPM_READING, 0);
+		FCGIPM_PUT(fcgipm_cell_at_(s, i)->since, now - 3000000000);
+		FCGIPM_PUT(fcgipm_cell_at_(s, 1 - i)->since,
+			now - 1000000000);
+		cr_assert(board_read(b, 0, &seen));
+		cr_expect_eq(seen.since_ms,
+			(int64_t)((now - 3000000000) / 1000000));
+		cr_expect_eq(seen.running, 0);
+	}
+}
+
+Test(board, an_event_comes_at_the_number_asked_for)
+{
+	struct fcgipm_slot *s = claim(0), *other = claim(1);
+	int before;
+
+	for (before = 3; before >= 0; before--) {
+		board_arm(b, (unsigned)before);
+		cr_expect_eq(board_idle(b), (unsigned)before + 1);
+		fcgipm_take_place_(&view, before > 1 ? s : other);
+		cr_expect(board_read_event(b), "at %d", before);
+	}
+	for (before = 0; before < 2; before++) {
+		end_connection(s);
+		end_connection(other);
+	}
+	board_arm(b, 1);
+	fcgipm_take_place_(&view, s);
+	fcgipm_take_place_(&view, s);
+	cr_expect_not(board_read_event(b), "two are left");
+	fcgipm_take_place_(&view, other);
+	cr_expect(board_read_event(b), "one is left");
+}
+
 Test(board, what_the_dead_have_counted_is_taken_once)
 {
 	struct fcgipm_slot *s = claim(0), *spare;
