@@ -36,7 +36,7 @@ check_served(const char *listen, const char *address)
 			"handler = @BIN@/handlers/hello\n", modes[i], listen);
 		world_start(w, ini);
 		a = client_script(w, at, NULL, NULL);
-		answer_expect(&a, "Hello");
+		answer_expect(a, "Hello");
 		answer_free(&a);
 		world_stop(w);
 		cr_expect_lt(client_try(w, at), 0, "%s is closed", at);
@@ -114,13 +114,13 @@ Test(address, a_cgi_pool_serves_several_kinds_at_once, .timeout = 60)
 		"listen = @DIR@/a.sock, 127.0.0.1:@PORT@, @DIR@/b.sock\n"
 		"handler = @BIN@/handlers/hello\n");
 	a = client_script(w, "a.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	a = client_script(w, w->tcp, NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	a = client_script(w, "b.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -154,7 +154,7 @@ Test(address, a_stale_socket_is_replaced, .timeout = 60)
 	cr_assert_eq(access(world_path(w, "www.sock"), F_OK), 0);
 	world_start(w, hello);
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -221,7 +221,7 @@ Test(address, a_dying_owner_is_waited_for, .timeout = 60)
 	close(fd);
 	world_expect_log(w, "ready: ");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -249,7 +249,7 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 				" is in use by another process")),
 		"whoever holds it is named");
 	a = client_script(w, w->tcp, NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -334,7 +334,7 @@ Test(address, of_two_daemons_the_second_leaves_the_first_alone, .timeout = 60)
 	cr_expect(world_log_has(&other, "www.sock is in use by fcgipm "
 		"(process"));
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }

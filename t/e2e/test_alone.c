@@ -97,7 +97,7 @@ expect_served(struct world *w, const char *address)
 	struct answer a = client_script(w, address, world_child("fdlist"),
 		NULL);
 
-	answer_expect(&a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
+	answer_expect(a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
 	cr_expect_eq(a.app_status, 0);
 	answer_free(&a);
 }
@@ -107,7 +107,7 @@ expect_forbidden(struct world *w, const char *address, const char *script)
 {
 	struct answer a = client_script(w, address, script, NULL);
 
-	answer_expect(&a, "Status: 403");
+	answer_expect(a, "Status: 403");
 	answer_free(&a);
 }
 
@@ -154,7 +154,7 @@ Test(alone, an_activated_one_leaves_the_socket_to_the_next, .timeout = 60)
 	client_record(client, 5, 1, NULL, 0, 0);
 	launch(w, "3", fd, -1, NULL, NULL);
 	a = client_read(client);
-	answer_expect(&a, "leader: yes\n");
+	answer_expect(a, "leader: yes\n");
 	answer_free(&a);
 	close(client);
 	expect_served(w, "s");
@@ -327,7 +327,7 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	run_gateway(w, alone);
 	expect_served(w, "s");
 	a = client_script(w, "s", inside, NULL);
-	answer_expect(&a, "\r\n\r\ninside\n");
+	answer_expect(a, "\r\n\r\ninside\n");
 	answer_free(&a);
 	expect_forbidden(w, "s", big);
 	world_expect_log(w, "none of those that -p allows");
@@ -337,7 +337,7 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	run_gateway(w, both);
 	expect_forbidden(w, "s", fdlist);
 	a = client_script(w, "s", inside, NULL);
-	answer_expect(&a, "\r\n\r\ninside\n");
+	answer_expect(a, "\r\n\r\ninside\n");
 	answer_free(&a);
 	world_stop(w);
 	free(sock);
@@ -450,7 +450,7 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 	for (i = 0; i < 3; i++) {
 		struct answer a = client_read(fds[i]);
 
-		answer_expect(&a, "\r\n\r\ndone\n");
+		answer_expect(a, "\r\n\r\ndone\n");
 		answer_free(&a);
 		close(fds[i]);
 	}

@@ -215,7 +215,7 @@ expect_served(const struct broken *b, int64_t mended_ms)
 	struct answer a = client_script(b->w, b->address, NULL, NULL);
 	int64_t took = world_now_ms() - mended_ms;
 
-	answer_expect(&a, "mended");
+	answer_expect(a, "mended");
 	answer_free(&a);
 	cr_expect_leq(took, 10000, "pool %s: %ld ms", b->name, (long)took);
 }

@@ -67,7 +67,7 @@ burst(struct world *w, int64_t came[REQUESTS])
 				continue;
 			came[done++] = world_now_ms();
 			a = client_read(fds[i].fd);
-			answer_expect(&a, "slept: 100 ms");
+			answer_expect(a, "slept: 100 ms");
 			answer_free(&a);
 			close(fds[i].fd);
 			fds[i].fd = -1;

@@ -238,7 +238,7 @@ Test(config_errors, a_byte_order_mark_and_cr_lf_do_no_harm, .timeout = 60)
 	*strstr(ini, "threads") = '#';
 	world_start(w, ini);
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -257,8 +257,8 @@ Test(config_errors, lines_may_be_64_kib_long, .timeout = 60)
 	strcat(ini, ";x\n  env[NEXT] = a ; b # c\n");
 	world_start(w, ini);
 	a = client_script(w, "www.sock", world_child("misbehave.sh"), "env");
-	answer_expect(&a, "vvvvv;x\n");
-	answer_expect(&a, "NEXT=a ; b # c\n");
+	answer_expect(a, "vvvvv;x\n");
+	answer_expect(a, "NEXT=a ; b # c\n");
 	cr_expect_gt(a.out_len, len - 20);
 	answer_free(&a);
 	world_write(w, "fcgipm.ini", strcat(ini, "threads = x\n"));

@@ -285,7 +285,7 @@ Test(control, a_pool_that_stops_is_told_as_it_is)
 	client_record(client, 5, 1, "abc", 3, 0);
 	client_record(client, 5, 1, NULL, 0, 0);
 	a = client_read(client);
-	answer_expect(&a, "bytes: 3");
+	answer_expect(a, "bytes: 3");
 	answer_free(&a);
 	close(client);
 	close(fd);

@@ -70,10 +70,10 @@ Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 	begin = world_now_ms();
 	world_start(w, ini);
 	a = client_script(w, "pre.sock", NULL, "ms=1");
-	answer_expect(&a, "slept: 1 ms");
+	answer_expect(a, "slept: 1 ms");
 	answer_free(&a);
 	a = client_script(w, "cgi.sock", world_child("fdlist"), NULL);
-	answer_expect(&a, "fd: 2");
+	answer_expect(a, "fd: 2");
 	answer_free(&a);
 	cr_expect_lt(world_now_ms() - begin, 2000);
 	world_close(&w);

@@ -60,7 +60,7 @@ expect_served(int fd)
 	client_record(fd, STDIN, 1, "next", 4, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "[next]\n");
+	answer_expect(a, "[next]\n");
 	cr_expect_eq(a.protocol_status, 0);
 	answer_free(&a);
 }
@@ -322,7 +322,7 @@ Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
 	client_record(fd, STDIN, 1, "last", 4, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "[last]\n");
+	answer_expect(a, "[last]\n");
 	answer_free(&a);
 	cr_expect_eq(client_drain(fd), 0, "END_REQUEST is the last byte");
 	close(fd);
@@ -419,7 +419,7 @@ Test(fastcgi, an_authorizer_waits_for_no_body, .timeout = 60)
 	struct answer a = authorize(w, "www.sock",
 		(const char *[]){"CONTENT_LENGTH=1000", NULL});
 
-	answer_expect(&a, "AUTHORIZER[]\n");
+	answer_expect(a, "AUTHORIZER[]\n");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -446,7 +446,7 @@ Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	cr_assert_eq(kill(pid, SIGKILL), 0);
 	a = client_read(fd);
-	answer_expect(&a, "Status: 502");
+	answer_expect(a, "Status: 502");
 	cr_expect_eq(recv(fd, &byte, 1, 0), 0, "%s", strerror(errno));
 	answer_free(&a);
 	close(fd);

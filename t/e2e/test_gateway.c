@@ -64,7 +64,7 @@ expect_served(struct world *w)
 	struct answer a = client_script(w, "www.sock", world_child("fdlist"),
 		NULL);
 
-	answer_expect(&a, "fd: 0\n");
+	answer_expect(a, "fd: 0\n");
 	cr_expect_eq(a.app_status, 0);
 	answer_free(&a);
 }
@@ -76,11 +76,11 @@ Test(gateway, a_program_has_three_descriptors_and_a_group, .timeout = 60)
 		NULL);
 	char cwd[700];
 
-	answer_expect(&a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
+	answer_expect(a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
 	snprintf(cwd, sizeof(cwd), "cwd: %s", world_child("fdlist"));
 	*strrchr(cwd, '/') = '\0';
-	answer_expect(&a, strcat(cwd, "\n"));
-	answer_expect(&a, "argc: 1\n");
+	answer_expect(a, strcat(cwd, "\n"));
+	answer_expect(a, "argc: 1\n");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -97,7 +97,7 @@ Test(gateway, a_program_may_write_before_it_reads, .timeout = 60)
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
 		world_child("write_first"));
 	a = client_call(w, "www.sock", params, body, sizeof(body));
-	answer_expect(&a, "\nread: 1048576\n");
+	answer_expect(a, "\nread: 1048576\n");
 	cr_expect_gt(a.out_len, 1 << 20);
 	cr_expect_lt(a.seconds, 1.0, "%.3f s", a.seconds);
 	answer_free(&a);
@@ -126,7 +126,7 @@ Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
 		client_record(fd, 5, 1, "5678", 4, 0);
 		client_record(fd, 5, 1, NULL, 0, 0);
 		a = client_read(fd);
-		answer_expect(&a, rows[i].want);
+		answer_expect(a, rows[i].want);
 		answer_free(&a);
 		close(fd);
 	}
@@ -155,7 +155,7 @@ Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
 	cr_expect_gt(client_drain(fd), 34 + 2);
 	close(fd);
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "first\nsecond\n");
+	answer_expect(a, "first\nsecond\n");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -183,15 +183,15 @@ Test(gateway, exit_status_and_signal_are_told, .timeout = 60)
 	struct world *w = start_children("");
 	struct answer a = misbehave(w, "exit");
 
-	answer_expect(&a, "out\n");
+	answer_expect(a, "out\n");
 	cr_expect_eq(a.app_status, 7);
 	answer_free(&a);
 	a = misbehave(w, "signal");
-	answer_expect(&a, "out\n");
+	answer_expect(a, "out\n");
 	cr_expect_eq(a.app_status, 128 + SIGKILL);
 	answer_free(&a);
 	a = misbehave(w, "status");
-	answer_expect(&a, "Status: 418 Teapot\r\n");
+	answer_expect(a, "Status: 418 Teapot\r\n");
 	cr_expect_eq(a.app_status, 0);
 	answer_free(&a);
 	world_close(&w);
@@ -303,7 +303,7 @@ Test(gateway, a_waiting_request_may_be_given_up, .timeout = 60)
 	cr_expect(a.ended);
 	answer_free(&a);
 	a = client_read(fds[2]);
-	answer_expect(&a, "fd: 0\n");
+	answer_expect(a, "fd: 0\n");
 	answer_free(&a);
 	close(fds[1]);
 	close(fds[2]);
@@ -356,7 +356,7 @@ Test(gateway, a_request_is_given_up_as_it_is_queued, .timeout = 60)
 	for (i = 0; i < 5; i++) {
 		if (i % 2) {
 			a = client_read(fds[i]);
-			answer_expect(&a, "fd: 0\n");
+			answer_expect(a, "fd: 0\n");
 			answer_free(&a);
 		}
 		close(fds[i]);
@@ -374,7 +374,7 @@ Test(gateway, a_background_child_does_not_hold_the_answer, .timeout = 60)
 
 	fd = begin_misbehaving(w, "www.sock", "background", 0, &pid);
 	a = client_read(fd);
-	answer_expect(&a, "out\n");
+	answer_expect(a, "out\n");
 	cr_expect_geq(a.seconds, 0.2, "it lingers for what may still come");
 	cr_expect_lt(a.seconds, 5.0, "and not longer");
 	bg = world_read_pid(world_path(w, "pid.bg"));
@@ -394,7 +394,7 @@ Test(gateway, a_silent_program_is_ended_with_504, .timeout = 60)
 
 	fd = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
 	a = client_read(fd);
-	answer_expect(&a, "Status: 504");
+	answer_expect(a, "Status: 504");
 	world_until_gone(pid);
 	world_expect_log(w, "misbehave.sh: 504: silent for 300 ms; it is "
 		"ended (cgi.idle_timeout)");
@@ -418,7 +418,7 @@ check_504(struct world *w, bool alone)
 	client_record(fd, 5, 1, NULL, 0, 0);
 	pid = world_read_pid(world_path(w, "pid"));
 	a = client_read(fd);
-	answer_expect(&a, "Status: 504");
+	answer_expect(a, "Status: 504");
 	cr_expect(!alone || world_alive(pid), "TERM was ignored");
 	world_until_gone(pid);
 	answer_free(&a);
@@ -528,16 +528,16 @@ Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_expect_not(strstr(a.out, bad[i]), "%s in:\n%s", bad[i],
 			a.out);
-	answer_expect(&a, "GIT_PROJECT_ROOT=/srv/git\n");
-	answer_expect(&a, "REMOTE_USER=me\n");
-	answer_expect(&a, "HTTP_X_Y=fine\n");
-	answer_expect(&a, "FCGIPM_POOL=www\n");
-	answer_expect(&a, "ONE=ours\n");
-	answer_expect(&a, "GATEWAY_INTERFACE=CGI/1.1\n");
+	answer_expect(a, "GIT_PROJECT_ROOT=/srv/git\n");
+	answer_expect(a, "REMOTE_USER=me\n");
+	answer_expect(a, "HTTP_X_Y=fine\n");
+	answer_expect(a, "FCGIPM_POOL=www\n");
+	answer_expect(a, "ONE=ours\n");
+	answer_expect(a, "GATEWAY_INTERFACE=CGI/1.1\n");
 	answer_free(&a);
 	a = client_call(w, "www.sock",
 		(const char *[]){"RUBYLIB=/opt/lib", NULL}, NULL, 0);
-	answer_expect(&a, "RUBYLIB=/opt/lib\n");
+	answer_expect(a, "RUBYLIB=/opt/lib\n");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -558,13 +558,13 @@ Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 	world_expect_log(w, "ready: 2 programs at once");
 	expect_served(w);
 	a = client_script(w, "www.sock", "/bin/ls", NULL);
-	answer_expect(&a, "Status: 403");
+	answer_expect(a, "Status: 403");
 	answer_free(&a);
 	world_stop(w);
 	world_launch_argv(w, one);
 	world_expect_log(w, "ready: ");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "fd: 2\nleader: yes\n");
+	answer_expect(a, "fd: 2\nleader: yes\n");
 	answer_free(&a);
 	world_stop(w);
 	free(sock);

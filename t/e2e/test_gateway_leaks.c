@@ -51,7 +51,7 @@ expect_no_descriptor(struct world *w, const char *name, const char *want)
 	snprintf(path, sizeof(path), "%s/www/%s", w->dir, name);
 	for (i = 0; i < 30; i++) {
 		a = client_script(w, "www.sock", path, NULL);
-		answer_expect(&a, want);
+		answer_expect(a, want);
 		answer_free(&a);
 	}
 	world_until(has_few, &f, name);

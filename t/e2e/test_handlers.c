@@ -54,7 +54,7 @@ finish(struct world *w, int fd, const char *want, pid_t pid)
 {
 	struct answer a = client_read(fd);
 
-	answer_expect(&a, want);
+	answer_expect(a, want);
 	cr_expect(a.ended);
 	answer_free(&a);
 	close(fd);
@@ -145,7 +145,7 @@ Test(handlers, each_answers_in_both_modes, .timeout = 60)
 			mode, all[i / 2].name);
 		world_start(w, ini);
 		a = client_script(w, "www.sock", NULL, "ms=1");
-		answer_expect(&a, all[i / 2].says);
+		answer_expect(a, all[i / 2].says);
 		cr_expect(a.ended, "%s as %s", all[i / 2].name, mode);
 		answer_free(&a);
 		world_close(&w);

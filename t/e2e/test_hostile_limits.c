@@ -44,7 +44,7 @@ check_recovery(struct target *t, const char *after)
 	int64_t begin = hostile_calm_ms();
 	struct answer a = hostile_call(t, "");
 
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	answer_free(&a);
 	begin = hostile_calm_ms() - begin;
 	cr_expect_lt(begin, 1000, "%s: itself after %lld ms", after,
@@ -107,7 +107,7 @@ Test(hostile_limits, whoever_was_accepted_is_served, .timeout = 120)
 		for (i = 0; i < n; i++) {
 			client_send(fds[i], bytes, len);
 			a = client_read(fds[i]);
-			answer_expect(&a, "served\n");
+			answer_expect(a, "served\n");
 			answer_free(&a);
 			close(fds[i]);
 		}

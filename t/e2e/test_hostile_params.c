@@ -162,7 +162,7 @@ call_env(struct target *t, const char *const *more)
 	a = client_call(t->w, "www.sock", all + 1, NULL, 0);
 	answer_free(&a);
 	a = client_call(t->w, "www.sock", all, NULL, 0);
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	return a;
 }
 
@@ -234,10 +234,10 @@ Test(hostile_params, functions_in_values_are_not_run, .timeout = 60)
 		world_script(w, "script", text);
 		world_start_cgi(w, "handler = @DIR@/script", "");
 		a = client_call(w, "www.sock", params, NULL, 0);
-		answer_expect(&a, "\r\n\r\nran as\n");
+		answer_expect(a, "\r\n\r\nran as\n");
 		for (k = 0; params[k]; k++) {
 			snprintf(text, sizeof(text), "%s\1", params[k]);
-			answer_expect(&a, text);
+			answer_expect(a, text);
 		}
 		cr_expect_not(strstr(a.out, "\npwned"), "%s", a.out);
 		answer_free(&a);
@@ -347,9 +347,9 @@ Test(hostile_params, a_script_that_is_named_twice, .timeout = 60)
 		struct answer a = client_call(w, "www.sock", rows[i], NULL, 0);
 
 		if (i < 4)
-			answer_expect(&a, "/www/good served\n");
+			answer_expect(a, "/www/good served\n");
 		else
-			answer_expect(&a, "Status: 403");
+			answer_expect(a, "Status: 403");
 		cr_expect_not(strstr(a.out, "secret served"), "%s", a.out);
 		answer_free(&a);
 	}

@@ -142,7 +142,7 @@ Test(hostile_programs, fork_bombs_end_with_their_request, .timeout = 120)
 			hostile_serves(&t, "a fork bomb");
 		}
 		a = client_read(fd);
-		answer_expect(&a, "Status: 504");
+		answer_expect(a, "Status: 504");
 		answer_free(&a);
 		close(fd);
 		/* It is deaf to TERM, two seconds later there is KILL. */
@@ -240,7 +240,7 @@ Test(hostile_programs, last_words_are_heard, .timeout = 60)
 	until_state(program, 'Z');
 	cr_assert_eq(kill(t.gateway, SIGCONT), 0);
 	a = client_read(fd);
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	cr_expect_eq(a.err_len, 65536, "%zu bytes of stderr", a.err_len);
 	answer_free(&a);
 	close(fd);
@@ -268,7 +268,7 @@ Test(hostile_programs, a_shout_that_nobody_logs, .timeout = 60)
 	cr_assert_eq(kill(t.w->pid, SIGSTOP), 0);
 	until_state(t.w->pid, 'T');
 	a = hostile_call(&t, "shout=1000000");
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	cr_expect_eq(a.err_len, 1000000, "%zu bytes of stderr", a.err_len);
 	answer_free(&a);
 	hostile_serves(&t, "a shout that nobody logs");
@@ -347,7 +347,7 @@ Test(hostile_programs, one_that_is_stopped_in_between_goes_on, .timeout = 60)
 	hostile_serves(&t, "a stopped program");
 	cr_assert_eq(kill(program, SIGCONT), 0);
 	a = client_read(fd);
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	answer_free(&a);
 	close(fd);
 	hostile_end(&t, "a stopped program");

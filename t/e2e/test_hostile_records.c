@@ -30,7 +30,7 @@ connect_used(struct target *t, bool used)
 	client_send(fd, bytes,
 		hostile_request(bytes, sizeof(bytes), "", KEEP_CONN, ""));
 	a = client_read(fd);
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	answer_free(&a);
 	return fd;
 }

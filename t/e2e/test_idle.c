@@ -83,7 +83,7 @@ check_idle(const char *ini, const char *script)
 	watch_rest(w, "before any request");
 	for (i = 0; i < 5; i++) {
 		a = client_script(w, "www.sock", script, NULL);
-		answer_expect(&a, "Content");
+		answer_expect(a, "Content");
 		answer_free(&a);
 	}
 	settle(w);
@@ -135,7 +135,7 @@ expect_few_calls(struct world *w)
 	before = world_sleeps(w->pid);
 	for (i = 0; i < requests; i++) {
 		a = client_script(w, "www.sock", NULL, NULL);
-		answer_expect(&a, "Hello");
+		answer_expect(a, "Hello");
 		answer_free(&a);
 	}
 	calls = world_sleeps(w->pid) - before;
@@ -195,7 +195,7 @@ Test(idle, requests_do_not_wake_the_supervisor, .timeout = 60)
 	for (i = 0; i < 200; i++) {
 		a = client_script(w, i % 4 ? "www.sock" : "cgi.sock", NULL,
 			NULL);
-		answer_expect(&a, "Hello");
+		answer_expect(a, "Hello");
 		answer_free(&a);
 	}
 	cr_expect_eq(world_sleeps(w->pid), before);

@@ -353,7 +353,7 @@ Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
 					    "QUERY_STRING=");
 	late = begin(w, "QUERY_STRING=");
 	a = client_read(late);
-	answer_expect(&a, "Status: 503 ");
+	answer_expect(a, "Status: 503 ");
 	answer_free(&a);
 	close(late);
 	client_record(busy[0], 5, 1, NULL, 0, 0);
@@ -365,7 +365,7 @@ Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
 	for (i = 0; more[i].revents == 0; i++)
 		continue;
 	a = client_read(more[i].fd);
-	answer_expect(&a, "Status: 503 ");
+	answer_expect(a, "Status: 503 ");
 	answer_free(&a);
 	for (i = 0; i < WORKERS; i++)
 		close(busy[i]);

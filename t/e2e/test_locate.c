@@ -276,10 +276,10 @@ Test(locate, a_script_is_told_its_file, .timeout = 60)
 		"SCRIPT_FILENAME=proxy:fcgi://localhost%s/www//a", w->dir);
 	snprintf(want, sizeof(want), "\n%s/www/a|/a\n", w->dir);
 	a = client_call(w, "www.sock", unnamed, NULL, 0);
-	answer_expect(&a, want);
+	answer_expect(a, want);
 	answer_free(&a);
 	a = client_call(w, "www.sock", apache, NULL, 0);
-	answer_expect(&a, want);
+	answer_expect(a, want);
 	answer_free(&a);
 	world_close(&w);
 }

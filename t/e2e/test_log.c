@@ -224,7 +224,7 @@ Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
 	world_start_cgi(w, "docroot = @T@/children", "");
 	a = client_script(w, "www.sock", world_child("misbehave.sh"),
 		"stderr");
-	answer_expect(&a, "out\n");
+	answer_expect(a, "out\n");
 	cr_expect_str_eq(a.err, "told on stderr\n", "FCGI_STDERR");
 	answer_free(&a);
 	snprintf(want, sizeof(want), "script %s: told on stderr\n",
@@ -241,7 +241,7 @@ Test(log, a_cgi_programs_nul_ends_no_line, .timeout = 60)
 		"printf 'Content-Type: text/plain\\r\\n\\r\\nout\\n'\n", "");
 	struct answer a = client_script(w, "www.sock", NULL, NULL);
 
-	answer_expect(&a, "out\n");
+	answer_expect(a, "out\n");
 	cr_expect_eq(a.err_len, 14);
 	cr_expect_eq(memcmp(a.err, "before\0behind\n", 14), 0, "unchanged");
 	answer_free(&a);
@@ -299,7 +299,7 @@ Test(log, its_level_hides_what_is_below, .timeout = 60)
 		"handler = @BIN@/handlers/hello\n");
 	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_stop(w);
 	cr_expect_not(world_log_has(w, "notice"));
@@ -338,7 +338,7 @@ Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
 	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
 	for (i = 0; i < 3; i++) {
 		a = client_script(w, "www.sock", NULL, NULL);
-		answer_expect(&a, "Hello");
+		answer_expect(a, "Hello");
 		answer_free(&a);
 	}
 	while ((n = read(p.fd, text + have, sizeof(text) - 1 - have)) > 0)

@@ -85,7 +85,7 @@ expect_served(int fd)
 	struct answer a = client_read(fd);
 
 	cr_expect(strncmp(a.out, "Status: 503", 11) != 0, "refused");
-	answer_expect(&a, "body");
+	answer_expect(a, "body");
 	cr_expect(a.ended);
 	answer_free(&a);
 	close(fd);
@@ -457,7 +457,7 @@ storm_end(struct storm *s, size_t i, int64_t now)
 		/* Both clocks are cut to whole milliseconds. */
 		s->early += now - s->since_ms[i] < 40 - 1;
 	} else {
-		answer_expect(&a, "body");
+		answer_expect(a, "body");
 		s->served++;
 	}
 	answer_free(&a);

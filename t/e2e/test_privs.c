@@ -70,7 +70,7 @@ get_report(struct world *w, const char *mode, const char *keys)
 		return log;
 	}
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "complete\n");
+	answer_expect(a, "complete\n");
 	log = strdup(a.out);
 	answer_free(&a);
 	world_stop(w);
@@ -347,7 +347,7 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 		"rlimit_fsize = 5M\n"
 		"umask = 0077\n");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -453,7 +453,7 @@ Test(privs, a_worker_starts_in_its_handlers_folder_or_in_chdir,
 	{
 		struct answer a = client_script(w, "www.sock", NULL, NULL);
 
-		answer_expect(&a, "cwd: /usr\n");
+		answer_expect(a, "cwd: /usr\n");
 		answer_free(&a);
 	}
 	world_close(&w);
@@ -492,12 +492,12 @@ Test(privs, chroot, .timeout = 60)
 		"user = 65534\n"
 		"group = 65534\n");
 	a = client_script(w, "pre.sock", NULL, NULL);
-	answer_expect(&a, "cwd: /bin\n");
-	answer_expect(&a, "uid: 65534\n");
+	answer_expect(a, "cwd: /bin\n");
+	answer_expect(a, "uid: 65534\n");
 	answer_free(&a);
 	a = client_script(w, "cgi.sock", "/bin/whoami", NULL);
-	answer_expect(&a, "cwd: /bin\n");
-	answer_expect(&a, "uid: 65534\n");
+	answer_expect(a, "cwd: /bin\n");
+	answer_expect(a, "uid: 65534\n");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -608,7 +608,7 @@ check_clients(const char *mode, const char *allowed, bool one, bool two)
 			client_begin(fd, 1, 0, params);
 			client_record(fd, 5, 1, NULL, 0, 0);
 			a = client_read(fd);
-			answer_expect(&a, "Hello");
+			answer_expect(a, "Hello");
 			answer_free(&a);
 			close(fd);
 		}

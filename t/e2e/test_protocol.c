@@ -81,7 +81,7 @@ Test(protocol, an_unknown_management_record_is_told_so, .timeout = 60)
 	{
 		struct answer a = client_read(fd);
 
-		answer_expect(&a, "[after][]");
+		answer_expect(a, "[after][]");
 		answer_free(&a);
 	}
 	close(fd);
@@ -105,7 +105,7 @@ Test(protocol, an_unknown_role_is_told_so, .timeout = 60)
 	{
 		struct answer a = client_read(fd);
 
-		answer_expect(&a, "[kept][]");
+		answer_expect(a, "[kept][]");
 		answer_free(&a);
 	}
 	close(fd);
@@ -121,7 +121,7 @@ Test(protocol, an_authorizer_gets_its_role_and_no_body, .timeout = 60)
 	client_begin_role(fd, 1, 2, 0,
 		(const char *[]){"WORD=a", "CONTENT_LENGTH=5", NULL});
 	a = client_read(fd);
-	answer_expect(&a, "AUTHORIZER[a][]");
+	answer_expect(a, "AUTHORIZER[a][]");
 	answer_free(&a);
 	close(fd);
 	world_close(&w);
@@ -143,7 +143,7 @@ Test(protocol, a_second_request_on_a_connection_is_refused, .timeout = 60)
 	client_record(fd, STDIN, 1, "abc", 3, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "[first][abc]");
+	answer_expect(a, "[first][abc]");
 	answer_free(&a);
 	close(fd);
 	world_close(&w);
@@ -172,7 +172,7 @@ Test(protocol, records_of_other_requests_are_dropped, .timeout = 60)
 	client_record(fd, STDIN, 1, "body", 4, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "[mine][body]");
+	answer_expect(a, "[mine][body]");
 	answer_free(&a);
 	close(fd);
 	world_close(&w);
@@ -195,7 +195,7 @@ Test(protocol, a_kept_connection_serves_many_requests, .timeout = 60)
 			[i % 26], 1, (unsigned)i);
 		client_record(fd, STDIN, 1, NULL, 0, 0);
 		a = client_read(fd);
-		answer_expect(&a, want);
+		answer_expect(a, want);
 		answer_free(&a);
 	}
 	cr_expect_eq(client_drain(fd), 0, "without the flag it is closed");
@@ -217,13 +217,13 @@ Test(protocol, a_refused_request_keeps_its_connection, .timeout = 60)
 		client_record(fd, STDIN, 1, "12345", 5, 3);
 		client_record(fd, STDIN, 1, NULL, 0, 0);
 		a = client_read(fd);
-		answer_expect(&a, "Status: 413");
+		answer_expect(a, "Status: 413");
 		answer_free(&a);
 		client_begin(fd, 1, KEEP_CONN,
 			(const char *[]){"WORD=good", NULL});
 		client_record(fd, STDIN, 1, NULL, 0, 0);
 		a = client_read(fd);
-		answer_expect(&a, "[good][]");
+		answer_expect(a, "[good][]");
 		answer_free(&a);
 	}
 	close(fd);
@@ -263,7 +263,7 @@ Test(protocol, any_split_of_the_bytes_is_the_same_request, .timeout = 60)
 	for (i = 0; i < len; i++)
 		client_send(fd, whole + i, 1);
 	a = client_read(fd);
-	answer_expect(&a, "[abc][hello]");
+	answer_expect(a, "[abc][hello]");
 	answer_free(&a);
 	close(fd);
 	world_close(&w);
@@ -312,7 +312,7 @@ Test(protocol, largest_padding_and_smallest_records, .timeout = 60)
 		client_record(fd, STDIN, 1, &"123456789"[i], 1, 255);
 	client_record(fd, STDIN, 1, NULL, 0, 255);
 	a = client_read(fd);
-	answer_expect(&a, "[word][123456789]");
+	answer_expect(a, "[word][123456789]");
 	answer_free(&a);
 	close(fd);
 	world_close(&w);
@@ -339,7 +339,7 @@ Test(protocol, a_long_value_needs_four_bytes_of_length, .timeout = 60)
 	client_record(fd, PARAMS, 1, NULL, 0, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "wwww][]");
+	answer_expect(a, "wwww][]");
 	cr_expect_eq(strspn(strchr(a.out, '['), "[w"), 100001);
 	answer_free(&a);
 	free(word);
@@ -450,7 +450,7 @@ Test(protocol, too_many_parameters_are_431, .timeout = 60)
 	client_record(fd, PARAMS, 1, NULL, 0, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "Status: 431");
+	answer_expect(a, "Status: 431");
 	answer_free(&a);
 	close(fd);
 	world_expect_log(w, "431: more than 1000 parameters");
@@ -461,7 +461,7 @@ Test(protocol, too_many_parameters_are_431, .timeout = 60)
 	for (i = 0; i < 5; i++)
 		client_record(fd, PARAMS, 1, blob, sizeof(blob), 0);
 	a = client_read(fd);
-	answer_expect(&a, "Status: 431");
+	answer_expect(a, "Status: 431");
 	answer_free(&a);
 	close(fd);
 	world_expect_log(w, "431: more than 256 KiB of parameters");

@@ -60,7 +60,7 @@ expect_served(int fd)
 {
 	struct answer a = client_read(fd);
 
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	cr_expect(a.ended);
 	answer_free(&a);
 	close(fd);
@@ -158,7 +158,7 @@ expect_ended(const char *query, bool answered)
 	if (answered) {
 		struct answer a = client_read(fd);
 
-		answer_expect(&a, "Status: 504 Gateway Timeout\r\n");
+		answer_expect(a, "Status: 504 Gateway Timeout\r\n");
 		answer_free(&a);
 	} else {
 		/* It began, so only its lack of an END_REQUEST tells. */
@@ -210,7 +210,7 @@ Test(queue, kept_connections_make_room, .timeout = 60)
 
 		kept[i] = begin(w, "", 1);
 		a = client_read(kept[i]);
-		answer_expect(&a, "served\n");
+		answer_expect(a, "served\n");
 		cr_expect(a.ended);
 		answer_free(&a);
 	}

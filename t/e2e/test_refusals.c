@@ -129,7 +129,7 @@ Test(refusals, what_lies_inside_is_served, .timeout = 60)
 
 		snprintf(path, sizeof(path), "%s/www%s", w->dir, good[i]);
 		a = client_script(w, "www.sock", path, NULL);
-		answer_expect(&a, "served\n");
+		answer_expect(a, "served\n");
 		answer_free(&a);
 	}
 	world_close(&w);
@@ -150,15 +150,15 @@ Test(refusals, a_fixed_program_does_not_open_the_docroot, .timeout = 60)
 		"handler = @DIR@/handler\n");
 	snprintf(path, sizeof(path), "%s/www/plain", w->dir);
 	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(&a, "ran for ");
-	answer_expect(&a, "/www/plain\n");
+	answer_expect(a, "ran for ");
+	answer_expect(a, "/www/plain\n");
 	answer_free(&a);
 	snprintf(path, sizeof(path), "%s/www/up", w->dir);
 	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(&a, "Status: 403");
+	answer_expect(a, "Status: 403");
 	answer_free(&a);
 	a = client_script(w, "www.sock", "/etc/passwd", NULL);
-	answer_expect(&a, "Status: 403");
+	answer_expect(a, "Status: 403");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -188,14 +188,14 @@ Test(refusals, a_request_that_names_no_script, .timeout = 60)
 	struct world *w = start_traps("");
 	struct answer a = call_bare(w, none, NULL);
 
-	answer_expect(&a, "Status: 404");
+	answer_expect(a, "Status: 404");
 	answer_free(&a);
 	world_expect_log(w, "404: ");
 	a = call_bare(w, empty, NULL);
-	answer_expect(&a, "Status: 404");
+	answer_expect(a, "Status: 404");
 	answer_free(&a);
 	a = call_bare(w, relative, NULL);
-	answer_expect(&a, "Status: 404");
+	answer_expect(a, "Status: 404");
 	answer_free(&a);
 	expect_served(w, "nameless ones");
 	world_close(&w);
@@ -221,7 +221,7 @@ Test(refusals, the_web_servers_ways_to_name_a_script, .timeout = 60)
 		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - ways[i]),
 			ways[i], w->dir, at + 1);
 		a = call_bare(w, params, NULL);
-		answer_expect(&a, "served\n");
+		answer_expect(a, "served\n");
 		answer_free(&a);
 	}
 	world_close(&w);
@@ -238,14 +238,14 @@ Test(refusals, a_body_that_is_too_long_is_413, .timeout = 60)
 
 	snprintf(text, sizeof(text), "SCRIPT_FILENAME=%s/www/good", w->dir);
 	a = call_bare(w, fits, "1234567890");
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	answer_free(&a);
 	a = call_bare(w, above, "12345678901");
-	answer_expect(&a, "Status: 413");
+	answer_expect(a, "Status: 413");
 	answer_free(&a);
 	world_expect_log(w, "413: the body is longer than cgi.max_body");
 	a = call_bare(w, chunked, "12345");
-	answer_expect(&a, "served\n");
+	answer_expect(a, "served\n");
 	answer_free(&a);
 	expect_served(w, "413");
 	world_close(&w);
@@ -342,7 +342,7 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 		struct answer a = client_script(w, "www.sock",
 			world_child("misbehave.sh"), rows[i].how);
 
-		answer_expect(&a, "Status: 502");
+		answer_expect(a, "Status: 502");
 		cr_expect_not(strstr(a.out, "no colon here"), "%s", a.out);
 		snprintf(line, sizeof(line),
 			"misbehave.sh: 502: no CGI answer: %s", rows[i].why);
@@ -350,7 +350,7 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 		answer_free(&a);
 		a = client_script(w, "www.sock", world_child("misbehave.sh"),
 			"status");
-		answer_expect(&a, "418");
+		answer_expect(a, "418");
 		answer_free(&a);
 	}
 	world_close(&w);
@@ -365,13 +365,13 @@ Test(refusals, a_header_above_its_limit_is_502, .timeout = 60)
 	struct answer a;
 
 	a = client_script(w, "www.sock", NULL, "8000");
-	answer_expect(&a, "xx\r\n\r\nbody\n");
+	answer_expect(a, "xx\r\n\r\nbody\n");
 	answer_free(&a);
 	a = client_script(w, "www.sock", NULL, "9000");
-	answer_expect(&a, "Status: 502");
+	answer_expect(a, "Status: 502");
 	answer_free(&a);
 	a = client_script(w, "www.sock", NULL, "3000000");
-	answer_expect(&a, "Status: 502");
+	answer_expect(a, "Status: 502");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -388,13 +388,13 @@ Test(refusals, a_program_the_pools_user_may_not_run, .timeout = 60)
 		"chmod 700 www/closed; cp www/good www/closed/inner\n");
 	snprintf(path, sizeof(path), "%s/www/private", w->dir);
 	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(&a, "Status: 403");
+	answer_expect(a, "Status: 403");
 	answer_free(&a);
 	world_expect_log(w, "403: not executable by user nobody: chmod "
 		"o+x it");
 	snprintf(path, sizeof(path), "%s/www/closed/inner", w->dir);
 	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(&a, "Status: 403");
+	answer_expect(a, "Status: 403");
 	answer_free(&a);
 	world_expect_log(w, "403: user nobody may not search a folder of "
 		"its path: chmod o+x ");

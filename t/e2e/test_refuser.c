@@ -183,9 +183,9 @@ expect_refused(int fd)
 {
 	struct answer a = client_read(fd);
 
-	answer_expect(&a, "Status: 503 Service Unavailable\r\n");
-	answer_expect(&a, "Content-Type: text/plain\r\n");
-	answer_expect(&a, "Retry-After: ");
+	answer_expect(a, "Status: 503 Service Unavailable\r\n");
+	answer_expect(a, "Content-Type: text/plain\r\n");
+	answer_expect(a, "Retry-After: ");
 	cr_expect(a.ended);
 	cr_expect_eq(a.protocol_status, 0, "nginx would say 502");
 	cr_expect_eq(client_drain(fd), 0, "and closed");

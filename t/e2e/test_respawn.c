@@ -45,7 +45,7 @@ kill_one(const char *ini, size_t n)
 	world_until(is_replaced, &d, "it is replaced");
 	world_expect_log(w, "died: signal 9 (Killed)");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_expect_deaths(w);
 	world_close(&w);
@@ -81,7 +81,7 @@ Test(respawn, leaving_with_status_0_after_work_is_no_error, .timeout = 60)
 		"pm.max_children = 2\n");
 	for (i = 0; i < 15; i++) {
 		a = client_script(w, "www.sock", NULL, NULL);
-		answer_expect(&a, "pid: ");
+		answer_expect(a, "pid: ");
 		answer_free(&a);
 	}
 	cr_expect_not(world_log_has(w, "error:"));
@@ -107,7 +107,7 @@ Test(respawn, a_bad_pool_backs_off_and_hurts_no_other, .timeout = 60)
 	world_expect_log(w, "next start in 0.1 s");
 	world_expect_log(w, "next start in 0.4 s");
 	a = client_script(w, "good.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	cr_expect_not(world_log_has(w, "ready: 2"),
 		"not every pool serves");
@@ -134,7 +134,7 @@ Test(respawn, a_mended_program_is_taken_up_again, .timeout = 60)
 	cr_assert_eq(rename(good, bad), 0);
 	world_expect_log(w, "ready: 1 pool, 4 workers");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }
@@ -180,7 +180,7 @@ Test(respawn, a_large_pool_survives_the_loss_of_a_third, .timeout = 60)
 		world_until_gone(workers[i]);
 	world_until(has_all_100, w, "all are replaced");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_expect_deaths(w);
 	world_close(&w);

@@ -270,7 +270,7 @@ Test(rfc3875, server_software_is_set, .timeout = 60)
 	struct world *w = start();
 	struct answer a = ENVIRONMENT(w, NULL);
 
-	answer_expect(&a, "\nSERVER_SOFTWARE=fcgipm/");
+	answer_expect(a, "\nSERVER_SOFTWARE=fcgipm/");
 	answer_free(&a);
 	a = ENVIRONMENT(w, "SERVER_SOFTWARE=nginx/1.22.1 (a comment)");
 	expect_line(&a, "SERVER_SOFTWARE=nginx/1.22.1 (a comment)");
@@ -321,7 +321,7 @@ Test(rfc3875, a_nul_stands_in_no_variable, .timeout = 60)
 	client_record(fd, 4, 1, NULL, 0, 0);
 	client_record(fd, 5, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "Status: 400 ");
+	answer_expect(a, "Status: 400 ");
 	answer_free(&a);
 	close(fd);
 	world_close(&w);
@@ -375,7 +375,7 @@ Test(rfc3875, the_working_folder_is_the_scripts, .timeout = 60)
 
 		snprintf(want, sizeof(want), "cwd=%s/%.*s.\n", real,
 			(int)strlen(scripts[i]) - 4, scripts[i]);
-		answer_expect(&a, want);
+		answer_expect(a, want);
 		answer_free(&a);
 		free(real);
 	}

@@ -283,7 +283,7 @@ Test(scale, who_works_behind_his_answer_is_not_to_spare, .timeout = 60)
 		"pm.start_servers = 2\n"
 		"pm.max_spare_servers = 2\n");
 	a = client_script(w, "www.sock", NULL, "behind");
-	answer_expect(&a, "done");
+	answer_expect(a, "done");
 	answer_free(&a);
 	occupy(w, &fd, 1);
 	world_expect_workers(w, 3, 3,

@@ -28,13 +28,13 @@ Test(serve, the_same_handler_runs_in_both_modes, .timeout = 60)
 
 	world_start(w, both);
 	pre = client_script(w, "pre.sock", NULL, NULL);
-	answer_expect(&pre, "pool: pre\n");
-	answer_expect(&pre, "fd 0: socket:");
+	answer_expect(pre, "pool: pre\n");
+	answer_expect(pre, "fd 0: socket:");
 	cr_expect_lt((unsigned long)answer_number(&pre, "slot"), 3);
 	cr_expect_eq(answer_number(&pre, "ppid"), w->pid,
 		"a worker is the supervisor's child");
 	cgi = client_script(w, "cgi.sock", NULL, NULL);
-	answer_expect(&cgi, "pool: cgi\n");
+	answer_expect(cgi, "pool: cgi\n");
 	cr_expect_neq(answer_number(&cgi, "ppid"), w->pid,
 		"a CGI program is the gateway's child");
 	again = client_script(w, "cgi.sock", NULL, NULL);
@@ -67,13 +67,13 @@ Test(serve, a_worker_has_its_socket_and_its_log_and_nothing_else,
 			"observe = %s\n", rows[i]);
 		world_start(w, ini);
 		a = client_script(w, "pre.sock", NULL, NULL);
-		answer_expect(&a, "fd 1: pipe:");
-		answer_expect(&a, "fd 2: pipe:");
+		answer_expect(a, "fd 1: pipe:");
+		answer_expect(a, "fd 2: pipe:");
 		for (line = a.out; (line = strstr(line, "\nfd ")) != NULL;
 			line++)
 			fds++;
 		if (i == 0)
-			answer_expect(&a, "fd 3: /memfd:");
+			answer_expect(a, "fd 3: /memfd:");
 		cr_expect_eq(fds, i ? 4 : 6, "0 to 2, this connection, and "
 			"the board with its eventfd:\n%s", a.out);
 		answer_free(&a);
@@ -150,14 +150,14 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 	world_launch_argv(w, argv);
 	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
 	a = client_script(w, "pre.sock", NULL, NULL);
-	answer_expect(&a, "fd 0: socket:");
-	answer_expect(&a, "fd 1: pipe:");
-	answer_expect(&a, "fd 2: pipe:");
+	answer_expect(a, "fd 0: socket:");
+	answer_expect(a, "fd 1: pipe:");
+	answer_expect(a, "fd 2: pipe:");
 	cr_expect_not(strstr(a.out, "passwd"), "%s", a.out);
 	cr_expect_not(strstr(a.out, "junk"), "%s", a.out);
 	answer_free(&a);
 	a = client_script(w, "cgi.sock", world_child("fdlist"), NULL);
-	answer_expect(&a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
+	answer_expect(a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
 	answer_free(&a);
 	n = world_children(w->pid, workers, 8);
 	cr_expect_eq(n, 5);
@@ -257,7 +257,7 @@ Test(serve, several_addresses_lead_to_one_gateway, .timeout = 60)
 
 		snprintf(name, sizeof(name), "%zu.sock", i);
 		a = client_script(w, name, NULL, NULL);
-		answer_expect(&a, "Hello");
+		answer_expect(a, "Hello");
 		answer_free(&a);
 	}
 	world_close(&w);

@@ -161,7 +161,7 @@ Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 	}
 	/* At once, without waiting: that is the promise. */
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	w->pid = world_read_pid(world_path(w, "pid"));
 	cr_expect(world_alive(w->pid));
@@ -220,7 +220,7 @@ serve_without_file(struct world *w, const char *const *argv, const char *text)
 	world_launch_argv(w, argv);
 	world_expect_log(w, "ready: 1 pool, ");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, text);
+	answer_expect(a, text);
 	answer_free(&a);
 	cr_assert_eq(stat(world_path(w, "www.sock"), &st), 0);
 	cr_expect_eq(st.st_mode & 0777, 0604, "-M: %o", st.st_mode);
@@ -300,7 +300,7 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 	}
 	world_expect_log(w, "ready: ");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "uid: 65534\ngid: 12345\n");
+	answer_expect(a, "uid: 65534\ngid: 12345\n");
 	answer_free(&a);
 	cr_assert_eq(stat(sock, &st), 0);
 	cr_expect_eq(st.st_uid, 54321);

@@ -261,7 +261,7 @@ tell_states(const char *keys, const char *accepted, const char *begun,
 	client_record(fd, 5, 1, "abc", 3, 0);
 	client_record(fd, 5, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "bytes: 3");
+	answer_expect(a, "bytes: 3");
 	answer_free(&a);
 	expect(w, "www", "processes.0.state", kept);
 	expect(w, "www", "processes.0.requests", counted ? "1" : "null");
@@ -506,7 +506,7 @@ Test(status, who_was_refused_is_counted)
 	fd = client_connect(w, "www.sock");
 	expect(w, "www", "active processes", "1");
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Status: 503");
+	answer_expect(a, "Status: 503");
 	answer_free(&a);
 	expect(w, "www", "refused conn", "1");
 	close(fd);

@@ -37,7 +37,7 @@ check_graceful(const char *mode, const char *listen, const char *address,
 	for (i = 0; i < 4; i++) {
 		struct answer a = client_read(fds[i]);
 
-		answer_expect(&a, "slept: 700 ms");
+		answer_expect(a, "slept: 700 ms");
 		cr_expect(a.ended, "request %d of %s on %s", i, mode, listen);
 		answer_free(&a);
 		close(fds[i]);
@@ -95,8 +95,8 @@ Test(stop, who_waited_for_a_place_runs_in_its_folder, .timeout = 60)
 	for (i = 0; i < 4; i++) {
 		struct answer a = client_read(fds[i]);
 
-		answer_expect(&a, "in: ");
-		answer_expect(&a, w->dir);
+		answer_expect(a, "in: ");
+		answer_expect(a, w->dir);
 		answer_free(&a);
 		close(fds[i]);
 	}
@@ -192,7 +192,7 @@ Test(stop, an_idle_kept_connection_does_not_hold_the_gateway, .timeout = 60)
 	client_begin(fd, 1, 1, (const char *[]){"SCRIPT_NAME=/x", NULL});
 	client_record(fd, 5, 1, NULL, 0, 0);
 	a = client_read(fd);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	begin = world_now_ms();
 	world_stop_busy(w);
@@ -281,7 +281,7 @@ Test(stop, new_clients_are_refused_while_it_stops, .timeout = 60)
 	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0,
 		"the path goes first");
 	a = client_read(fd);
-	answer_expect(&a, "slept");
+	answer_expect(a, "slept");
 	answer_free(&a);
 	close(fd);
 	cr_expect_eq(world_wait(w), 0);
@@ -309,7 +309,7 @@ Test(stop, signals_of_later_releases_are_told_and_ignored, .timeout = 60)
 		world_expect_log(w, want);
 	}
 	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(&a, "Hello");
+	answer_expect(a, "Hello");
 	answer_free(&a);
 	world_close(&w);
 }

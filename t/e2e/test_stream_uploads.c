@@ -160,7 +160,7 @@ Test(stream_uploads, more_at_once_than_there_are_large_pipes, .timeout = 100)
 	} while (left > 0);
 	for (i = 0; i < n; i++) {
 		a = client_read(fds[i].fd);
-		answer_expect(&a, "\r\n\r\nread: 1048576\nwrong: 0\n");
+		answer_expect(a, "\r\n\r\nread: 1048576\nwrong: 0\n");
 		answer_free(&a);
 		close(fds[i].fd);
 	}
@@ -186,7 +186,7 @@ Test(stream_uploads, a_content_length_that_lies, .timeout = 100)
 
 		snprintf(want, sizeof(want), "\r\n\r\nread: %zu\nwrong: 0\n",
 			len < length ? len : length);
-		answer_expect(&a, want);
+		answer_expect(a, want);
 		answer_free(&a);
 	}
 	hostile_end(&t, "lengths that lie");
@@ -217,7 +217,7 @@ Test(stream_uploads, a_program_closes_its_input_early, .timeout = 60)
 	send_body(fd, 5 * STREAM_MIB);
 	stream_open_gate(&t, ".");
 	a = client_read(fd);
-	answer_expect(&a, "\r\n\r\nread: 1048576\nwrong: 0\n");
+	answer_expect(a, "\r\n\r\nread: 1048576\nwrong: 0\n");
 	answer_free(&a);
 	close(fd);
 	hostile_end(&t, "input closed early");
@@ -297,7 +297,7 @@ Test(stream_uploads, a_program_never_reads, .timeout = 100)
 	hostile_unharmed(&t, "a client that gave up");
 	fd = begin_deaf(&t);
 	a = client_read(fd);
-	answer_expect(&a, "Status: 504");
+	answer_expect(a, "Status: 504");
 	answer_free(&a);
 	close(fd);
 	hostile_end(&t, "programs that do not read");

@@ -61,7 +61,7 @@ leave(int fd)
 	struct answer a = client_read(fd);
 
 	cr_expect(a.ended);
-	answer_expect(&a, "out");
+	answer_expect(a, "out");
 	answer_free(&a);
 	close(fd);
 }

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "own.h"
 #include "world.h"
 
 enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6,
@@ -93,7 +94,7 @@ client_connect(const struct world *w, const char *address)
 	int fd = client_try(w, address);
 
 	cr_assert_geq(fd, 0, "%s: %s", address, strerror(errno));
-	return fd;
+	return own_socket(fd);
 }
 
 size_t
@@ -299,6 +300,20 @@ take_records(struct answer *a, const uint8_t *buf, size_t have, bool first)
 	return at;
 }
 
+void
+client_ask(int fd, int flags, const char *const *params)
+{
+	client_begin(fd, 1, flags, params);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+}
+
+struct answer
+client_get(int fd, int flags, const char *const *params)
+{
+	client_ask(fd, flags, params);
+	return client_read(fd);
+}
+
 static size_t
 at_most(size_t n, size_t max)
 {
@@ -375,6 +390,8 @@ client_converse(int fd, const uint8_t *body, size_t len,
 		first = false;
 	}
 	a.seconds = now_s() - begin;
+	own_memory(a.out);
+	own_memory(a.err);
 	return a;
 }
 
@@ -396,8 +413,8 @@ client_read(int fd)
 void
 answer_free(struct answer *a)
 {
-	free(a->out);
-	free(a->err);
+	own_free(a->out);
+	own_free(a->err);
 	*a = (struct answer){0};
 }
 
@@ -473,10 +490,10 @@ client_crowd(const struct world *w, const char *address)
 }
 
 void
-answer_expect(const struct answer *a, const char *text)
+answer_expect(struct answer a, const char *text)
 {
-	cr_assert(a->ended, "no END_REQUEST; got:\n%s", a->out);
-	cr_expect(strstr(a->out, text), "no \"%s\" in:\n%.2000s", text, a->out);
+	cr_assert(a.ended, "no END_REQUEST; got:\n%s", a.out);
+	cr_expect(strstr(a.out, text), "no \"%s\" in:\n%.2000s", text, a.out);
 }
 
 void
@@ -484,8 +501,8 @@ client_expect_503(int fd, const char *retry_after)
 {
 	struct answer a = client_read(fd);
 
-	answer_expect(&a, "Status: 503 Service Unavailable\r\n");
-	answer_expect(&a, retry_after);
+	answer_expect(a, "Status: 503 Service Unavailable\r\n");
+	answer_expect(a, retry_after);
 	cr_expect(a.ended);
 	cr_expect_eq(a.app_status, 0);
 	cr_expect_eq(a.protocol_status, 0);

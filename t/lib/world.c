@@ -22,11 +22,15 @@
 #include <unistd.h>
 
 #include "leaks.h"
+#include "own.h"
 #include "world.h"
 
 #define PATIENCE_MS 20000
 /* Longer than any pause between two inspections of a pool that changes. */
 #define STAYS_MS 1200
+
+/* Those of this test that are open. */
+static struct world *worlds;
 
 /* Criterion forgets 48 bytes with every test that is skipped. */
 const char *__lsan_default_suppressions(void);
@@ -243,6 +247,17 @@ world_open(void)
 	w->port = find_port();
 	snprintf(w->tcp, sizeof(w->tcp), "127.0.0.1:%d", w->port);
 	start_guard(w);
+	w->next = worlds;
+	worlds = w;
+	return w;
+}
+
+struct world *
+world_serve(const char *keys)
+{
+	struct world *w = world_open();
+
+	world_start_www(w, keys);
 	return w;
 }
 
@@ -313,6 +328,12 @@ world_read_log(struct world *w)
 	if (f)
 		fclose(f);
 	return text;
+}
+
+char *
+world_log(struct world *w)
+{
+	return own_memory(world_read_log(w));
 }
 
 bool
@@ -528,6 +549,17 @@ world_start_without(struct world *w, const char *call, const char *err,
 }
 
 void
+world_start_www(struct world *w, const char *keys)
+{
+	char ini[3000];
+	int n = snprintf(ini, sizeof(ini),
+		"[www]\nlisten = @DIR@/www.sock\n%s", keys);
+
+	cr_assert_lt((size_t)n, sizeof(ini));
+	world_start(w, ini);
+}
+
+void
 world_start_cgi(struct world *w, const char *program, const char *keys)
 {
 	char ini[1000];
@@ -670,8 +702,13 @@ void
 world_close(struct world **w)
 {
 	int64_t until = world_now_ms() + PATIENCE_MS;
+	struct world **at = &worlds;
 	pid_t left[8];
 
+	while (*at && *at != *w)
+		at = &(*at)->next;
+	if (*at)
+		*at = (*w)->next;
 	if ((*w)->pid)
 		world_stop(*w);
 	/* Orphans are our children now; dying ones get a moment. */
@@ -698,6 +735,29 @@ world_close_changed(struct world **w)
 {
 	(*w)->changed = true;
 	world_close(w);
+}
+
+static void (*test_body)(void);
+
+static void
+run_test(void)
+{
+	struct world *w;
+
+	test_body();
+	own_close_sockets();
+	while ((w = worlds) != NULL)
+		world_close(&w);
+	own_free_all();
+}
+
+#undef criterion_internal_test_main
+
+void
+world_test_main(void (*body)(void))
+{
+	test_body = body;
+	criterion_internal_test_main(run_test);
 }
 
 void

@@ -34,11 +34,12 @@ struct world {
 	size_t ngateways;
 	bool changed;		/* only the sockets are compared */
 	bool deaths;		/* the log may tell of some */
+	struct world *next;	/* another one of this test */
 	pid_t guard;		/* ends what a failed test leaves */
 	int guardfd;		/* its wake-up: closed when we end */
 };
 
-/* An answer, as it came over the wire. */
+/* An answer, as it came over the wire; its memory lasts as long as the test. */
 struct answer {
 	char *out;		/* FCGI_STDOUT, with a NUL behind */
 	size_t out_len;
@@ -74,6 +75,8 @@ const char *world_handler(const char *name);
 const char *world_child(const char *name);
 
 struct world *world_open(void);
+/* The same, with the daemon and a pool www at www.sock with these keys. */
+struct world *world_serve(const char *keys);
 /* The program that a Go source of t/children becomes, valid like a path; skips
  * the test where there is no Go. */
 const char *world_go(struct world *w, const char *source);
@@ -90,6 +93,9 @@ const char *world_script(const struct world *w, const char *name,
 /* Starts fcgipm -c on this text and waits until it says ready.  Where
  * FCGIPM_POOL_USER is set, every pool without one runs as that user. */
 void world_start(struct world *w, const char *ini);
+/* The same with a pool www at www.sock, and these keys of it; further pools may
+ * follow. */
+void world_start_www(struct world *w, const char *keys);
 /* The same without waiting. */
 void world_launch(struct world *w, const char *ini);
 /* The same for a command line of one's own, argv[0] a program's name. */
@@ -112,7 +118,9 @@ void world_expect_lines(struct world *w, const char *text, size_t times);
 bool world_log_has(struct world *w, const char *text);
 /* How often text stands in the log. */
 size_t world_log_count(struct world *w, const char *text);
-/* The whole log, the caller's to free(). */
+/* The whole log, as it is now; it lasts as long as the test. */
+char *world_log(struct world *w);
+/* The same, the caller's to free(). */
 char *world_read_log(struct world *w);
 
 /*
@@ -143,6 +151,14 @@ void world_stop_busy(struct world *w);
 void world_signal(struct world *w, int signo);
 /* Waits for the daemon's end; exit status, or 128 and the signal. */
 int world_wait(struct world *w);
+/*
+ * Every test's body is called by this: when it has come to its end, clients'
+ * connections that are still open are closed, then its worlds as by
+ * world_close(), then the memory of answers and logs is freed.  Not by a .fini
+ * of Criterion: what fails there fails no test (2.4.1).
+ */
+#define criterion_internal_test_main world_test_main
+void world_test_main(void (*body)(void));
 /* Stops what runs, asserts that no process, socket or file of ours is left,
  * removes the folder. */
 void world_close(struct world **w);
@@ -230,6 +246,12 @@ struct answer client_converse(int fd, const uint8_t *body, size_t len,
 	const struct client_pace *pace);
 /* Reads until END_REQUEST or the peer closes; timeout 20 s asserts. */
 struct answer client_read(int fd);
+/* A request without a body, to its end. */
+void client_ask(int fd, int flags, const char *const *params);
+/* The same, and its answer. */
+struct answer client_get(int fd, int flags, const char *const *params);
+/* Gives an answer's memory back before the end of the test, where it is much.
+ */
 void answer_free(struct answer *a);
 /* Reads an answer that says 503 and when to come again, as the pages promise;
  * closes. */
@@ -245,7 +267,7 @@ struct answer client_script(const struct world *w, const char *address,
 extern const char client_crowd_script[];
 long client_crowd(const struct world *w, const char *address);
 /* Asserts that out holds text. */
-void answer_expect(const struct answer *a, const char *text);
+void answer_expect(struct answer a, const char *text);
 /* The number behind "label: " in out. */
 long answer_number(const struct answer *a, const char *label);
 
