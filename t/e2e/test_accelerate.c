@@ -52,14 +52,10 @@ static const char *const deaf[] = {"REQUEST_METHOD=POST", "QUERY_STRING=deaf",
 static void
 ask(struct world *w, const char *address)
 {
-	struct answer a;
 	int fd = client_connect(w, address);
 
-	client_begin(fd, 1, 0, plain);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
-	cr_expect(a.ended);
-	answer_free(&a);
+	client_ask(fd, 0, plain);
+	cr_expect(client_read(fd).ended);
 	cr_expect_eq(client_drain(fd), 0);
 	close(fd);
 }
@@ -84,7 +80,6 @@ is_taken(void *arg)
 Test(accelerate, an_answered_client_holds_nobody_up)
 {
 	struct world *w = start("");
-	struct answer a;
 	int fds[8];
 	size_t i;
 
@@ -92,17 +87,13 @@ Test(accelerate, an_answered_client_holds_nobody_up)
 	ask(w, "www.sock");
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		fds[i] = client_connect(w, "www.sock");
-		client_begin(fds[i], 1, 0, plain);
-		client_record(fds[i], STDIN, 1, NULL, 0, 0);
-		a = client_read(fds[i]);
-		cr_expect(a.ended);
-		answer_free(&a);
+		client_ask(fds[i], 0, plain);
+		cr_expect(client_read(fds[i]).ended);
 	}
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		world_until(is_closed, &fds[i], "closed by the worker");
 		close(fds[i]);
 	}
-	world_close(&w);
 }
 
 /* What a client does, up to the end of its answer. */
@@ -114,15 +105,13 @@ struct odd {
 static void
 act_plain(int fd)
 {
-	client_begin(fd, 1, 0, plain);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_ask(fd, 0, plain);
 }
 
 static void
 act_keep(int fd)
 {
-	client_begin(fd, 1, KEEP, plain);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_ask(fd, KEEP, plain);
 }
 
 static void
@@ -172,7 +161,6 @@ expect_wait(struct world *w, const struct odd *o)
 	o->act(fd);
 	a = client_read(fd);
 	cr_expect(a.ended, "%s", o->why);
-	answer_free(&a);
 	next = client_connect(w, o->address);
 	client_send(next, request, len);
 	client_record(fd, ABORT, 1, "more", 4, 0);
@@ -184,7 +172,6 @@ expect_wait(struct world *w, const struct odd *o)
 	close(fd);
 	a = client_read(next);
 	cr_expect(a.ended, "%s", o->why);
-	answer_free(&a);
 	close(next);
 }
 
@@ -206,7 +193,6 @@ Test(accelerate, whatever_else_comes_is_waited_for)
 		expect_wait(w, &odds[i]);
 	/* And it goes on as before. */
 	ask(w, "www.sock");
-	world_close(&w);
 }
 
 /* Until a process was seen to end a connection whole, it is left alone. */
@@ -217,7 +203,6 @@ Test(accelerate, the_first_connection_is_waited_for)
 	struct world *w = start("");
 
 	expect_wait(w, &first);
-	world_close(&w);
 }
 
 /* Other programs: the end of the connection comes with that of the answer,
@@ -245,7 +230,6 @@ Test(accelerate, other_ways_to_end_a_connection)
 			cr_expect(a.ended, "%s, %zu", ways[i], j);
 			cr_expect_str_eq(a.out, "Status: 204\r\n\r\n",
 				"%s, %zu", ways[i], j);
-			answer_free(&a);
 			cr_expect_eq(client_drain(fd), 0);
 			close(fd);
 		}

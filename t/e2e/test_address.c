@@ -22,7 +22,6 @@ check_served(const char *listen, const char *address)
 	static const char *const modes[] = {"prefork", "cgi"};
 	struct world *w = world_open();
 	char ini[600], at[100];
-	struct answer a;
 	int i;
 
 	snprintf(at, sizeof(at), "%s", address);
@@ -35,9 +34,7 @@ check_served(const char *listen, const char *address)
 			"listen = %s\n"
 			"handler = @BIN@/handlers/hello\n", modes[i], listen);
 		world_start(w, ini);
-		a = client_script(w, at, NULL, NULL);
-		answer_expect(a, "Hello");
-		answer_free(&a);
+		answer_expect(client_script(w, at, NULL, NULL), "Hello");
 		world_stop(w);
 		cr_expect_lt(client_try(w, at), 0, "%s is closed", at);
 	}
@@ -63,7 +60,6 @@ Test(address, a_path_relative_to_the_file_is_refused_or_absolute,
 		"listen = www.sock\n"
 		"handler = @BIN@/handlers/hello\n"), 78);
 	cr_expect(world_log_has(w, "begins with /"));
-	world_close(&w);
 }
 
 Test(address, ipv4, .timeout = 60)
@@ -107,22 +103,14 @@ Test(address, abstract, .timeout = 60)
 Test(address, a_cgi_pool_serves_several_kinds_at_once, .timeout = 60)
 {
 	struct world *w = world_open();
-	struct answer a;
 
 	world_start(w, "[www]\n"
 		"mode = cgi\n"
 		"listen = @DIR@/a.sock, 127.0.0.1:@PORT@, @DIR@/b.sock\n"
 		"handler = @BIN@/handlers/hello\n");
-	a = client_script(w, "a.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	a = client_script(w, w->tcp, NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	a = client_script(w, "b.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "a.sock", NULL, NULL), "Hello");
+	answer_expect(client_script(w, w->tcp, NULL, NULL), "Hello");
+	answer_expect(client_script(w, "b.sock", NULL, NULL), "Hello");
 }
 
 static const char hello[] =
@@ -148,15 +136,11 @@ listen_here(const struct world *w)
 Test(address, a_stale_socket_is_replaced, .timeout = 60)
 {
 	struct world *w = world_open();
-	struct answer a;
 
 	close(listen_here(w));
 	cr_assert_eq(access(world_path(w, "www.sock"), F_OK), 0);
 	world_start(w, hello);
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
 Test(address, a_live_one_is_refused_and_its_owner_named, .timeout = 60)
@@ -178,7 +162,6 @@ Test(address, a_live_one_is_refused_and_its_owner_named, .timeout = 60)
 	cr_expect_eq(before.st_ino, after.st_ino, "it is left alone");
 	close(fd);
 	unlink(world_path(w, "www.sock"));
-	world_close(&w);
 }
 
 /* Its queue is full, so a test connection is refused with EAGAIN. */
@@ -203,7 +186,6 @@ Test(address, a_live_one_with_a_full_queue_is_refused, .timeout = 60)
 		close(queued[i]);
 	close(fd);
 	unlink(world_path(w, "www.sock"));
-	world_close(&w);
 }
 
 /* Its owner ends while we are being patient. */
@@ -211,7 +193,6 @@ Test(address, a_dying_owner_is_waited_for, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_here(w), i;
-	struct answer a;
 
 	world_launch(w, hello);
 	/* It has tried when a connection is in our queue. */
@@ -220,10 +201,7 @@ Test(address, a_dying_owner_is_waited_for, .timeout = 60)
 	close(i);
 	close(fd);
 	world_expect_log(w, "ready: ");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
 Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
@@ -234,7 +212,6 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 		"handler = @BIN@/handlers/hello\n"
 		"pm.max_children = 1\n";
 	struct world *w = world_open(), other;
-	struct answer a;
 
 	world_start(w, ini);
 	other = *w;
@@ -248,10 +225,7 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 			(world_is_blind() && world_log_has(&other,
 				" is in use by another process")),
 		"whoever holds it is named");
-	a = client_script(w, w->tcp, NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, w->tcp, NULL, NULL), "Hello");
 }
 
 Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
@@ -273,7 +247,6 @@ Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
 		cr_expect_eq(world_refused(w, ini), 71);
 		cr_expect(world_log_has(w, cases[i][1]), "%s", cases[i][0]);
 	}
-	world_close(&w);
 }
 
 Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
@@ -302,7 +275,6 @@ Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
 		0);
 	cr_expect_eq(world_refused(w, hello), 71);
 	cr_expect_eq(rmdir(world_path(w, "www.sock")), 0);
-	world_close(&w);
 }
 
 /* While we served, somebody put his own there: it is his at our stop. */
@@ -318,13 +290,11 @@ Test(address, a_strangers_socket_is_not_removed_at_the_stop, .timeout = 60)
 	cr_expect_eq(access(world_path(w, "www.sock"), F_OK), 0);
 	close(fd);
 	unlink(world_path(w, "www.sock"));
-	world_close(&w);
 }
 
 Test(address, of_two_daemons_the_second_leaves_the_first_alone, .timeout = 60)
 {
 	struct world *w = world_open(), other;
-	struct answer a;
 
 	world_start(w, hello);
 	other = *w;
@@ -333,10 +303,7 @@ Test(address, of_two_daemons_the_second_leaves_the_first_alone, .timeout = 60)
 	cr_expect_eq(world_refused(&other, hello), 71);
 	cr_expect(world_log_has(&other, "www.sock is in use by fcgipm "
 		"(process"));
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
 /* The second pool's address is taken: the first one's is given back. */
@@ -353,7 +320,6 @@ Test(address, nothing_is_begun_when_one_address_fails, .timeout = 60)
 		"listen = @DIR@/b.sock\n"
 		"handler = @BIN@/handlers/hello\n"), 71);
 	cr_expect_neq(access(world_path(w, "a.sock"), F_OK), 0);
-	world_close(&w);
 }
 
 Test(address, a_socket_has_the_mode_that_was_asked_for, .timeout = 60)
@@ -377,7 +343,6 @@ Test(address, a_socket_has_the_mode_that_was_asked_for, .timeout = 60)
 			rows[i].key, st.st_mode);
 		world_stop(w);
 	}
-	world_close(&w);
 }
 
 /* sun_path holds 107 bytes; the temporary name has to fit as well. */
@@ -398,6 +363,4 @@ Test(address, the_longest_path_is_served, .timeout = 60)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert_geq(fd, 0);
 	cr_expect_eq(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	close(fd);
-	world_close(&w);
 }

@@ -99,16 +99,12 @@ expect_served(struct world *w, const char *address)
 
 	answer_expect(a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
 	cr_expect_eq(a.app_status, 0);
-	answer_free(&a);
 }
 
 static void
 expect_forbidden(struct world *w, const char *address, const char *script)
 {
-	struct answer a = client_script(w, address, script, NULL);
-
-	answer_expect(a, "Status: 403");
-	answer_free(&a);
+	answer_expect(client_script(w, address, script, NULL), "Status: 403");
 }
 
 static void
@@ -132,7 +128,6 @@ Test(alone, descriptor_0_is_the_listener, .timeout = 60)
 	expect_served(w, "s");
 	world_stop(w);
 	forget(w, fd, "s");
-	world_close(&w);
 }
 
 /* What comes while no gateway is there stays in the socket. */
@@ -142,7 +137,6 @@ Test(alone, an_activated_one_leaves_the_socket_to_the_next, .timeout = 60)
 	int fd = listen_at(w, "s"), client;
 	char file[700];
 	const char *params[] = {file, NULL};
-	struct answer a;
 
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
 		world_child("fdlist"));
@@ -150,17 +144,13 @@ Test(alone, an_activated_one_leaves_the_socket_to_the_next, .timeout = 60)
 	expect_served(w, "s");
 	world_stop(w);
 	client = client_connect(w, "s");
-	client_begin(client, 1, 0, params);
-	client_record(client, 5, 1, NULL, 0, 0);
+	client_ask(client, 0, params);
 	launch(w, "3", fd, -1, NULL, NULL);
-	a = client_read(client);
-	answer_expect(a, "leader: yes\n");
-	answer_free(&a);
+	answer_expect(client_read(client), "leader: yes\n");
 	close(client);
 	expect_served(w, "s");
 	world_stop(w);
 	forget(w, fd, "s");
-	world_close(&w);
 }
 
 Test(alone, two_activated_sockets_are_both_served, .timeout = 60)
@@ -175,7 +165,6 @@ Test(alone, two_activated_sockets_are_both_served, .timeout = 60)
 	world_stop(w);
 	forget(w, one, "one");
 	forget(w, two, "two");
-	world_close(&w);
 }
 
 Test(alone, an_address_is_served_beside_an_activated_socket, .timeout = 60)
@@ -192,7 +181,6 @@ Test(alone, an_address_is_served_beside_an_activated_socket, .timeout = 60)
 	cr_expect_neq(access(own, F_OK), 0, "its own path is removed");
 	forget(w, fd, "s");
 	free(own);
-	world_close(&w);
 }
 
 /* sd_listen_fds(3): the variables may be meant for our parent. */
@@ -206,7 +194,6 @@ Test(alone, an_activation_of_somebody_else_is_not_ours, .timeout = 60)
 	world_expect_log(w, "descriptor 0 is no listening socket; give -l");
 	cr_expect_eq(world_wait(w), SYSTEM);
 	forget(w, fd, "s");
-	world_close(&w);
 }
 
 Test(alone, a_socket_that_does_not_listen_is_refused, .timeout = 60)
@@ -219,7 +206,6 @@ Test(alone, a_socket_that_does_not_listen_is_refused, .timeout = 60)
 		"hands on one with Accept=no");
 	cr_expect_eq(world_wait(w), SYSTEM);
 	forget(w, fd, "s");
-	world_close(&w);
 }
 
 /* The whole point is that this second goes by. */
@@ -242,7 +228,6 @@ Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
 	cr_expect_eq(world_sleeps(w->pid), before);
 	world_stop(w);
 	forget(w, fd, "s");
-	world_close(&w);
 }
 
 /* fcgiwrap -f -c 2 -s unix:PATH, and what it does not have. */
@@ -261,7 +246,6 @@ Test(alone, it_takes_the_options_of_fcgiwrap, .timeout = 60)
 	expect_served(w, tcp + 4);
 	world_stop(w);
 	cr_expect_neq(access(world_path(w, "s"), F_OK), 0);
-	world_close(&w);
 }
 
 static bool
@@ -290,7 +274,6 @@ Test(alone, it_takes_tcp6_of_fcgiwrap, .timeout = 60)
 	snprintf(url, sizeof(url), "tcp6:[::1]:%d", w->port);
 	run_gateway(w, argv);
 	expect_served(w, url + 5);
-	world_close(&w);
 }
 
 /* -c N of fcgiwrap is N processes, so N programs at once. */
@@ -306,7 +289,6 @@ Test(alone, c_is_how_many_programs_run_at_once, .timeout = 60)
 	world_stop(w);
 	free(sock);
 	free(script);
-	world_close(&w);
 }
 
 /* fcgiwrap -p: the named programs and no other, wherever they lie. */
@@ -322,13 +304,10 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 		NULL};
 	const char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
 		"-d", w->dir, NULL};
-	struct answer a;
 
 	run_gateway(w, alone);
 	expect_served(w, "s");
-	a = client_script(w, "s", inside, NULL);
-	answer_expect(a, "\r\n\r\ninside\n");
-	answer_free(&a);
+	answer_expect(client_script(w, "s", inside, NULL), "\r\n\r\ninside\n");
 	expect_forbidden(w, "s", big);
 	world_expect_log(w, "none of those that -p allows");
 	expect_forbidden(w, "s", "/bin/ls");
@@ -336,15 +315,12 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	/* And beneath the folder, where one is given. */
 	run_gateway(w, both);
 	expect_forbidden(w, "s", fdlist);
-	a = client_script(w, "s", inside, NULL);
-	answer_expect(a, "\r\n\r\ninside\n");
-	answer_free(&a);
+	answer_expect(client_script(w, "s", inside, NULL), "\r\n\r\ninside\n");
 	world_stop(w);
 	free(sock);
 	free(fdlist);
 	free(big);
 	free(inside);
-	world_close(&w);
 }
 
 Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
@@ -364,7 +340,6 @@ Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-d", "/", "-s",
 		"unix:s", NULL}, USAGE, "begins with /");
 	free(sock);
-	world_close(&w);
 }
 
 Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
@@ -387,7 +362,6 @@ Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
 	world_stop(w);
 	cr_expect_neq(access(sock, F_OK), 0, "it removes its path");
 	free(sock);
-	world_close(&w);
 }
 
 /* www-data, for one, has an account nearly everywhere. */
@@ -412,7 +386,6 @@ Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
 	expect_served(w, "s");
 	world_stop(w);
 	free(sock);
-	world_close(&w);
 }
 
 static bool
@@ -440,18 +413,14 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 	run_gateway(w, argv);
 	for (i = 0; i < 3; i++) {
 		fds[i] = client_connect(w, "s");
-		client_begin(fds[i], 1, 0, none);
-		client_record(fds[i], 5, 1, NULL, 0, 0);
+		client_ask(fds[i], 0, none);
 	}
 	world_until(world_exists, begun, "the first one runs");
 	world_signal(w, SIGTERM);
 	cr_expect(world_alive(w->pid));
 	world_write(w, "go", "");
 	for (i = 0; i < 3; i++) {
-		struct answer a = client_read(fds[i]);
-
-		answer_expect(a, "\r\n\r\ndone\n");
-		answer_free(&a);
+		answer_expect(client_read(fds[i]), "\r\n\r\ndone\n");
 		close(fds[i]);
 	}
 	cr_expect_eq(world_wait(w), 0);
@@ -459,5 +428,4 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 	free(sock);
 	free(begun);
 	free(script);
-	world_close(&w);
 }

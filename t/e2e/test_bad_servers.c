@@ -172,7 +172,6 @@ Test(bad_servers, call_tells_whole_answers_by_exit_status)
 			rows[i].protocol_status);
 		expect_call(w, s, rows[i].code, rows[i].want, rows[i].why);
 	}
-	world_close(&w);
 }
 
 Test(bad_servers, call_tells_broken_answers_by_exit_status)
@@ -203,7 +202,6 @@ Test(bad_servers, call_tells_broken_answers_by_exit_status)
 	s.len = strlen(http);
 	s.ending = GOES_SILENT;
 	expect_call(w, s, 1, "(protocol)", "not FastCGI");
-	world_close(&w);
 }
 
 /* One that was stopped accepts in the kernel only. */
@@ -227,7 +225,6 @@ Test(bad_servers, nobody_who_accepts_is_a_timeout)
 	free(out);
 	cr_assert_eq(unlink(path), 0);
 	free(path);
-	world_close(&w);
 }
 
 /* -- ping ------------------------------------------------------------------ */
@@ -276,7 +273,6 @@ Test(bad_servers, ping_survives_any_answer)
 	free(content);
 	free(bytes);
 	free(path);
-	world_close(&w);
 }
 
 Test(bad_servers, no_byte_of_a_server_gets_to_the_terminal_by_ping)
@@ -297,7 +293,6 @@ Test(bad_servers, no_byte_of_a_server_gets_to_the_terminal_by_ping)
 	cr_expect(strstr(out, "does not answer FCGI_GET_VALUES"), "%s", out);
 	free(out);
 	free(path);
-	world_close(&w);
 }
 
 /* -- status ---------------------------------------------------------------- */
@@ -334,7 +329,6 @@ Test(bad_servers, status_tells_broken_supervisors_by_exit_status)
 	/* Each byte is in time, their line is not. */
 	expect_status(w, " ", GOES_ON, 3, "no answer within 0.3 s");
 	expect_status(w, "{\"error\":\"no\"}\n", CLOSES, 4, "fcgipmctl: no");
-	world_close(&w);
 }
 
 Test(bad_servers, status_gives_up_on_a_stopped_supervisor)
@@ -346,8 +340,7 @@ Test(bad_servers, status_gives_up_on_a_stopped_supervisor)
 	int fds[80];
 	size_t i;
 
-	world_start(w, "[www]\nlisten = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/hello\n");
+	world_start_www(w, "handler = @BIN@/handlers/hello\n");
 	world_signal(w, SIGSTOP);
 	begin = world_now_ms();
 	cr_expect_eq(world_run(w, argv, &out), 3, "%s", out);

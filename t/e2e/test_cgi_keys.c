@@ -75,7 +75,6 @@ expect(struct world *w, const char *uri, const char *want)
 	text[n] = '\0';
 	cr_expect(a.ended && strstr(a.out, text), "%s: no\n%s\nin\n%s", uri,
 		text, a.out);
-	answer_free(&a);
 }
 
 Test(cgi_keys, a_path_is_split_behind_its_script, .timeout = 60)
@@ -95,7 +94,6 @@ Test(cgi_keys, a_path_is_split_behind_its_script, .timeout = 60)
 	expect(w, "/folder/missing/x", "Status: 404 ");
 	expect(w, "/folder", "Status: 403 ");
 	expect(w, "/a.cgi/../b.cgi", "Status: 403 ");
-	world_close(&w);
 }
 
 /* fcgiwrap's way to find a script, and a web server that splits by itself. */
@@ -106,17 +104,13 @@ Test(cgi_keys, a_path_is_split_without_script_filename, .timeout = 60)
 	const char *unsplit[] = {root, "SCRIPT_NAME=/folder/b.cgi/x", NULL};
 	const char *split[] = {root, file, "SCRIPT_NAME=/a.cgi",
 		"PATH_INFO=/theirs", "PATH_TRANSLATED=/theirs/too", NULL};
-	struct answer a;
 
 	snprintf(root, sizeof(root), "DOCUMENT_ROOT=%s/www", w->dir);
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s/www/a.cgi", w->dir);
-	a = client_call(w, "www.sock", unsplit, NULL, 0);
-	answer_expect(a, "name=/folder/b.cgi\ninfo=/x\n");
-	answer_free(&a);
-	a = client_call(w, "www.sock", split, NULL, 0);
-	answer_expect(a, "name=/a.cgi\ninfo=/theirs\ntrans=/theirs/too\n");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_call(w, "www.sock", unsplit, NULL, 0),
+		"name=/folder/b.cgi\ninfo=/x\n");
+	answer_expect(client_call(w, "www.sock", split, NULL, 0),
+		"name=/a.cgi\ninfo=/theirs\ntrans=/theirs/too\n");
 }
 
 Test(cgi_keys, nothing_is_split_unasked, .timeout = 60)
@@ -129,7 +123,6 @@ Test(cgi_keys, nothing_is_split_unasked, .timeout = 60)
 	expect(w, "/folder/deep", "Status: 403 ");
 	world_expect_log(w, "403: a folder, not a program; cgi.index would "
 		"name one in it");
-	world_close(&w);
 }
 
 /* The longest path there is costs no more than its share of time. */
@@ -147,8 +140,6 @@ Test(cgi_keys, a_path_of_2000_names_is_split, .timeout = 60)
 	a = client_call(w, "www.sock", params, NULL, 0);
 	answer_expect(a, "info=/x/x/x/");
 	cr_expect_lt(a.seconds, 1.0, "%.3f s", a.seconds);
-	answer_free(&a);
-	world_close(&w);
 }
 
 Test(cgi_keys, a_folder_is_its_index, .timeout = 60)
@@ -166,7 +157,6 @@ Test(cgi_keys, a_folder_is_its_index, .timeout = 60)
 	expect(w, "/empty/", "Status: 403 ");
 	world_expect_log(w, "www/empty: 403: a folder without one of "
 		"cgi.index: none.cgi, index.cgi b.cgi");
-	world_close(&w);
 }
 
 Test(cgi_keys, only_named_extensions_are_run, .timeout = 60)
@@ -181,7 +171,6 @@ Test(cgi_keys, only_named_extensions_are_run, .timeout = 60)
 		"cgi.extensions: .cgi, pl");
 	expect(w, "/noext/x.cgi", "Status: 403 ");
 	expect(w, "/plain.txt", "Status: 403 ");
-	world_close(&w);
 }
 
 /* It is the pool's handler that reads them, and not all of them. */
@@ -196,7 +185,6 @@ Test(cgi_keys, the_keys_hold_for_a_handlers_files_too, .timeout = 60)
 	expect(w, "/", "file=@/index.sx\nname=/index.sx\n");
 	expect(w, "/plain.txt", "Status: 403 ");
 	expect(w, "/folder/", "Status: 403 ");
-	world_close(&w);
 }
 
 Test(cgi_keys, an_interpreter_reads_what_is_not_executable, .timeout = 60)
@@ -213,7 +201,6 @@ Test(cgi_keys, an_interpreter_reads_what_is_not_executable, .timeout = 60)
 	expect(w, "/a.cgi", "name=/a.cgi\n");
 	world_shell(w, "chmod 644 www/a.cgi");
 	expect(w, "/a.cgi", "Status: 403 ");
-	world_close(&w);
 }
 
 Test(cgi_keys, an_interpreter_of_all_leaves_none_out, .timeout = 60)
@@ -229,7 +216,6 @@ Test(cgi_keys, an_interpreter_of_all_leaves_none_out, .timeout = 60)
 	unlink(world_path(w, "reader"));
 	expect(w, "/noext", "Status: 500 ");
 	world_expect_log(w, "reader: No such file or directory; user ");
-	world_close(&w);
 }
 
 /* Three programs that write a status line, one of them byte by byte. */
@@ -264,15 +250,12 @@ check_nph(const char *key, bool named, bool all)
 	world_shell(w, nph_files);
 	a = call(w, "/nph-page");
 	cr_expect_eq(strcmp(a.out, page) == 0, named, "%s: %s", key, a.out);
-	answer_free(&a);
 	a = call(w, "/page");
 	cr_expect_eq(strcmp(a.out, page) == 0, all, "%s: %s", key, a.out);
-	answer_free(&a);
 	a = call(w, "/nph-slow");
 	cr_expect_eq(strcmp(a.out,
 			     "Status:  201 Made\r\nA: b\r\n\r\nslow\n") == 0,
 		named, "%s: %s", key, a.out);
-	answer_free(&a);
 	expect(w, "/nph-plain", "A: b\n\nplain\n");
 	expect(w, "/nph-bad", "Status: 502 Bad Gateway\r\n");
 	if (!all)
@@ -315,5 +298,4 @@ Test(cgi_keys, they_are_options_by_hand, .timeout = 60)
 	world_stop(w);
 	free(sock);
 	free(docroot);
-	world_close(&w);
 }

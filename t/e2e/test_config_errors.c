@@ -138,7 +138,6 @@ Test(config_errors, each_is_refused_with_its_line, .timeout = 120)
 		cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0,
 			"%s: nothing was begun", rows[i].why);
 	}
-	world_close(&w);
 }
 
 Test(config_errors, all_errors_of_a_file_are_told_in_one_run, .timeout = 60)
@@ -158,7 +157,6 @@ Test(config_errors, all_errors_of_a_file_are_told_in_one_run, .timeout = 60)
 	expect_config(w, 78, "fcgipm.ini:4: [www] threads", "third");
 	expect_config(w, 78, "fcgipm.ini:5: [www] nonsense", "fourth");
 	expect_config(w, 78, "fcgipm.ini:7: [b] mode", "of another pool");
-	world_close(&w);
 }
 
 Test(config_errors, an_included_file_is_named, .timeout = 60)
@@ -170,7 +168,6 @@ Test(config_errors, an_included_file_is_named, .timeout = 60)
 	world_write(w, "conf.d/b.ini", "# comment\n\n[b]\nthreads = x\n");
 	world_write(w, "fcgipm.ini", "[fcgipm]\ninclude = conf.d/*.ini\n");
 	expect_config(w, 78, "conf.d/b.ini:4: [b] threads", "include");
-	world_close(&w);
 }
 
 Test(config_errors, a_file_that_is_none, .timeout = 60)
@@ -182,7 +179,6 @@ Test(config_errors, a_file_that_is_none, .timeout = 60)
 	cr_assert_eq(mkdir(path, 0755), 0);
 	expect_config(w, 78, "fcgipm.ini: it is a folder", "a folder");
 	cr_assert_eq(rmdir(path), 0);
-	world_close(&w);
 }
 
 Test(config_errors, an_unreadable_file, .timeout = 60)
@@ -195,7 +191,6 @@ Test(config_errors, an_unreadable_file, .timeout = 60)
 	cr_assert_eq(chmod(world_path(w, "fcgipm.ini"), 0), 0);
 	expect_config(w, 78, "fcgipm.ini: Permission denied; let us",
 		"mode 000");
-	world_close(&w);
 }
 
 static void
@@ -216,7 +211,6 @@ Test(config_errors, a_nul_byte_is_refused_with_its_line, .timeout = 60)
 	write_raw(w, text, sizeof(text) - 1);
 	expect_config(w, 78, "fcgipm.ini:3: ", "NUL");
 	expect_config(w, 78, "NUL", "NUL");
-	world_close(&w);
 }
 
 /* Editors of other systems leave these; they change no value. */
@@ -224,7 +218,6 @@ Test(config_errors, a_byte_order_mark_and_cr_lf_do_no_harm, .timeout = 60)
 {
 	struct world *w = world_open();
 	char ini[900];
-	struct answer a;
 
 	snprintf(ini, sizeof(ini),
 		"\xef\xbb\xbf[www]\r\n"
@@ -237,10 +230,7 @@ Test(config_errors, a_byte_order_mark_and_cr_lf_do_no_harm, .timeout = 60)
 		"number (1 to 1024), not \"x\"", "the value has no CR");
 	*strstr(ini, "threads") = '#';
 	world_start(w, ini);
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
 Test(config_errors, lines_may_be_64_kib_long, .timeout = 60)
@@ -260,11 +250,9 @@ Test(config_errors, lines_may_be_64_kib_long, .timeout = 60)
 	answer_expect(a, "vvvvv;x\n");
 	answer_expect(a, "NEXT=a ; b # c\n");
 	cr_expect_gt(a.out_len, len - 20);
-	answer_free(&a);
 	world_write(w, "fcgipm.ini", strcat(ini, "threads = x\n"));
 	expect_config(w, 78, "fcgipm.ini:7: [www] threads", "the true line");
 	free(ini);
-	world_close(&w);
 }
 
 Test(config_errors, what_only_root_can_do_is_refused, .timeout = 60)
@@ -281,7 +269,6 @@ Test(config_errors, what_only_root_can_do_is_refused, .timeout = 60)
 		"chroot");
 	expect_config(w, 78, "fcgipm.ini:6: [www] process.priority: only "
 		"root", "nice");
-	world_close(&w);
 }
 
 Test(config_errors, root_opens_no_abstract_socket, .timeout = 60)
@@ -292,5 +279,4 @@ Test(config_errors, root_opens_no_abstract_socket, .timeout = 60)
 	w = world_open();
 	world_write(w, "fcgipm.ini", "[www]\nlisten = @name\n" HANDLER);
 	expect_config(w, 78, "fcgipm.ini:2: [www] listen: @name", "abstract");
-	world_close(&w);
 }

@@ -77,7 +77,6 @@ expect_unharmed(struct world *w)
 	expect_answer(fd, QUESTION, strlen(QUESTION), "\"pool\":\"www\"");
 	close(fd);
 	cr_expect(a.ended);
-	answer_free(&a);
 }
 
 TestSuite(control, .timeout = 60);
@@ -120,7 +119,6 @@ Test(control, what_is_no_question_is_answered_with_what_is_known)
 	expect_answer(fd, "{\"cmd\0\":1}\n", 11, "\"error\"");
 	close(fd);
 	expect_unharmed(w);
-	world_close(&w);
 }
 
 Test(control, a_question_in_pieces_and_many_at_once)
@@ -153,7 +151,6 @@ Test(control, a_question_in_pieces_and_many_at_once)
 	cr_expect_eq(client_drain(fd), 0);
 	close(fd);
 	expect_unharmed(w);
-	world_close(&w);
 }
 
 Test(control, a_line_of_a_mebibyte)
@@ -179,7 +176,6 @@ Test(control, a_line_of_a_mebibyte)
 	free(line);
 	close(fd);
 	expect_unharmed(w);
-	world_close(&w);
 }
 
 /* A line that fits and is never ended; one that ends with its reader. */
@@ -195,7 +191,6 @@ Test(control, a_client_gone_in_the_middle)
 		close(fd);
 	}
 	expect_unharmed(w);
-	world_close(&w);
 }
 
 /* Sixteen are let in at once; who comes later is answered in his turn, and who
@@ -231,7 +226,6 @@ Test(control, a_hundred_who_never_read)
 	cr_expect_lt(world_now_ms() - begin, 20000);
 	close(fd);
 	expect_unharmed(w);
-	world_close(&w);
 }
 
 /* One who is let in and says nothing has ten seconds. */
@@ -252,8 +246,6 @@ Test(control, who_is_silent_is_sent_away)
 		cr_expect_eq(client_drain(silent[i]), 0);
 		close(silent[i]);
 	}
-	close(fd);
-	world_close(&w);
 }
 
 /* -- while it stops -------------------------------------------------------- */
@@ -263,12 +255,10 @@ Test(control, a_pool_that_stops_is_told_as_it_is)
 {
 	static const char *const params[] = {"REQUEST_METHOD=POST",
 		"CONTENT_LENGTH=3", NULL};
-	struct world *w = world_open();
-	struct answer a;
+	struct world *w = world_serve(
+		"handler = @BIN@/handlers/upload\npm.max_children = 1\n");
 	int fd, client;
 
-	world_start(w, "[www]\nlisten = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/upload\npm.max_children = 1\n");
 	client = client_connect(w, "www.sock");
 	client_begin(client, 1, 0, params);
 	fd = call(w);
@@ -284,13 +274,10 @@ Test(control, a_pool_that_stops_is_told_as_it_is)
 		"\"state\":\"Retiring\",\"reason\":\"stop\",\"since ms\":");
 	client_record(client, 5, 1, "abc", 3, 0);
 	client_record(client, 5, 1, NULL, 0, 0);
-	a = client_read(client);
-	answer_expect(a, "bytes: 3");
-	answer_free(&a);
+	answer_expect(client_read(client), "bytes: 3");
 	close(client);
 	close(fd);
 	cr_expect_eq(world_wait(w), 0);
-	world_close(&w);
 }
 
 /* -- where it is, and whose ------------------------------------------------ */
@@ -320,7 +307,6 @@ Test(control, it_is_ours_unless_the_keys_say_otherwise)
 	world_stop(w);
 	world_start(w, "[fcgipm]\ncontrol = none\n" WWW);
 	cr_expect_eq(access(world_path(w, "run/control.sock"), F_OK), -1);
-	world_close(&w);
 }
 
 /* What nobody wrote does not keep a pool from being served. */
@@ -343,7 +329,6 @@ Test(control, a_bad_place_is_told)
 	cr_assert_eq(chmod(world_path(w, "run"), 0777), 0);
 	world_start(w, WWW);
 	cr_expect(world_log_has(w, "others may write there"));
-	world_close(&w);
 }
 
 /* Asks as somebody else; the command's output is the caller's to free(). */
@@ -398,7 +383,6 @@ Test(control, others_are_kept_out_or_let_in_by_their_group)
 		free(out);
 		world_stop(w);
 	}
-	world_close(&w);
 }
 
 /* -- without descriptors --------------------------------------------------- */
@@ -469,5 +453,4 @@ Test(control, without_descriptors_it_waits_and_answers_afterwards)
 	expect_answer(p.fd, "", 0, "\"took us\"");
 	close(p.fd);
 	expect_unharmed(w);
-	world_close(&w);
 }

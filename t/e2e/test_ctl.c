@@ -63,7 +63,6 @@ Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
 	free(cgi);
 	free(none);
 	free(body);
-	world_close(&w);
 }
 
 Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
@@ -85,5 +84,4 @@ Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
 		"write -d SECONDS or -n");
 	free(pre);
 	free(none);
-	world_close(&w);
 }

@@ -35,7 +35,6 @@ Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 	struct world *w = world_open();
 	const char *params[] = {"QUERY_STRING=family", NULL, NULL, NULL};
 	char file[600], pidfile[600];
-	struct answer a;
 	pid_t program;
 	int64_t begin;
 	int cgi, pre;
@@ -53,9 +52,8 @@ Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 	program = world_read_pid(world_path(w, "pid"));
 	cr_assert(world_alive(program));
 	pre = client_connect(w, "pre.sock");
-	client_begin(pre, 1, 0, (const char *[]){"QUERY_STRING=ms=60000",
+	client_ask(pre, 0, (const char *[]){"QUERY_STRING=ms=60000",
 					NULL});
-	client_record(pre, 5, 1, NULL, 0, 0);
 
 	begin = world_now_ms();
 	world_signal(w, SIGKILL);
@@ -69,14 +67,11 @@ Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 	/* Its sockets are stale now, and taken over without a word. */
 	begin = world_now_ms();
 	world_start(w, ini);
-	a = client_script(w, "pre.sock", NULL, "ms=1");
-	answer_expect(a, "slept: 1 ms");
-	answer_free(&a);
-	a = client_script(w, "cgi.sock", world_child("fdlist"), NULL);
-	answer_expect(a, "fd: 2");
-	answer_free(&a);
+	answer_expect(client_script(w, "pre.sock", NULL, "ms=1"),
+		"slept: 1 ms");
+	answer_expect(client_script(w, "cgi.sock", world_child("fdlist"), NULL),
+		"fd: 2");
 	cr_expect_lt(world_now_ms() - begin, 2000);
-	world_close(&w);
 }
 
 static bool
@@ -100,5 +95,4 @@ Test(death, a_worker_that_asks_too_late_ends_too, .timeout = 60)
 	world_until(has_no_children, w, "the orphan ends");
 	/* Sockets stay behind a supervisor that was killed. */
 	world_shell(w, "rm -f @DIR@/*.sock @DIR@/run/*.sock");
-	world_close(&w);
 }

@@ -48,11 +48,8 @@ expect_served(int fd, const char *word)
 
 	snprintf(param, sizeof(param), "WORD=%s", word);
 	snprintf(want, sizeof(want), "%s:", word);
-	client_begin(fd, 1, KEEP_CONN, (const char *[]){param, NULL});
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
+	a = client_get(fd, KEEP_CONN, (const char *[]){param, NULL});
 	cr_expect_str_eq(document(&a), want);
-	answer_free(&a);
 }
 
 Test(fastcgi, padding_of_every_length_is_skipped, .timeout = 60)
@@ -74,9 +71,6 @@ Test(fastcgi, padding_of_every_length_is_skipped, .timeout = 60)
 	client_record(fd, STDIN, 1, NULL, 0, 255);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), want);
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }
 
 Test(fastcgi, the_largest_record_may_be_padded, .timeout = 60)
@@ -97,9 +91,6 @@ Test(fastcgi, the_largest_record_may_be_padded, .timeout = 60)
 	a = client_read(fd);
 	cr_expect_eq(strlen(document(&a)), 6 + sizeof(body));
 	cr_expect_eq(memcmp(document(&a) + 6, body, sizeof(body)), 0);
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }
 
 /* The same bytes, in records of one size. */
@@ -149,11 +140,9 @@ Test(fastcgi, records_of_any_size_give_the_same_answer, .timeout = 60)
 			"records of %zu", sizes[i]);
 		cr_expect_eq(memcmp(document(&a), want, WORD + 1 + BODY), 0,
 			"records of %zu", sizes[i]);
-		answer_free(&a);
 	}
 	free(params);
 	free(want);
-	world_close(&w);
 }
 
 Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
@@ -187,7 +176,6 @@ Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
 		client_record(fd, STDIN, 1, NULL, 0, 0);
 		a = client_read(fd);
 		cr_expect_str_eq(document(&a), "ab:", "%s", rows[i].why);
-		answer_free(&a);
 		close(fd);
 	}
 	world_script(w, "script", longer);
@@ -217,11 +205,9 @@ Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
 			snprintf(want, sizeof(want), "%zu %zu\n", lengths[i],
 				lengths[j]);
 			cr_expect_str_eq(document(&a), want);
-			answer_free(&a);
 			close(fd);
 		}
 	}
-	world_close(&w);
 }
 
 Test(fastcgi, reserved_bytes_mean_nothing, .timeout = 60)
@@ -239,10 +225,7 @@ Test(fastcgi, reserved_bytes_mean_nothing, .timeout = 60)
 	client_send(fd, bytes, sizeof(bytes) - 1);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), "ab:");
-	answer_free(&a);
 	cr_expect_eq(client_drain(fd), 0, "it is closed: no FCGI_KEEP_CONN");
-	close(fd);
-	world_close(&w);
 }
 
 Test(fastcgi, a_request_may_have_any_id, .timeout = 60)
@@ -262,8 +245,6 @@ Test(fastcgi, a_request_may_have_any_id, .timeout = 60)
 			cr_expect_eq(r.id, ids[i], "%d for %d", r.id, ids[i]);
 		} while (r.type != END);
 	}
-	close(fd);
-	world_close(&w);
 }
 
 Test(fastcgi, an_unknown_application_record_is_ignored, .timeout = 60)
@@ -280,9 +261,6 @@ Test(fastcgi, an_unknown_application_record_is_ignored, .timeout = 60)
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), "mine:body");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }
 
 /* The answer to one query, and nothing before it. */
@@ -329,11 +307,8 @@ Test(fastcgi, get_values_before_during_and_after_a_request, .timeout = 60)
 		client_record(fd, STDIN, 1, NULL, 0, 0);
 		a = client_read(fd);
 		cr_expect_str_eq(document(&a), "word:");
-		answer_free(&a);
 		ask_values(fd, "after");
 	}
-	close(fd);
-	world_close(&w);
 }
 
 Test(fastcgi, every_unknown_management_type_is_told, .timeout = 60)
@@ -354,8 +329,6 @@ Test(fastcgi, every_unknown_management_type_is_told, .timeout = 60)
 		cr_expect_eq(memcmp(r.content, want, 8), 0, "%d", type);
 	}
 	expect_served(fd, "after");
-	close(fd);
-	world_close(&w);
 }
 
 /* A second input stream, for a role we do not play: as if it were not there,
@@ -382,9 +355,6 @@ Test(fastcgi, data_is_skipped, .timeout = 60)
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), "mine:body");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }
 
 /* Reads an answer, telling which types came as letters; a small letter is an
@@ -426,8 +396,7 @@ Test(fastcgi, streams_end_with_an_empty_record, .timeout = 60)
 	for (i = 0; i < 3; i++) {
 		int fd = client_connect(w, "www.sock");
 
-		client_begin(fd, 1, 0, (const char *[]){queries[i], NULL});
-		client_record(fd, STDIN, 1, NULL, 0, 0);
+		client_ask(fd, 0, (const char *[]){queries[i], NULL});
 		tell(fd, story, sizeof(story));
 		if (i < 2) {
 			cr_expect_str_eq(story, "Oo.");
@@ -441,7 +410,6 @@ Test(fastcgi, streams_end_with_an_empty_record, .timeout = 60)
 		}
 		close(fd);
 	}
-	world_close(&w);
 }
 
 Test(fastcgi, standard_error_is_a_stream_of_its_own, .timeout = 60)
@@ -454,14 +422,9 @@ Test(fastcgi, standard_error_is_a_stream_of_its_own, .timeout = 60)
 	int fd = client_connect(w, "www.sock");
 	struct answer a;
 
-	client_begin(fd, 1, 0, (const char *[]){"X=y", NULL});
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
+	a = client_get(fd, 0, (const char *[]){"X=y", NULL});
 	cr_expect_str_eq(document(&a), "one\ntwo\n");
 	cr_expect_str_eq(a.err, "before\nbetween");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }
 
 /* FCGI_PARAMS first: nothing is answered, and no program runs, before. */
@@ -483,9 +446,6 @@ Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), "ran\n");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }
 
 Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
@@ -500,7 +460,4 @@ Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), "short:1234");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }

@@ -52,8 +52,7 @@ begin_misbehaving(struct world *w, const char *address, const char *how,
 	snprintf(query, sizeof(query), "QUERY_STRING=%s", how);
 	snprintf(pidfile, sizeof(pidfile), "HTTP_X_PIDFILE=%s",
 		world_path(w, "pid"));
-	client_begin(fd, 1, flags, params);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, flags, params);
 	*ret_pid = world_read_pid(world_path(w, "pid"));
 	return fd;
 }
@@ -66,7 +65,6 @@ expect_served(struct world *w)
 
 	answer_expect(a, "fd: 0\n");
 	cr_expect_eq(a.app_status, 0);
-	answer_free(&a);
 }
 
 Test(gateway, a_program_has_three_descriptors_and_a_group, .timeout = 60)
@@ -81,8 +79,6 @@ Test(gateway, a_program_has_three_descriptors_and_a_group, .timeout = 60)
 	*strrchr(cwd, '/') = '\0';
 	answer_expect(a, strcat(cwd, "\n"));
 	answer_expect(a, "argc: 1\n");
-	answer_free(&a);
-	world_close(&w);
 }
 
 /* fcgiwrap and uWSGI send the whole body first, and wait for ever. */
@@ -100,8 +96,6 @@ Test(gateway, a_program_may_write_before_it_reads, .timeout = 60)
 	answer_expect(a, "\nread: 1048576\n");
 	cr_expect_gt(a.out_len, 1 << 20);
 	cr_expect_lt(a.seconds, 1.0, "%.3f s", a.seconds);
-	answer_free(&a);
-	world_close(&w);
 }
 
 Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
@@ -119,18 +113,14 @@ Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *params[] = {rows[i].length, NULL};
 		int fd = client_connect(w, "www.sock");
-		struct answer a;
 
 		client_begin(fd, 1, 0, params);
 		client_record(fd, 5, 1, "1234", 4, 4);
 		client_record(fd, 5, 1, "5678", 4, 0);
 		client_record(fd, 5, 1, NULL, 0, 0);
-		a = client_read(fd);
-		answer_expect(a, rows[i].want);
-		answer_free(&a);
+		answer_expect(client_read(fd), rows[i].want);
 		close(fd);
 	}
-	world_close(&w);
 }
 
 Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
@@ -142,10 +132,8 @@ Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
 	const char *none[] = {NULL};
 	int fd = client_connect(w, "www.sock");
 	uint8_t begin[8 + 32];
-	struct answer a;
 
-	client_begin(fd, 1, 0, none);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 0, none);
 	/* "Content-Type: text/plain", two line ends, "first": 34 bytes. */
 	memcpy(begin, "\1\6\0\1\0\42", 6);
 	client_expect_bytes(fd, begin, 6);
@@ -154,10 +142,8 @@ Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
 	 * interest. */
 	cr_expect_gt(client_drain(fd), 34 + 2);
 	close(fd);
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "first\nsecond\n");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, NULL),
+		"first\nsecond\n");
 }
 
 /* It waits two milliseconds for the program's end; one that is kept from the
@@ -172,10 +158,8 @@ Test(gateway, the_end_rides_with_the_last_output, .timeout = 60)
 
 		cr_assert(a.ended);
 		together += a.end_with_output;
-		answer_free(&a);
 	}
 	cr_expect_gt(together, 25, "only %d of 50", together);
-	world_close(&w);
 }
 
 Test(gateway, exit_status_and_signal_are_told, .timeout = 60)
@@ -185,16 +169,12 @@ Test(gateway, exit_status_and_signal_are_told, .timeout = 60)
 
 	answer_expect(a, "out\n");
 	cr_expect_eq(a.app_status, 7);
-	answer_free(&a);
 	a = misbehave(w, "signal");
 	answer_expect(a, "out\n");
 	cr_expect_eq(a.app_status, 128 + SIGKILL);
-	answer_free(&a);
 	a = misbehave(w, "status");
 	answer_expect(a, "Status: 418 Teapot\r\n");
 	cr_expect_eq(a.app_status, 0);
-	answer_free(&a);
-	world_close(&w);
 }
 
 Test(gateway, an_abort_kills_the_program, .timeout = 60)
@@ -212,10 +192,8 @@ Test(gateway, an_abort_kills_the_program, .timeout = 60)
 	cr_expect(a.ended, "an aborted request has its END_REQUEST");
 	world_until_gone(pid);
 	cr_expect_lt(world_now_ms() - begin, 1000);
-	answer_free(&a);
 	close(fd);
 	expect_served(w);
-	world_close(&w);
 }
 
 static void
@@ -244,7 +222,6 @@ Test(gateway, a_disconnect_kills_the_program, .timeout = 60)
 	check_disconnect(w, "www.sock");
 	check_disconnect(w, w->tcp);
 	expect_served(w);
-	world_close(&w);
 }
 
 Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
@@ -258,13 +235,11 @@ Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
 	const char *none[] = {NULL};
 	int fd = client_connect(w, "www.sock");
 
-	client_begin(fd, 1, 0, none);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 0, none);
 	world_until(world_exists, (void *)world_path(w, "begun"), "it begins");
 	close(fd);
 	world_write(w, "go", "");
 	world_until(world_exists, (void *)world_path(w, "done"), "it finishes");
-	world_close(&w);
 }
 
 Test(gateway, at_most_max_children_programs_run, .timeout = 60)
@@ -275,7 +250,6 @@ Test(gateway, at_most_max_children_programs_run, .timeout = 60)
 
 	cr_expect_leq(most, 3);
 	cr_expect_geq(most, 2, "and they run at the same time");
-	world_close(&w);
 }
 
 /* One that waits for its place may go away, and leaves no hole. */
@@ -284,7 +258,6 @@ Test(gateway, a_waiting_request_may_be_given_up, .timeout = 60)
 	struct world *w = start_children("pm.max_children = 1\n");
 	char file[700];
 	const char *params[] = {file, NULL};
-	struct answer a;
 	int fds[3], first;
 	pid_t pid;
 
@@ -293,21 +266,13 @@ Test(gateway, a_waiting_request_may_be_given_up, .timeout = 60)
 		world_child("fdlist"));
 	for (int i = 0; i < 3; i++) {
 		fds[i] = client_connect(w, "www.sock");
-		client_begin(fds[i], 1, 0, params);
-		client_record(fds[i], 5, 1, NULL, 0, 0);
+		client_ask(fds[i], 0, params);
 	}
 	close(fds[0]);
 	client_record(fds[1], 2, 1, NULL, 0, 0);
 	close(first);
-	a = client_read(fds[1]);
-	cr_expect(a.ended);
-	answer_free(&a);
-	a = client_read(fds[2]);
-	answer_expect(a, "fd: 0\n");
-	answer_free(&a);
-	close(fds[1]);
-	close(fds[2]);
-	world_close(&w);
+	cr_expect(client_read(fds[1]).ended);
+	answer_expect(client_read(fds[2]), "fd: 0\n");
 }
 
 /* Its bytes up to and with FCGI_ABORT_REQUEST, which come at once. */
@@ -342,27 +307,21 @@ Test(gateway, a_request_is_given_up_as_it_is_queued, .timeout = 60)
 	for (i = 0; i < 5; i++) {
 		if (i % 2) {
 			fds[i] = client_connect(w, "www.sock");
-			client_begin(fds[i], 1, 0, params);
-			client_record(fds[i], 5, 1, NULL, 0, 0);
+			client_ask(fds[i], 0, params);
 			continue;
 		}
 		fds[i] = begin_and_abort(w, params);
 		a = client_read(fds[i]);
 		cr_expect(a.ended, "an aborted request has its END_REQUEST");
 		cr_expect_eq(a.out_len, 0);
-		answer_free(&a);
 	}
 	close(first);
 	for (i = 0; i < 5; i++) {
-		if (i % 2) {
-			a = client_read(fds[i]);
-			answer_expect(a, "fd: 0\n");
-			answer_free(&a);
-		}
+		if (i % 2)
+			answer_expect(client_read(fds[i]), "fd: 0\n");
 		close(fds[i]);
 	}
 	expect_served(w);
-	world_close(&w);
 }
 
 Test(gateway, a_background_child_does_not_hold_the_answer, .timeout = 60)
@@ -380,28 +339,21 @@ Test(gateway, a_background_child_does_not_hold_the_answer, .timeout = 60)
 	bg = world_read_pid(world_path(w, "pid.bg"));
 	cr_expect(world_alive(bg), "background jobs are left alone");
 	kill(bg, SIGKILL);
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
 }
 
 Test(gateway, a_silent_program_is_ended_with_504, .timeout = 60)
 {
 	struct world *w = start_children("cgi.idle_timeout = 300ms\n");
-	struct answer a;
 	pid_t pid;
 	int fd;
 
 	fd = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
-	a = client_read(fd);
-	answer_expect(a, "Status: 504");
+	answer_expect(client_read(fd), "Status: 504");
 	world_until_gone(pid);
 	world_expect_log(w, "misbehave.sh: 504: silent for 300 ms; it is "
 		"ended (cgi.idle_timeout)");
-	answer_free(&a);
 	close(fd);
 	expect_served(w);
-	world_close(&w);
 }
 
 /* Whoever wrote his number to "pid" is deaf to TERM, and gone in the end;
@@ -411,17 +363,13 @@ check_504(struct world *w, bool alone)
 {
 	const char *none[] = {NULL};
 	int fd = client_connect(w, "www.sock");
-	struct answer a;
 	pid_t pid;
 
-	client_begin(fd, 1, 0, none);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 0, none);
 	pid = world_read_pid(world_path(w, "pid"));
-	a = client_read(fd);
-	answer_expect(a, "Status: 504");
+	answer_expect(client_read(fd), "Status: 504");
 	cr_expect(!alone || world_alive(pid), "TERM was ignored");
 	world_until_gone(pid);
-	answer_free(&a);
 	close(fd);
 	world_close(&w);
 }
@@ -463,7 +411,6 @@ Test(gateway, a_client_that_stops_sending_is_dropped, .timeout = 60)
 	close(fd);
 	world_expect_log(w, "cgi.client_timeout");
 	expect_served(w);
-	world_close(&w);
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -503,7 +450,6 @@ Test(gateway, output_waits_for_its_reader, .timeout = 60)
 	cr_expect_lt(after - before, SLOW_READER_KIB, "%ld KiB more",
 		after - before);
 	close(p.fd);
-	world_close(&w);
 }
 
 Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
@@ -534,12 +480,9 @@ Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
 	answer_expect(a, "FCGIPM_POOL=www\n");
 	answer_expect(a, "ONE=ours\n");
 	answer_expect(a, "GATEWAY_INTERFACE=CGI/1.1\n");
-	answer_free(&a);
-	a = client_call(w, "www.sock",
-		(const char *[]){"RUBYLIB=/opt/lib", NULL}, NULL, 0);
-	answer_expect(a, "RUBYLIB=/opt/lib\n");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_call(w, "www.sock",
+		(const char *[]){"RUBYLIB=/opt/lib", NULL}, NULL, 0),
+		"RUBYLIB=/opt/lib\n");
 }
 
 /* As a replacement of fcgiwrap, without a supervisor. */
@@ -552,25 +495,21 @@ Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 	const char *folder[] = {"fcgipm-cgi", "-l", sock, "-d", docroot, "-j", "2",
 		NULL};
 	const char *one[] = {"fcgipm-cgi", "-l", sock, handler, NULL};
-	struct answer a;
 
 	world_launch_argv(w, folder);
 	world_expect_log(w, "ready: 2 programs at once");
 	expect_served(w);
-	a = client_script(w, "www.sock", "/bin/ls", NULL);
-	answer_expect(a, "Status: 403");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", "/bin/ls", NULL),
+		"Status: 403");
 	world_stop(w);
 	world_launch_argv(w, one);
 	world_expect_log(w, "ready: ");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "fd: 2\nleader: yes\n");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL),
+		"fd: 2\nleader: yes\n");
 	world_stop(w);
 	free(sock);
 	free(docroot);
 	free(handler);
-	world_close(&w);
 }
 
 /* More connections than descriptors: some wait, and then all are served. */
@@ -609,15 +548,11 @@ Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
 	for (; i < 80; i++) {
 		struct answer a;
 
-		client_begin(fds[i], 1, 0, params);
-		client_record(fds[i], 5, 1, NULL, 0, 0);
-		a = client_read(fds[i]);
+		a = client_get(fds[i], 0, params);
 		cr_expect(a.ended, "connection %d", i);
-		answer_free(&a);
 		close(fds[i]);
 	}
 	expect_served(w);
 	cr_assert_eq(world_children(w->pid, &now, 1), 1);
 	cr_expect_eq(now, gateway, "the same process");
-	world_close(&w);
 }

@@ -56,7 +56,6 @@ finish(struct world *w, int fd, const char *want, pid_t pid)
 
 	answer_expect(a, want);
 	cr_expect(a.ended);
-	answer_free(&a);
 	close(fd);
 	world_until_gone(pid);
 	world_close(&w);
@@ -147,7 +146,6 @@ Test(handlers, each_answers_in_both_modes, .timeout = 60)
 		a = client_script(w, "www.sock", NULL, "ms=1");
 		answer_expect(a, all[i / 2].says);
 		cr_expect(a.ended, "%s as %s", all[i / 2].name, mode);
-		answer_free(&a);
 		world_close(&w);
 	}
 }

@@ -218,7 +218,6 @@ Test(help, options_are_in_the_pages_and_completed)
 		free(out);
 	}
 	free(zsh);
-	world_close(&w);
 }
 
 /* And bash offers no other. */
@@ -246,7 +245,6 @@ Test(help, what_is_completed_is_an_option)
 		free(offered);
 		free(out);
 	}
-	world_close(&w);
 }
 
 Test(help, commands_are_in_the_page_and_completed)
@@ -277,7 +275,6 @@ Test(help, commands_are_in_the_page_and_completed)
 	free(zsh);
 	free(offered);
 	free(out);
-	world_close(&w);
 }
 
 /* A key that is added to the table is completed. */
@@ -300,7 +297,6 @@ Test(help, keys_of_the_gateway_are_completed)
 	cr_expect_geq(n, 20);
 	free(zsh);
 	free(offered);
-	world_close(&w);
 }
 
 Test(help, all_programs_print_version_and_help_alike)
@@ -323,7 +319,6 @@ Test(help, all_programs_print_version_and_help_alike)
 	}
 	expect(w, "fcgipmctl", "bench", "-V", 0, "fcgipmctl 0.");
 	expect(w, "fcgipmctl", "help", NULL, 0, "usage: fcgipmctl COMMAND");
-	world_close(&w);
 }
 
 Test(help, a_wrong_option_is_named)
@@ -370,7 +365,6 @@ Test(help, a_wrong_option_is_named)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect(w, rows[i].program, rows[i].one, rows[i].two, 64,
 			rows[i].want);
-	world_close(&w);
 }
 
 Test(help, t_reads_the_installed_file_by_default)
@@ -384,5 +378,4 @@ Test(help, t_reads_the_installed_file_by_default)
 	cr_expect(strstr(out, CONF_INSTALLED ":"), "%s", out);
 	free(out);
 	expect(w, "fcgipm", NULL, NULL, 64, "name a configuration file");
-	world_close(&w);
 }

@@ -56,7 +56,6 @@ serve_meanwhile(struct target *t, pid_t attacker, const char *what,
 		long kib = hostile_rss_kib(t);
 
 		answer_expect(a, "served\n");
-		answer_free(&a);
 		if (n < sizeof(took) / sizeof(took[0])) {
 			calm[n] = hostile_calm_ms() - calm_begin;
 			took[n++] = world_now_ms() - begin;

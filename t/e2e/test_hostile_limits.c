@@ -42,10 +42,8 @@ static void
 check_recovery(struct target *t, const char *after)
 {
 	int64_t begin = hostile_calm_ms();
-	struct answer a = hostile_call(t, "");
 
-	answer_expect(a, "served\n");
-	answer_free(&a);
+	answer_expect(hostile_call(t, ""), "served\n");
 	begin = hostile_calm_ms() - begin;
 	cr_expect_lt(begin, 1000, "%s: itself after %lld ms", after,
 		(long long)begin);
@@ -98,7 +96,6 @@ Test(hostile_limits, whoever_was_accepted_is_served, .timeout = 120)
 	for (k = 0; k < 3; k++) {
 		struct target t = start_limited(limits[k]);
 		int fds[160], n = limits[k] + 20, i;
-		struct answer a;
 
 		for (i = 0; i < n; i++)
 			fds[i] = client_connect(t.w, "www.sock");
@@ -106,9 +103,7 @@ Test(hostile_limits, whoever_was_accepted_is_served, .timeout = 120)
 		/* Each that ends lets the next one in. */
 		for (i = 0; i < n; i++) {
 			client_send(fds[i], bytes, len);
-			a = client_read(fds[i]);
-			answer_expect(a, "served\n");
-			answer_free(&a);
+			answer_expect(client_read(fds[i]), "served\n");
 			close(fds[i]);
 		}
 		hostile_unharmed(&t, "too many connections, all served");
@@ -139,7 +134,6 @@ Test(hostile_limits, out_of_descriptors_by_slow_readers, .timeout = 120)
 
 			cr_expect(a.ended && a.out_len >= len,
 				"%s, number %d: %.60s", what, i, a.out);
-			answer_free(&a);
 			close(fds[i]);
 		}
 		hostile_unharmed(&t, what);

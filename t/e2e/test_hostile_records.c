@@ -23,15 +23,12 @@ connect_used(struct target *t, bool used)
 {
 	int fd = client_connect(t->w, "www.sock");
 	uint8_t bytes[300];
-	struct answer a;
 
 	if (!used)
 		return fd;
 	client_send(fd, bytes,
 		hostile_request(bytes, sizeof(bytes), "", KEEP_CONN, ""));
-	a = client_read(fd);
-	answer_expect(a, "served\n");
-	answer_free(&a);
+	answer_expect(client_read(fd), "served\n");
 	return fd;
 }
 
@@ -163,7 +160,6 @@ try_type_alone(struct target *t, int type, int id)
 		client_record(fd, ABORT, id, NULL, 0, 0);
 		a = client_read(fd);
 		cr_expect(a.ended, "BEGIN with id %d", id);
-		answer_free(&a);
 		close(fd);
 		return;
 	}
@@ -183,7 +179,6 @@ try_type_alone(struct target *t, int type, int id)
 	a = client_read(fd);
 	cr_expect(a.ended && strstr(a.out, "served\n"), "type %d, id %d: %s",
 		type, id, a.out);
-	answer_free(&a);
 	close(fd);
 }
 
@@ -220,7 +215,6 @@ try_type_inside(struct target *t, int type, int id)
 	a = client_read(fd);
 	cr_expect(a.ended && strstr(a.out, want),
 		"type %d, id %d inside: %s", type, id, a.out);
-	answer_free(&a);
 	close(fd);
 }
 

@@ -117,7 +117,6 @@ finish(int fd)
 	a = client_read(fd);
 	cr_expect(a.ended);
 	pid = answer_number(&a, "pid");
-	answer_free(&a);
 	close(fd);
 	return pid;
 }

@@ -28,10 +28,9 @@ watch_rest(struct world *w, const char *when)
 		before[i] = world_sleeps(children[i]);
 	cr_assert_eq(nanosleep(&rest, NULL), 0);
 	calls = world_sleeps(w->pid) - supervisor;
-	log = world_read_log(w);
+	log = world_log(w);
 	cr_expect_eq(calls, 0, "%s: the supervisor woke up %ld times\n%s",
 		when, calls, log);
-	free(log);
 	for (i = 0; i < n; i++)
 		cr_expect_eq(world_sleeps(children[i]), before[i],
 			"%s: worker %zu woke up", when, i);
@@ -75,16 +74,14 @@ static void
 check_idle(const char *ini, const char *script)
 {
 	struct world *w = world_open();
-	struct answer a;
 	int i;
 
 	world_start(w, ini);
 	settle(w);
 	watch_rest(w, "before any request");
 	for (i = 0; i < 5; i++) {
-		a = client_script(w, "www.sock", script, NULL);
-		answer_expect(a, "Content");
-		answer_free(&a);
+		answer_expect(client_script(w, "www.sock", script, NULL),
+			"Content");
 	}
 	settle(w);
 	watch_rest(w, "after five requests");
@@ -127,16 +124,14 @@ static void
 expect_few_calls(struct world *w)
 {
 	const int requests = 2000;
-	struct answer a;
 	long before, calls;
 	int i;
 
 	settle(w);
 	before = world_sleeps(w->pid);
 	for (i = 0; i < requests; i++) {
-		a = client_script(w, "www.sock", NULL, NULL);
-		answer_expect(a, "Hello");
-		answer_free(&a);
+		answer_expect(client_script(w, "www.sock", NULL, NULL),
+			"Hello");
 	}
 	calls = world_sleeps(w->pid) - before;
 	cr_expect_lt(calls, requests / 4, "%ld", calls);
@@ -172,32 +167,26 @@ Test(idle, a_minded_pool_is_not_called_for_each_request, .timeout = 120)
 
 	world_start(w, MINDED);
 	expect_few_calls(w);
-	world_close(&w);
 }
 
 /* 0 system calls of the supervisor per request: it never wakes up. */
 Test(idle, requests_do_not_wake_the_supervisor, .timeout = 60)
 {
-	struct world *w = world_open();
-	struct answer a;
-	long before;
-	int i;
-
-	world_start(w, "[www]\n"
-		"listen = @DIR@/www.sock\n"
+	struct world *w = world_serve(
 		"handler = @BIN@/handlers/hello\n"
 		"[cgi]\n"
 		"mode = cgi\n"
 		"listen = @DIR@/cgi.sock\n"
 		"handler = @BIN@/handlers/hello\n");
+	long before;
+	int i;
+
 	settle(w);
 	before = world_sleeps(w->pid);
 	for (i = 0; i < 200; i++) {
-		a = client_script(w, i % 4 ? "www.sock" : "cgi.sock", NULL,
-			NULL);
-		answer_expect(a, "Hello");
-		answer_free(&a);
+		answer_expect(client_script(w, i % 4 ? "www.sock" : "cgi.sock",
+				NULL, NULL),
+			"Hello");
 	}
 	cr_expect_eq(world_sleeps(w->pid), before);
-	world_close(&w);
 }

@@ -50,11 +50,8 @@ is_served(void *arg)
 	if (fd < 0)
 		return false;
 	snprintf(query, sizeof(query), "QUERY_STRING=%s", c->query);
-	client_begin(fd, 1, 0, params);
-	client_record(fd, 5, 1, NULL, 0, 0);
-	a = client_read(fd);
+	a = client_get(fd, 0, params);
 	served = a.ended && strstr(a.out, "pid: ");
-	answer_free(&a);
 	close(fd);
 	return served;
 }
@@ -189,7 +186,6 @@ static void
 poll_on(struct world *w, const char *handler, const char *more)
 {
 	pid_t pids[WORKERS];
-	struct answer a;
 	int i;
 
 	start(w, "www.sock", handler, more);
@@ -200,9 +196,7 @@ poll_on(struct world *w, const char *handler, const char *more)
 		cr_assert_eq(kill(pids[i], SIGKILL), 0);
 		world_until_gone(pids[i]);
 		world_until(is_whole, w, "it is replaced");
-		a = client_script(w, "www.sock", NULL, NULL);
-		cr_expect(a.ended);
-		answer_free(&a);
+		cr_expect(client_script(w, "www.sock", NULL, NULL).ended);
 		expect_flag(w, true, "it stays");
 	}
 	cr_expect_not(world_log_has(w, TAKEN_BACK));
@@ -327,7 +321,6 @@ Test(listener, who_waits_at_a_shut_socket_is_served, .timeout = 60)
 	for (i = 0; i < 7; i++) {
 		a = client_read(fds[i]);
 		cr_expect(a.ended, "request %d", i);
-		answer_free(&a);
 		close(fds[i]);
 	}
 	world_until(is_served, &c, "it is opened again");
@@ -344,7 +337,6 @@ Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
 	struct call c = {w, "www.sock", ""};
 	int busy[WORKERS], late, i;
 	struct pollfd more[MANY];
-	struct answer a;
 
 	start(w, "www.sock", "@T@/children/listener",
 		"queue_timeout = 300ms\n");
@@ -352,9 +344,7 @@ Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
 		busy[i] = begin(w, i == 0 ? "QUERY_STRING=shutdown" :
 					    "QUERY_STRING=");
 	late = begin(w, "QUERY_STRING=");
-	a = client_read(late);
-	answer_expect(a, "Status: 503 ");
-	answer_free(&a);
+	answer_expect(client_read(late), "Status: 503 ");
 	close(late);
 	client_record(busy[0], 5, 1, NULL, 0, 0);
 	world_until(is_served, &c, "it is opened again");
@@ -364,9 +354,7 @@ Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
 	cr_assert_gt(poll(more, MANY, 20000), 0, "nobody is refused");
 	for (i = 0; more[i].revents == 0; i++)
 		continue;
-	a = client_read(more[i].fd);
-	answer_expect(a, "Status: 503 ");
-	answer_free(&a);
+	answer_expect(client_read(more[i].fd), "Status: 503 ");
 	for (i = 0; i < WORKERS; i++)
 		close(busy[i]);
 	for (i = 0; i < MANY; i++)

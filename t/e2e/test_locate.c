@@ -54,7 +54,6 @@ expect(struct world *w, const char *name, const char *text)
 		at ? w->dir : "", at ? at + 1 : "");
 	cr_expect(a.ended && strstr(a.out, want), "%s: no %s in %s%s", name,
 		want, a.out, a.err);
-	answer_free(&a);
 }
 
 /* $0, FindBin, sys.path and the folder, as under Apache's mod_cgi. */
@@ -92,7 +91,6 @@ Test(locate, scripts_find_what_lies_beside_them, .timeout = 60)
 	expect(w, "folder/a.py", "0: @/www/folder/a.py\n");
 	expect(w, "folder/a.py", "path: @/www/folder file: ");
 	expect(w, "folder/a.py", "cwd: @/www/folder beside\n");
-	world_close(&w);
 }
 
 /* An ELF program too has its path as name; none has our descriptors. */
@@ -115,7 +113,6 @@ Test(locate, no_program_has_more_than_three_descriptors, .timeout = 60)
 	expect(w, "folder/elf", "argv: @/www/folder/elf\n");
 	expect(w, "folder/elf", "cwd: @/www/folder\n");
 	expect(w, "elf", "cwd: @/www\n");
-	world_close(&w);
 }
 
 /*
@@ -149,13 +146,11 @@ Test(locate, a_program_is_not_swapped_for_one_outside, .timeout = 60)
 			refused++;
 		else
 			cr_expect_fail("%s", a.out);
-		answer_free(&a);
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	cr_expect_gt(served, 0);
 	cr_expect_gt(refused, 0);
-	world_close(&w);
 }
 
 /* A deployment points docroot elsewhere: the next request is there. */
@@ -174,7 +169,6 @@ Test(locate, docroot_may_be_switched, .timeout = 60)
 		world_shell(w, i % 2 ? "ln -s one new; mv -T new www" :
 				       "ln -s two new; mv -T new www");
 	}
-	world_close(&w);
 }
 
 Test(locate, any_link_is_followed_below_the_root_folder, .timeout = 60)
@@ -192,7 +186,6 @@ Test(locate, any_link_is_followed_below_the_root_folder, .timeout = 60)
 	expect(w, "relative", "served in @/www\n");
 	expect(w, "link/a", "served in @/outside\n");
 	expect(w, "elf", "fd: 2\nleader");
-	world_close(&w);
 }
 
 static const char old_kernel[] =
@@ -269,17 +262,11 @@ Test(locate, a_script_is_told_its_file, .timeout = 60)
 	const char *unnamed[] = {root, "SCRIPT_NAME=/a", NULL};
 	const char *apache[] = {file, "SCRIPT_NAME=/a", NULL};
 	char want[600];
-	struct answer a;
 
 	snprintf(root, sizeof(root), "DOCUMENT_ROOT=%s/www", w->dir);
 	snprintf(file, sizeof(file),
 		"SCRIPT_FILENAME=proxy:fcgi://localhost%s/www//a", w->dir);
 	snprintf(want, sizeof(want), "\n%s/www/a|/a\n", w->dir);
-	a = client_call(w, "www.sock", unnamed, NULL, 0);
-	answer_expect(a, want);
-	answer_free(&a);
-	a = client_call(w, "www.sock", apache, NULL, 0);
-	answer_expect(a, want);
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_call(w, "www.sock", unnamed, NULL, 0), want);
+	answer_expect(client_call(w, "www.sock", apache, NULL, 0), want);
 }

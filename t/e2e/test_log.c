@@ -50,7 +50,6 @@ Test(log, usr1_opens_the_file_again, .timeout = 60)
 	world_stop(w);
 	cr_expect(world_log_has(&file, "stopped"));
 	cr_expect_not(world_log_has(&old, "stopped"));
-	world_close(&w);
 }
 
 Test(log, usr1_keeps_the_old_file_when_there_can_be_no_new_one,
@@ -72,7 +71,6 @@ Test(log, usr1_keeps_the_old_file_when_there_can_be_no_new_one,
 	world_signal(w, SIGUSR1);
 	file = look_at(w, "moved/file.log");
 	world_expect_log(&file, "log cannot be opened again: No such file");
-	world_close(&w);
 }
 
 static const char noisy[] =
@@ -96,7 +94,6 @@ Test(log, a_line_is_told_whole_with_pool_and_process, .timeout = 60)
 	want[n + 60000] = '\n';
 	world_expect_log(w, want);
 	free(want);
-	world_close(&w);
 }
 
 Test(log, control_bytes_are_escaped, .timeout = 60)
@@ -106,12 +103,10 @@ Test(log, control_bytes_are_escaped, .timeout = 60)
 
 	world_start(w, noisy);
 	world_expect_log(w, "says: bell \\x07 escape \\x1b[31m end\n");
-	log = world_read_log(w);
+	log = world_log(w);
 	for (p = log; *p; p++)
 		cr_assert(*p == '\n' || *p == '\t' ||
 			((unsigned char)*p >= 0x20 && *p != 0x7f));
-	free(log);
-	world_close(&w);
 }
 
 /* Lines of the supervisor may come in between and begin a new count. */
@@ -126,14 +121,12 @@ Test(log, repeats_are_counted, .timeout = 60)
 	/* Whatever is counted is told at the end. */
 	world_stop(w);
 	told = world_log_count(w, "says: again and again\n");
-	log = world_read_log(w);
+	log = world_log(w);
 	for (at = log; (at = strstr(at, mark)) != NULL; at++)
 		counted += strtoul(at + strlen(mark), NULL, 10);
 	cr_expect_eq(told + counted, 20, "%zu told, %zu counted", told,
 		counted);
 	cr_expect_leq(told, 4);
-	free(log);
-	world_close(&w);
 }
 
 /* A script that writes before it becomes the handler. */
@@ -145,9 +138,7 @@ start_saying(struct world *w, const char *script)
 	snprintf(text, sizeof(text),
 		"#!/bin/sh\n%s\nexec @BIN@/handlers/hello\n", script);
 	world_script(w, "handler", text);
-	world_start(w,
-		"[www]\n"
-		"listen = @DIR@/www.sock\n"
+	world_start_www(w,
 		"handler = @DIR@/handler\n"
 		"pm.max_children = 1\n");
 }
@@ -169,7 +160,7 @@ Test(log, lines_of_64_kib_stay_whole_and_longer_ones_come_in_pieces,
 		"head -c 65536 /dev/zero | tr '\\0' a; echo\n"
 		"seq 60000 | tr -d '\\n'; echo; echo end");
 	world_expect_log(w, "says: end\n");
-	log = world_read_log(w);
+	log = world_log(w);
 	at = strstr(log, "says: a");
 	cr_assert_not_null(at);
 	cr_expect_eq(strspn(at + 6, "a"), 65536, "one line");
@@ -181,8 +172,6 @@ Test(log, lines_of_64_kib_stay_whole_and_longer_ones_come_in_pieces,
 		total += n;
 	}
 	cr_expect_eq(total, len, "nothing is lost");
-	free(log);
-	world_close(&w);
 }
 
 Test(log, both_streams_are_told_and_half_lines_wait_for_their_end,
@@ -196,7 +185,6 @@ Test(log, both_streams_are_told_and_half_lines_wait_for_their_end,
 	world_expect_log(w, "says: one line\n");
 	world_expect_log(w, "says: cr lf\n");
 	world_expect_log(w, "says: a.b\n");
-	world_close(&w);
 }
 
 Test(log, the_last_words_of_a_worker_are_told, .timeout = 60)
@@ -212,7 +200,6 @@ Test(log, the_last_words_of_a_worker_are_told, .timeout = 60)
 		"pm.max_children = 1\n");
 	world_expect_log(w, "says: no newline, and good bye\n");
 	world_expect_log(w, "exit status 3 before it was ready");
-	world_close(&w);
 }
 
 Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
@@ -226,12 +213,10 @@ Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
 		"stderr");
 	answer_expect(a, "out\n");
 	cr_expect_str_eq(a.err, "told on stderr\n", "FCGI_STDERR");
-	answer_free(&a);
 	snprintf(want, sizeof(want), "script %s: told on stderr\n",
 		world_child("misbehave.sh"));
 	world_expect_log(w, want);
 	world_expect_log(w, "pool www: worker ");
-	world_close(&w);
 }
 
 Test(log, a_cgi_programs_nul_ends_no_line, .timeout = 60)
@@ -244,9 +229,7 @@ Test(log, a_cgi_programs_nul_ends_no_line, .timeout = 60)
 	answer_expect(a, "out\n");
 	cr_expect_eq(a.err_len, 14);
 	cr_expect_eq(memcmp(a.err, "before\0behind\n", 14), 0, "unchanged");
-	answer_free(&a);
 	world_expect_log(w, ": before.behind\n");
-	world_close(&w);
 }
 
 Test(log, json_lines_are_one_object_each, .timeout = 60)
@@ -270,7 +253,7 @@ Test(log, json_lines_are_one_object_each, .timeout = 60)
 	world_expect_log(w,
 		"a \\\"quote\\\", a \\\\, a tab\\u0009, esc \\u001b, "
 		"bad \\ufffd, euro \xe2\x82\xac\"}\n");
-	log = world_read_log(w);
+	log = world_log(w);
 	for (line = strtok_r(log, "\n", &save); line;
 		line = strtok_r(NULL, "\n", &save), lines++) {
 		cr_expect_eq(strncmp(line, "{\"time\":\"2", 10), 0, "%s", line);
@@ -280,14 +263,11 @@ Test(log, json_lines_are_one_object_each, .timeout = 60)
 		cr_expect(strstr(line, "\",\"level\":\""), "%s", line);
 	}
 	cr_expect_geq(lines, 3);
-	free(log);
-	world_close(&w);
 }
 
 Test(log, its_level_hides_what_is_below, .timeout = 60)
 {
 	struct world *w = world_open();
-	struct answer a;
 
 	world_launch(w,
 		"[fcgipm]\n"
@@ -298,12 +278,9 @@ Test(log, its_level_hides_what_is_below, .timeout = 60)
 		"listen.mode = 0666\n"
 		"handler = @BIN@/handlers/hello\n");
 	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	world_stop(w);
 	cr_expect_not(world_log_has(w, "notice"));
-	world_close(&w);
 }
 
 /* Whoever reads the log stands still: lines are lost, time is not. */
@@ -313,7 +290,6 @@ Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
 	struct pollfd p = {.events = POLLIN};
 	static char text[1 << 20];
 	size_t have = 0;
-	struct answer a;
 	ssize_t n;
 	int i;
 
@@ -337,9 +313,8 @@ Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
 	/* 360 KB do not fit into a pipe, and still it serves. */
 	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
 	for (i = 0; i < 3; i++) {
-		a = client_script(w, "www.sock", NULL, NULL);
-		answer_expect(a, "Hello");
-		answer_free(&a);
+		answer_expect(client_script(w, "www.sock", NULL, NULL),
+			"Hello");
 	}
 	while ((n = read(p.fd, text + have, sizeof(text) - 1 - have)) > 0)
 		have += (size_t)n;
@@ -354,5 +329,4 @@ Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
 	}
 	cr_expect(strstr(text, "SIGHUP"));
 	close(p.fd);
-	world_close(&w);
 }

@@ -87,7 +87,6 @@ expect_served(int fd)
 	cr_expect(strncmp(a.out, "Status: 503", 11) != 0, "refused");
 	answer_expect(a, "body");
 	cr_expect(a.ended);
-	answer_free(&a);
 	close(fd);
 }
 
@@ -207,7 +206,6 @@ Test(overload, a_killed_refuser_is_replaced, .timeout = 60)
 		expect_served(busy[i]);
 	}
 	world_expect_deaths(w);
-	world_close(&w);
 }
 
 /* It hangs, and with it who is overdue; not for ever. */
@@ -234,7 +232,6 @@ Test(overload, a_stopped_refuser_is_replaced, .timeout = 60)
 		finish(busy[i]);
 		expect_served(busy[i]);
 	}
-	world_close(&w);
 }
 
 Test(overload, clients_that_have_left_harm_nobody, .timeout = 60)
@@ -256,7 +253,6 @@ Test(overload, clients_that_have_left_harm_nobody, .timeout = 60)
 		expect_served(busy[i]);
 	}
 	expect_served(ask(w, false));
-	world_close(&w);
 }
 
 /* Nobody ever serves there. */
@@ -271,7 +267,6 @@ Test(overload, a_pool_without_workers_says_so, .timeout = 60)
 	world_expect_log(w, "before it was ready");
 	fd = ask(w, false);
 	client_expect_503(fd, "Retry-After: 1\r\n");
-	world_close(&w);
 }
 
 /* Answered, and the connection kept. */
@@ -282,8 +277,7 @@ keep_one(struct world *w)
 	struct record r;
 	int fd = client_connect(w, "www.sock");
 
-	client_begin(fd, 1, 1, params);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 1, params);
 	do
 		client_read_record(fd, &r);
 	while (r.type != 3);
@@ -356,10 +350,9 @@ number_in_log(struct world *w, const char *text)
 	char *log;
 
 	world_expect_log(w, text);
-	log = world_read_log(w);
+	log = world_log(w);
 	cr_assert_eq(sscanf(strstr(log, text) + strlen(text), "%u", &n), 1,
 		"%s", log);
-	free(log);
 	return n;
 }
 
@@ -389,7 +382,6 @@ Test(overload, a_refuser_that_lies_gains_nothing, .timeout = 60)
 	cr_expect_eq(number_in_log(w, "than queue_timeout any more; "),
 		ordered[0]);
 	cr_expect(!world_log_has(w, "which refuses clients"));
-	world_close(&w);
 }
 
 /* With clients in all of its hands. */
@@ -414,7 +406,6 @@ Test(overload, a_stop_in_the_midst_of_it, .timeout = 60)
 		client_drain(late[i]);
 		close(late[i]);
 	}
-	world_close(&w);
 }
 
 /* -- workers and the refuser at the same queue ----------------------------- */
@@ -460,7 +451,6 @@ storm_end(struct storm *s, size_t i, int64_t now)
 		answer_expect(a, "body");
 		s->served++;
 	}
-	answer_free(&a);
 	close(s->at[i].fd);
 }
 

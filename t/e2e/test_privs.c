@@ -72,7 +72,6 @@ get_report(struct world *w, const char *mode, const char *keys)
 	a = client_script(w, "www.sock", NULL, NULL);
 	answer_expect(a, "complete\n");
 	log = strdup(a.out);
-	answer_free(&a);
 	world_stop(w);
 	return log;
 }
@@ -303,7 +302,6 @@ Test(privs, our_own_limit_of_files_is_raised, .timeout = 60)
 	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
 	cr_expect(limit_is_raised(w->pid));
 	cr_expect(limit_is_raised(gateway));
-	world_close(&w);
 }
 
 /* A line of /proc/PID/limits, its blanks as they are; "" for none. */
@@ -332,7 +330,6 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 		"Max core file size", "Max processes", "Max address space"};
 	struct world *w = world_open();
 	char umask_was[32], priority[100];
-	struct answer a;
 	pid_t gateway;
 	size_t i;
 
@@ -346,9 +343,7 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 		"rlimit_cpu = 55\n"
 		"rlimit_fsize = 5M\n"
 		"umask = 0077\n");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *want = limit_line(getpid(), names[i]);
@@ -361,7 +356,6 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 	cr_expect_str_eq(world_proc_status(gateway, "Umask"), umask_was);
 	cr_expect_eq(getpriority(PRIO_PROCESS, (id_t)gateway),
 		getpriority(PRIO_PROCESS, 0));
-	world_close(&w);
 }
 
 Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
@@ -391,7 +385,6 @@ Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
 			modes[i]);
 		free(text);
 	}
-	world_close(&w);
 }
 
 Test(privs, clear_env_no_hands_our_environment_on, .timeout = 60)
@@ -404,7 +397,6 @@ Test(privs, clear_env_no_hands_our_environment_on, .timeout = 60)
 	expect_fact(text, "env: SECRET_=of the caller", "prefork");
 	expect_fact(text, "env: FCGIPM_POOL=www", "prefork");
 	free(text);
-	world_close(&w);
 }
 
 /* Values are secrets: they may not stand where every user can read them. */
@@ -430,7 +422,6 @@ Test(privs, values_of_variables_stand_in_no_command_line, .timeout = 60)
 	cr_assert_gt(n, 0);
 	cr_expect(memmem(line, (size_t)n, "PASSWORD", 8));
 	cr_expect_not(memmem(line, (size_t)n, "opensesame", 10));
-	world_close(&w);
 }
 
 Test(privs, a_worker_starts_in_its_handlers_folder_or_in_chdir,
@@ -446,17 +437,12 @@ Test(privs, a_worker_starts_in_its_handlers_folder_or_in_chdir,
 	text = get_report(w, "cgi", "");
 	expect_fact(text, fact, "cgi");
 	free(text);
-	world_start(w, "[www]\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/whoami\n"
+	world_start_www(w, "handler = @BIN@/handlers/whoami\n"
 		"chdir = /usr\n");
 	{
-		struct answer a = client_script(w, "www.sock", NULL, NULL);
-
-		answer_expect(a, "cwd: /usr\n");
-		answer_free(&a);
+		answer_expect(client_script(w, "www.sock", NULL, NULL),
+			"cwd: /usr\n");
 	}
-	world_close(&w);
 }
 
 /* A root folder with a handler and the libraries it needs, nothing else. */
@@ -494,12 +480,9 @@ Test(privs, chroot, .timeout = 60)
 	a = client_script(w, "pre.sock", NULL, NULL);
 	answer_expect(a, "cwd: /bin\n");
 	answer_expect(a, "uid: 65534\n");
-	answer_free(&a);
 	a = client_script(w, "cgi.sock", "/bin/whoami", NULL);
 	answer_expect(a, "cwd: /bin\n");
 	answer_expect(a, "uid: 65534\n");
-	answer_free(&a);
-	world_close(&w);
 }
 
 /* The gateway itself gives up root before it accepts. */
@@ -526,7 +509,6 @@ Test(privs, no_gateway_of_another_user_stays_root, .timeout = 60)
 	cr_expect_str_eq(world_proc_status(gateway, "CapEff"),
 		"0000000000000000");
 	cr_expect_str_eq(world_proc_status(gateway, "NoNewPrivs"), "1");
-	world_close(&w);
 }
 
 Test(privs, a_socket_belongs_to_whom_the_keys_say, .timeout = 60)
@@ -553,7 +535,6 @@ Test(privs, a_socket_belongs_to_whom_the_keys_say, .timeout = 60)
 	cr_expect(st.st_uid == 65534 && st.st_gid == 65534, "the pool's user");
 	cr_assert_eq(stat(world_path(w, "b.sock"), &st), 0);
 	cr_expect(st.st_uid == 12345 && st.st_gid == 54321, "the keys");
-	world_close(&w);
 }
 
 /* A connection from that address of ours; -1 when none comes about. */
@@ -603,13 +584,8 @@ check_clients(const char *mode, const char *allowed, bool one, bool two)
 		cr_expect_eq(fd >= 0, want[i], "%s, %s from %s", mode,
 			allowed, sources[i]);
 		if (fd >= 0) {
-			struct answer a;
-
-			client_begin(fd, 1, 0, params);
-			client_record(fd, 5, 1, NULL, 0, 0);
-			a = client_read(fd);
-			answer_expect(a, "Hello");
-			answer_free(&a);
+			client_ask(fd, 0, params);
+			answer_expect(client_read(fd), "Hello");
 			close(fd);
 		}
 	}

@@ -37,7 +37,6 @@ expect_served(struct world *w, const char *after)
 
 	cr_expect(a.ended && strstr(a.out, "[next][b]\n"), "after %s: %s",
 		after, a.out);
-	answer_free(&a);
 }
 
 #define EXPECT_BYTES(fd, text) client_expect_bytes(fd, text, sizeof(text) - 1)
@@ -64,7 +63,6 @@ Test(protocol, get_values_is_answered, .timeout = 60)
 	cr_expect(memmem(got, 51, "\16\1FCGI_MAX_CONNS7", 17));
 	close(fd);
 	expect_served(w, "GET_VALUES");
-	world_close(&w);
 }
 
 Test(protocol, an_unknown_management_record_is_told_so, .timeout = 60)
@@ -76,16 +74,10 @@ Test(protocol, an_unknown_management_record_is_told_so, .timeout = 60)
 	SEND(fd, "\1\52\0\0\0\3\5\0abc\0\0\0\0\0");
 	EXPECT_BYTES(fd, "\1\13\0\0\0\10\0\0" "\52\0\0\0\0\0\0\0");
 	/* The connection is as good as before. */
-	client_begin(fd, 1, 0, (const char *[]){"WORD=after", NULL});
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_ask(fd, 0, (const char *[]){"WORD=after", NULL});
 	{
-		struct answer a = client_read(fd);
-
-		answer_expect(a, "[after][]");
-		answer_free(&a);
+		answer_expect(client_read(fd), "[after][]");
 	}
-	close(fd);
-	world_close(&w);
 }
 
 Test(protocol, an_unknown_role_is_told_so, .timeout = 60)
@@ -100,38 +92,26 @@ Test(protocol, an_unknown_role_is_told_so, .timeout = 60)
 	fd = client_connect(w, "www.sock");
 	client_begin_role(fd, 1, 0xffff, KEEP_CONN, (const char *[]){NULL});
 	EXPECT_BYTES(fd, "\1\3\0\1\0\10\0\0" "\0\0\0\0\3\0\0\0");
-	client_begin(fd, 1, 0, (const char *[]){"WORD=kept", NULL});
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_ask(fd, 0, (const char *[]){"WORD=kept", NULL});
 	{
-		struct answer a = client_read(fd);
-
-		answer_expect(a, "[kept][]");
-		answer_free(&a);
+		answer_expect(client_read(fd), "[kept][]");
 	}
-	close(fd);
-	world_close(&w);
 }
 
 Test(protocol, an_authorizer_gets_its_role_and_no_body, .timeout = 60)
 {
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock");
-	struct answer a;
 
 	client_begin_role(fd, 1, 2, 0,
 		(const char *[]){"WORD=a", "CONTENT_LENGTH=5", NULL});
-	a = client_read(fd);
-	answer_expect(a, "AUTHORIZER[a][]");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
+	answer_expect(client_read(fd), "AUTHORIZER[a][]");
 }
 
 Test(protocol, a_second_request_on_a_connection_is_refused, .timeout = 60)
 {
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock");
-	struct answer a;
 
 	client_begin(fd, 1, 0, (const char *[]){"WORD=first",
 				       "CONTENT_LENGTH=3", NULL});
@@ -142,11 +122,7 @@ Test(protocol, a_second_request_on_a_connection_is_refused, .timeout = 60)
 	client_record(fd, STDIN, 2, NULL, 0, 0);
 	client_record(fd, STDIN, 1, "abc", 3, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
-	answer_expect(a, "[first][abc]");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
+	answer_expect(client_read(fd), "[first][abc]");
 }
 
 Test(protocol, records_of_other_requests_are_dropped, .timeout = 60)
@@ -154,7 +130,6 @@ Test(protocol, records_of_other_requests_are_dropped, .timeout = 60)
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock");
 	static const char blob[60000];
-	struct answer a;
 	int i;
 
 	client_record(fd, ABORT, 9, NULL, 0, 0);
@@ -171,11 +146,7 @@ Test(protocol, records_of_other_requests_are_dropped, .timeout = 60)
 	client_record(fd, 6, 1, "FCGI_STDOUT", 11, 0);
 	client_record(fd, STDIN, 1, "body", 4, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
-	answer_expect(a, "[mine][body]");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
+	answer_expect(client_read(fd), "[mine][body]");
 }
 
 Test(protocol, a_kept_connection_serves_many_requests, .timeout = 60)
@@ -185,7 +156,6 @@ Test(protocol, a_kept_connection_serves_many_requests, .timeout = 60)
 
 	for (i = 1; i <= 60; i++) {
 		char word[32], want[40];
-		struct answer a;
 
 		snprintf(word, sizeof(word), "WORD=nr%d", i);
 		snprintf(want, sizeof(want), "[nr%d][%c]", i, 'a' + i % 26);
@@ -194,13 +164,9 @@ Test(protocol, a_kept_connection_serves_many_requests, .timeout = 60)
 		client_record(fd, STDIN, 1, &"abcdefghijklmnopqrstuvwxyz"
 			[i % 26], 1, (unsigned)i);
 		client_record(fd, STDIN, 1, NULL, 0, 0);
-		a = client_read(fd);
-		answer_expect(a, want);
-		answer_free(&a);
+		answer_expect(client_read(fd), want);
 	}
 	cr_expect_eq(client_drain(fd), 0, "without the flag it is closed");
-	close(fd);
-	world_close(&w);
 }
 
 /* A refused one keeps its connection as well, body unread or not. */
@@ -210,24 +176,16 @@ Test(protocol, a_refused_request_keeps_its_connection, .timeout = 60)
 	int fd = client_connect(w, "www.sock"), i;
 
 	for (i = 0; i < 5; i++) {
-		struct answer a;
-
 		client_begin(fd, 1, KEEP_CONN,
 			(const char *[]){"CONTENT_LENGTH=5", NULL});
 		client_record(fd, STDIN, 1, "12345", 5, 3);
 		client_record(fd, STDIN, 1, NULL, 0, 0);
-		a = client_read(fd);
-		answer_expect(a, "Status: 413");
-		answer_free(&a);
+		answer_expect(client_read(fd), "Status: 413");
 		client_begin(fd, 1, KEEP_CONN,
 			(const char *[]){"WORD=good", NULL});
 		client_record(fd, STDIN, 1, NULL, 0, 0);
-		a = client_read(fd);
-		answer_expect(a, "[good][]");
-		answer_free(&a);
+		answer_expect(client_read(fd), "[good][]");
 	}
-	close(fd);
-	world_close(&w);
 }
 
 /* One whole request: begin, two parameters in two records that cut a pair,
@@ -256,17 +214,12 @@ Test(protocol, any_split_of_the_bytes_is_the_same_request, .timeout = 60)
 		a = client_read(fd);
 		cr_assert(a.ended && strstr(a.out, "[abc][hello]"),
 			"cut at %zu: %s", cut, a.out);
-		answer_free(&a);
 		close(fd);
 	}
 	fd = client_connect(w, "www.sock");
 	for (i = 0; i < len; i++)
 		client_send(fd, whole + i, 1);
-	a = client_read(fd);
-	answer_expect(a, "[abc][hello]");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
+	answer_expect(client_read(fd), "[abc][hello]");
 }
 
 Test(protocol, a_request_cut_off_anywhere_costs_nothing, .timeout = 60)
@@ -292,7 +245,6 @@ Test(protocol, a_request_cut_off_anywhere_costs_nothing, .timeout = 60)
 	expect_served(w, "cut requests");
 	while (world_fd_count(gateway) > before)
 		expect_served(w, "cut requests");
-	world_close(&w);
 }
 
 Test(protocol, largest_padding_and_smallest_records, .timeout = 60)
@@ -301,7 +253,6 @@ Test(protocol, largest_padding_and_smallest_records, .timeout = 60)
 	static const char pairs[] = "\4\4WORDword" "\16\1CONTENT_LENGTH9";
 	static const uint8_t begin[8] = {0, 1};
 	int fd = client_connect(w, "www.sock");
-	struct answer a;
 	size_t i;
 
 	client_record(fd, BEGIN, 1, begin, 8, 255);
@@ -311,11 +262,7 @@ Test(protocol, largest_padding_and_smallest_records, .timeout = 60)
 	for (i = 0; i < 9; i++)
 		client_record(fd, STDIN, 1, &"123456789"[i], 1, 255);
 	client_record(fd, STDIN, 1, NULL, 0, 255);
-	a = client_read(fd);
-	answer_expect(a, "[word][123456789]");
-	answer_free(&a);
-	close(fd);
-	world_close(&w);
+	answer_expect(client_read(fd), "[word][123456789]");
 }
 
 Test(protocol, a_long_value_needs_four_bytes_of_length, .timeout = 60)
@@ -341,10 +288,7 @@ Test(protocol, a_long_value_needs_four_bytes_of_length, .timeout = 60)
 	a = client_read(fd);
 	answer_expect(a, "wwww][]");
 	cr_expect_eq(strspn(strchr(a.out, '['), "[w"), 100001);
-	answer_free(&a);
 	free(word);
-	close(fd);
-	world_close(&w);
 }
 
 /* What ends a connection: sent to a fresh one, which must be closed without
@@ -384,7 +328,6 @@ Test(protocol, what_is_no_fastcgi_is_closed_and_told, .timeout = 60)
 		world_expect_log(w, rows[i].log);
 		expect_served(w, rows[i].why);
 	}
-	world_close(&w);
 }
 
 /* Parameters, typed as content of one record; answered with a status. */
@@ -423,13 +366,11 @@ Test(protocol, broken_parameters_get_a_status, .timeout = 60)
 		snprintf(want, sizeof(want), "Status: %s ", rows[i].status);
 		cr_expect(a.ended && strstr(a.out, want), "%s: %s",
 			rows[i].why, a.out);
-		answer_free(&a);
 		close(fd);
 		snprintf(want, sizeof(want), ": %s: ", rows[i].status);
 		world_expect_log(w, want);
 		expect_served(w, rows[i].why);
 	}
-	world_close(&w);
 }
 
 Test(protocol, too_many_parameters_are_431, .timeout = 60)
@@ -438,7 +379,6 @@ Test(protocol, too_many_parameters_are_431, .timeout = 60)
 	static char blob[65000];
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock"), i;
-	struct answer a;
 
 	client_record(fd, BEGIN, 1, begin, 8, 0);
 	for (i = 0; i < 1001; i++) {
@@ -449,9 +389,7 @@ Test(protocol, too_many_parameters_are_431, .timeout = 60)
 	}
 	client_record(fd, PARAMS, 1, NULL, 0, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
-	answer_expect(a, "Status: 431");
-	answer_free(&a);
+	answer_expect(client_read(fd), "Status: 431");
 	close(fd);
 	world_expect_log(w, "431: more than 1000 parameters");
 	/* And too many bytes, whatever they mean. */
@@ -460,13 +398,10 @@ Test(protocol, too_many_parameters_are_431, .timeout = 60)
 	client_record(fd, BEGIN, 1, begin, 8, 0);
 	for (i = 0; i < 5; i++)
 		client_record(fd, PARAMS, 1, blob, sizeof(blob), 0);
-	a = client_read(fd);
-	answer_expect(a, "Status: 431");
-	answer_free(&a);
+	answer_expect(client_read(fd), "Status: 431");
 	close(fd);
 	world_expect_log(w, "431: more than 256 KiB of parameters");
 	expect_served(w, "431");
-	world_close(&w);
 }
 
 /* Bytes of no meaning at all, some behind a good beginning. */
@@ -505,5 +440,4 @@ Test(protocol, random_bytes_end_nothing, .timeout = 120)
 	expect_served(w, "random bytes");
 	cr_assert_eq(world_children(w->pid, &now, 1), 1);
 	cr_expect_eq(now, gateway, "the same process");
-	world_close(&w);
 }

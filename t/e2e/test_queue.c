@@ -29,8 +29,7 @@ begin(struct world *w, const char *query, int flags)
 	int fd = client_connect(w, "www.sock");
 
 	snprintf(text, sizeof(text), "QUERY_STRING=%s", query);
-	client_begin(fd, 1, flags, params);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, flags, params);
 	return fd;
 }
 
@@ -62,7 +61,6 @@ expect_served(int fd)
 
 	answer_expect(a, "served\n");
 	cr_expect(a.ended);
-	answer_free(&a);
 	close(fd);
 }
 
@@ -85,7 +83,6 @@ Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 	world_write(w, "go", "");
 	expect_served(first);
 	expect_served(begin(w, "", 0));
-	world_close(&w);
 }
 
 Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
@@ -102,7 +99,6 @@ Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
 	expect_served(first);
 	for (i = 0; i < 5; i++)
 		expect_served(later[i]);
-	world_close(&w);
 }
 
 Test(queue, without_a_limit_it_waits, .timeout = 30)
@@ -115,7 +111,6 @@ Test(queue, without_a_limit_it_waits, .timeout = 30)
 	world_write(w, "go", "");
 	expect_served(first);
 	expect_served(second);
-	world_close(&w);
 }
 
 Test(queue, who_leaves_the_queue_frees_it, .timeout = 30)
@@ -132,7 +127,6 @@ Test(queue, who_leaves_the_queue_frees_it, .timeout = 30)
 	expect_served(first);
 	expect_served(last);
 	cr_expect_eq(count_lines(w, "started"), 2);
-	world_close(&w);
 }
 
 /* Busy all the time, so only the clock can end it. */
@@ -156,10 +150,8 @@ expect_ended(const char *query, bool answered)
 	pid_t pid = world_read_pid(world_path(w, "pid"));
 
 	if (answered) {
-		struct answer a = client_read(fd);
-
-		answer_expect(a, "Status: 504 Gateway Timeout\r\n");
-		answer_free(&a);
+		answer_expect(client_read(fd),
+			"Status: 504 Gateway Timeout\r\n");
 	} else {
 		/* It began, so only its lack of an END_REQUEST tells. */
 		cr_expect_gt(client_drain(fd), 0);
@@ -212,9 +204,5 @@ Test(queue, kept_connections_make_room, .timeout = 60)
 		a = client_read(kept[i]);
 		answer_expect(a, "served\n");
 		cr_expect(a.ended);
-		answer_free(&a);
 	}
-	for (i = 0; i < n; i++)
-		close(kept[i]);
-	world_close(&w);
 }

@@ -56,7 +56,6 @@ expect_served(struct world *w, const char *after)
 	a = client_script(w, "www.sock", path, NULL);
 	cr_expect(a.ended && strstr(a.out, "served\n"), "after %s: %s", after,
 		a.out);
-	answer_free(&a);
 }
 
 Test(refusals, each_has_its_status_and_its_reason, .timeout = 60)
@@ -110,10 +109,8 @@ Test(refusals, each_has_its_status_and_its_reason, .timeout = 60)
 		snprintf(line, sizeof(line), "%s: %s", rows[i].status,
 			rows[i].why);
 		world_expect_log(w, line);
-		answer_free(&a);
 		expect_served(w, rows[i].path);
 	}
-	world_close(&w);
 }
 
 Test(refusals, what_lies_inside_is_served, .timeout = 60)
@@ -125,14 +122,11 @@ Test(refusals, what_lies_inside_is_served, .timeout = 60)
 
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		char path[500];
-		struct answer a;
 
 		snprintf(path, sizeof(path), "%s/www%s", w->dir, good[i]);
-		a = client_script(w, "www.sock", path, NULL);
-		answer_expect(a, "served\n");
-		answer_free(&a);
+		answer_expect(client_script(w, "www.sock", path, NULL),
+			"served\n");
 	}
-	world_close(&w);
 }
 
 /* Docroot and a fixed program: both hold, the program gets the path. */
@@ -152,15 +146,10 @@ Test(refusals, a_fixed_program_does_not_open_the_docroot, .timeout = 60)
 	a = client_script(w, "www.sock", path, NULL);
 	answer_expect(a, "ran for ");
 	answer_expect(a, "/www/plain\n");
-	answer_free(&a);
 	snprintf(path, sizeof(path), "%s/www/up", w->dir);
-	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(a, "Status: 403");
-	answer_free(&a);
-	a = client_script(w, "www.sock", "/etc/passwd", NULL);
-	answer_expect(a, "Status: 403");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", path, NULL), "Status: 403");
+	answer_expect(client_script(w, "www.sock", "/etc/passwd", NULL),
+		"Status: 403");
 }
 
 /* A request of these parameters and nothing else. */
@@ -186,19 +175,12 @@ Test(refusals, a_request_that_names_no_script, .timeout = 60)
 		"SCRIPT_NAME=", NULL};
 	static const char *const relative[] = {"SCRIPT_FILENAME=good", NULL};
 	struct world *w = start_traps("");
-	struct answer a = call_bare(w, none, NULL);
 
-	answer_expect(a, "Status: 404");
-	answer_free(&a);
+	answer_expect(call_bare(w, none, NULL), "Status: 404");
 	world_expect_log(w, "404: ");
-	a = call_bare(w, empty, NULL);
-	answer_expect(a, "Status: 404");
-	answer_free(&a);
-	a = call_bare(w, relative, NULL);
-	answer_expect(a, "Status: 404");
-	answer_free(&a);
+	answer_expect(call_bare(w, empty, NULL), "Status: 404");
+	answer_expect(call_bare(w, relative, NULL), "Status: 404");
 	expect_served(w, "nameless ones");
-	world_close(&w);
 }
 
 Test(refusals, the_web_servers_ways_to_name_a_script, .timeout = 60)
@@ -216,15 +198,11 @@ Test(refusals, the_web_servers_ways_to_name_a_script, .timeout = 60)
 		const char *at = strchr(ways[i], '@');
 		char text[600];
 		const char *params[] = {text, "SCRIPT_NAME=/good", NULL};
-		struct answer a;
 
 		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - ways[i]),
 			ways[i], w->dir, at + 1);
-		a = call_bare(w, params, NULL);
-		answer_expect(a, "served\n");
-		answer_free(&a);
+		answer_expect(call_bare(w, params, NULL), "served\n");
 	}
-	world_close(&w);
 }
 
 Test(refusals, a_body_that_is_too_long_is_413, .timeout = 60)
@@ -234,21 +212,13 @@ Test(refusals, a_body_that_is_too_long_is_413, .timeout = 60)
 	const char *fits[] = {text, "CONTENT_LENGTH=10", NULL};
 	const char *above[] = {text, "CONTENT_LENGTH=11", NULL};
 	const char *chunked[] = {text, "HTTP_TRANSFER_ENCODING=chunked", NULL};
-	struct answer a;
 
 	snprintf(text, sizeof(text), "SCRIPT_FILENAME=%s/www/good", w->dir);
-	a = call_bare(w, fits, "1234567890");
-	answer_expect(a, "served\n");
-	answer_free(&a);
-	a = call_bare(w, above, "12345678901");
-	answer_expect(a, "Status: 413");
-	answer_free(&a);
+	answer_expect(call_bare(w, fits, "1234567890"), "served\n");
+	answer_expect(call_bare(w, above, "12345678901"), "Status: 413");
 	world_expect_log(w, "413: the body is longer than cgi.max_body");
-	a = call_bare(w, chunked, "12345");
-	answer_expect(a, "served\n");
-	answer_free(&a);
+	answer_expect(call_bare(w, chunked, "12345"), "served\n");
 	expect_served(w, "413");
-	world_close(&w);
 }
 
 /* The limit and its neighbours; a length that the web server tells, and none
@@ -287,10 +257,8 @@ Test(refusals, a_body_may_be_as_long_as_its_limit, .timeout = 60)
 		else
 			cr_expect_eq(answer_number(&a, "length"), (long)len,
 				"%s, %zu: %s", kind, len, a.out);
-		answer_free(&a);
 		close(fd);
 	}
-	world_close(&w);
 }
 
 Test(refusals, a_length_that_is_none_is_400, .timeout = 60)
@@ -310,10 +278,8 @@ Test(refusals, a_length_that_is_none_is_400, .timeout = 60)
 
 		cr_expect(strstr(a.out, "Status: 400"), "%s: %s", lengths[i],
 			a.out);
-		answer_free(&a);
 	}
 	expect_served(w, "400");
-	world_close(&w);
 }
 
 /* Answers that are none, each with its reason. */
@@ -347,13 +313,10 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 		snprintf(line, sizeof(line),
 			"misbehave.sh: 502: no CGI answer: %s", rows[i].why);
 		world_expect_log(w, line);
-		answer_free(&a);
-		a = client_script(w, "www.sock", world_child("misbehave.sh"),
-			"status");
-		answer_expect(a, "418");
-		answer_free(&a);
+		answer_expect(client_script(w, "www.sock",
+				world_child("misbehave.sh"), "status"),
+			"418");
 	}
-	world_close(&w);
 }
 
 Test(refusals, a_header_above_its_limit_is_502, .timeout = 60)
@@ -362,42 +325,31 @@ Test(refusals, a_header_above_its_limit_is_502, .timeout = 60)
 		"printf 'Content-Type: text/plain\\r\\nX: '\n"
 		"head -c ${QUERY_STRING} /dev/zero | tr '\\0' x\n"
 		"printf '\\r\\n\\r\\nbody\\n'\n", "cgi.max_header = 8K\n");
-	struct answer a;
 
-	a = client_script(w, "www.sock", NULL, "8000");
-	answer_expect(a, "xx\r\n\r\nbody\n");
-	answer_free(&a);
-	a = client_script(w, "www.sock", NULL, "9000");
-	answer_expect(a, "Status: 502");
-	answer_free(&a);
-	a = client_script(w, "www.sock", NULL, "3000000");
-	answer_expect(a, "Status: 502");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, "8000"),
+		"xx\r\n\r\nbody\n");
+	answer_expect(client_script(w, "www.sock", NULL, "9000"),
+		"Status: 502");
+	answer_expect(client_script(w, "www.sock", NULL, "3000000"),
+		"Status: 502");
 }
 
 Test(refusals, a_program_the_pools_user_may_not_run, .timeout = 60)
 {
 	struct world *w;
 	char path[500];
-	struct answer a;
 
 	world_need_root();
 	w = start_traps("user = 65534\ngroup = 65534\n");
 	world_shell(w, "cp www/good www/private; chmod 700 www/private\n"
 		"chmod 700 www/closed; cp www/good www/closed/inner\n");
 	snprintf(path, sizeof(path), "%s/www/private", w->dir);
-	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(a, "Status: 403");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", path, NULL), "Status: 403");
 	world_expect_log(w, "403: not executable by user nobody: chmod "
 		"o+x it");
 	snprintf(path, sizeof(path), "%s/www/closed/inner", w->dir);
-	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(a, "Status: 403");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", path, NULL), "Status: 403");
 	world_expect_log(w, "403: user nobody may not search a folder of "
 		"its path: chmod o+x ");
 	expect_served(w, "403");
-	world_close(&w);
 }

@@ -114,8 +114,7 @@ ask(const struct stage *s)
 	static const char *const params[] = {"REQUEST_METHOD=GET", NULL};
 	int fd = client_connect(s->w, s->address);
 
-	client_begin(fd, 1, 0, params);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 0, params);
 	return fd;
 }
 
@@ -189,7 +188,6 @@ expect_refused(int fd)
 	cr_expect(a.ended);
 	cr_expect_eq(a.protocol_status, 0, "nginx would say 502");
 	cr_expect_eq(client_drain(fd), 0, "and closed");
-	answer_free(&a);
 	close(fd);
 }
 
@@ -382,8 +380,7 @@ Test(refuser, takes_another_listener, .timeout = 30)
 	cr_assert_eq(listen(listener, 1), 0);
 	cr_assert_eq(shutdown(s.listener, SHUT_RDWR), 0);
 	fd = client_connect(s.w, "other.sock");
-	client_begin(fd, 1, 0, (const char *const[]){NULL});
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 0, (const char *const[]){NULL});
 	ino = inode(fd);
 	cr_expect_eq(order_at(&s, listener, &ino, 1).refused, 1);
 	expect_refused(fd);

@@ -36,7 +36,6 @@ kill_one(const char *ini, size_t n)
 	struct world *w = world_open();
 	pid_t before[4];
 	struct death d;
-	struct answer a;
 
 	world_start(w, ini);
 	cr_assert_eq(world_children(w->pid, before, 4), n);
@@ -44,9 +43,7 @@ kill_one(const char *ini, size_t n)
 	cr_assert_eq(kill(before[0], SIGKILL), 0);
 	world_until(is_replaced, &d, "it is replaced");
 	world_expect_log(w, "died: signal 9 (Killed)");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	world_expect_deaths(w);
 	world_close(&w);
 }
@@ -69,30 +66,23 @@ Test(respawn, a_killed_gateway_is_replaced, .timeout = 60)
 
 Test(respawn, leaving_with_status_0_after_work_is_no_error, .timeout = 60)
 {
-	struct world *w = world_open();
-	struct answer a;
-	int i;
-
-	world_start(w,
-		"[www]\n"
-		"listen = @DIR@/www.sock\n"
+	struct world *w = world_serve(
 		"handler = @T@/children/exit_after\n"
 		"handler_args = 3\n"
 		"pm.max_children = 2\n");
+	int i;
+
 	for (i = 0; i < 15; i++) {
-		a = client_script(w, "www.sock", NULL, NULL);
-		answer_expect(a, "pid: ");
-		answer_free(&a);
+		answer_expect(client_script(w, "www.sock", NULL, NULL),
+			"pid: ");
 	}
 	cr_expect_not(world_log_has(w, "error:"));
 	cr_expect_not(world_log_has(w, "died"));
-	world_close(&w);
 }
 
 Test(respawn, a_bad_pool_backs_off_and_hurts_no_other, .timeout = 60)
 {
 	struct world *w = world_open();
-	struct answer a;
 
 	world_launch(w,
 		"[bad]\n"
@@ -106,19 +96,15 @@ Test(respawn, a_bad_pool_backs_off_and_hurts_no_other, .timeout = 60)
 	world_expect_log(w, "mode = cgi");
 	world_expect_log(w, "next start in 0.1 s");
 	world_expect_log(w, "next start in 0.4 s");
-	a = client_script(w, "good.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
+	answer_expect(client_script(w, "good.sock", NULL, NULL), "Hello");
 	cr_expect_not(world_log_has(w, "ready: 2"),
 		"not every pool serves");
-	world_close(&w);
 }
 
 Test(respawn, a_mended_program_is_taken_up_again, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *bad, *good;
-	struct answer a;
 
 	world_write(w, "handler", "#!/bin/sh\nexit 5\n");
 	cr_assert_eq(chmod(world_path(w, "handler"), 0755), 0);
@@ -133,10 +119,7 @@ Test(respawn, a_mended_program_is_taken_up_again, .timeout = 60)
 	cr_assert_eq(chmod(good, 0755), 0);
 	cr_assert_eq(rename(good, bad), 0);
 	world_expect_log(w, "ready: 1 pool, 4 workers");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
 Test(respawn, an_exec_that_fails_is_told_with_its_step, .timeout = 60)
@@ -150,7 +133,6 @@ Test(respawn, an_exec_that_fails_is_told_with_its_step, .timeout = 60)
 		"listen = @DIR@/www.sock\n"
 		"handler = @DIR@/handler\n");
 	world_expect_log(w, "exec: No such file or directory");
-	world_close(&w);
 }
 
 static bool
@@ -163,25 +145,18 @@ has_all_100(void *arg)
 
 Test(respawn, a_large_pool_survives_the_loss_of_a_third, .timeout = 60)
 {
-	struct world *w = world_open();
-	pid_t workers[100];
-	struct answer a;
-	size_t i;
-
-	world_start(w,
-		"[www]\n"
-		"listen = @DIR@/www.sock\n"
+	struct world *w = world_serve(
 		"handler = @BIN@/handlers/hello\n"
 		"pm.max_children = 100\n");
+	pid_t workers[100];
+	size_t i;
+
 	cr_assert_eq(world_children(w->pid, workers, 100), 100);
 	for (i = 0; i < 100; i += 3)
 		cr_assert_eq(kill(workers[i], SIGKILL), 0);
 	for (i = 0; i < 100; i += 3)
 		world_until_gone(workers[i]);
 	world_until(has_all_100, w, "all are replaced");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	world_expect_deaths(w);
-	world_close(&w);
 }

@@ -18,7 +18,6 @@ ask_pid(struct world *w)
 	struct answer a = client_script(w, "www.sock", NULL, NULL);
 	long pid = answer_number(&a, "pid");
 
-	answer_free(&a);
 	return pid;
 }
 
@@ -172,7 +171,7 @@ time_of(const char *line)
 static size_t
 read_events(struct world *w, const char *text, struct event *ret, size_t max)
 {
-	char *log = world_read_log(w), *line = log, *end;
+	char *log = world_log(w), *line = log, *end;
 	size_t n = 0;
 
 	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
@@ -184,7 +183,6 @@ read_events(struct world *w, const char *text, struct event *ret, size_t max)
 			&ret[n].pid), 1, "%s", line);
 		n++;
 	}
-	free(log);
 	return n;
 }
 
@@ -238,16 +236,14 @@ Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
 /* Those that are gone count as nobody who waits. */
 Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
 {
-	struct world *w = world_open();
-	int fds[5];
-
-	world_start(w, "[www]\n"
-		"listen = @DIR@/www.sock\n"
+	struct world *w = world_serve(
 		"handler = @BIN@/handlers/upload\n"
 		"pm = dynamic\n"
 		"pm.max_children = 8\n"
 		"pm.min_spare_servers = 2\n"
 		"pm.max_spare_servers = 2\n");
+	int fds[5];
+
 	occupy(w, fds, 5);
 	world_expect_workers(w, 7, 7, "five busy ones and two to spare");
 	leave(fds, 5);
@@ -262,7 +258,6 @@ Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
 Test(scale, who_works_behind_his_answer_is_not_to_spare, .timeout = 60)
 {
 	struct world *w = world_open();
-	struct answer a;
 	int fd;
 
 	world_script(w, "worker.pl", "#!/usr/bin/perl\n"
@@ -274,17 +269,13 @@ Test(scale, who_works_behind_his_answer_is_not_to_spare, .timeout = 60)
 		"	$r->Finish();\n"
 		"	sleep 100 if $ENV{QUERY_STRING} eq 'behind';\n"
 		"}\n");
-	world_start(w, "[www]\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/worker.pl\n"
+	world_start_www(w, "handler = @DIR@/worker.pl\n"
 		"stop_timeout = 1s\n"
 		"pm = dynamic\n"
 		"pm.max_children = 8\n"
 		"pm.start_servers = 2\n"
 		"pm.max_spare_servers = 2\n");
-	a = client_script(w, "www.sock", NULL, "behind");
-	answer_expect(a, "done");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, "behind"), "done");
 	occupy(w, &fd, 1);
 	world_expect_workers(w, 3, 3,
 		"one behind its answer, one busy, one idle");
@@ -312,9 +303,7 @@ Test(scale, a_worker_is_replaced_after_its_requests, .timeout = 60)
 	struct world *w = world_open();
 	struct change c = {.w = w};
 
-	world_start(w, "[www]\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/whoami\n"
+	world_start_www(w, "handler = @BIN@/handlers/whoami\n"
 		"pm.max_children = 1\n"
 		"pm.max_requests = 3\n");
 	c.pid = ask_pid(w);
@@ -322,7 +311,6 @@ Test(scale, a_worker_is_replaced_after_its_requests, .timeout = 60)
 	cr_expect_geq(c.requests, 3, "not before the third: %u", c.requests);
 	world_expect_workers(w, 1, 1, "one again");
 	cr_expect(!world_log_has(w, "died"));
-	world_close(&w);
 }
 
 /* It holds nothing, so nothing is lost by ending it. */
@@ -338,9 +326,7 @@ Test(scale, a_worker_deaf_to_signals_is_replaced_too, .timeout = 60)
 		"while ($r->Accept() >= 0) {\n"
 		"	print \"Content-Type: text/plain\\n\\npid: $$\\n\";\n"
 		"}\n");
-	world_start(w, "[www]\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @DIR@/worker.pl\n"
+	world_start_www(w, "handler = @DIR@/worker.pl\n"
 		"stop_timeout = 1s\n"
 		"pm.max_children = 1\n"
 		"pm.max_age = 1s\n"

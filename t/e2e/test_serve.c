@@ -40,10 +40,6 @@ Test(serve, the_same_handler_runs_in_both_modes, .timeout = 60)
 	again = client_script(w, "cgi.sock", NULL, NULL);
 	cr_expect_neq(answer_number(&again, "pid"),
 		answer_number(&cgi, "pid"), "a process per request");
-	answer_free(&pre);
-	answer_free(&cgi);
-	answer_free(&again);
-	world_close(&w);
 }
 
 Test(serve, a_worker_has_its_socket_and_its_log_and_nothing_else,
@@ -76,7 +72,6 @@ Test(serve, a_worker_has_its_socket_and_its_log_and_nothing_else,
 			answer_expect(a, "fd 3: /memfd:");
 		cr_expect_eq(fds, i ? 4 : 6, "0 to 2, this connection, and "
 			"the board with its eventfd:\n%s", a.out);
-		answer_free(&a);
 		world_close(&w);
 	}
 }
@@ -89,35 +84,29 @@ has_slot_2(void *arg)
 	long slot = answer_number(&a, "slot");
 
 	cr_expect(slot >= 0 && slot <= 2, "slot %ld of 3", slot);
-	answer_free(&a);
 	return slot == 2;
 }
 
 /* Each worker knows its place, and who replaces it takes the same one. */
 Test(serve, slots_are_numbers_below_max_children, .timeout = 60)
 {
-	struct world *w = world_open();
+	struct world *w = world_serve(
+		"handler = @BIN@/handlers/whoami\n"
+		"pm.max_children = 3\n");
 	struct answer a;
 	int round;
 	pid_t pid;
 
-	world_start(w,
-		"[www]\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/whoami\n"
-		"pm.max_children = 3\n");
 	for (round = 0; round < 3; round++) {
 		world_until(has_slot_2, w, "somebody has slot 2");
 		a = client_script(w, "www.sock", NULL, NULL);
 		pid = (pid_t)answer_number(&a, "pid");
-		answer_free(&a);
 		cr_assert_eq(kill(pid, SIGKILL), 0);
 		/* Until then it may take one more connection along. */
 		world_until_gone(pid);
 	}
 	world_until(has_slot_2, w, "and again");
 	world_expect_deaths(w);
-	world_close(&w);
 }
 
 /* A careless parent: descriptors open, standard ones closed, and signals
@@ -155,10 +144,8 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 	answer_expect(a, "fd 2: pipe:");
 	cr_expect_not(strstr(a.out, "passwd"), "%s", a.out);
 	cr_expect_not(strstr(a.out, "junk"), "%s", a.out);
-	answer_free(&a);
-	a = client_script(w, "cgi.sock", world_child("fdlist"), NULL);
-	answer_expect(a, "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
-	answer_free(&a);
+	answer_expect(client_script(w, "cgi.sock", world_child("fdlist"), NULL),
+		"\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader: yes\n");
 	n = world_children(w->pid, workers, 8);
 	cr_expect_eq(n, 5);
 	for (i = 0; i < n && i < 8; i++) {
@@ -172,7 +159,6 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 	}
 	world_stop(w);
 	free(start);
-	world_close(&w);
 }
 
 Test(serve, globals_live_as_long_as_their_process, .timeout = 60)
@@ -193,12 +179,9 @@ Test(serve, globals_live_as_long_as_their_process, .timeout = 60)
 	for (i = 1; i <= 5; i++) {
 		a = client_script(w, "pre.sock", NULL, NULL);
 		cr_expect_eq(answer_number(&a, "count"), i);
-		answer_free(&a);
 		a = client_script(w, "cgi.sock", NULL, NULL);
 		cr_expect_eq(answer_number(&a, "count"), 1);
-		answer_free(&a);
 	}
-	world_close(&w);
 }
 
 Test(serve, a_body_comes_back_whole_in_both_modes, .timeout = 60)
@@ -231,9 +214,7 @@ Test(serve, a_body_comes_back_whole_in_both_modes, .timeout = 60)
 			pools[i]);
 		cr_expect(memmem(a.out + a.out_len - 60, 60,
 				  "bytes: 3145728 ", 15), "%s", pools[i]);
-		answer_free(&a);
 	}
-	world_close(&w);
 }
 
 Test(serve, several_addresses_lead_to_one_gateway, .timeout = 60)
@@ -253,12 +234,7 @@ Test(serve, several_addresses_lead_to_one_gateway, .timeout = 60)
 	snprintf(ini + n, sizeof(ini) - n, "\n");
 	world_start(w, ini);
 	for (i = 0; i < CONF_LISTEN_MAX; i++) {
-		struct answer a;
-
 		snprintf(name, sizeof(name), "%zu.sock", i);
-		a = client_script(w, name, NULL, NULL);
-		answer_expect(a, "Hello");
-		answer_free(&a);
+		answer_expect(client_script(w, name, NULL, NULL), "Hello");
 	}
-	world_close(&w);
 }

@@ -47,7 +47,6 @@ Test(start, tells_its_version_and_its_options, .timeout = 60)
 
 	RUN(w, 0, "fcgipm 0.", "-V");
 	RUN(w, 0, "usage: fcgipm", "-h");
-	world_close(&w);
 }
 
 Test(start, a_wrong_command_line_is_status_64, .timeout = 60)
@@ -61,7 +60,6 @@ Test(start, a_wrong_command_line_is_status_64, .timeout = 60)
 	RUN(w, 64, "-l", "-n", "2", "-c", "f");
 	RUN(w, 64, "argument", "-c", "f", "surplus");
 	RUN(w, 64, "once", "-l", "1", "-l", "2", "--", "/bin/true");
-	world_close(&w);
 }
 
 Test(start, t_checks_and_starts_nothing, .timeout = 60)
@@ -76,7 +74,6 @@ Test(start, t_checks_and_starts_nothing, .timeout = 60)
 	RUN(w, 78, "fcgipm.ini:3: [www] handlr: no such key; did you mean "
 		"handler?", "-t", "-c", ini);
 	free(ini);
-	world_close(&w);
 }
 
 Test(start, tt_tells_every_value_and_where_it_comes_from, .timeout = 60)
@@ -90,7 +87,6 @@ Test(start, tt_tells_every_value_and_where_it_comes_from, .timeout = 60)
 	RUN(w, 0, "stop_timeout = 30s", "-tt", "-c", ini);
 	RUN(w, 0, "[www]", "-t", "-t", "-c", ini);
 	free(ini);
-	world_close(&w);
 }
 
 /* What -tt prints is itself a configuration, and the same one. */
@@ -124,7 +120,6 @@ Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
 	free(second);
 	free(again);
 	free(ini);
-	world_close(&w);
 }
 
 Test(start, the_pid_file_is_there_while_it_serves, .timeout = 60)
@@ -135,7 +130,6 @@ Test(start, the_pid_file_is_there_while_it_serves, .timeout = 60)
 	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
 	world_stop(w);
 	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0);
-	world_close(&w);
 }
 
 static bool
@@ -149,7 +143,6 @@ Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 	struct world *w = world_open();
 	char *ini = strdup(world_write(w, "fcgipm.ini", hello)), *out;
 	const char *argv[] = {"fcgipm", "-D", "-c", ini, NULL};
-	struct answer a;
 
 	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
 	if (geteuid() == 0) {
@@ -160,9 +153,7 @@ Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 		cr_expect_str_eq(out, "", "nothing to tell");
 	}
 	/* At once, without waiting: that is the promise. */
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	w->pid = world_read_pid(world_path(w, "pid"));
 	cr_expect(world_alive(w->pid));
 	cr_expect_eq(getsid(w->pid), w->pid, "a session of its own");
@@ -170,7 +161,6 @@ Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 	world_until(pid_file_is_gone, w, "the pid file goes");
 	free(out);
 	free(ini);
-	world_close(&w);
 }
 
 Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
@@ -193,7 +183,6 @@ Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
 	world_write(w, "fcgipm.ini", "[www]\nlisten = @DIR@/www.sock\n");
 	RUN(w, 78, "handler", "-D", "-c", ini);
 	free(ini);
-	world_close(&w);
 }
 
 Test(start, a_log_that_cannot_be_opened_is_told, .timeout = 60)
@@ -207,21 +196,17 @@ Test(start, a_log_that_cannot_be_opened_is_told, .timeout = 60)
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/hello\n"), 71);
 	cr_expect(world_log_has(w, "/no/such/folder/log: No such file"));
-	world_close(&w);
 }
 
 /* Instead of spawn-fcgi and multiwatch: no file at all. */
 static void
 serve_without_file(struct world *w, const char *const *argv, const char *text)
 {
-	struct answer a;
 	struct stat st;
 
 	world_launch_argv(w, argv);
 	world_expect_log(w, "ready: 1 pool, ");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, text);
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), text);
 	cr_assert_eq(stat(world_path(w, "www.sock"), &st), 0);
 	cr_expect_eq(st.st_mode & 0777, 0604, "-M: %o", st.st_mode);
 }
@@ -249,7 +234,6 @@ Test(start, serves_one_handler_without_a_file, .timeout = 60)
 	free(sock);
 	free(pid);
 	free(handler);
-	world_close(&w);
 }
 
 Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
@@ -276,14 +260,12 @@ Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
 	world_stop(w);
 	free(sock);
 	free(handler);
-	world_close(&w);
 }
 
 Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 {
 	struct world *w;
 	char *sock, *handler;
-	struct answer a;
 	struct stat st;
 
 	world_need_root();
@@ -299,9 +281,8 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 		world_launch_argv(w, argv);
 	}
 	world_expect_log(w, "ready: ");
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "uid: 65534\ngid: 12345\n");
-	answer_free(&a);
+	answer_expect(client_script(w, "www.sock", NULL, NULL),
+		"uid: 65534\ngid: 12345\n");
 	cr_assert_eq(stat(sock, &st), 0);
 	cr_expect_eq(st.st_uid, 54321);
 	cr_expect_eq(st.st_gid, 23456);
@@ -309,7 +290,6 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 	world_stop(w);
 	free(sock);
 	free(handler);
-	world_close(&w);
 }
 
 /* What comes next on the service manager's socket. */
@@ -345,5 +325,4 @@ Test(start, its_service_manager_hears_of_ready_and_stopping, .timeout = 60)
 	cr_expect_eq(world_wait(w), 0);
 	close(fd);
 	unlink(un.sun_path);
-	world_close(&w);
 }

@@ -30,8 +30,7 @@ check_graceful(const char *mode, const char *listen, const char *address,
 	world_start(w, ini);
 	for (i = 0; i < 4; i++) {
 		fds[i] = client_connect(w, address);
-		client_begin(fds[i], 1, 0, slow);
-		client_record(fds[i], 5, 1, NULL, 0, 0);
+		client_ask(fds[i], 0, slow);
 	}
 	cr_assert_eq(kill(w->pid, signo), 0);
 	for (i = 0; i < 4; i++) {
@@ -39,7 +38,6 @@ check_graceful(const char *mode, const char *listen, const char *address,
 
 		answer_expect(a, "slept: 700 ms");
 		cr_expect(a.ended, "request %d of %s on %s", i, mode, listen);
-		answer_free(&a);
 		close(fds[i]);
 	}
 	cr_expect_eq(world_wait(w), 0);
@@ -88,8 +86,7 @@ Test(stop, who_waited_for_a_place_runs_in_its_folder, .timeout = 60)
 		"pm.max_children = 1\n");
 	for (i = 0; i < 4; i++) {
 		fds[i] = client_connect(w, "www.sock");
-		client_begin(fds[i], 1, 0, params);
-		client_record(fds[i], 5, 1, NULL, 0, 0);
+		client_ask(fds[i], 0, params);
 	}
 	world_signal(w, SIGTERM);
 	for (i = 0; i < 4; i++) {
@@ -97,11 +94,9 @@ Test(stop, who_waited_for_a_place_runs_in_its_folder, .timeout = 60)
 
 		answer_expect(a, "in: ");
 		answer_expect(a, w->dir);
-		answer_free(&a);
 		close(fds[i]);
 	}
 	cr_expect_eq(world_wait(w), 0);
-	world_close(&w);
 }
 
 /* A request that would take a minute, begun in a pool of that mode. */
@@ -120,8 +115,7 @@ begin_forever(struct world *w, const char *mode, const char *keys)
 		"pm.max_children = 1\n%s", mode, keys);
 	world_start(w, ini);
 	fd = client_connect(w, "www.sock");
-	client_begin(fd, 1, 0, forever);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 0, forever);
 	return fd;
 }
 
@@ -164,7 +158,6 @@ check_timeout(const char *mode)
 	cr_expect(world_log_has(w, "1 worker still busy after stop_timeout"));
 	a = client_read(fd);
 	cr_expect_not(a.ended);
-	answer_free(&a);
 	close(fd);
 	world_close(&w);
 }
@@ -180,7 +173,6 @@ Test(stop, an_idle_kept_connection_does_not_hold_the_gateway, .timeout = 60)
 {
 	struct world *w = world_open();
 	int64_t begin;
-	struct answer a;
 	int fd;
 
 	world_start(w,
@@ -189,34 +181,23 @@ Test(stop, an_idle_kept_connection_does_not_hold_the_gateway, .timeout = 60)
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/hello\n");
 	fd = client_connect(w, "www.sock");
-	client_begin(fd, 1, 1, (const char *[]){"SCRIPT_NAME=/x", NULL});
-	client_record(fd, 5, 1, NULL, 0, 0);
-	a = client_read(fd);
-	answer_expect(a, "Hello");
-	answer_free(&a);
+	client_ask(fd, 1, (const char *[]){"SCRIPT_NAME=/x", NULL});
+	answer_expect(client_read(fd), "Hello");
 	begin = world_now_ms();
 	world_stop_busy(w);
 	cr_expect_lt(world_now_ms() - begin, 5000);
 	cr_expect_eq(client_drain(fd), 0);
-	close(fd);
-	world_close(&w);
 }
 
 /* It polls, and has sockets that no client knows of. */
 Test(stop, a_worker_with_sockets_of_its_own_is_no_hindrance, .timeout = 60)
 {
-	struct world *w = world_open();
-	struct answer a;
-
-	world_start(w, "[www]\n"
-		"listen = @DIR@/www.sock\n"
+	struct world *w = world_serve(
 		"handler = @T@/children/count_async.py\n"
 		"stop_timeout = 60s\n");
-	a = client_script(w, "www.sock", NULL, NULL);
-	cr_expect(a.ended);
-	answer_free(&a);
+
+	cr_expect(client_script(w, "www.sock", NULL, NULL).ended);
 	world_stop(w);
-	world_close(&w);
 }
 
 /* Whoever is stopped before it ever served leaves just as well. */
@@ -233,7 +214,6 @@ Test(stop, a_pool_that_backs_off_is_no_hindrance, .timeout = 60)
 	begin = world_now_ms();
 	world_stop(w);
 	cr_expect_lt(world_now_ms() - begin, 500);
-	world_close(&w);
 }
 
 Test(stop, a_stop_in_the_middle_of_the_start_is_one, .timeout = 60)
@@ -259,33 +239,24 @@ Test(stop, a_stop_in_the_middle_of_the_start_is_one, .timeout = 60)
 		world_stop(w);
 		cr_expect_lt(world_now_ms() - begin, 3000);
 	}
-	world_close(&w);
 }
 
 Test(stop, new_clients_are_refused_while_it_stops, .timeout = 60)
 {
-	struct world *w = world_open();
-	struct answer a;
-	int fd;
-
-	world_start(w,
-		"[www]\n"
-		"listen = @DIR@/www.sock\n"
+	struct world *w = world_serve(
 		"handler = @BIN@/handlers/sleep\n"
 		"pm.max_children = 1\n");
+	int fd;
+
 	fd = client_connect(w, "www.sock");
-	client_begin(fd, 1, 0, slow);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_ask(fd, 0, slow);
 	cr_assert_eq(kill(w->pid, SIGTERM), 0);
 	world_expect_log(w, "stopping");
 	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0,
 		"the path goes first");
-	a = client_read(fd);
-	answer_expect(a, "slept");
-	answer_free(&a);
+	answer_expect(client_read(fd), "slept");
 	close(fd);
 	cr_expect_eq(world_wait(w), 0);
-	world_close(&w);
 }
 
 Test(stop, signals_of_later_releases_are_told_and_ignored, .timeout = 60)
@@ -293,23 +264,16 @@ Test(stop, signals_of_later_releases_are_told_and_ignored, .timeout = 60)
 	static const int ignored[] = {SIGHUP, SIGUSR2, SIGTTIN, SIGTTOU};
 	static const char *const names[] = {"SIGHUP", "SIGUSR2", "SIGTTIN",
 		"SIGTTOU"};
-	struct world *w = world_open();
-	struct answer a;
+	struct world *w = world_serve(
+		"handler = @BIN@/handlers/hello\n");
 	char want[64];
 	size_t i;
 
-	world_start(w,
-		"[www]\n"
-		"listen = @DIR@/www.sock\n"
-		"handler = @BIN@/handlers/hello\n");
 	for (i = 0; i < 4; i++) {
 		cr_assert_eq(kill(w->pid, ignored[i]), 0);
 		snprintf(want, sizeof(want), "%s from process %d: ignored",
 			names[i], (int)getpid());
 		world_expect_log(w, want);
 	}
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "Hello");
-	answer_free(&a);
-	world_close(&w);
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
