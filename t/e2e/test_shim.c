@@ -952,7 +952,7 @@ Test(shim, a_worker_that_is_told_at_once_never_accepts)
 }
 
 /* A program that polls would ask again for ever. */
-Test(shim, a_program_that_polls_is_not_told)
+Test(shim, a_program_that_polls_is_not_told, .timeout = 60)
 {
 	struct rig r = rig_open(1, 1);
 
@@ -961,5 +961,163 @@ Test(shim, a_program_that_polls_is_not_told)
 	board_ask_stop(r.b, 0);
 	ask(&r, 5, 0, params);
 	world_until(has_counted, rig_at(&r, 0, 7), "all are served");
+	rig_close(&r);
+}
+
+/* -- calls that are not so plain ----------------------------------------- */
+
+struct way {
+	const char *name;
+	unsigned asked, accepted, requests;
+	int flags;
+	bool incomplete;
+	bool half_closed;	/* the client says that nothing follows */
+};
+
+/* Asks as often as the row says, whatever the answer. */
+static size_t
+ask_way(struct rig *r, const struct way *w)
+{
+	uint8_t request[4096];
+	size_t len = client_put_request(request, sizeof(request), w->flags,
+		params, "hello", 5);
+	unsigned i;
+	int fd = -1;
+
+	for (i = 0; i < w->asked; i++) {
+		if (fd < 0)
+			fd = client_connect(r->w, "s.sock");
+		client_send(fd, request, len);
+		if (w->half_closed)
+			shutdown(fd, SHUT_WR);
+		if (w->requests > 0 || w->flags & KEEP)
+			(void)read_answer(fd, NULL);
+		if (w->flags & KEEP)
+			continue;
+		close(fd);
+		fd = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	return len;
+}
+
+Test(shim, what_a_program_does_by_other_calls_is_seen_or_said, .timeout = 60)
+{
+	static const struct way ways[] = {
+		{"plain", 3, 3, 3, 0, false, false},
+		{"errno", 3, 3, 3, 0, false, false},
+		{"peek", 3, 3, 3, 0, false, false},
+		{"eof", 3, 3, 3, 0, false, true},
+		{"vfork", 3, 3, 3, 0, false, false},
+		{"unseen", 3, 3, 3, 0, true, false},
+		{"twice", 3, 1, 0, KEEP, true, false},
+		{"quiet", 3, 3, 0, 0, true, false},
+		{"other", 3, 3, 3, 0, false, false},
+	};
+	struct rig r = rig_open(1, 1);
+	size_t i, len;
+
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		const struct way *w = &ways[i];
+
+		rig_spawn(&r, 0, world_child("calls"), w->name);
+		len = ask_way(&r, w);
+		world_until(has_accepting, rig_at(&r, 0, 1), w->name);
+		/* The last one of these is open on the board until its number
+		 * comes back. */
+		if (strcmp(w->name, "unseen") != 0)
+			world_until(has_counted, rig_at(&r, 0, w->requests),
+				w->name);
+		board_read(r.b, 0, &r.seen);
+		cr_expect_eq(r.seen.accepted, w->accepted, "%s: %lu", w->name,
+			(unsigned long)r.seen.accepted);
+		cr_expect_eq(r.seen.requests, w->requests, "%s: %lu", w->name,
+			(unsigned long)r.seen.requests);
+		cr_expect_eq(r.seen.incomplete, w->incomplete, "%s", w->name);
+		if (!w->incomplete)
+			cr_expect_eq(r.seen.bytes_in, len * w->asked,
+				"%s: %lu", w->name,
+				(unsigned long)r.seen.bytes_in);
+		cr_expect_eq(kill(r.pids[0], SIGKILL), 0);
+		cr_assert_eq(waitpid(r.pids[0], NULL, 0), r.pids[0]);
+		r.pids[0] = 0;
+	}
+	rig_close(&r);
+}
+
+static bool
+spare_is_free(void *arg)
+{
+	struct rig *r = arg;
+
+	return !board_read(r->b, 1, &r->seen);
+}
+
+/* By itself, before anybody looks whether its process is there. */
+Test(shim, a_spare_slot_is_given_back, .timeout = 60)
+{
+	struct rig r = rig_open(1, 1);
+
+	rig_spawn(&r, 0, world_child("calls"), "child");
+	world_until(is_attached, rig_at(&r, 1, 0), "its child");
+	ask(&r, 1, 0, params);
+	world_until(spare_is_free, &r, "given back");
+	cr_expect_eq(r.seen.requests, 1);
+	cr_expect_eq(board_idle(r.b), 0);
+	rig_close(&r);
+}
+
+Test(shim, a_signal_in_accept_shows_the_stop, .timeout = 60)
+{
+	struct rig r = rig_open(1, 1);
+
+	rig_spawn(&r, 0, world_child("calls"), "eintr");
+	world_until(has_accepting, rig_at(&r, 0, 1), "accepting");
+	world_until(is_in_accept, &r, "in accept");
+	board_ask_stop(r.b, 0);
+	cr_assert_eq(kill(r.pids[0], SIGUSR1), 0);
+	rig_expect_exit(&r, 0, "EINVAL");
+	rig_close(&r);
+}
+
+static bool
+is_gone_or_waits(void *arg)
+{
+	struct rig *r = arg;
+
+	/* Its threads: one reads, one is in nanosleep(2) again and again. */
+	return waitpid(r->pids[0], NULL, WNOHANG) != 0 ||
+		(board_read(r->b, 0, &r->seen) && r->seen.requests == 1 &&
+			r->seen.open == 1 && r->seen.accepting == 0);
+}
+
+/* main() would take them along. */
+Test(shim, who_is_told_to_stop_waits_for_the_requests_of_other_threads,
+	.timeout = 60)
+{
+	const struct timespec pause = {0, 100000000};
+	struct rig r = rig_open(1, 2);
+	uint8_t request[4096];
+	size_t len = client_put_request(request, sizeof(request), 0, params,
+		"hello", 5);
+	int slow = client_connect(r.w, "s.sock");
+
+	client_send(slow, request, len - 8);
+	rig_spawn(&r, 0, world_child("calls"), "main");
+	world_until(has_accepting, rig_at(&r, 0, 1), "main() accepts");
+	board_read(r.b, 0, &r.seen);
+	while (r.seen.open != 1)
+		board_read(r.b, 0, &r.seen);
+	board_ask_stop(r.b, 0);
+	ask(&r, 1, 0, params);
+	world_until(is_gone_or_waits, rig_at(&r, 0, 0), "asks again");
+	/* Time to do the wrong thing. */
+	nanosleep(&pause, NULL);
+	cr_expect_eq(waitpid(r.pids[0], NULL, WNOHANG), 0, "it is there");
+	client_send(slow, request + len - 8, 8);
+	cr_expect_gt(read_answer(slow, NULL), 0);
+	close(slow);
+	rig_expect_exit(&r, 0, "afterwards");
 	rig_close(&r);
 }
