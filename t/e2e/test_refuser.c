@@ -1,7 +1,7 @@
 /*
  * test_refuser.c - fcgipm-cgi --refuse, with this test as its supervisor and
- * as the pool's worker: what it does when it gets another connection than the
- * one that was to be refused
+ * as the pool's worker: what it does when it accepts another client than the
+ * overdue one
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -34,13 +34,18 @@ struct stage {
 };
 
 static void
-exec_refuser(const struct stage *s, const char *timeout, int channel)
+exec_refuser(const struct stage *s, const char *timeout, const char *preload,
+	int channel)
 {
-	char path[400], key[64];
-	char *const env[] = {NULL};
+	char path[400], key[64], variable[400];
+	/* A sanitizer wants to be loaded first. */
+	char asan[] = "ASAN_OPTIONS=verify_asan_link_order=0";
+	char *const env[] = {asan, preload ? variable : NULL, NULL};
 
 	snprintf(path, sizeof(path), "%s/fcgipm-cgi", getenv("FCGIPM_BIN"));
 	snprintf(key, sizeof(key), "queue_timeout=%s", timeout);
+	snprintf(variable, sizeof(variable), "LD_PRELOAD=%s",
+		preload ? preload : "");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(s->listener, 0) < 0)
 		_exit(126);
@@ -53,8 +58,9 @@ exec_refuser(const struct stage *s, const char *timeout, int channel)
 	_exit(127);
 }
 
+/* preload	a library for the refuser, or NULL */
 static struct stage
-stage_open(bool tcp, const char *timeout)
+stage_open_with(bool tcp, const char *timeout, const char *preload)
 {
 	struct stage s = {.w = world_open()};
 	struct addr addr;
@@ -76,12 +82,18 @@ stage_open(bool tcp, const char *timeout)
 	s.pid = fork();
 	cr_assert_geq(s.pid, 0);
 	if (s.pid == 0)
-		exec_refuser(&s, timeout, pair[1]);
+		exec_refuser(&s, timeout, preload, pair[1]);
 	close(pair[1]);
 	return s;
 }
 
-/* It leaves by itself when the channel is closed. */
+static struct stage
+stage_open(bool tcp, const char *timeout)
+{
+	return stage_open_with(tcp, timeout, NULL);
+}
+
+/* It exits when the channel is closed. */
 static void
 stage_close(struct stage *s)
 {
@@ -107,7 +119,7 @@ inode(int fd)
 	return (uint32_t)st.st_ino;
 }
 
-/* A client who has sent his whole request. */
+/* A client that has sent its whole request. */
 static int
 ask(const struct stage *s)
 {
@@ -129,9 +141,9 @@ expect_want(struct stage *s, unsigned n)
 	cr_expect_eq(want.n, n);
 }
 
-/* It gets one. */
+/* Passes it a connection. */
 static void
-connect_for(struct stage *s)
+send_connection(struct stage *s)
 {
 	int fd = client_connect(s->w, s->address);
 
@@ -140,8 +152,8 @@ connect_for(struct stage *s)
 	close(fd);
 }
 
-/* Orders the refusal of these, in this order, 0 = who has left; at another
- * listener, unless that is -1. */
+/* Orders the refusal of these clients, in this order, 0 = disconnected; at
+ * another listener, unless that is -1. */
 static struct refuser_report
 order_at(struct stage *s, int listener, const uint32_t *inos, size_t n)
 {
@@ -191,8 +203,8 @@ expect_refused(int fd)
 	close(fd);
 }
 
-/* The test is a worker: takes the next one, who must have sent this much, and
- * answers with this. */
+/* The test is a worker: accepts the next client, which must have sent this
+ * much, and answers with this. */
 static void
 serve_next(struct stage *s, size_t len, const char *reply)
 {
@@ -200,7 +212,7 @@ serve_next(struct stage *s, size_t len, const char *reply)
 	uint8_t bytes[256];
 	int fd;
 
-	cr_assert_gt(poll(&p, 1, 10000), 0, "nobody was passed on");
+	cr_assert_gt(poll(&p, 1, 10000), 0, "no client was forwarded");
 	fd = accept(s->listener, NULL, NULL);
 	cr_assert_geq(fd, 0);
 	cr_assert_leq(len, sizeof(bytes));
@@ -210,7 +222,7 @@ serve_next(struct stage *s, size_t len, const char *reply)
 }
 
 static bool
-nobody_waits(const struct stage *s)
+queue_is_empty(const struct stage *s)
 {
 	struct pollfd p = {.fd = s->listener, .events = POLLIN};
 
@@ -235,14 +247,14 @@ Test(refuser, refuses_what_is_ordered_and_no_more, .timeout = 30)
 		client_expect_bytes(c[i], "mine", 4);
 		close(c[i]);
 	}
-	cr_expect(nobody_waits(&s));
+	cr_expect(queue_is_empty(&s));
 	stage_close(&s);
 }
 
-/* A worker took those of the order before the refuser came to it. */
-Test(refuser, a_young_one_is_passed_on_unchanged, .timeout = 30)
+/* A worker accepted those of the order before the refuser did. */
+Test(refuser, a_young_client_is_forwarded_unchanged, .timeout = 30)
 {
-	static const char bytes[] = "whatever he says, records or not";
+	static const char bytes[] = "whatever it sends, records or not";
 	struct stage s = stage_open(false, "1h");
 	int old = ask(&s), young[2], i;
 	uint32_t ino = inode(old);
@@ -254,11 +266,11 @@ Test(refuser, a_young_one_is_passed_on_unchanged, .timeout = 30)
 		young[i] = client_connect(s.w, s.address);
 	r = order(&s, (uint32_t[]){ino, 1, 2}, 3);
 	cr_expect_eq(r.refused, 0);
-	cr_expect_eq(r.forwarded, 1, "behind him all are younger still");
-	/* It asks until it gets one. */
+	cr_expect_eq(r.forwarded, 1, "all behind it are younger still");
+	/* It asks until one comes. */
 	expect_want(&s, 1);
 	expect_want(&s, 1);
-	connect_for(&s);
+	send_connection(&s);
 	for (i = 0; i < 2; i++)
 		client_send(young[i], bytes, sizeof(bytes));
 	for (i = 0; i < 2; i++)
@@ -280,7 +292,7 @@ Test(refuser, tcp_connections_know_their_age, .timeout = 30)
 	cr_expect_eq(r.refused, 0);
 	cr_expect_eq(r.forwarded, 1);
 	expect_want(&s, 1);
-	connect_for(&s);
+	send_connection(&s);
 	client_send(young, "12345678", 8);
 	serve_next(&s, 8, "mine");
 	client_expect_bytes(young, "mine", 4);
@@ -295,8 +307,8 @@ Test(refuser, tcp_connections_know_their_age, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Who has left was overdue when somebody behind him is. */
-Test(refuser, whoever_left_is_no_obstacle, .timeout = 30)
+/* A disconnected client was overdue if a client behind it is. */
+Test(refuser, disconnected_clients_do_not_end_an_order, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int c[4], i;
@@ -314,19 +326,20 @@ Test(refuser, whoever_left_is_no_obstacle, .timeout = 30)
 	cr_expect_eq(r.forwarded, 0);
 	expect_refused(c[0]);
 	expect_refused(c[2]);
-	/* Nobody tells his age, so his request goes its way. */
+	/* Its age is unknown, so its request goes to a worker. */
 	close(c[3]);
 	r = order(&s, (uint32_t[]){inos[2]}, 1);
 	cr_expect_eq(r.refused, 0);
 	cr_expect_eq(r.forwarded, 1);
 	expect_want(&s, 1);
-	connect_for(&s);
+	send_connection(&s);
 	serve_next(&s, 8, "");
 	stage_close(&s);
 }
 
-/* While a worker has him it waits for that alone, and leaves with him. */
-Test(refuser, sleeps_while_a_young_one_is_served, .timeout = 30)
+/* While a worker serves the forwarded client, the refuser waits for nothing
+ * else; it exits when that is done. */
+Test(refuser, sleeps_while_a_forwarded_client_is_served, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int young = ask(&s), fd;
@@ -336,7 +349,7 @@ Test(refuser, sleeps_while_a_young_one_is_served, .timeout = 30)
 
 	cr_expect_eq(r.forwarded, 1);
 	expect_want(&s, 1);
-	connect_for(&s);
+	send_connection(&s);
 	fd = accept(s.listener, NULL, NULL);
 	cr_assert_geq(fd, 0);
 	hostile_pause(REFUSER_IDLE_MS + 200);
@@ -352,8 +365,8 @@ Test(refuser, sleeps_while_a_young_one_is_served, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Nobody will connect for him any more. */
-Test(refuser, who_waits_when_it_ends_is_refused, .timeout = 30)
+/* No connection for it will come any more. */
+Test(refuser, a_client_that_waits_when_the_channel_closes_is_refused, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int fd = ask(&s);
@@ -366,7 +379,7 @@ Test(refuser, who_waits_when_it_ends_is_refused, .timeout = 30)
 	stage_close(&s);
 }
 
-/* The one it had was shut. */
+/* The one it had was shut down. */
 Test(refuser, takes_another_listener, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
@@ -389,8 +402,8 @@ Test(refuser, takes_another_listener, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Without a way back he waits, and is refused when he is overdue. */
-Test(refuser, where_nothing_can_be_passed_on, .timeout = 30)
+/* No connection comes: the client waits, and is refused once it is overdue. */
+Test(refuser, a_client_that_cannot_be_forwarded_is_refused_when_overdue, .timeout = 30)
 {
 	struct stage s = stage_open(false, "300ms");
 	int64_t start = world_now_ms();
@@ -403,9 +416,8 @@ Test(refuser, where_nothing_can_be_passed_on, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Between its look and accept() a worker was faster, and nobody is left: it
- * must not wait there for somebody. */
-Test(refuser, an_empty_queue_does_not_hold_it, .timeout = 30)
+/* Workers have served all of the order. */
+Test(refuser, reports_at_once_when_the_queue_is_empty, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	struct refuser_report r = order(&s, (uint32_t[]){1, 2, 3}, 3);
@@ -414,8 +426,8 @@ Test(refuser, an_empty_queue_does_not_hold_it, .timeout = 30)
 	stage_close(&s);
 }
 
-/* A body of which the most is still to come. */
-Test(refuser, who_is_still_sending_gets_his_answer, .timeout = 30)
+/* Most of the body is still to come. */
+Test(refuser, a_client_that_is_still_sending_gets_its_answer, .timeout = 30)
 {
 	static const char *const params[] = {"REQUEST_METHOD=POST", NULL};
 	static const uint8_t part[30000];
@@ -441,9 +453,9 @@ Test(refuser, who_is_still_sending_gets_his_answer, .timeout = 30)
 	}
 }
 
-/* He pushes for longer than anybody would wait for a word of him, before he
- * looks for an answer. */
-Test(refuser, who_sends_slowly_is_heard_out, .timeout = 30)
+/* It sends for longer than the refuser waits for one read, and reads the answer
+ * after that. */
+Test(refuser, a_slow_client_may_send_all_of_its_request, .timeout = 30)
 {
 	static const char *const params[] = {"REQUEST_METHOD=POST", NULL};
 	struct stage s = stage_open(false, "1h");
@@ -461,8 +473,8 @@ Test(refuser, who_sends_slowly_is_heard_out, .timeout = 30)
 	stage_close(&s);
 }
 
-/* He says nothing, or nonsense; he is closed on, and others are not kept. */
-Test(refuser, who_makes_no_request_is_left, .timeout = 30)
+/* It sends nothing, or nonsense: it is closed, and does not delay others. */
+Test(refuser, clients_without_a_request_are_closed, .timeout = 30)
 {
 	struct stage s = stage_open(false, "10ms");
 	int mute = client_connect(s.w, s.address);
@@ -482,8 +494,8 @@ Test(refuser, who_makes_no_request_is_left, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Not told anything, it leaves; nor does it take a lie for an order. */
-Test(refuser, leaves_when_there_is_nothing_to_do, .timeout = 30)
+/* Without orders, or with a message that is none. */
+Test(refuser, exits_when_there_is_nothing_to_do, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	char byte;
@@ -493,5 +505,152 @@ Test(refuser, leaves_when_there_is_nothing_to_do, .timeout = 30)
 	s = stage_open(false, "1h");
 	cr_assert_eq(send(s.channel, "x", 1, 0), 1);
 	cr_expect_leq(recv(s.channel, &byte, 1, 0), 0);
+	stage_close(&s);
+}
+
+/* Is the other end still open?  Sends a byte to it. */
+static bool
+can_send(int fd)
+{
+	return send(fd, "x", 1, MSG_NOSIGNAL) == 1;
+}
+
+/* Between poll(2) and accept(2), which the library makes slow, a worker is
+ * faster: it must not wait there for the next client. */
+Test(refuser, a_faster_worker_does_not_block_it, .timeout = 60)
+{
+	struct stage s = stage_open_with(false, "1h",
+		world_child("slow_accept.so"));
+	struct refuser_order o = {.n = 1};
+	struct refuser_report r = {0};
+	int fd, got, won = 0;
+
+	/* The worker wins in most turns, but need not. */
+	while (won < 5) {
+		fd = client_connect(s.w, s.address);
+		o.inos[0] = inode(fd);
+		cr_assert_eq(fd_send(s.channel, &o, sizeof(o), -1), 0);
+		hostile_pause(1);
+		cr_assert_eq(fcntl(s.listener, F_SETFL, O_NONBLOCK), 0);
+		got = accept(s.listener, NULL, NULL);
+		cr_assert_eq(fcntl(s.listener, F_SETFL, 0), 0);
+		cr_assert_eq(recv(s.channel, &r, sizeof(r), 0),
+			(ssize_t)sizeof(r), "no report");
+		cr_expect_eq(r.refused, got < 0);
+		won += got >= 0;
+		close(got);
+		close(fd);
+	}
+	stage_close(&s);
+}
+
+/* It counts from the beginning, not from when it was accepted. */
+Test(refuser, the_age_of_a_tcp_client_counts, .timeout = 30)
+{
+	struct stage s = stage_open(true, "1600ms");
+	int fd = ask(&s);
+	int64_t since;
+
+	until_old(&s, 800);
+	since = world_now_ms();
+	cr_expect_eq(order(&s, (uint32_t[]){0}, 1).forwarded, 1);
+	expect_refused(fd);
+	cr_expect_lt(world_now_ms() - since, 1500);
+	stage_close(&s);
+}
+
+/* 10, 20, 40, 80 and 160 ms after the one before. */
+Test(refuser, asks_for_a_connection_less_and_less_often, .timeout = 30)
+{
+	struct stage s = stage_open(false, "1h");
+	int fd = ask(&s), i;
+	int64_t since;
+
+	cr_expect_eq(order(&s, (uint32_t[]){1}, 1).forwarded, 1);
+	expect_want(&s, 1);
+	since = world_now_ms();
+	for (i = 0; i < 5; i++)
+		expect_want(&s, 1);
+	cr_expect_geq(world_now_ms() - since, 300);
+	send_connection(&s);
+	serve_next(&s, 8, "");
+	close(fd);
+	stage_close(&s);
+}
+
+/* Its request is not over: neither is it closed, which could destroy the
+ * answer, nor does the client wait for the end of that. */
+Test(refuser, an_answer_is_complete_before_the_request_is, .timeout = 30)
+{
+	static const char *const params[] = {"REQUEST_METHOD=POST", NULL};
+	struct stage s = stage_open(false, "1h");
+	int fd = client_connect(s.w, s.address);
+	uint32_t ino = inode(fd);
+	struct answer a;
+
+	client_begin(fd, 1, 0, params);
+	/* The end of another one. */
+	client_record(fd, 5, 2, NULL, 0, 0);
+	cr_expect_eq(order(&s, &ino, 1).refused, 1);
+	a = client_read(fd);
+	answer_expect(a, "Status: 503 Service Unavailable\r\n");
+	cr_expect(a.ended);
+	cr_expect_eq(client_drain(fd), 0, "the end of file");
+	cr_expect(can_send(fd), "closed");
+	close(fd);
+	stage_close(&s);
+}
+
+/* 64 MiB after its answer, and what a socket holds. */
+Test(refuser, a_client_that_sends_without_end_is_closed, .timeout = 60)
+{
+	static const uint8_t part[65528];
+	uint8_t wire[8 + sizeof(part)] = {1, 5, 0, 1, 0xff, 0xf8};
+	const size_t limit = 64UL * 1024 * 1024;
+	struct stage s = stage_open(false, "1h");
+	int fd = client_connect(s.w, s.address);
+	uint32_t ino = inode(fd);
+	size_t sent = 0;
+	ssize_t n = 0;
+
+	client_begin(fd, 1, 0, (const char *const[]){NULL});
+	cr_expect_eq(order(&s, &ino, 1).refused, 1);
+	while (sent < limit + 4 * 1024 * 1024) {
+		n = send(fd, wire + sent % sizeof(wire),
+			sizeof(wire) - sent % sizeof(wire), MSG_NOSIGNAL);
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	cr_expect_lt(n, 0, "still open after %zu bytes", sent);
+	cr_expect_geq(sent, limit);
+	close(fd);
+	stage_close(&s);
+}
+
+/* Those that were answered make room, the first one first. */
+Test(refuser, five_hundred_lingering_clients_keep_no_other_out, .timeout = 60)
+{
+	enum { ALL = 500, ONCE = 50 };
+	struct stage s = stage_open(false, "1h");
+	int fds[ALL], last, i, k;
+	uint32_t inos[ONCE], ino;
+
+	for (i = 0; i < ALL; i += ONCE) {
+		for (k = 0; k < ONCE; k++) {
+			fds[i + k] = client_connect(s.w, s.address);
+			client_begin(fds[i + k], 1, 0,
+				(const char *const[]){NULL});
+			inos[k] = inode(fds[i + k]);
+		}
+		cr_assert_eq(order(&s, inos, ONCE).refused, ONCE);
+	}
+	last = ask(&s);
+	ino = inode(last);
+	cr_expect_eq(order(&s, &ino, 1).refused, 1);
+	expect_refused(last);
+	cr_expect_not(can_send(fds[0]), "the first one is not closed");
+	for (i = 0; i < ALL; i++)
+		close(fds[i]);
 	stage_close(&s);
 }
