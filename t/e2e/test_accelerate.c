@@ -5,22 +5,13 @@
  * LIBFCGI_OS_CLOSE_POLL_TIMEOUT makes libfcgi wait for a client for an hour, so
  * that a worker which waits serves nobody else.
  */
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <linux/sockios.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/util.h"
 #include "hostile.h"
-#include "world.h"
 
 TestSuite(accelerate, .timeout = 900);
 

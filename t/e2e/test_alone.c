@@ -3,18 +3,10 @@
  * how it gets its sockets, what it may run, and how it leaves
  */
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <pwd.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "world.h"
 
@@ -114,7 +106,6 @@ expect_refused(struct world *w, const char *const *argv, int code, const char *w
 
 	cr_expect_eq(world_run(w, argv, &out), code, "%s", out);
 	cr_expect(strstr(out, why), "no \"%s\" in: %s", why, out);
-	free(out);
 }
 
 /* FastCGI 1.0, section 2.2: what spawn-fcgi and inetd's wait do. */
@@ -170,7 +161,7 @@ Test(alone, two_activated_sockets_are_both_served, .timeout = 60)
 Test(alone, an_address_is_served_beside_an_activated_socket, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *own = strdup(world_path(w, "own"));
+	const char *own = world_path(w, "own");
 	int fd = listen_at(w, "s");
 
 	launch(w, "3", fd, -1, "-l", own);
@@ -180,7 +171,6 @@ Test(alone, an_address_is_served_beside_an_activated_socket, .timeout = 60)
 	world_stop(w);
 	cr_expect_neq(access(own, F_OK), 0, "its own path is removed");
 	forget(w, fd, "s");
-	free(own);
 }
 
 /* sd_listen_fds(3): the variables may be meant for our parent. */
@@ -280,26 +270,24 @@ Test(alone, it_takes_tcp6_of_fcgiwrap, .timeout = 60)
 Test(alone, c_is_how_many_programs_run_at_once, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "s"));
-	char *script = strdup(world_script(w, "script", client_crowd_script));
+	char *sock = world_path(w, "s");
+	const char *script = world_script(w, "script", client_crowd_script);
 	const char *argv[] = {"fcgipm-cgi", "-c", "2", "-s", sock, script, NULL};
 
 	run_gateway(w, argv);
 	cr_expect_eq(client_crowd(w, "s"), 2);
 	world_stop(w);
-	free(sock);
-	free(script);
 }
 
 /* fcgiwrap -p: the named programs and no other, wherever they lie. */
 Test(alone, p_names_all_that_may_run, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "s"));
-	char *fdlist = strdup(world_child("fdlist"));
-	char *big = strdup(world_child("big"));
-	char *inside = strdup(world_script(w, "inside", "#!/bin/sh\n"
-		"printf 'Content-Type: text/plain\\r\\n\\r\\ninside\\n'\n"));
+	char *sock = world_path(w, "s");
+	const char *fdlist = world_child("fdlist");
+	const char *big = world_child("big");
+	const char *inside = world_script(w, "inside", "#!/bin/sh\n"
+		"printf 'Content-Type: text/plain\\r\\n\\r\\ninside\\n'\n");
 	const char *alone[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
 		NULL};
 	const char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
@@ -317,16 +305,12 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	expect_forbidden(w, "s", fdlist);
 	answer_expect(client_script(w, "s", inside, NULL), "\r\n\r\ninside\n");
 	world_stop(w);
-	free(sock);
-	free(fdlist);
-	free(big);
-	free(inside);
 }
 
 Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "s"));
+	char *sock = world_path(w, "s");
 
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-s", sock, NULL}, USAGE,
 		"-d / allows every file");
@@ -339,13 +323,12 @@ Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
 		"-o listen.allowed_clients=");
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-d", "/", "-s",
 		"unix:s", NULL}, USAGE, "begins with /");
-	free(sock);
 }
 
 Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "s"));
+	char *sock = world_path(w, "s");
 	const char *argv[] = {"fcgipm-cgi", "-s", sock, "-d", "/", NULL};
 
 	close(listen_at(w, "s"));
@@ -361,7 +344,6 @@ Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
 	expect_served(w, "s");
 	world_stop(w);
 	cr_expect_neq(access(sock, F_OK), 0, "it removes its path");
-	free(sock);
 }
 
 /* www-data, for one, has an account nearly everywhere. */
@@ -375,7 +357,7 @@ Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
 	if (!getpwnam("www-data"))
 		cr_skip_test("no www-data here");
 	w = world_open();
-	sock = strdup(world_path(w, "s"));
+	sock = world_path(w, "s");
 	argv[2] = sock;
 	run_gateway(w, argv);
 	cr_expect_not(world_log_has(w, "may connect to"));
@@ -385,7 +367,6 @@ Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
 	world_expect_log(w, "www-data, nginx, http, apache) may connect to ");
 	expect_served(w, "s");
 	world_stop(w);
-	free(sock);
 }
 
 static bool
@@ -398,14 +379,14 @@ has_gone(void *arg)
 Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "s"));
-	char *begun = strdup(world_path(w, "begun"));
-	char *script = strdup(world_script(w, "script",
+	char *sock = world_path(w, "s");
+	char *begun = world_path(w, "begun");
+	const char *script = world_script(w, "script",
 		"#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
 		"echo >@DIR@/begun\n"
 		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
-		"echo done\n"));
+		"echo done\n");
 	const char *argv[] = {"fcgipm-cgi", "-c", "1", "-s", sock, script, NULL};
 	const char *none[] = {NULL};
 	int fds[3], i;
@@ -425,7 +406,4 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 	}
 	cr_expect_eq(world_wait(w), 0);
 	world_until(has_gone, sock, "its path is removed");
-	free(sock);
-	free(begun);
-	free(script);
 }

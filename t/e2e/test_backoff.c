@@ -4,19 +4,9 @@
  *
  * Three seconds of it; a minute where FCGIPM_LONG is set.
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "hostile.h"
-#include "world.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 #define WORKERS 8

@@ -2,18 +2,9 @@
  * test_bad_servers.c - fcgipmctl ends in time, with the right exit status,
  * whatever is at the other end
  */
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "world.h"
 
@@ -84,7 +75,7 @@ static char *
 run_against(struct world *w, struct server s, const char *const *argv, int want,
 	const char *why)
 {
-	char *path = strdup(world_path(w, "bad.sock")), *out;
+	char *path = world_path(w, "bad.sock"), *out;
 	pthread_t thread;
 	int code;
 
@@ -96,7 +87,6 @@ run_against(struct world *w, struct server s, const char *const *argv, int want,
 	cr_assert_eq(pthread_join(thread, NULL), 0);
 	close(s.fd);
 	cr_assert_eq(unlink(path), 0);
-	free(path);
 	return out;
 }
 
@@ -133,13 +123,11 @@ static void
 expect_call(struct world *w, struct server s, int code, const char *want,
 	const char *why)
 {
-	char *path = strdup(world_path(w, "bad.sock")), *out;
+	char *path = world_path(w, "bad.sock"), *out;
 	const char *argv[] = {"fcgipmctl", "call", path, "-T", "0.3", "/x", NULL};
 
 	out = run_against(w, s, argv, code, why);
 	cr_expect(strstr(out, want), "%s: no \"%s\": %.300s", why, want, out);
-	free(out);
-	free(path);
 }
 
 Test(bad_servers, call_tells_whole_answers_by_exit_status)
@@ -208,23 +196,18 @@ Test(bad_servers, call_tells_broken_answers_by_exit_status)
 Test(bad_servers, nobody_who_accepts_is_a_timeout)
 {
 	struct world *w = world_open();
-	char *path = strdup(world_path(w, "bad.sock")), *out;
+	char *path = world_path(w, "bad.sock"), *out;
 	int fd = listen_at(path);
 	const char *call[] = {"fcgipmctl", "call", path, "-T", "0.2", "/x", NULL};
 	const char *ping[] = {"fcgipmctl", "ping", path, "-T", "0.2", NULL};
 
 	cr_expect_eq(world_run(w, call, &out), 3, "%s", out);
-	free(out);
 	cr_expect_eq(world_run(w, ping, &out), 3, "%s", out);
-	free(out);
 	close(fd);
 	cr_expect_eq(world_run(w, call, &out), 2, "%s", out);
 	cr_expect(strstr(out, "Connection refused"), "%s", out);
-	free(out);
 	cr_expect_eq(world_run(w, ping, &out), 2, "%s", out);
-	free(out);
 	cr_assert_eq(unlink(path), 0);
-	free(path);
 }
 
 /* -- ping ------------------------------------------------------------------ */
@@ -250,7 +233,7 @@ Test(bad_servers, ping_survives_any_answer)
 {
 	static const size_t sizes[] = {0, 100, 1000, 1100, 2048, 65535};
 	struct world *w = world_open();
-	char *path = strdup(world_path(w, "bad.sock")), *out;
+	char *path = world_path(w, "bad.sock"), *out;
 	const char *argv[] = {"fcgipmctl", "ping", path, "-T", "5", NULL};
 	uint8_t *bytes = malloc(70000), *content = calloc(1, 65536);
 	size_t i;
@@ -268,17 +251,15 @@ Test(bad_servers, ping_survives_any_answer)
 		if (sizes[i] > 0)
 			cr_expect(strstr(out, "NAME0000 = vvv"), "%zu: %s",
 				sizes[i], out);
-		free(out);
 	}
 	free(content);
 	free(bytes);
-	free(path);
 }
 
 Test(bad_servers, no_byte_of_a_server_gets_to_the_terminal_by_ping)
 {
 	struct world *w = world_open();
-	char *path = strdup(world_path(w, "bad.sock")), *out;
+	char *path = world_path(w, "bad.sock"), *out;
 	const char *argv[] = {"fcgipmctl", "ping", path, "-T", "5", NULL};
 	uint8_t bytes[64];
 	struct server s = {.reads = true, .bytes = bytes};
@@ -286,13 +267,10 @@ Test(bad_servers, no_byte_of_a_server_gets_to_the_terminal_by_ping)
 	s.len = put_record(bytes, 10, 0, "\4\3N\x1b[2a\rb", 9);
 	out = run_against(w, s, argv, 0, "ping");
 	cr_expect(strstr(out, "N\\x1b[2 = a\\x0db\n"), "%s", out);
-	free(out);
 	/* No values at all is not what was asked for. */
 	s.len = put_record(bytes, 11, 0, "\11\0\0\0\0\0\0\0", 8);
 	out = run_against(w, s, argv, 1, "an unknown type");
 	cr_expect(strstr(out, "does not answer FCGI_GET_VALUES"), "%s", out);
-	free(out);
-	free(path);
 }
 
 /* -- status ---------------------------------------------------------------- */
@@ -301,7 +279,7 @@ static void
 expect_status(struct world *w, const char *text, enum ending ending, int code,
 	const char *want)
 {
-	char *path = strdup(world_path(w, "bad.sock")), *out;
+	char *path = world_path(w, "bad.sock"), *out;
 	const char *argv[] = {"fcgipmctl", "status", "-s", path, "-T", "0.3", NULL};
 	struct server s = {.reads = true, .bytes = text, .len = strlen(text),
 		.ending = ending};
@@ -309,8 +287,6 @@ expect_status(struct world *w, const char *text, enum ending ending, int code,
 	out = run_against(w, s, argv, code, text);
 	cr_expect(strstr(out, want), "\"%s\": no \"%s\": %.300s", text, want,
 		out);
-	free(out);
-	free(path);
 }
 
 Test(bad_servers, status_tells_broken_supervisors_by_exit_status)
@@ -334,7 +310,7 @@ Test(bad_servers, status_tells_broken_supervisors_by_exit_status)
 Test(bad_servers, status_gives_up_on_a_stopped_supervisor)
 {
 	struct world *w = world_open();
-	char *path = strdup(world_path(w, "run/control.sock")), *out;
+	char *path = world_path(w, "run/control.sock"), *out;
 	const char *argv[] = {"fcgipmctl", "status", "-s", path, "-T", "0.3", NULL};
 	int64_t begin;
 	int fds[80];
@@ -345,7 +321,6 @@ Test(bad_servers, status_gives_up_on_a_stopped_supervisor)
 	begin = world_now_ms();
 	cr_expect_eq(world_run(w, argv, &out), 3, "%s", out);
 	cr_expect(strstr(out, "no answer within 0.3 s"), "%s", out);
-	free(out);
 	/* More than its queue takes. */
 	for (i = 0; i < 80; i++) {
 		struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -356,14 +331,11 @@ Test(bad_servers, status_gives_up_on_a_stopped_supervisor)
 	}
 	cr_expect_eq(world_run(w, argv, &out), 3, "%s", out);
 	cr_expect(strstr(out, "no answer within 0.3 s"), "%s", out);
-	free(out);
 	cr_expect_lt(world_now_ms() - begin, 10000);
 	for (i = 0; i < 80; i++)
 		close(fds[i]);
 	world_signal(w, SIGCONT);
 	argv[5] = "20";
 	cr_expect_eq(world_run(w, argv, &out), 0, "%s", out);
-	free(out);
-	free(path);
 	world_close_changed(&w);
 }

@@ -2,12 +2,7 @@
  * test_cgi_keys.c - cgi.split_path, .index, .extensions, .interpreter and
  * .nph: which file is run, how, and what it may answer
  */
-#include <criterion/criterion.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "world.h"
 
@@ -284,8 +279,8 @@ Test(cgi_keys, a_status_line_may_be_for_all, .timeout = 60)
 Test(cgi_keys, they_are_options_by_hand, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "www.sock"));
-	char *docroot = strdup(world_path(w, "www"));
+	const char *sock = world_path(w, "www.sock");
+	const char *docroot = world_path(w, "www");
 	const char *argv[] = {"fcgipm-cgi", "-l", sock, "-d", docroot,
 		"-o", "cgi.interpreter[.sx]=/bin/sh",
 		"-o", "cgi.index=index.sx", "-o", "cgi.split_path=yes", NULL};
@@ -296,6 +291,4 @@ Test(cgi_keys, they_are_options_by_hand, .timeout = 60)
 	expect(w, "/", "name=/index.sx\n");
 	expect(w, "/plain.sx/x", "info=/x\n");
 	world_stop(w);
-	free(sock);
-	free(docroot);
 }

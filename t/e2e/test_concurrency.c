@@ -2,14 +2,9 @@
  * test_concurrency.c - a pool does as much at once as it has processes times
  * threads, and no request waits while one of them is free
  */
-#include <criterion/criterion.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "world.h"
 

@@ -1,28 +1,19 @@
 /*
  * test_config_errors.c - a wrong configuration never starts, and is told
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "world.h"
 
 /* Status 78 and the text, for whatever lies in fcgipm.ini. */
 static void
 expect_config(struct world *w, int status, const char *want, const char *why)
 {
-	char *ini = strdup(world_path(w, "fcgipm.ini")), *out;
+	char *ini = world_path(w, "fcgipm.ini"), *out;
 	const char *argv[] = {"fcgipm", "-c", ini, NULL};
 	int code = world_run(w, argv, &out);
 
 	cr_expect_eq(code, status, "%s: exit status %d, not %d:\n%s", why,
 		code, status, out);
 	cr_expect(strstr(out, want), "%s: no \"%s\" in:\n%s", why, want, out);
-	free(out);
-	free(ini);
 }
 
 #define LISTEN "listen = @DIR@/www.sock\n"

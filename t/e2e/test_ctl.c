@@ -1,11 +1,6 @@
 /*
  * test_ctl.c - fcgipmctl asks and measures, and its exit status tells
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "world.h"
 
 static const char ini[] =
@@ -27,13 +22,12 @@ expect_ctl(struct world *w, const char *const *argv, int status, const char *wan
 		argv[1], argv[2], code, status, out);
 	cr_expect(strstr(out, want), "%s %s: no \"%s\" in:\n%s", argv[1],
 		argv[2], want, out);
-	free(out);
 }
 
 Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *body = strdup(world_write(w, "body", "some bytes"));
+	const char *body = world_write(w, "body", "some bytes");
 	char script[700];
 
 	world_start(w, ini);
@@ -41,9 +35,9 @@ Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
 		world_child("misbehave.sh"));
 	expect_ctl(w, (const char *[]){"fcgipmctl", "call", "pre.sock", "/x", NULL},
 		64, "write");
-	char *pre = strdup(world_path(w, "pre.sock"));
-	char *cgi = strdup(world_path(w, "cgi.sock"));
-	char *none = strdup(world_path(w, "none.sock"));
+	const char *pre = world_path(w, "pre.sock");
+	const char *cgi = world_path(w, "cgi.sock");
+	const char *none = world_path(w, "none.sock");
 
 	expect_ctl(w, (const char *[]){"fcgipmctl", "call", pre, "-i", "-b", body,
 			     "/x", NULL}, 0,
@@ -59,10 +53,6 @@ Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
 		"No such file");
 	expect_ctl(w, (const char *[]){"fcgipmctl", "ping", cgi, NULL}, 0,
 		"FCGI_MPXS_CONNS = 0");
-	free(pre);
-	free(cgi);
-	free(none);
-	free(body);
 }
 
 Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
@@ -71,8 +61,8 @@ Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
 	char *pre, *none;
 
 	world_start(w, ini);
-	pre = strdup(world_path(w, "pre.sock"));
-	none = strdup(world_path(w, "none.sock"));
+	pre = world_path(w, "pre.sock");
+	none = world_path(w, "none.sock");
 	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", pre, "-c", "4", "-n",
 			     "200", "-b", "10K", "-j", NULL}, 0,
 		"\"requests\": 200");
@@ -82,6 +72,4 @@ Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
 		1, "connect 3");
 	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", pre, NULL}, 64,
 		"write -d SECONDS or -n");
-	free(pre);
-	free(none);
 }

@@ -1,11 +1,7 @@
 /*
  * test_death.c - the supervisor is killed: nothing stays, a restart serves
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "world.h"
 

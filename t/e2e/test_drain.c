@@ -2,14 +2,8 @@
  * test_drain.c - a stop in the middle of a storm: whoever was connected gets
  * his whole answer, everybody else is refused at once
  */
-#include <criterion/criterion.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "world.h"
 

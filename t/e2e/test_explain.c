@@ -2,12 +2,6 @@
  * test_explain.c - every refusal says what to change: the page names a
  * request, and the log has the reason under the same number
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "world.h"
 
 static const char files[] =

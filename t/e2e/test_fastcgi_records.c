@@ -5,12 +5,6 @@
  * The client's padding looks like FCGI_ABORT_REQUEST records: to take any of
  * it for a record ends the request.
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "world.h"
 
 enum { BEGIN = 1, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, STDERR = 7,

@@ -2,15 +2,6 @@
  * test_fastcgi_requests.c - FastCGI 1.0, sections 3.5 and 5.4 to 6.3: the end
  * of a request, its abort, its connection, its role; see t/conformance.md
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "world.h"
 
 enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6,

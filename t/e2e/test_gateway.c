@@ -2,17 +2,6 @@
  * test_gateway.c - CGI programs behind the gateway: their bytes, their end,
  * their number
  */
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "world.h"
 
 /* The badly behaved children, with these keys. */
@@ -489,9 +478,9 @@ Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
 Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "www.sock"));
-	char *docroot = strdup(world_child(""));
-	char *handler = strdup(world_child("fdlist"));
+	const char *sock = world_path(w, "www.sock");
+	const char *docroot = world_child("");
+	const char *handler = world_child("fdlist");
 	const char *folder[] = {"fcgipm-cgi", "-l", sock, "-d", docroot, "-j", "2",
 		NULL};
 	const char *one[] = {"fcgipm-cgi", "-l", sock, handler, NULL};
@@ -507,9 +496,6 @@ Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 	answer_expect(client_script(w, "www.sock", NULL, NULL),
 		"fd: 2\nleader: yes\n");
 	world_stop(w);
-	free(sock);
-	free(docroot);
-	free(handler);
 }
 
 /* More connections than descriptors: some wait, and then all are served. */
@@ -527,13 +513,12 @@ Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
 		"listen = @DIR@/www.sock\n"
 		"docroot = @T@/children\n");
 	{
-		char *script = strdup(world_script(w, "start",
+		const char *script = world_script(w, "start",
 			"#!/bin/sh\nulimit -n 40\n"
-			"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini\n"));
+			"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini\n");
 		const char *argv[] = {script, NULL};
 
 		world_launch_argv(w, argv);
-		free(script);
 	}
 	world_expect_log(w, "ready: ");
 	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);

@@ -2,17 +2,8 @@
  * test_gateway_leaks.c - a gateway gives back what a request or a connection
  * took: descriptors, memory, large pipes
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "hostile.h"
 #include "stream.h"
-#include "world.h"
 
 enum { BEGIN = 1, PARAMS = 4, STDIN = 5, GET_VALUES = 9 };
 

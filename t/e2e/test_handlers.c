@@ -2,13 +2,6 @@
  * test_handlers.c - our handlers: both modes; TERM in the middle of a request
  * takes nothing of it away
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "world.h"
 
 /* What a worker shall come to: its descriptors, or a line of its status. */

@@ -1,11 +1,6 @@
 /*
  * test_help.c - what --help prints is what the programs, pages and shells know
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "conf/conf.h"
 #include "world.h"
 
@@ -50,7 +45,6 @@ expect(struct world *w, const char *program, const char *one, const char *two,
 
 	cr_expect(strstr(out, want), "%s %s %s: no \"%s\" in:\n%s", program,
 		one ? one : "", two ? two : "", want, out);
-	free(out);
 }
 
 static char *
@@ -137,7 +131,6 @@ expect_offered(struct world *w, const struct line *l, const char *option)
 	/* fcgipm -c is offered as --config and --chroot. */
 	cr_expect(has_line(offered, option), "bash: %s %s %s is not offered:%s",
 		l->program, l->command ? l->command : "", option, offered);
-	free(offered);
 }
 
 /* The text of zsh's completions between the beginning of a program's, or of a
@@ -215,7 +208,6 @@ Test(help, options_are_in_the_pages_and_completed)
 		cr_expect_geq(n, 4, "%s %s: %zu options in:\n%s", l->program,
 			l->command ? l->command : "", n, out);
 		free(page);
-		free(out);
 	}
 	free(zsh);
 }
@@ -242,8 +234,6 @@ Test(help, what_is_completed_is_an_option)
 				l->program, l->command ? l->command : "", word,
 				out);
 		}
-		free(offered);
-		free(out);
 	}
 }
 
@@ -273,8 +263,6 @@ Test(help, commands_are_in_the_page_and_completed)
 	}
 	free(page);
 	free(zsh);
-	free(offered);
-	free(out);
 }
 
 /* A key that is added to the table is completed. */
@@ -296,7 +284,6 @@ Test(help, keys_of_the_gateway_are_completed)
 	}
 	cr_expect_geq(n, 20);
 	free(zsh);
-	free(offered);
 }
 
 Test(help, all_programs_print_version_and_help_alike)
@@ -376,6 +363,5 @@ Test(help, t_reads_the_installed_file_by_default)
 	/* Whether it is there or not, this is the one. */
 	(void)world_run(w, argv, &out);
 	cr_expect(strstr(out, CONF_INSTALLED ":"), "%s", out);
-	free(out);
 	expect(w, "fcgipm", NULL, NULL, 64, "name a configuration file");
 }

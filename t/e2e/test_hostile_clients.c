@@ -2,19 +2,9 @@
  * test_hostile_clients.c - clients that leave at any byte, that are slow,
  * that never read, and that send what nobody asked for
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "hostile.h"
 

@@ -2,13 +2,7 @@
  * test_hostile_limits.c - a gateway with too few descriptors: it waits
  * without spinning, and is itself again when some are free
  */
-#include <criterion/criterion.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "hostile.h"
 #include "stream.h"
@@ -19,19 +13,16 @@ static struct target
 start_limited(int nofile)
 {
 	struct world *w = world_open();
-	char limit[32], *sock = strdup(world_path(w, "www.sock"));
-	char *gateway, *handler = strdup(world_child("hostile"));
+	char limit[32], *sock = world_path(w, "www.sock");
+	char *gateway, *handler = world_child("hostile");
 	const char *argv[] = {"/usr/bin/prlimit", limit, NULL, "-l", sock, "-j",
 		"60", handler, NULL};
 	struct target t;
 
-	gateway = strdup(world_handler("../fcgipm-cgi"));
+	gateway = world_handler("../fcgipm-cgi");
 	argv[2] = gateway;
 	snprintf(limit, sizeof(limit), "--nofile=%d", nofile);
 	t = hostile_start_alone(w, argv);
-	free(sock);
-	free(handler);
-	free(gateway);
 	return t;
 }
 

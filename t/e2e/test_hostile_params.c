@@ -4,13 +4,6 @@
  *
  * Bytes are typed from the FastCGI Specification 1.0, section 3.4.
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "hostile.h"
 
 enum { BEGIN = 1, PARAMS = 4, STDIN = 5 };

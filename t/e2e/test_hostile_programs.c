@@ -2,17 +2,8 @@
  * test_hostile_programs.c - programs that end at once, fork without end,
  * shout, stop themselves; and a gateway that has too few descriptors
  */
-#include <criterion/criterion.h>
 #include <dirent.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "hostile.h"
 

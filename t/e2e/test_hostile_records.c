@@ -4,12 +4,6 @@
  *
  * Bytes are typed from the FastCGI Specification 1.0; sections in comments.
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "hostile.h"
 
 enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, GET_VALUES = 9,

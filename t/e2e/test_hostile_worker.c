@@ -2,17 +2,10 @@
  * test_hostile_worker.c - a worker that spoils its board, its eventfd and its
  * log harms nobody but its own pool, and that one no longer than it is there
  */
-#include <criterion/criterion.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "hostile.h"
-#include "world.h"
 
 /* Pools that have nothing to do with it: one that is seen by its own board,
  * one that the supervisor never looks at. */

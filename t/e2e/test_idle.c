@@ -1,10 +1,6 @@
 /*
  * test_idle.c - who has nothing to do sleeps, and nothing ticks
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "world.h"

@@ -1,18 +1,7 @@
 /*
  * test_listener.c - workers that spoil the socket they all share
  */
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "hostile.h"
-#include "world.h"
 
 #define WORKERS 3
 

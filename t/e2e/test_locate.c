@@ -2,14 +2,7 @@
  * test_locate.c - the file a request names: opened beneath docroot, and run
  * as under other web servers
  */
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "world.h"
 

@@ -1,16 +1,7 @@
 /*
  * test_log.c - what children say is told whole, by whom, and cannot do harm
  */
-#include <criterion/criterion.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "world.h"
 

@@ -5,24 +5,14 @@
  * daemon: its body is whole when we say so, hence its request ends when we say
  * so.  As root it runs as nobody, once more with CAP_SYS_PTRACE given up.
  */
-#include <criterion/criterion.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "rights.h"
 #include "stage.h"

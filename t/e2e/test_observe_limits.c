@@ -2,20 +2,11 @@
  * test_observe_limits.c - samples of workers that are large, that change
  * meanwhile, and that the supervisor itself may not read
  */
-#include <criterion/criterion.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "rights.h"
 #include "stage.h"

@@ -4,11 +4,6 @@
  *
  * By t/children/waits, whose tasks wait as it is told.
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "stage.h"
 #include "sys/procfs.h"
 

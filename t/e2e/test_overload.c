@@ -2,16 +2,7 @@
  * test_overload.c - queue_timeout of prefork pools: clients that have waited
  * too long get 503, and no others
  */
-#include <criterion/criterion.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "hostile.h"
-#include "world.h"
 
 #define WORKERS 2
 

@@ -5,15 +5,6 @@
  *
  * Bytes are typed from the FastCGI Specification 1.0; sections in comments.
  */
-#include <criterion/criterion.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "world.h"
 
 enum { BEGIN = 1, ABORT = 2, PARAMS = 4, STDIN = 5, KEEP_CONN = 1 };

@@ -2,13 +2,6 @@
  * test_queue.c - more requests than places, programs that run too long, and
  * connections that are kept for nothing
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "world.h"
 
 /* Answers once the file named by QUERY_STRING is there, beside this script. */

@@ -2,13 +2,6 @@
  * test_refusals.c - requests that get no program: a page with the right
  * status, a log line that says what to change, and the next one is served
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "world.h"
 
 /* A docroot full of traps, beside a folder that is none of its business. */

@@ -3,27 +3,15 @@
  * as the pool's worker: what it does when it accepts another client than the
  * overdue one
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/fd.h"
 #include "hostile.h"
 #include "overload/protocol.h"
 #include "sys/sockdiag.h"
-#include "world.h"
 
 struct stage {
 	struct world *w;

@@ -1,13 +1,6 @@
 /*
  * test_respawn.c - workers that die, and programs that never start
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "world.h"
 
 struct death {

@@ -5,12 +5,6 @@
  * The gateway gets the variables from a web server: it must hand on what it
  * is given, byte by byte, and add what has a value of its own.
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "world.h"
 
 static struct world *

@@ -2,12 +2,6 @@
  * test_rfc3875_response.c - what RFC 3875 says of a program's answer, section
  * 6: which bytes go on to the web server; see t/conformance.md
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "world.h"
 
 static struct world *

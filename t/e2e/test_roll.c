@@ -2,20 +2,11 @@
  * test_roll.c - workers are replaced one after the other under load, and
  * nobody outside notices: every client gets his answer, byte for byte
  */
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "hostile.h"
-#include "world.h"
 
 #define WORKERS 4
 #define BODY 3000

@@ -1,12 +1,7 @@
 /*
  * test_scale.c - how many workers a pool has, seen from outside
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "world.h"
 

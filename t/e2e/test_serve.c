@@ -1,13 +1,6 @@
 /*
  * test_serve.c - one handler, both modes
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "conf/conf.h"
 #include "world.h"
 
@@ -125,11 +118,11 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 		"listen = @DIR@/cgi.sock\n"
 		"docroot = @T@/children\n";
 	struct world *w = world_open();
-	char *start = strdup(world_script(w, "start",
+	const char *start = world_script(w, "start",
 		"#!/bin/sh\n"
 		"trap '' HUP INT QUIT PIPE USR1 USR2 TERM TTIN\n"
 		"exec 3</etc/passwd 7</etc/passwd 9>@DIR@/junk\n"
-		"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini <&- >&- 2>&-\n"));
+		"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini <&- >&- 2>&-\n");
 	const char *argv[] = {start, NULL};
 	pid_t workers[8];
 	struct answer a;
@@ -158,7 +151,6 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 			"0000000000000000");
 	}
 	world_stop(w);
-	free(start);
 }
 
 Test(serve, globals_live_as_long_as_their_process, .timeout = 60)

@@ -4,27 +4,16 @@
  * There is no daemon: the test plays the supervisor's part, so that each step
  * can be looked at.  Counts are compared with what the client did.
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/util.h"
 #include "base/vec.h"
 #include "hostile.h"
 #include "observe/board.h"
 #include "sys/procfs.h"
-#include "world.h"
 
 TestSuite(shim, .timeout = 900);
 

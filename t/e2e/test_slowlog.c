@@ -1,16 +1,7 @@
 /*
  * test_slowlog.c - slow requests are logged, once, and not too many of them
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "late.h"
-#include "world.h"
 
 struct text {
 	const char *path, *want;
@@ -149,7 +140,6 @@ slow_requests(struct world *w)
 	while (at > out && at[-1] != ' ')
 		at--;
 	n = strtol(at, NULL, 10);
-	free(out);
 	return n;
 }
 

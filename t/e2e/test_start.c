@@ -1,16 +1,7 @@
 /*
  * test_start.c - the command line: checking, starting, becoming a daemon
  */
-#include <criterion/criterion.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "world.h"
 
@@ -35,7 +26,6 @@ expect_run(struct world *w, const char *const *argv, int status, const char *tex
 		argv[0], argv[1] ? argv[1] : "", code, status, out);
 	cr_expect(strstr(out, text), "%s: no \"%s\" in:\n%s",
 		argv[1] ? argv[1] : "", text, out);
-	free(out);
 }
 
 #define RUN(w, status, text, ...)                                              \
@@ -65,7 +55,7 @@ Test(start, a_wrong_command_line_is_status_64, .timeout = 60)
 Test(start, t_checks_and_starts_nothing, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *ini = strdup(world_write(w, "fcgipm.ini", hello));
+	const char *ini = world_write(w, "fcgipm.ini", hello);
 
 	RUN(w, 0, "good", "-t", "-c", ini);
 	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0);
@@ -73,20 +63,19 @@ Test(start, t_checks_and_starts_nothing, .timeout = 60)
 	world_write(w, "fcgipm.ini", "[www]\nlisten = 1\nhandlr = /bin/x\n");
 	RUN(w, 78, "fcgipm.ini:3: [www] handlr: no such key; did you mean "
 		"handler?", "-t", "-c", ini);
-	free(ini);
 }
 
 Test(start, tt_tells_every_value_and_where_it_comes_from, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *ini = strdup(world_write(w, "fcgipm.ini", hello)), want[700];
+	const char *ini = world_write(w, "fcgipm.ini", hello);
+	char want[700];
 
 	RUN(w, 0, "pm.max_children = 2", "-tt", "-c", ini);
 	snprintf(want, sizeof(want), "%s:8", ini);
 	RUN(w, 0, want, "-tt", "-c", ini);
 	RUN(w, 0, "stop_timeout = 30s", "-tt", "-c", ini);
 	RUN(w, 0, "[www]", "-t", "-t", "-c", ini);
-	free(ini);
 }
 
 /* What -tt prints is itself a configuration, and the same one. */
@@ -94,8 +83,8 @@ Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *first, *second;
-	char *ini = strdup(world_write(w, "fcgipm.ini", hello));
-	char *again = strdup(world_path(w, "again.ini"));
+	const char *ini = world_write(w, "fcgipm.ini", hello);
+	const char *again = world_path(w, "again.ini");
 	const char *one[] = {"fcgipm", "-tt", "-c", ini, NULL};
 	const char *two[] = {"fcgipm", "-tt", "-c", again, NULL};
 	char *a, *b;
@@ -116,10 +105,6 @@ Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
 		a[len] = '\0';
 		cr_expect(strstr(second, a), "lost: %s", a);
 	}
-	free(first);
-	free(second);
-	free(again);
-	free(ini);
 }
 
 Test(start, the_pid_file_is_there_while_it_serves, .timeout = 60)
@@ -141,7 +126,8 @@ pid_file_is_gone(void *arg)
 Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *ini = strdup(world_write(w, "fcgipm.ini", hello)), *out;
+	const char *ini = world_write(w, "fcgipm.ini", hello);
+	char *out;
 	const char *argv[] = {"fcgipm", "-D", "-c", ini, NULL};
 
 	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
@@ -159,19 +145,17 @@ Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 	cr_expect_eq(getsid(w->pid), w->pid, "a session of its own");
 	world_stop(w);
 	world_until(pid_file_is_gone, w, "the pid file goes");
-	free(out);
-	free(ini);
 }
 
 Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *ini = strdup(world_write(w, "fcgipm.ini",
+	const char *ini = world_write(w, "fcgipm.ini",
 		"[fcgipm]\n"
 		"log = @DIR@/file.log\n"
 		"[www]\n"
 		"listen = @DIR@/www.sock\n"
-		"handler = @T@/children/die_at_start\n"));
+		"handler = @T@/children/die_at_start\n");
 
 	RUN(w, 71, "exit status 3 before it was ready", "-D", "-c", ini);
 	RUN(w, 71, "cannot be started", "-D", "-c", ini);
@@ -182,7 +166,6 @@ Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
 	RUN(w, 71, "/no/such/folder/www.sock", "-D", "-c", ini);
 	world_write(w, "fcgipm.ini", "[www]\nlisten = @DIR@/www.sock\n");
 	RUN(w, 78, "handler", "-D", "-c", ini);
-	free(ini);
 }
 
 Test(start, a_log_that_cannot_be_opened_is_told, .timeout = 60)
@@ -214,9 +197,9 @@ serve_without_file(struct world *w, const char *const *argv, const char *text)
 Test(start, serves_one_handler_without_a_file, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "www.sock"));
-	char *pid = strdup(world_path(w, "pid"));
-	char *handler = strdup(world_handler("whoami"));
+	const char *sock = world_path(w, "www.sock");
+	const char *pid = world_path(w, "pid");
+	const char *handler = world_handler("whoami");
 	const char *prefork[] = {"fcgipm", "-l", sock, "-n", "3", "-M", "0604",
 		"-P", pid, "--", handler, NULL};
 	const char *cgi[] = {"fcgipm", "-l", sock, "-m", "cgi", "-M", "0604",
@@ -231,19 +214,16 @@ Test(start, serves_one_handler_without_a_file, .timeout = 60)
 	serve_without_file(w, cgi, "pool: whoami\n");
 	cr_expect_eq(world_children(w->pid, children, 8), 1, "the gateway");
 	world_stop(w);
-	free(sock);
-	free(pid);
-	free(handler);
 }
 
 Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
 {
 	struct world *w = world_open();
-	char *sock = strdup(world_path(w, "www.sock"));
-	char *handler = strdup(world_script(w, "handler",
+	const char *sock = world_path(w, "www.sock");
+	const char *handler = world_script(w, "handler",
 		"#!/bin/sh\n"
 		"for a in \"$@\"; do echo \"<$a>\" >&2; done\n"
-		"exec @BIN@/handlers/hello\n"));
+		"exec @BIN@/handlers/hello\n");
 	const char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "--", handler,
 		"plain", "two words", "it's \"quoted\"", "$HOME `x` \\ ;#%n",
 		"", "-n", "--", NULL};
@@ -258,8 +238,6 @@ Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
 	world_expect_log(w, "says: <-n>");
 	world_expect_log(w, "says: <-->");
 	world_stop(w);
-	free(sock);
-	free(handler);
 }
 
 Test(start, users_and_modes_on_the_command_line, .timeout = 60)
@@ -271,8 +249,8 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 	world_need_root();
 	w = world_open();
 	world_shell(w, "cp @BIN@/handlers/whoami . && chmod 755 whoami\n");
-	sock = strdup(world_path(w, "www.sock"));
-	handler = strdup(world_path(w, "whoami"));
+	sock = world_path(w, "www.sock");
+	handler = world_path(w, "whoami");
 	{
 		const char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "-u", "65534",
 			"-g", "12345", "-U", "54321", "-G", "23456", "-M",
@@ -288,8 +266,6 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 	cr_expect_eq(st.st_gid, 23456);
 	cr_expect_eq(st.st_mode & 0777, 0640);
 	world_stop(w);
-	free(sock);
-	free(handler);
 }
 
 /* What comes next on the service manager's socket. */

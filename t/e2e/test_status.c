@@ -1,18 +1,9 @@
 /*
  * test_status.c - what fcgipmctl status tells, of workers in every state
  */
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "world.h"
 
@@ -41,7 +32,6 @@ ask_pool(struct world *w, const char *pool)
 	cr_assert_str_eq(json_string_value(json_object_get(one, "pool")),
 		pool);
 	json_decref(all);
-	free(out);
 	return one;
 }
 
@@ -471,7 +461,6 @@ Test(status, kept_connections_that_starve_a_pool_are_named)
 	cr_expect(strstr(out, "www: 1 worker is held by kept connections "
 		"without a request while 1 waits; have the web server "
 		"keep fewer"), "%s", out);
-	free(out);
 	close(other);
 	close(fd);
 	world_close_changed(&w);
@@ -512,11 +501,9 @@ Test(status, no_byte_of_a_client_gets_to_the_terminal)
 	cr_expect(strstr(out, "/\\u001B[2J\\uFFFD\\u009B\\\"\\\\\\n"),
 		"%s", out);
 	cr_expect_null(strpbrk(out, "\x1b\xff"), "%s", out);
-	free(out);
 	out = ask(w, "-m", "www", 0);
 	cr_expect(strstr(out, "GET /\\x1b[2J\xef\xbf\xbd\\xc2\\x9b\"\\\\x0a"
 		"\xe2\x82\xac\n"), "%s", out);
-	free(out);
 	world_close_changed(&w);
 }
 
@@ -588,7 +575,6 @@ Test(status, no_byte_of_a_strange_supervisor_gets_to_the_terminal)
 
 		cr_expect(strstr(out, rows[i].want), "%zu: %s", i, out);
 		cr_expect_null(strpbrk(out, "\x1b\x9b\r"), "%zu: %s", i, out);
-		free(out);
 	}
 }
 
@@ -608,28 +594,25 @@ Test(status, the_tables_are_as_wide_as_need_be)
 	cr_expect(strstr(out, "MEMORY  TIER    REQUEST\n"), "%s", out);
 	cr_expect(strstr(out, "kernel  (nothing depends on it)\n"), "%s",
 		out);
-	free(out);
 	world_close_changed(&w);
 }
 
 Test(status, errors_say_what_to_do)
 {
 	struct world *w = world_open();
-	char *none = strdup(world_path(w, "none")), *out;
-	char *ini = strdup(world_write(w, "none.ini",
-		"[fcgipm]\ncontrol = none\n"));
+	char *none = world_path(w, "none"), *out;
+	const char *ini = world_write(w, "none.ini",
+		"[fcgipm]\ncontrol = none\n");
 
 	world_start(w, POOL("www") "handler = @BIN@/handlers/hello\n" ONE);
 	out = ask(w, "-j", "nobody", 4);
 	cr_expect(strstr(out, "no such pool; there are www"), "%s", out);
-	free(out);
 #define RUN(want, text, ...)                                                  \
 	do {                                                                  \
 		const char *argv[] = {"fcgipmctl", "status", __VA_ARGS__, NULL};    \
 		int code = world_run(w, argv, &out);                          \
 		cr_expect_eq(code, want, "exit status %d: %s", code, out);    \
 		cr_expect(strstr(out, text), "no \"%s\": %s", text, out);     \
-		free(out);                                                    \
 	} while (0)
 	RUN(2, "no fcgipm runs with this control socket", "-s", none);
 	RUN(2, "No such file", "-c", none);
@@ -640,6 +623,4 @@ Test(status, errors_say_what_to_do)
 	RUN(0, "www", "www");
 	world_stop(w);
 	RUN(2, "No such file", "www");
-	free(none);
-	free(ini);
 }

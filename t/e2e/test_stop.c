@@ -1,12 +1,6 @@
 /*
  * test_stop.c - stopping: what was accepted is finished, then all leave
  */
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "world.h"
 
 static const char *const slow[] = {"QUERY_STRING=ms=700", NULL};

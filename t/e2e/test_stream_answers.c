@@ -4,19 +4,10 @@
  * They go from pipe to socket without coming by the gateway: a record whose
  * content is still in the pipe holds up whatever comes behind it.
  */
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "stream.h"
 

@@ -4,17 +4,6 @@
  * They go from socket to pipe without coming by the gateway, as far as there
  * are large pipes; nobody should notice.
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "stream.h"
 
 enum { ABORT = 2, STDIN = 5 };

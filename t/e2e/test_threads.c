@@ -2,15 +2,9 @@
  * test_threads.c - a pool takes as many requests at once as its workers have
  * threads, and not one more
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "hostile.h"
-#include "world.h"
 
 #define BURSTS 20
 #define MOST 8

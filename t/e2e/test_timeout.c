@@ -2,15 +2,10 @@
  * test_timeout.c - requests that take too long are ended, and nobody else is
  * harmed
  */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "hostile.h"
 #include "late.h"
-#include "world.h"
 
 /* One connection is kept all the time, for longer than any request may take:
  * now without a request, now with one after the other.  One worker is left to

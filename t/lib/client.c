@@ -4,19 +4,10 @@
  * Records are typed here by hand from FastCGI 1.0, section 3, and not taken
  * from the code under test.
  */
-#include <criterion/criterion.h>
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "own.h"
 #include "world.h"

@@ -1,18 +1,9 @@
 /*
  * hostile.c - a cgi pool to be attacked; see hostile.h
  */
-#include <criterion/criterion.h>
 #include <dirent.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "hostile.h"
 

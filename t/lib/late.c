@@ -1,18 +1,9 @@
 /*
  * late.c - requests that never end, and what is seen of them; see late.h
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "late.h"
-#include "world.h"
 
 void
 late_begin(const struct late_kind *k, int fd, int flags, const char *way)
@@ -107,7 +98,6 @@ late_expect_status(struct world *w, const char *fmt, ...)
 	va_end(ap);
 	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
 	cr_expect(strstr(out, want), "no \"%s\" in %s", want, out);
-	free(out);
 }
 
 void

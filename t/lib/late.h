@@ -7,6 +7,7 @@
 #ifndef FCGIPM_T_LATE_H
 #define FCGIPM_T_LATE_H
 
+#include "world.h"
 #include <stdbool.h>
 
 struct world;

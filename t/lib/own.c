@@ -6,6 +6,8 @@
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,6 +44,20 @@ own_memory(void *p)
 	if (p)
 		add((struct owned){.memory = p});
 	return p;
+}
+
+char *
+own_text(const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	cr_assert_geq(n, 0);
+	return own_memory(text);
 }
 
 void

@@ -1,15 +1,9 @@
 /*
  * proc.c - other processes, seen from /proc (proc(5)); see world.h
  */
-#include <criterion/criterion.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "world.h"
 

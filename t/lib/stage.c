@@ -1,20 +1,10 @@
 /*
  * stage.c - one program as a worker, and its observer; see stage.h
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "stage.h"
 

@@ -1,15 +1,6 @@
 /*
  * stream.c - large bodies for t/children/stream, and its gate; see stream.h
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "stream.h"
 
 #define HEADER "Content-Type: text/plain\r\n\r\n"

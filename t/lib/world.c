@@ -1,25 +1,15 @@
 /*
  * world.c - a fresh folder and the real daemon in it; see world.h
  */
-#include <criterion/criterion.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "leaks.h"
 #include "own.h"
@@ -67,37 +57,22 @@ need_env(const char *name)
 	return value;
 }
 
-__attribute__((format(printf, 1, 2)))
-static const char *
-rotating(const char *fmt, ...)
-{
-	static char paths[16][600];
-	static unsigned next;
-	char *path = paths[next++ % 16];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(path, sizeof(paths[0]), fmt, ap);
-	va_end(ap);
-	return path;
-}
-
-const char *
+char *
 world_handler(const char *name)
 {
-	return rotating("%s/handlers/%s", need_env("FCGIPM_BIN"), name);
+	return own_text("%s/handlers/%s", need_env("FCGIPM_BIN"), name);
 }
 
-const char *
+char *
 world_child(const char *name)
 {
-	return rotating("%s/children/%s", need_env("FCGIPM_T"), name);
+	return own_text("%s/children/%s", need_env("FCGIPM_T"), name);
 }
 
-const char *
+char *
 world_path(const struct world *w, const char *name)
 {
-	return rotating("%s/%s", w->dir, name);
+	return own_text("%s/%s", w->dir, name);
 }
 
 void
@@ -433,7 +408,7 @@ static pid_t
 spawn(struct world *w, const char *const *argv, const char *out)
 {
 	const char *program = argv[0][0] == '/' ? argv[0] :
-		rotating("%s/%s", need_env("FCGIPM_BIN"), argv[0]);
+		own_text("%s/%s", need_env("FCGIPM_BIN"), argv[0]);
 	pid_t pid = fork();
 
 	cr_assert_geq(pid, 0);
@@ -622,7 +597,7 @@ world_run(struct world *w, const char *const *argv, char **ret_out)
 	run.pid = spawn(&run, argv, run.log);
 	code = world_wait(&run);
 	if (ret_out)
-		*ret_out = world_read_log(&run);
+		*ret_out = world_log(&run);
 	unlink(run.log);
 	return code;
 }
@@ -636,13 +611,12 @@ world_shell(struct world *w, const char *text)
 	int code = world_run(w, argv, &out);
 
 	cr_assert_eq(code, 0, "sh: exit status %d: %s", code, out);
-	free(out);
 }
 
 const char *
 world_go(struct world *w, const char *source)
 {
-	const char *program = rotating("%s/%s.bin", w->dir, source);
+	const char *program = own_text("%s/%s.bin", w->dir, source);
 	char cache[300], *out = NULL;
 	const char *argv[] = {"/usr/bin/env", cache, "GO111MODULE=off",
 		"/usr/bin/go", "build", "-o", program,
@@ -652,7 +626,6 @@ world_go(struct world *w, const char *source)
 		cr_skip_test("no /usr/bin/go (Debian: golang-go)");
 	snprintf(cache, sizeof(cache), "GOCACHE=%s/cache", w->dir);
 	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
-	free(out);
 	cr_assert_eq(chmod(program, 0755), 0);
 	return program;
 }

@@ -7,10 +7,24 @@
 #ifndef FCGIPM_T_WORLD_H
 #define FCGIPM_T_WORLD_H
 
+/* Of the C library and Criterion, what nearly every test needs. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
+
+#include "own.h"
 
 #define WORLD_GATEWAYS 16
 
@@ -71,8 +85,8 @@ const char *world_pool_user(void);
 bool world_is_blind(void);
 
 /* Programs of the build and scripts of the sources, by name. */
-const char *world_handler(const char *name);
-const char *world_child(const char *name);
+char *world_handler(const char *name);
+char *world_child(const char *name);
 
 struct world *world_open(void);
 /* The same, with the daemon and a pool www at www.sock with these keys. */
@@ -80,8 +94,8 @@ struct world *world_serve(const char *keys);
 /* The program that a Go source of t/children becomes, valid like a path; skips
  * the test where there is no Go. */
 const char *world_go(struct world *w, const char *source);
-/* A path in the world's folder, valid until the sixteenth call after. */
-const char *world_path(const struct world *w, const char *name);
+/* A path in the world's folder. */
+char *world_path(const struct world *w, const char *name);
 /* Writes a file into the folder; @DIR@, @BIN@, @T@, @PORT@ are replaced in
  * text. */
 const char *world_write(const struct world *w, const char *name,
@@ -127,7 +141,7 @@ char *world_read_log(struct world *w);
  * world_run - a program of the build to its end
  *
  * argv		argv[0] is "fcgipm", "fcgipm-cgi" or "fcgipmctl"
- * ret_out	stdout and stderr together, the caller's to free()
+ * ret_out	stdout and stderr together; it lasts as long as the test
  * returns	exit status, or 128 and the signal
  */
 int world_run(struct world *w, const char *const *argv, char **ret_out);
