@@ -141,6 +141,9 @@ members_activity(struct members *ms, struct pool_member *m,
 
 	if (activity_needs_kernel(slot, in.threads))
 		in.kernel = inspect(ms, m, how, now);
+	else
+		/* Descriptors of a moment in which the board did not do. */
+		kernel_worker_close(&m->observation);
 	in.has_accepted = m->worker.was_ready || m->observation.accepted ||
 		(slot->attached && slot->ours) || descendants > 0;
 	return activity_of(&in);
