@@ -210,6 +210,71 @@ Test(bad_servers, nobody_who_accepts_is_a_timeout)
 	cr_assert_eq(unlink(path), 0);
 }
 
+/* -- bench ----------------------------------------------------------------- */
+
+/* Answers one request a connection, says that it keeps it, and closes. */
+static void *
+serve_and_close(void *arg)
+{
+	const struct server *s = arg;
+	char request[4096];
+	int fd;
+
+	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
+		if (read(fd, request, sizeof(request)) > 0)
+			send_bytes(fd, s);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* FastCGI 1.0, section 3.5: the server may close a kept one at any time. */
+Test(bad_servers, bench_sends_again_what_a_kept_connection_lost)
+{
+	struct world *w = world_open();
+	char *path = world_path(w, "bad.sock"), *out;
+	const char *argv[] = {"fcgipmctl", "bench", path, "-k", "-n", "20",
+		"-T", "5", NULL};
+	uint8_t bytes[300];
+	struct server s = {.fd = listen_at(path), .bytes = bytes};
+	pthread_t thread;
+
+	s.len = put_answer(bytes, "Content-Type: a/b\r\n\r\nx", 0);
+	cr_assert_eq(pthread_create(&thread, NULL, serve_and_close, &s), 0);
+	cr_expect_eq(world_run(w, argv, &out), 0, "%s", out);
+	cr_expect(strstr(out, "2xx 20\n"), "%s", out);
+	cr_expect(strstr(out, "errors: 0\n"), "%s", out);
+	cr_assert_eq(shutdown(s.fd, SHUT_RDWR), 0);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	close(s.fd);
+	cr_assert_eq(unlink(path), 0);
+}
+
+static double
+number_behind(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	cr_assert_not_null(at, "no %s in %s", name, text);
+	return strtod(at + strlen(name), NULL);
+}
+
+Test(bad_servers, bench_does_not_spin_where_nobody_is)
+{
+	struct world *w = world_open();
+	char *path = world_path(w, "none.sock"), *out;
+	const char *argv[] = {"fcgipmctl", "bench", path, "-d", "0.3", "-j",
+		NULL};
+	double seconds;
+
+	cr_expect_eq(world_run(w, argv, &out), 1, "%s", out);
+	seconds = number_behind(out, "\"seconds\": ");
+	cr_expect(seconds >= 0.29 && seconds < 2.5, "%s", out);
+	/* One every 10 ms. */
+	cr_expect_leq(number_behind(out, "\"requests\": "),
+		seconds * 100 + 2, "%s", out);
+}
+
 /* -- ping ------------------------------------------------------------------ */
 
 /* NAME = VALUE pairs of 100 bytes each, as many as fit. */

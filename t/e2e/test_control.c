@@ -318,6 +318,11 @@ Test(control, a_bad_place_is_told)
 	cr_assert_eq(chmod(world_path(w, "run"), 0777), 0);
 	world_start(w, WWW);
 	cr_expect(world_log_has(w, "others may write there"));
+	world_stop(w);
+	cr_assert_eq(chmod(world_path(w, "run"), 0770), 0);
+	world_start(w, WWW);
+	cr_expect_eq(world_log_count(w, "others may write there"), 1,
+		"its group is others");
 }
 
 /* Asks as somebody else; the command's output is the caller's to free(). */
@@ -368,6 +373,33 @@ Test(control, others_are_kept_out_or_let_in_by_their_group)
 		out = ask_as(w, rows[0].ids, &code);
 		cr_expect_eq(code, 4, "%zu: exit status %d: %s", i, code, out);
 		cr_expect(strstr(out, "you are neither root nor"), "%s", out);
+		world_stop(w);
+	}
+}
+
+/* control.owner is let in by control.mode, and by nothing else. */
+Test(control, an_owner_is_let_in_by_the_mode)
+{
+	static const char ids[] = "--reuid=65534 --regid=65534 --clear-groups";
+	static const struct {
+		const char *mode;
+		int code;
+	} rows[] = {{"0600", 0}, {"0060", 4}};
+	struct world *w = world_open();
+	char ini[300], *out;
+	size_t i;
+	int code;
+
+	world_need_root();
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(ini, sizeof(ini), "[fcgipm]\ncontrol.mode = %s\n"
+			"control.owner = 65534\ncontrol.group = 4\n" WWW,
+			rows[i].mode);
+		world_start(w, ini);
+		cr_assert_eq(chmod(world_path(w, "run/control.sock"), 0666), 0);
+		out = ask_as(w, ids, &code);
+		cr_expect_eq(code, rows[i].code, "%s: exit status %d: %s",
+			rows[i].mode, code, out);
 		world_stop(w);
 	}
 }

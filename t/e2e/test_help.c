@@ -365,3 +365,20 @@ Test(help, t_reads_the_installed_file_by_default)
 	cr_expect(strstr(out, CONF_INSTALLED ":"), "%s", out);
 	expect(w, "fcgipm", NULL, NULL, 64, "name a configuration file");
 }
+
+Test(help, output_that_cannot_be_written_is_an_error)
+{
+	static const char *const options[] = {"--help", "--version"};
+	struct world *w = world_open();
+	char script[700], *out;
+	const char *argv[] = {"/bin/sh", "-c", script, NULL};
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		snprintf(script, sizeof(script), "'%s/fcgipm' %s >/dev/full",
+			getenv("FCGIPM_BIN"), options[i]);
+		cr_expect_eq(world_run(w, argv, &out), 71, "%s", out);
+		cr_expect(strstr(out, "fcgipm: stdout: No space left"), "%s",
+			out);
+	}
+}

@@ -302,3 +302,21 @@ Test(start, its_service_manager_hears_of_ready_and_stopping, .timeout = 60)
 	close(fd);
 	unlink(un.sun_path);
 }
+
+/* The parent of -D has nobody to hear from then. */
+Test(start, a_daemon_that_dies_early_is_status_70, .timeout = 60)
+{
+	struct world *w = world_open();
+	const char *ini = world_write(w, "fcgipm.ini",
+		"[fcgipm]\ncontrol = none\n[www]\nlisten = @DIR@/www.sock\nhandler = /bin/sleep\n"
+		"handler_args = 1000\n");
+	const char *argv[] = {"fcgipm", "-D", "-c", ini, NULL};
+	pid_t daemon = 0;
+
+	world_launch_argv(w, argv);
+	while (world_children(w->pid, &daemon, 1) == 0)
+		;
+	cr_assert_eq(kill(daemon, SIGKILL), 0);
+	cr_expect_eq(world_wait(w), 70);
+	(void)unlink(world_path(w, "www.sock"));
+}

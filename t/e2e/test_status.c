@@ -623,4 +623,8 @@ Test(status, errors_say_what_to_do)
 	RUN(0, "www", "www");
 	world_stop(w);
 	RUN(2, "No such file", "www");
+	/* Root's is the one that a user without one of its own may be let
+	 * in to. */
+	if (geteuid() != 0)
+		RUN(2, "fcgipmctl: /run/fcgipm/control.sock: ", "www");
 }
