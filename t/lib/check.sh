@@ -185,6 +185,7 @@ unit() {
 		add "unit/${t##*/}" "$t" --color=never --verbose
 	done
 	add conformance.md "$FCGIPM_SRC/t/lib/conformance.sh"
+	add programs "$FCGIPM_SRC/t/lib/programs.sh"
 }
 
 # Each target of the fuzzer with its corpus.

@@ -3,7 +3,7 @@
 #
 #	deps.sh need build|test		fails, and names what is missing
 #	deps.sh install SET...		installs what is missing of build,
-#					run, test, lint, fuzz, peers
+#					run, test, lint, cross, fuzz, peers
 #
 # apt-get is used as root or through sudo and asks first, unless CI or YES is
 # set.  No service is left running or enabled that was not there before: we
@@ -64,6 +64,11 @@ END
 cmd:clang clang
 cmd:clang-tidy clang-tidy
 cmd:cppcheck cppcheck
+END
+	;;
+	cross) cat <<'END'
+cmd:aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+file:/usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 END
 	;;
 	fuzz) cat <<'END'

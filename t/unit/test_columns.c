@@ -69,8 +69,8 @@ Test(columns, no_byte_moves_the_cursor)
 Test(columns, other_alphabets_stand_in_line)
 {
 	static const char *const cells[] = {"\xd1\x8f\xd1\x8f", "1",
-		"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
-		"\xe2\x82\xac", "abcdef", "\xd1\x8f", "a\tb"};
+		"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac",
+		"abcdef", "\xd1\x8f", "a\tb"};
 
 	expect_table(cells, 6, 0,
 		"NAME    N  REST\n"
