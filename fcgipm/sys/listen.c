@@ -1,8 +1,8 @@
 /*
- * listen.c - a listening socket and whose it is; see listen.h
+ * listen.c - listening sockets: opens, reopens and closes them; see listen.h
  *
  * A unix socket is bound under a temporary name with its mode, given its owner,
- * made to listen and only then renamed to its path: nobody ever finds it with
+ * made to listen and only then renamed to its path: it is never found with
  * wrong permissions or refusing connections, and a stale one is replaced in
  * one step.
  */
@@ -22,173 +22,11 @@
 #include "base/util.h"
 #include "sys/clients.h"
 #include "sys/listen.h"
-#include "sys/procfs.h"
+#include "sys/listen_conflict.h"
 
 /* How long a dying owner of the address gets: orphans die at once, but not in
  * the same instant. */
 #define PATIENCE_MS 1000
-#define RETRY_MS 20
-
-static void
-pause_ms(long ms)
-{
-	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
-
-	nanosleep(&ts, NULL);
-}
-
-/* The inode of the TCP listener on the address's port, 0 when unseen. */
-static ino_t
-find_tcp_inode(const struct addr *a)
-{
-	bool v4 = a->sa.ss_family == AF_INET;
-	unsigned want = ntohs(v4 ?
-			((const struct sockaddr_in *)&a->sa)->sin_port :
-			((const struct sockaddr_in6 *)&a->sa)->sin6_port);
-	const char *files[] = {"/proc/net/tcp", "/proc/net/tcp6"};
-	unsigned long ino = 0, seen;
-	unsigned port, state;
-	char line[512];
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(files) && ino == 0; i++) {
-		FILE *f = fopen(files[i], "re");
-
-		while (f && ino == 0 && fgets(line, sizeof(line), f))
-			/* 0A is TCP_LISTEN; the inode is the tenth field */
-			if (sscanf(line,
-				    "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s "
-				    "%*s %*s %*s %lu",
-				    &port, &state, &seen) == 3 &&
-				port == want && state == 0x0a)
-				ino = seen;
-		if (f)
-			fclose(f);
-	}
-	return ino;
-}
-
-/* Is somebody listening?  1 yes and *ret_pid (0 unknown), 0 no, -1 errno. */
-static int
-probe(const struct addr *a, pid_t *ret_pid)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-	int fd, rc = 1;
-
-	*ret_pid = 0;
-	if (addr_is_tcp(a)) {
-		ino_t ino = find_tcp_inode(a);
-
-		*ret_pid = ino ? procfs_find_socket(ino) : 0;
-		return ino != 0;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -1;
-	if (connect(fd, (const struct sockaddr *)&a->sa, a->len) < 0) {
-		/* A full queue is a live owner too. */
-		if (errno == ECONNREFUSED || errno == ENOENT)
-			rc = 0;
-		else if (errno != EAGAIN)
-			rc = -1;
-	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
-		*ret_pid = cred.pid;
-	}
-	fd_close(&fd);
-	return rc;
-}
-
-/* pid	who answered before, 0 = look now */
-static void
-explain_in_use(const struct addr *a, pid_t pid, char *why, size_t size)
-{
-	char name[64];
-
-	if (pid == 0)
-		(void)probe(a, &pid);
-	if (pid > 0) {
-		procfs_name(pid, name, sizeof(name));
-		snprintf(why, size,
-			"%s is in use by %s (process %d); stop it or choose "
-			"another address",
-			a->text, name, (int)pid);
-	} else {
-		snprintf(why, size,
-			"%s is in use by another process; stop it or choose "
-			"another address",
-			a->text);
-	}
-}
-
-/* Why bind(2) failed, and what to do where errno does not say it. */
-static void
-explain_bind(const struct addr *a, char *why, size_t size)
-{
-	const char *more = "";
-
-	if (addr_is_path(a) && errno == ENOENT)
-		more = "; create its folder";
-	else if (addr_is_path(a) && errno == EACCES)
-		more = "; let us write to its folder";
-	else if (errno == EADDRNOTAVAIL)
-		more = "; choose an address of this machine";
-	else if (errno == EACCES)
-		more = "; start as root or choose a port above 1023";
-	snprintf(why, size, "%s: bind: %s%s", a->text, strerror(errno), more);
-}
-
-/* Is there a socket, and who serves it?  1 somebody, 0 nobody; -1 with why. */
-static int
-look_at(const struct addr *a, pid_t *ret_pid, char *why, size_t size)
-{
-	const char *path = addr_path(a);
-	struct stat st;
-	int live;
-
-	if (lstat(path, &st) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		snprintf(why, size, "%s: %s", path, strerror(errno));
-		return -1;
-	}
-	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(why, size, "%s exists and is no socket; remove it or "
-			"choose another path", path);
-		return -1;
-	}
-	live = probe(a, ret_pid);
-	if (live < 0)
-		snprintf(why, size, "%s belongs to somebody else (%s); choose "
-			"another path", path, strerror(errno));
-	if (live != 0 || geteuid() == 0 || st.st_uid == geteuid())
-		return live;
-	snprintf(why, size, "%s is a socket of user %u that nobody serves; "
-		"remove it or choose another path", path, (unsigned)st.st_uid);
-	return -1;
-}
-
-/* May the path be taken?  0 yes; -1 with why. */
-static int
-check_path(const struct addr *a, int64_t patience_ms, char *why, size_t size)
-{
-	int64_t until = now_ms() + patience_ms;
-	pid_t pid = 0, holder = 0;
-	int live;
-
-	while ((live = look_at(a, &pid, why, size)) > 0) {
-		/* The probes themselves may fill a short queue, and then it
-		 * no longer says whose it is. */
-		if (pid > 0)
-			holder = pid;
-		if (now_ms() >= until) {
-			explain_in_use(a, holder, why, size);
-			return -1;
-		}
-		pause_ms(RETRY_MS);
-	}
-	return live;
-}
 
 /*
  * The name to bind first, in the same folder: the path and a tilde, or where
@@ -242,7 +80,7 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	mode_t old;
 	int rc;
 
-	if (check_path(a, patience_ms, why, size) < 0)
+	if (listen_check_path(a, patience_ms, why, size) < 0)
 		return -1;
 	/* A leftover of ours; bind says so if it is anything else. */
 	if (lstat(tmp.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
@@ -256,7 +94,7 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	rc = bind(fd, (struct sockaddr *)&tmp, sizeof(tmp));
 	umask(old);
 	if (rc < 0) {
-		explain_bind(a, why, size);
+		listen_explain_bind(a, why, size);
 		return -1;
 	}
 	step = "chown";
@@ -302,19 +140,19 @@ open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
 		goto fail;
 	while (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0) {
 		if (errno != EADDRINUSE) {
-			explain_bind(a, why, size);
+			listen_explain_bind(a, why, size);
 			return -1;
 		}
 		if (now_ms() >= until) {
-			explain_in_use(a, 0, why, size);
+			listen_explain_in_use(a, 0, why, size);
 			return -1;
 		}
-		pause_ms(RETRY_MS);
+		listen_pause();
 	}
 	step = "listen";
 	if (listen(fd, opts->backlog) < 0) {
 		if (errno == EADDRINUSE) {
-			explain_in_use(a, 0, why, size);
+			listen_explain_in_use(a, 0, why, size);
 			return -1;
 		}
 		goto fail;
@@ -363,7 +201,7 @@ listen_is_shut(const struct listen_socket *s)
 
 /* The new one takes the number of the old. */
 static int
-replace(struct listen_socket *s, int fd)
+replace_socket(struct listen_socket *s, int fd)
 {
 	int rc = dup3(fd, s->fd, O_CLOEXEC);
 
@@ -397,7 +235,7 @@ listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
 		fd_close(&fd);
 		return -1;
 	}
-	if (replace(s, fd) < 0)
+	if (replace_socket(s, fd) < 0)
 		return explain_reopen(s, "dup3", ret_why, why_size);
 	if (!addr_is_path(a) &&
 		(bind(s->fd, (const struct sockaddr *)&a->sa, a->len) < 0 ||
