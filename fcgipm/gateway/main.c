@@ -266,6 +266,10 @@ serve(struct process *g, const struct gateway_opts *opts,
 		log_error("cannot start: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
+	/* Not before TERM is read from the signalfd. */
+	if (!g->supervised)
+		log_notice("ready: %u programs at once",
+			opts->pool->max_children);
 	if (loop_run(g->loop) < 0) {
 		log_error("epoll_wait: %s", strerror(errno));
 		return EXIT_SYSTEM;
@@ -327,8 +331,6 @@ main(int argc, char **argv)
 			!opts.base_env || drop_privileges(&us, &child) < 0))
 		status = EXIT_SYSTEM;
 	privs_drop_inherited(&child);
-	if (!status && !o.supervised)
-		log_notice("ready: %u programs at once", o.keys->max_children);
 	g.supervised = o.supervised;
 	if (!status)
 		status = serve(&g, &opts, &listeners);

@@ -6,6 +6,7 @@
  *		not as pattern() has them, and what its pipe holds
  *	gated	the same, after one byte of the gate
  *	early=N	reads so much of its body, closes it, waits for the gate
+ *	held	answers a header, reads its body, waits for the gate
  *	deaf	never reads its body, nor ends
  *	big=N	answers N bytes of the pattern
  *	pipe=N	the same, then tells what its pipe holds
@@ -14,6 +15,7 @@
  *	left=N	the same, and leaves a child that holds the output until the
  *		gate has a byte
  *	loud=N	N bytes on stderr, then answers
+ *	words=N	answers, closes its output, then N bytes on stderr
  *	events=N	answers N bytes of the pattern and a line for each
  *		byte of the gate, until that is a '.'
  *	pages=N	the same with the line written 1125 times: 9000 bytes
@@ -90,14 +92,15 @@ pass_gate(void)
 }
 
 static void
-echo(void)
+echo(int body)
 {
 	static char block[BLOCK];
 	ssize_t n;
 
 	put(1, HEADER, sizeof(HEADER) - 1);
 	while ((n = read(0, block, sizeof(block))) > 0)
-		put(1, block, (size_t)n);
+		if (body)
+			put(1, block, (size_t)n);
 }
 
 /* Reads up to max of its body and tells about it. */
@@ -182,13 +185,18 @@ main(void)
 	n = eq ? strtoull(eq + 1, NULL, 10) : 0;
 #define IS(name) (word == strlen(name) && memcmp(query, name, word) == 0)
 	if (IS("echo")) {
-		echo();
+		echo(1);
 		return 0;
 	}
 	if (IS("stop"))
 		raise(SIGSTOP);
 	if (IS("gated") || IS("full"))
 		pass_gate();
+	if (IS("held")) {
+		echo(0);
+		pass_gate();
+		return 0;
+	}
 	if (IS("deaf"))
 		for (;;)
 			pause();
@@ -209,6 +217,10 @@ main(void)
 		put_pattern(n, IS("noisy"));
 	if (IS("pipe"))
 		tell_pipe();
+	if (IS("words")) {
+		close(1);
+		shout(n);
+	}
 	if (IS("left"))
 		leave_child();
 	if (IS("events") || IS("pages"))

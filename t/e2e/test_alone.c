@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "hostile.h"
 #include "world.h"
 
 #define USAGE 64
@@ -406,4 +407,41 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 	}
 	cr_expect_eq(world_wait(w), 0);
 	world_until(has_gone, sock, "its path is removed");
+}
+
+/* TERM: a connection that is kept for a next request ends at once, one whose
+ * first request may be on its way a second later. */
+Test(alone, term_ends_connections_without_a_request, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *sock = strdup(world_path(w, "s")), script[700];
+	const char *argv[] = {"fcgipm-cgi", "-s", sock, "-d", "/", NULL};
+	const char *params[] = {script, NULL};
+	uint8_t wire[1000];
+	struct answer a;
+	int kept, silent;
+	int64_t begin, calm;
+
+	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
+		world_child("fdlist"));
+	run_gateway(w, argv);
+	kept = client_connect(w, "s");
+	client_send(kept, wire, client_put_request(wire, sizeof(wire), 1,
+		params, "", 0));
+	a = client_read(kept);
+	answer_expect(a, "leader: yes\n");
+	silent = client_connect(w, "s");
+	expect_served(w, "s");
+	world_signal(w, SIGTERM);
+	begin = world_now_ms();
+	calm = hostile_calm_ms();
+	cr_expect_eq(client_drain(kept), 0);
+	cr_expect_lt(hostile_calm_ms() - calm, 800);
+	cr_expect_eq(client_drain(silent), 0);
+	cr_expect_geq(world_now_ms() - begin, 900);
+	cr_expect_eq(world_wait(w), 0);
+	close(kept);
+	close(silent);
+	free(sock);
+	world_close(&w);
 }

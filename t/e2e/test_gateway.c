@@ -231,6 +231,24 @@ Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
 	world_until(world_exists, (void *)world_path(w, "done"), "it finishes");
 }
 
+/* Its client leaves before the body is complete: what came is all there is. */
+Test(gateway, on_abort_finish_ends_the_body, .timeout = 60)
+{
+	struct world *w = world_start_script("#!/bin/sh\n"
+		"echo >@DIR@/begun\n"
+		"cat >@DIR@/body\n"
+		"mv @DIR@/body @DIR@/done\n", "cgi.on_abort = finish\n");
+	const char *params[] = {"CONTENT_LENGTH=100", NULL};
+	int fd = client_connect(w, "www.sock");
+
+	client_begin(fd, 1, 0, params);
+	client_record(fd, 5, 1, "1234567890", 10, 0);
+	world_until(world_exists, (void *)world_path(w, "begun"), "it begins");
+	close(fd);
+	world_until(world_exists, (void *)world_path(w, "done"), "it finishes");
+	world_close(&w);
+}
+
 Test(gateway, at_most_max_children_programs_run, .timeout = 60)
 {
 	struct world *w = world_start_script(client_crowd_script,
@@ -499,13 +517,11 @@ Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 }
 
 /* More connections than descriptors: some wait, and then all are served. */
-Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
+/* A daemon that may open so few files, and its gateway. */
+static struct world *
+start_with_few_files(const char *limit, pid_t *ret_gateway)
 {
 	struct world *w = world_open();
-	char file[700];
-	const char *params[] = {file, NULL};
-	int fds[80], i;
-	pid_t gateway, now;
 
 	world_write(w, "fcgipm.ini",
 		"[www]\n"
@@ -514,14 +530,25 @@ Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
 		"docroot = @T@/children\n");
 	{
 		const char *script = world_script(w, "start",
-			"#!/bin/sh\nulimit -n 40\n"
+			"#!/bin/sh\nulimit -n $1\n"
 			"exec @BIN@/fcgipm -c @DIR@/fcgipm.ini\n");
-		const char *argv[] = {script, NULL};
+		const char *argv[] = {script, limit, NULL};
 
 		world_launch_argv(w, argv);
 	}
 	world_expect_log(w, "ready: ");
-	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	cr_assert_eq(world_children(w->pid, ret_gateway, 1), 1);
+	return w;
+}
+
+Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
+{
+	char file[700];
+	const char *params[] = {file, NULL};
+	int fds[80], i;
+	pid_t gateway, now;
+	struct world *w = start_with_few_files("40", &gateway);
+
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
 		world_child("fdlist"));
 	/* Connected and silent, until there are no more. */
@@ -540,4 +567,52 @@ Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
 	expect_served(w);
 	cr_assert_eq(world_children(w->pid, &now, 1), 1);
 	cr_expect_eq(now, gateway, "the same process");
+}
+
+struct fd_count {
+	pid_t pid;
+	size_t want;
+};
+
+static bool
+has_fds(void *arg)
+{
+	const struct fd_count *c = arg;
+
+	return world_fd_count(c->pid) >= c->want;
+}
+
+/*
+ * Programs end, and what their clients do not read stays in pipes: that takes
+ * descriptors of places, so others wait and none is answered 503.
+ */
+Test(gateway, answers_that_nobody_reads_take_places, .timeout = 60)
+{
+	char file[700];
+	const char *params[] = {file, "QUERY_STRING=big=250000", NULL};
+	int fds[20], i;
+	struct answer a;
+	pid_t gateway;
+	struct world *w = start_with_few_files("64", &gateway);
+	struct fd_count few = {gateway, 20};
+
+	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
+		world_child("stream"));
+	few.want += world_fd_count(gateway);
+	for (i = 0; i < 20; i++)
+		fds[i] = client_connect(w, "www.sock");
+	/* All are accepted before the first program begins. */
+	world_until(has_fds, &few, "20 connections");
+	for (i = 0; i < 20; i++) {
+		client_begin(fds[i], 1, 0, params);
+		client_record(fds[i], 5, 1, NULL, 0, 0);
+	}
+	for (i = 0; i < 20; i++) {
+		a = client_read(fds[i]);
+		cr_expect(a.ended && a.out_len == 28 + 250000,
+			"client %d: %zu bytes, %.100s", i, a.out_len, a.out);
+		close(fds[i]);
+	}
+	expect_served(w);
+	world_close(&w);
 }

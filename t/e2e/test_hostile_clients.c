@@ -285,3 +285,51 @@ Test(hostile_clients, records_for_nobody, .timeout = 900)
 		most - t.rss_kib);
 	hostile_end(&t, "a flood of records");
 }
+
+/* A request that is answered before its body came. */
+static int
+begin_answered(struct target *t)
+{
+	const char *params[] = {"CONTENT_LENGTH=x", NULL};
+	int fd = client_connect(t->w, "www.sock");
+	struct answer a;
+
+	client_begin(fd, 1, 0, params);
+	a = client_read(fd);
+	answer_expect(a, "Status: 400");
+	cr_assert(a.ended);
+	return fd;
+}
+
+/* It may read its answer for two seconds, then the connection is closed. */
+Test(hostile_clients, silence_after_an_early_answer, .timeout = 60)
+{
+	struct target t = hostile_start("");
+	int fd = begin_answered(&t);
+	int64_t begin = world_now_ms();
+
+	/* A hangup: it is closed, not just shut down for writing. */
+	cr_expect_eq(poll(&(struct pollfd){.fd = fd}, 1, 15000), 1,
+		"it stays open");
+	cr_expect_geq(world_now_ms() - begin, 1500, "closed too early");
+	close(fd);
+	hostile_end(&t, "silence after an early answer");
+}
+
+/* What is sent all the same is dropped, but not without an end. */
+Test(hostile_clients, a_flood_after_an_early_answer, .timeout = 60)
+{
+	static const uint8_t block[65536];
+	const size_t most = (size_t)66 * 1024 * 1024;
+	struct target t = hostile_start("");
+	int fd = begin_answered(&t);
+	size_t total = 0;
+	ssize_t n;
+
+	while (total < most &&
+		(n = send(fd, block, sizeof(block), MSG_NOSIGNAL)) > 0)
+		total += (size_t)n;
+	cr_expect_lt(total, most, "it listens on");
+	close(fd);
+	hostile_end(&t, "a flood after an early answer");
+}

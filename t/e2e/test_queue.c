@@ -186,6 +186,7 @@ Test(queue, kept_connections_make_room, .timeout = 60)
 		argv[3], argv[4], argv[5], NULL};
 	int kept[64];
 	size_t i, n = 64;
+	char c;
 
 	world_launch_argv(w, limited);
 	world_expect_log(w, "ready: ");
@@ -198,4 +199,7 @@ Test(queue, kept_connections_make_room, .timeout = 60)
 		answer_expect(a, "served\n");
 		cr_expect(a.ended);
 	}
+	/* The one that was idle for longest was given up, not the last. */
+	cr_expect_eq(recv(kept[0], &c, 1, MSG_DONTWAIT), 0);
+	cr_expect_eq(recv(kept[n - 1], &c, 1, MSG_DONTWAIT), -1);
 }

@@ -254,6 +254,30 @@ Test(refusals, a_body_may_be_as_long_as_its_limit, .timeout = 60)
 	}
 }
 
+/* The body is the next request's: an authorizer gets none, however long. */
+Test(refusals, an_authorizer_may_be_told_any_length, .timeout = 60)
+{
+	static const char *const lengths[] = {"CONTENT_LENGTH=11",
+		"CONTENT_LENGTH=x"};
+	struct world *w = start_traps("cgi.max_body = 10\n");
+	char script[600];
+	size_t i;
+
+	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s/www/good",
+		w->dir);
+	for (i = 0; i < 2; i++) {
+		const char *params[] = {script, lengths[i], NULL};
+		int fd = client_connect(w, "www.sock");
+		struct answer a;
+
+		client_begin_role(fd, 1, 2, 0, params);
+		a = client_read(fd);
+		answer_expect(a, "served\n");
+		close(fd);
+	}
+	world_close(&w);
+}
+
 Test(refusals, a_length_that_is_none_is_400, .timeout = 60)
 {
 	static const char *const lengths[] = {"CONTENT_LENGTH=x",

@@ -417,6 +417,18 @@ Test(stream_answers, a_deaf_client_of_a_program_that_ended, .timeout = 60)
 	hostile_end(&t, "a deaf client");
 }
 
+/* Its output was at its end before; what the client does not take is stderr. */
+Test(stream_answers, a_deaf_client_of_last_words, .timeout = 60)
+{
+	struct target t = stream_start("cgi.client_timeout = 300ms\n");
+	int fd = stream_get(&t, "words=240000");
+
+	cr_expect_eq(poll(&(struct pollfd){.fd = fd}, 1, 10000), 1,
+		"it is not closed");
+	close(fd);
+	hostile_end(&t, "last words");
+}
+
 /* The bytes of the next event, which may come in two records. */
 static void
 expect_event(int fd, char letter, size_t len)

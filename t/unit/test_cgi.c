@@ -510,3 +510,51 @@ Test(cgi, names_its_statuses)
 		cr_expect_str_neq(cgi_status_text(ours[i]), "");
 	cr_expect_str_eq(cgi_status_text(200), "");
 }
+
+/* RFC 3875, 6.2.1 and 6.3; Retry-After is of RFC 9110, 10.2.3. */
+Test(cgi, pages_name_their_status)
+{
+	static const struct {
+		unsigned status;
+		int64_t retry_after_s;
+		const char *text, *want;
+	} rows[] = {
+		{503, 7, "Later.", "Status: 503 Service Unavailable\r\n"
+			"Content-Type: text/plain\r\nRetry-After: 7\r\n\r\n"
+			"503 Service Unavailable\n\nLater.\n"},
+		{503, 86400, NULL, "Status: 503 Service Unavailable\r\n"
+			"Content-Type: text/plain\r\n"
+			"Retry-After: 86400\r\n\r\n"},
+		{404, 7, "None.", "Status: 404 Not Found\r\n"
+			"Content-Type: text/plain\r\n\r\n"
+			"404 Not Found\n\nNone.\n"},
+		{504, 7, NULL, "Status: 504 Gateway Timeout\r\n"
+			"Content-Type: text/plain\r\n\r\n"},
+	};
+	char page[CGI_PAGE_MAX];
+	size_t i, n;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		n = cgi_put_page(page, rows[i].status, rows[i].retry_after_s,
+			rows[i].text);
+		cr_expect_eq(n, strlen(rows[i].want), "row %zu", i);
+		cr_expect_eq(memcmp(page, rows[i].want, n), 0, "row %zu: %.*s",
+			i, (int)n, page);
+	}
+}
+
+/* The longest there is: 80 bytes of text, the longest name of a status. */
+Test(cgi, the_longest_page_fits)
+{
+	const char *end = ".\n";
+	char page[CGI_PAGE_MAX], text[81];
+	size_t n;
+
+	snprintf(text, sizeof(text), "%079d.", 0);
+	n = cgi_put_page(page, 431, 0, text);
+	cr_expect_lt(n, CGI_PAGE_MAX - 1);
+	cr_expect_eq(memcmp(page + n - 2, end, 2), 0);
+	n = cgi_put_page(page, 503, INT64_MAX, text);
+	cr_expect_lt(n, CGI_PAGE_MAX - 1);
+	cr_expect_eq(memcmp(page + n - 2, end, 2), 0);
+}
