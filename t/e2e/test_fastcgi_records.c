@@ -7,7 +7,7 @@
  */
 #include "world.h"
 
-enum { BEGIN = 1, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, STDERR = 7,
+enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, STDERR = 7,
 	DATA = 8, GET_VALUES = 9, GET_VALUES_RESULT = 10, UNKNOWN_TYPE = 11,
 	KEEP_CONN = 1 };
 
@@ -56,7 +56,8 @@ Test(fastcgi, padding_of_every_length_is_skipped, .timeout = 60)
 	unsigned i;
 
 	client_record(fd, BEGIN, 1, responder, 8, 77);
-	client_record(fd, PARAMS, 1, pairs, sizeof(pairs) - 1, 129);
+	for (i = 0; i < sizeof(pairs) - 1; i++)
+		client_record(fd, PARAMS, 1, pairs + i, 1, 255 - i);
 	client_record(fd, PARAMS, 1, NULL, 0, 3);
 	for (i = 0; i < 256; i++) {
 		want[7 + i] = (char)('a' + i % 26);
@@ -137,6 +138,56 @@ Test(fastcgi, records_of_any_size_give_the_same_answer, .timeout = 60)
 	}
 	free(params);
 	free(want);
+}
+
+/* One whole request: begin, two parameters in two records that cut a pair,
+ * padding of every kind, five bytes of body. */
+static const char whole[] =
+	"\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0"
+	"\1\4\0\1\0\7\3\0" "\4\3WORDa" "\0\0\0"
+	"\1\4\0\1\0\24\0\0" "bc" "\16\1CONTENT_LENGTH5" "\1"
+	"\1\4\0\1\0\2\1\0" "\0X" "\0"
+	"\1\4\0\1\0\0\0\0"
+	"\1\5\0\1\0\2\7\0" "he" "\0\0\0\0\0\0\0"
+	"\1\5\0\1\0\3\0\0" "llo"
+	"\1\5\0\1\0\0\5\0" "\0\0\0\0\0";
+
+Test(fastcgi, any_split_of_the_bytes_is_the_same_request, .timeout = 60)
+{
+	struct world *w = start(echo);
+	size_t len = sizeof(whole) - 1, cut, i;
+	struct answer a;
+	int fd;
+
+	for (cut = 0; cut < len; cut++) {
+		fd = client_connect(w, "www.sock");
+		client_send(fd, whole, cut);
+		client_send(fd, whole + cut, len - cut);
+		a = client_read(fd);
+		cr_assert(a.ended && strstr(a.out, "abc:hello"),
+			"cut at %zu: %s", cut, a.out);
+		close(fd);
+	}
+	fd = client_connect(w, "www.sock");
+	for (i = 0; i < len; i++)
+		client_send(fd, whole + i, 1);
+	answer_expect(client_read(fd), "abc:hello");
+}
+
+Test(fastcgi, a_value_may_be_as_long_as_the_parameters, .timeout = 60)
+{
+	enum { WORD = 100000 };
+	struct world *w = start(echo);
+	static char params[12 + WORD], want[WORD + 2];
+	struct answer a;
+
+	/* 100000 is 0x186a0; both lengths in four bytes. */
+	memcpy(params, "\200\0\0\4\200\1\206\240WORD", 12);
+	memset(params + 12, 'w', WORD);
+	memcpy(want, params + 12, WORD);
+	want[WORD] = ':';
+	a = in_records_of(w, 50000, params, sizeof(params), "", 0);
+	cr_expect_str_eq(document(&a), want);
 }
 
 Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
@@ -257,19 +308,22 @@ Test(fastcgi, an_unknown_application_record_is_ignored, .timeout = 60)
 	cr_expect_str_eq(document(&a), "mine:body");
 }
 
-/* The answer to one query, and nothing before it. */
+/* The answer to one query, and nothing before it: 18, 16 and 17 bytes, in
+ * whatever order. */
 static void
 ask_values(int fd, const char *when)
 {
-	static const char query[] = "\16\0FCGI_MAX_CONNS" "\3\0WHO"
-				    "\15\0FCGI_MAX_REQS";
+	static const char query[] = "\17\0FCGI_MPXS_CONNS" "\3\1WHOx"
+		"\16\0FCGI_MAX_CONNS" "\15\0FCGI_MAX_REQS";
 	static struct record r;
 
 	client_record(fd, GET_VALUES, 0, query, sizeof(query) - 1, 5);
 	client_read_record(fd, &r);
 	cr_assert_eq(r.type, GET_VALUES_RESULT, "%s: %d", when, r.type);
 	cr_expect_eq(r.id, 0, "%s", when);
-	cr_expect_eq(r.len, 33, "%s: %zu bytes", when, r.len);
+	cr_expect_eq(r.len, 51, "%s: %zu bytes", when, r.len);
+	cr_expect(memmem(r.content, r.len, "\17\1FCGI_MPXS_CONNS0", 18), "%s",
+		when);
 	cr_expect(memmem(r.content, r.len, "\16\1FCGI_MAX_CONNS7", 17), "%s",
 		when);
 	cr_expect(memmem(r.content, r.len, "\15\1FCGI_MAX_REQS7", 16), "%s",
@@ -454,4 +508,28 @@ Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), "short:1234");
+}
+
+Test(fastcgi, records_of_other_requests_are_dropped, .timeout = 60)
+{
+	struct world *w = start(echo);
+	int fd = client_connect(w, "www.sock");
+	static const char blob[60000];
+	int i;
+
+	client_record(fd, ABORT, 9, NULL, 0, 0);
+	client_record(fd, STDIN, 1, "early", 5, 0);
+	client_record(fd, PARAMS, 1, "\4\5WORDearly", 11, 0);
+	client_begin(fd, 1, 0, (const char *[]){"WORD=mine",
+				       "CONTENT_LENGTH=4", NULL});
+	/* More than any buffer holds: not kept, only skipped. */
+	for (i = 0; i < 100; i++)
+		client_record(fd, STDIN, 7, blob, sizeof(blob), 0);
+	client_record(fd, PARAMS, 7, "\4\4WORDevil", 10, 0);
+	client_record(fd, ABORT, 7, NULL, 0, 0);
+	client_record(fd, 8, 1, "FCGI_DATA", 9, 0);
+	client_record(fd, 6, 1, "FCGI_STDOUT", 11, 0);
+	client_record(fd, STDIN, 1, "body", 4, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	answer_expect(client_read(fd), "\r\n\r\nmine:body");
 }

@@ -289,6 +289,38 @@ Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
 	cr_expect_eq(client_drain(fd), 0, "END_REQUEST is the last byte");
 }
 
+Test(fastcgi, a_second_request_on_a_connection_is_refused, .timeout = 60)
+{
+	struct world *w = start("");
+	int fd = client_connect(w, "www.sock");
+
+	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=3", NULL});
+	client_begin(fd, 2, 0, (const char *[]){NULL});
+	/* FCGI_CANT_MPX_CONN is 1. */
+	client_expect_bytes(fd, "\1\3\0\2\0\10\0\0" "\0\0\0\0\1\0\0\0", 16);
+	client_record(fd, STDIN, 2, "xxx", 3, 0);
+	client_record(fd, STDIN, 2, NULL, 0, 0);
+	client_record(fd, STDIN, 1, "abc", 3, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	answer_expect(client_read(fd), "[abc]\n");
+}
+
+/* Body unread or not. */
+Test(fastcgi, a_refused_request_keeps_its_connection, .timeout = 60)
+{
+	struct world *w = start("cgi.max_body = 4\n");
+	int fd = client_connect(w, "www.sock"), i;
+
+	for (i = 0; i < 5; i++) {
+		client_begin(fd, 1, KEEP_CONN,
+			(const char *[]){"CONTENT_LENGTH=5", NULL});
+		client_record(fd, STDIN, 1, "12345", 5, 3);
+		client_record(fd, STDIN, 1, NULL, 0, 0);
+		answer_expect(client_read(fd), "Status: 413");
+		expect_served(fd);
+	}
+}
+
 /* FCGI_WEB_SERVER_ADDRS (section 3.2); a unix socket's peer has no address. */
 Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 {
@@ -353,6 +385,11 @@ Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 			"role %d", roles[i]);
 	}
 	expect_served(fd);
+	/* And without FCGI_KEEP_CONN; 3 is a filter. */
+	fd = client_connect(w, "www.sock");
+	client_begin_role(fd, 0x0102, 3, 0, (const char *[]){NULL});
+	client_expect_bytes(fd, "\1\3\1\2\0\10\0\0" "\0\0\0\0\3\0\0\0", 16);
+	cr_expect_eq(client_drain(fd), 0, "it is closed");
 }
 
 static struct answer

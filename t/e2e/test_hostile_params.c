@@ -78,6 +78,37 @@ Test(hostile_params, lengths_that_wrap, .timeout = 120)
 	hostile_end(&t, "lengths that wrap");
 }
 
+/* Content of one record. */
+Test(hostile_params, broken_ones_are_refused, .timeout = 60)
+{
+	static const struct {
+		const char *why, *bytes;
+		size_t len;
+	} rows[] = {
+		{"NUL in a value", "\4\3WORDa\0b", 9},
+		{"NUL in a name", "\4\1W\0RDx", 7},
+		{"a pair cut inside its value", "\4\11WORDabc", 9},
+		{"a pair cut inside its lengths", "\4", 1},
+		{"a pair cut inside a long length", "\4\200\0", 3},
+		{"a name of 2^31 - 1", "\377\377\377\377\1ab", 7},
+		{"a value of 2^31 - 1", "\4\377\377\377\377WORD", 9},
+		{"both of 2^31 - 1", "\377\377\377\377\377\377\377\377x", 9},
+		{"a name of 2^24", "\201\0\0\0\1ab", 7},
+	};
+	struct target t = hostile_start("");
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct answer a = call_params(&t,
+			(const uint8_t *)rows[i].bytes, rows[i].len);
+
+		cr_expect_eq(status_of(&a), 400, "%s: %s", rows[i].why, a.out);
+		world_expect_lines(t.w, ": 400: ", i + 1);
+		hostile_serves(&t, rows[i].why);
+	}
+	hostile_end(&t, "broken parameters");
+}
+
 /* So many pairs, in bytes altogether; the caller's to free(). */
 static uint8_t *
 make_pairs(size_t pairs, size_t bytes)
@@ -136,6 +167,8 @@ Test(hostile_params, as_many_as_are_let_and_more, .timeout = 120)
 			hostile_serves(&t, "many parameters");
 		}
 	}
+	world_expect_log(t.w, "431: more than 1000 parameters");
+	world_expect_log(t.w, "431: more than 256 KiB of parameters");
 	hostile_end(&t, "many parameters");
 }
 

@@ -289,3 +289,100 @@ Test(hostile_records, all_orders_of_six_kinds, .timeout = 600)
 		tried, (long long)slowest);
 	hostile_end(&t, "all orders");
 }
+
+/* What ends a connection: sent to a fresh one, which must be closed without
+ * an answer, told, and hurt nobody. */
+Test(hostile_records, what_is_no_fastcgi_is_closed_and_told, .timeout = 60)
+{
+	static const struct {
+		const char *why, *bytes;
+		size_t len;
+		const char *log;
+	} rows[] = {
+		{"another version", "\2\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 16,
+			"wrong version byte"},
+		{"version 0", "\0\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 16,
+			"wrong version byte"},
+		{"HTTP", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27,
+			"wrong version byte"},
+		{"BEGIN with id 0", "\1\1\0\0\0\10\0\0\0\1\0\0\0\0\0\0", 16,
+			"FCGI_BEGIN_REQUEST with id 0"},
+		{"a short BEGIN", "\1\1\0\1\0\3\0\0\0\1\0", 11,
+			"FCGI_BEGIN_REQUEST is shorter than 8 bytes"},
+		{"an empty BEGIN", "\1\1\0\1\0\0\0\0", 8,
+			"FCGI_BEGIN_REQUEST is shorter than 8 bytes"},
+		{"the same BEGIN twice", "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"
+			"\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 32,
+			"is active already"},
+	};
+	struct target t = hostile_start("");
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = client_connect(t.w, "www.sock");
+
+		client_send(fd, rows[i].bytes, rows[i].len);
+		cr_expect_eq(client_drain(fd), 0, "%s", rows[i].why);
+		close(fd);
+		world_expect_log(t.w, rows[i].log);
+		hostile_serves(&t, rows[i].why);
+	}
+	hostile_end(&t, "no FastCGI");
+}
+
+Test(hostile_records, a_request_cut_off_anywhere_costs_nothing, .timeout = 60)
+{
+	struct target t = hostile_start("");
+	uint8_t whole[300];
+	size_t len = hostile_request(whole, sizeof(whole), "", 0, "hello"), cut;
+	int fd;
+
+	for (cut = 0; cut < len; cut++) {
+		fd = client_connect(t.w, "www.sock");
+		client_send(fd, whole, cut);
+		close(fd);
+		fd = client_connect(t.w, "www.sock");
+		client_send(fd, whole, cut);
+		cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+		(void)client_drain(fd);
+		close(fd);
+	}
+	hostile_end(&t, "cut requests");
+}
+
+/* Bytes of no meaning at all, some behind a good beginning. */
+Test(hostile_records, random_bytes_end_nothing, .timeout = 120)
+{
+	unsigned short seed[3] = {5, 7, 11};
+	struct target t = hostile_start("cgi.client_timeout = 1s\n");
+	uint8_t whole[300];
+	size_t size = hostile_request(whole, sizeof(whole), "", 0, "hello");
+	int round;
+
+	for (round = 0; round < 1500; round++) {
+		uint8_t bytes[sizeof(whole) + 64];
+		size_t len = (size_t)nrand48(seed) % sizeof(bytes), i;
+		size_t good = (size_t)nrand48(seed) % size;
+		int fd = client_connect(t.w, "www.sock");
+
+		for (i = 0; i < len; i++)
+			bytes[i] = i < good ? whole[i] :
+					      (uint8_t)nrand48(seed);
+		/* Or one byte of a whole request is another. */
+		if (round % 2) {
+			len = size;
+			memcpy(bytes, whole, len);
+			bytes[(size_t)nrand48(seed) % len] =
+				(uint8_t)nrand48(seed);
+		}
+		/* It may be closed while we write. */
+		(void)!send(fd, bytes, len, MSG_NOSIGNAL);
+		if (round % 3)
+			shutdown(fd, SHUT_WR);
+		/* Without, FCGI_KEEP_CONN may be what we made of a byte. */
+		if (round % 3 && round % 10 == 1)
+			(void)client_drain(fd);
+		close(fd);
+	}
+	hostile_end(&t, "random bytes");
+}
