@@ -228,7 +228,7 @@ Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
 	world_close_changed(&w);
 }
 
-/* Those that are gone count as nobody who waits. */
+/* Workers that are gone do not count as idle ones. */
 Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
 {
 	struct world *w = world_serve(
@@ -243,9 +243,9 @@ Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
 	world_expect_workers(w, 7, 7, "five busy ones and two to spare");
 	leave(fds, 5);
 	world_expect_workers(w, 2, 2, "two to spare");
-	occupy(w, fds, 2);
-	world_expect_workers(w, 4, 4, "two busy ones and two to spare");
-	leave(fds, 2);
+	occupy(w, fds, 5);
+	world_expect_workers(w, 7, 7, "as many as before");
+	leave(fds, 5);
 	world_close_changed(&w);
 }
 

@@ -96,6 +96,19 @@ expect(struct world *w, const char *pool, const char *path, const char *want)
 	world_until(is_so, &i, what);
 }
 
+/* And for longer than the pause between two inspections. */
+static void
+expect_stays(struct world *w, const char *pool, const char *path,
+	const char *want)
+{
+	struct wish i = {.w = w, .pool = pool, .path = path, .want = want};
+	char what[200];
+
+	expect(w, pool, path, want);
+	snprintf(what, sizeof(what), "%s: %s is %s", pool, path, want);
+	world_stays(is_so, &i, what);
+}
+
 /* -- who knows a worker ---------------------------------------------------- */
 
 TestSuite(status, .timeout = 60);
@@ -386,7 +399,6 @@ Test(status, what_forked_children_counted_stays)
 	world_close_changed(&w);
 }
 
-/* Whatever a child makes of the numbers on its board. */
 /* It counts as up after a second, though nobody knows what it waits for. */
 Test(status, a_program_that_never_accepts_is_starting)
 {
@@ -403,6 +415,7 @@ Test(status, a_program_that_never_accepts_is_starting)
 	world_close_changed(&w);
 }
 
+/* Whatever a child makes of the numbers on its board. */
 Test(status, counters_never_fall)
 {
 	struct world *w = world_open();
@@ -422,24 +435,58 @@ Test(status, counters_never_fall)
 	world_close_changed(&w);
 }
 
-Test(status, who_waits_is_counted)
+static void
+leave_queue(struct world *w, const int *fds)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	expect(w, "www", "listen queue", "0");
+}
+
+/* One is served, and two wait. */
+static void
+fill_queue(struct world *w, int *fds)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		fds[i] = client_connect(w, "www.sock");
+	expect(w, "www", "listen queue", "2");
+}
+
+Test(status, clients_that_wait_are_counted)
 {
 	struct world *w = world_open();
 	int fds[3];
-	size_t i;
 
 	world_start(w, POOL("www") "handler = @BIN@/handlers/upload\n"
 		"listen.backlog = 77\n" ONE);
 	expect(w, "www", "listen queue len", "77");
-	for (i = 0; i < 3; i++)
-		fds[i] = client_connect(w, "www.sock");
-	expect(w, "www", "listen queue", "2");
-	expect(w, "www", "max children reached", "1");
-	for (i = 0; i < 3; i++)
-		close(fds[i]);
-	expect(w, "www", "listen queue", "0");
+	fill_queue(w, fds);
+	expect_stays(w, "www", "max children reached", "1");
+	leave_queue(w, fds);
 	expect(w, "www", "max listen queue", ">0");
 	expect(w, "www", "max active processes", "1");
+	world_close_changed(&w);
+}
+
+/* Such a pool is inspected each second, whatever happens. */
+Test(status, a_pool_that_stays_full_is_counted_once)
+{
+	struct world *w = world_open();
+	int fds[3];
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/upload\n"
+		"observe = kernel\n" ONE);
+	fill_queue(w, fds);
+	expect_stays(w, "www", "max children reached", "1");
+	leave_queue(w, fds);
+	expect_stays(w, "www", "max children reached", "1");
+	fill_queue(w, fds);
+	expect_stays(w, "www", "max children reached", "2");
+	leave_queue(w, fds);
 	world_close_changed(&w);
 }
 

@@ -1,0 +1,194 @@
+/*
+ * test_retire.c - a worker that is to leave is never ended while it has a
+ * connection, or while that is in doubt
+ *
+ * A library in the supervisor holds the moment open in which a worker has been
+ * seen idle and is not yet stopped, see t/children/races.c.
+ */
+#include <sys/syscall.h>
+
+#include "world.h"
+
+TestSuite(retire, .timeout = 60);
+
+#define LATE "was not seen without a connection for"
+
+/* Of one worker that leaves soon after a request; nothing is preloaded. */
+#define LEAVES_WHEN_IDLE                                                      \
+	"[www]\n"                                                             \
+	"listen = @DIR@/www.sock\n"                                           \
+	"pm = ondemand\n"                                                     \
+	"pm.max_children = 1\n"                                               \
+	"pm.process_idle_timeout = 100ms\n"                                   \
+	"observe = kernel\n"
+
+static const char *const no_params[] = {NULL};
+
+/* A request to t/children/hold, which is answered in part at once. */
+static int
+begin(struct world *w)
+{
+	struct record r;
+	int fd = client_connect(w, "www.sock");
+
+	client_begin(fd, 1, 0, no_params);
+	client_read_record(fd, &r);
+	cr_assert(strstr((const char *)r.content, "\nin: "), "%s",
+		(const char *)r.content);
+	return fd;
+}
+
+static void
+end(int fd)
+{
+	struct answer a;
+
+	client_record(fd, 5, 1, NULL, 0, 0);
+	a = client_read(fd);
+	cr_expect(a.ended);
+	answer_expect(a, "out");
+	close(fd);
+}
+
+/* Does the supervisor wait before SIGSTOP?  For world_until(). */
+static bool
+is_held(void *arg)
+{
+	const struct world *w = arg;
+	char path[64];
+	int number = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)w->pid);
+	f = fopen(path, "re");
+	if (f) {
+		(void)!fscanf(f, "%d", &number);
+		fclose(f);
+	}
+	return number == SYS_nanosleep;
+}
+
+static bool
+is_logged_once(void *w)
+{
+	return world_log_count(w, LATE) == 1;
+}
+
+/* The log counts a line that comes again, and shows that before the next one:
+ * at the latest before that of the stop. */
+static void
+stop(struct world *w)
+{
+	world_signal(w, SIGTERM);
+	cr_expect_eq(world_wait(w), 0);
+	cr_expect_leq(world_log_count(w, LATE), 1);
+	cr_expect(!world_log_has(w, "last line repeated"));
+	cr_expect(!world_log_has(w, "died"));
+}
+
+/* -- a connection ---------------------------------------------------------- */
+
+Test(retire, a_worker_with_a_connection_goes_on_serving)
+{
+	struct world *w = world_open();
+	pid_t pid;
+	int fd;
+
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @T@/children/hold\n"
+		"pm.max_children = 1\n"
+		"pm.max_age = 200ms\n"
+		"stop_timeout = 1s\n");
+	cr_assert_eq(world_children(w->pid, &pid, 1), 1);
+	fd = begin(w);
+	world_expect_log(w, LATE);
+	world_stays(is_logged_once, w, "it is logged once");
+	cr_expect(world_alive(pid));
+	end(fd);
+	world_until_gone(pid);
+	stop(w);
+}
+
+/* Once stop_timeout is over a worker that does not leave is killed, unless it
+ * has accepted after it was seen idle. */
+Test(retire, a_worker_that_accepts_before_it_is_stopped_is_let_go_on)
+{
+	struct world *w = world_open();
+	int first, second;
+
+	world_hold_races("stop=400");
+	world_start(w, LEAVES_WHEN_IDLE
+		"handler = @T@/children/hold\n"
+		"stop_timeout = 200ms\n");
+	end(begin(w));
+	world_until(is_held, w, "the worker is to leave");
+	first = begin(w);
+	world_expect_log(w, LATE);
+	end(first);
+	world_until(is_held, w, "it is to leave, and late");
+	second = begin(w);
+	usleep(600000);
+	end(second);
+	stop(w);
+}
+
+/* -- other processes ------------------------------------------------------- */
+
+/* What is not stopped may accept at any moment. */
+Test(retire, a_worker_with_a_process_that_runs_on_is_not_ended)
+{
+	struct world *w = world_open();
+	struct answer a;
+	pid_t pid;
+
+	world_start(w, "[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @T@/children/family\n"
+		"handler_args = session\n"
+		"pm.max_children = 1\n"
+		"pm.max_age = 200ms\n"
+		"stop_timeout = 300ms\n");
+	cr_assert_eq(world_children(w->pid, &pid, 1), 1);
+	world_expect_log(w, LATE);
+	world_stays(is_logged_once, w, "it is logged once");
+	cr_expect(world_alive(pid));
+	world_expect_workers(w, 2, 2, "it, and its replacement");
+	a = client_script(w, "www.sock", NULL, NULL);
+	answer_expect(a, "pid: ");
+	stop(w);
+}
+
+static bool
+has_a_child(void *pid)
+{
+	return world_children(*(pid_t *)pid, NULL, 0) > 0;
+}
+
+/* SIGSTOP is on its way to one that waits for a child of vfork(2), and stops
+ * that child, when the pool is stopped: both have to go on. */
+Test(retire, a_stop_lets_a_worker_go_on_that_is_being_stopped)
+{
+	struct world *w = world_open();
+	struct answer a;
+	pid_t pid;
+	int fd;
+
+	world_hold_races("stop=1000");
+	world_start(w, LEAVES_WHEN_IDLE
+		"handler = @T@/children/family\n"
+		"handler_args = vfork\n"
+		"stop_timeout = 5s\n");
+	a = client_script(w, "www.sock", NULL, NULL);
+	pid = (pid_t)answer_number(&a, "pid");
+	world_until(is_held, w, "the worker is to leave");
+	fd = client_connect(w, "www.sock");
+	client_ask(fd, 0, no_params);
+	world_until(has_a_child, &pid, "it waits for its child");
+	world_signal(w, SIGTERM);
+	a = client_read(fd);
+	cr_expect(a.ended);
+	answer_expect(a, "pid: ");
+	cr_expect_eq(world_wait(w), 0);
+	cr_expect(!world_log_has(w, "still busy after stop_timeout"));
+}
