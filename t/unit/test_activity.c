@@ -41,6 +41,10 @@ static const struct board_sample five_of_4 = SLOT(.open = 5, .running = 5,
 	.state = FCGIPM_BUSY, .start_ms = 60);
 static const struct board_sample handler_idle =
 	SLOT(.handler = true, .since_ms = 50);
+static const struct board_sample handler_5_of_4 = SLOT(.handler = true,
+	.open = 5, .running = 5, .state = FCGIPM_BUSY, .start_ms = 60);
+static const struct board_sample handler_accepts =
+	SLOT(.handler = true, .accepting = 1, .since_ms = 50);
 static const struct board_sample handler_runs = SLOT(.handler = true,
 	.open = 1, .running = 1, .state = FCGIPM_BUSY, .start_ms = 60);
 
@@ -57,6 +61,8 @@ static const struct kernel_sample k_polls = SEEN(IDLE, .tasks = 1,
 	.polling = 1);
 static const struct kernel_sample k_doubt = SEEN(IDLE, .tasks = 1,
 	.accepting = 1, .may_hold = true, .err = EACCES);
+static const struct kernel_sample k_idle_unseen = SEEN(IDLE, .tasks = 4,
+	.err = EACCES);
 static const struct kernel_sample k_holds = SEEN(BUSY, .tasks = 1,
 	.connections = 1, .may_hold = true, .oldest_since_ms = 10);
 static const struct kernel_sample k_reads = SEEN(BUSY, .tasks = 1,
@@ -77,6 +83,9 @@ static const struct kernel_sample k_mutex_1 = SEEN(BUSY, .tasks = 4,
 /* Two of them are at work after their answers. */
 static const struct kernel_sample k_behind = SEEN(IDLE, .tasks = 4,
 	.accepting = 1, .locking = 1);
+static const struct kernel_sample k_5_polls = SEEN(BUSY, .tasks = 6,
+	.connections = 5, .may_hold = true, .oldest_since_ms = 10,
+	.polling = 1);
 static const struct kernel_sample k_polls_1 = SEEN(BUSY, .tasks = 4,
 	.connections = 1, .may_hold = true, .oldest_since_ms = 10,
 	.polling = 1);
@@ -148,6 +157,9 @@ static const struct row {
 	{"a handler that runs one of two", &handler_runs, NULL, 2, ACCEPTED,
 		ACTIVITY_RUNNING, HANDLER, 60, 1, true, NULL},
 
+	{"a handler with more connections than threads", &handler_5_of_4, NULL,
+		4, ACCEPTED, ACTIVITY_RUNNING, HANDLER, 60, 0, true, NULL},
+
 	/* Both. */
 	{"works on, and the kernel says so", &works_on, &k_works, 1, ACCEPTED,
 		ACTIVITY_FINISHING, SHIM, 0, 0, false, NULL},
@@ -169,6 +181,11 @@ static const struct row {
 		ACTIVITY_IDLE, SHIM, 50, 2, false, NULL},
 	{"its other threads cannot be seen", &accepts, &k_unknown, 4, ACCEPTED,
 		ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
+	{"what its other threads do cannot be seen", &accepts, &k_idle_unseen,
+		4, ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
+	{"two accept by the slot, and of the others one waits", &accepts_2,
+		&k_behind, 4, ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 3, false,
+		NULL},
 	{"its other threads were not looked at", &accepts, NULL, 4, ACCEPTED,
 		ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
 	{"one runs, the others poll", &running, &k_polls_1, 4, ACCEPTED,
@@ -211,6 +228,8 @@ static const struct row {
 		ACTIVITY_RUNNING, KERNEL, 10, 3, true, NULL},
 	{"one polls, one runs", NULL, &k_polls_1, 4, ACCEPTED,
 		ACTIVITY_RUNNING, KERNEL, 10, 3, true, NULL},
+	{"five connections of four threads", NULL, &k_5_polls, 4, ACCEPTED,
+		ACTIVITY_RUNNING, KERNEL, 10, 0, true, NULL},
 	{"all four run", NULL, &k_all_4, 4, ACCEPTED, ACTIVITY_RUNNING, KERNEL,
 		10, 0, true, NULL},
 };
@@ -269,6 +288,8 @@ Test(activity, the_kernel_is_asked_where_the_slot_leaves_something_open)
 		{"two serve, two accept", &two_of_4, 4, false},
 		{"all serve", &five_of_4, 4, false},
 		{"a handler", &handler_idle, 4, false},
+		{"a handler that says that it accepts", &handler_accepts, 4,
+			false},
 		{"a handler that serves", &handler_runs, 4, false},
 	};
 	size_t i;
@@ -277,6 +298,22 @@ Test(activity, the_kernel_is_asked_where_the_slot_leaves_something_open)
 		cr_expect_eq(activity_needs_kernel(cases[i].slot,
 			cases[i].threads), cases[i].needed, "%s",
 			cases[i].why);
+}
+
+/* It was ready, or nobody would stop it. */
+Test(activity, one_that_is_to_leave_is_judged_by_the_kernel_alone)
+{
+	struct activity a = activity_by_kernel(&k_works, 1);
+
+	cr_expect_eq(a.state, ACTIVITY_FINISHING);
+	cr_expect_eq(a.tier, ACTIVITY_TIER_KERNEL);
+	cr_expect_not(a.may_hold);
+	a = activity_by_kernel(&k_doubt, 1);
+	cr_expect_eq(a.state, ACTIVITY_IDLE);
+	cr_expect(a.may_hold);
+	a = activity_by_kernel(&k_mutex_1, 4);
+	cr_expect_eq(a.state, ACTIVITY_RUNNING);
+	cr_expect_eq(a.free_places, 3);
 }
 
 Test(activity, names_are_those_of_the_status)

@@ -5,9 +5,11 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "observe/board.h"
 #include "pool/wakeup.h"
 
 static struct loop *loop;
@@ -143,4 +145,114 @@ Test(wakeup, nobody_listens_once_it_has_stopped)
 	wakeup_stop(&wake);
 	cr_expect(!listens());
 	cr_expect(!wake.timer.place);
+}
+
+Test(wakeup, after_a_rest_of_a_second_the_pause_is_short_again)
+{
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		knock();
+		(void)wait();
+	}
+	wake.since_ms = loop_now(loop) - 1000;
+	knock();
+	cr_expect_eq(wait(), 320);
+	wake.since_ms = loop_now(loop) - 1001;
+	knock();
+	cr_expect_eq(wait(), 10);
+}
+
+/* -- the board ------------------------------------------------------------- */
+
+static struct board *board;
+
+static void
+set_up_board(void)
+{
+	set_up();
+	board = board_new(2, 1, 2);
+	cr_assert_not_null(board);
+	wakeup_stop(&wake);
+	wakeup_init(&wake, loop, "www", board, listener, on_wake);
+}
+
+static void
+tear_down_board(void)
+{
+	tear_down();
+	board_free(&board);
+}
+
+TestSuite(wakeup_board, .init = set_up_board, .fini = tear_down_board,
+	.timeout = 10);
+
+/* Processes that accept; the number of places is known by itself. */
+static void
+set_idle(int32_t places)
+{
+	uint8_t *map = mmap(NULL, sizeof(struct fcgipm_head),
+		PROT_READ | PROT_WRITE, MAP_SHARED, board_fd(board), 0);
+
+	cr_assert_neq((void *)map, MAP_FAILED);
+	((struct fcgipm_head *)(void *)map)->idle = places;
+	munmap(map, sizeof(struct fcgipm_head));
+}
+
+static bool
+is_watched(void)
+{
+	return wake.board_io.fd >= 0;
+}
+
+Test(wakeup_board, nothing_is_watched_that_is_not_wanted)
+{
+	static const struct wakeup_for nothing = {.idle_at = WAKEUP_NEVER};
+
+	wakeup_on(&wake, &nothing);
+	cr_expect_not(is_watched());
+	cr_expect_not(listens());
+	cr_expect_not(wake.timer.place);
+}
+
+Test(wakeup_board, requests_alone_are_watched_for)
+{
+	static const struct wakeup_for requests = {
+		.idle_at = WAKEUP_NEVER, .requests = true};
+
+	wakeup_on(&wake, &requests);
+	cr_expect(is_watched());
+	cr_expect_not(wake.timer.place);
+}
+
+/* Once it is armed an event comes with the next change only. */
+Test(wakeup_board, places_that_were_taken_before_it_was_armed_are_noticed)
+{
+	static const struct wakeup_for two = {.idle_at = 2};
+
+	set_idle(3);
+	wakeup_on(&wake, &two);
+	cr_expect(is_watched());
+	cr_expect_not(wake.timer.place, "one more is free");
+	set_idle(2);
+	wakeup_on(&wake, &two);
+	cr_expect(wake.timer.place);
+	cr_expect_eq(wait(), 10);
+	cr_expect_eq(calls, 1);
+}
+
+Test(wakeup_board, an_event_is_followed_by_silence)
+{
+	static const struct wakeup_for one = {.idle_at = 1};
+
+	set_idle(3);
+	wakeup_on(&wake, &one);
+	cr_assert(is_watched());
+	wake.board_io.on_event(&wake.board_io, LOOP_READ);
+	cr_expect_not(is_watched());
+	cr_expect_eq(calls, 0, "a load that is over in a moment");
+	wakeup_on(&wake, &one);
+	cr_expect_not(is_watched(), "not before the silence is over");
+	cr_expect_eq(wait(), 10);
+	cr_expect_eq(calls, 1);
 }

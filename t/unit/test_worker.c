@@ -1,5 +1,5 @@
 /*
- * test_worker.c - a worker that takes its time
+ * test_worker.c - a worker that takes its time, and what is said of its end
  */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -89,4 +90,230 @@ Test(worker, one_that_executes_late_leaves_no_pipe, .timeout = 30)
 	cr_expect_eq(ups, 1);
 	cr_expect_eq(deaths, 1);
 	loop_free(&loop);
+}
+
+/* -- without the loop: what it would call is called here -------------------- */
+
+static struct {
+	unsigned times;
+	enum worker_state before;
+	char story[160];
+	bool failed;
+} end;
+
+static bool ready;
+
+static bool
+is_ready(struct worker *w, bool unseen)
+{
+	(void)w;
+	(void)unseen;
+	return ready;
+}
+
+static void
+note_up(struct worker *w)
+{
+	cr_expect_eq(w->state, WORKER_UP);
+	ups++;
+}
+
+static void
+note_end(struct worker *w, enum worker_state before, const char *story,
+	bool failed)
+{
+	cr_expect_eq(w->state, WORKER_DEAD);
+	end.times++;
+	end.before = before;
+	end.failed = failed;
+	snprintf(end.story, sizeof(end.story), "%s", story);
+}
+
+static const struct worker_ops quiet = {
+	.is_up = is_ready, .on_up = note_up, .on_dead = note_end};
+
+static void
+set_up(void)
+{
+	loop = loop_new();
+	worker_init(&worker, loop, "www", 0, false, &quiet, NULL);
+}
+
+static void
+tear_down(void)
+{
+	loop_free(&loop);
+}
+
+/* A shell runs this script; another program fails. */
+static void
+start(const char *path, const char *script)
+{
+	const char *const argv[] = {"sh", "-c", script, NULL};
+	char *const env[] = {NULL};
+	const int fds[] = {0, 1, 2};
+	const struct spawn_spec spec = {.path = path, .execfd = -1,
+		.argv = (char *const *)argv, .envp = env, .fds = fds,
+		.nfds = 3, .cwd = "/", .cwdfd = -1, .new_session = true};
+
+	cr_assert_eq(worker_start(&worker, &spec), 0);
+	cr_expect_eq(worker.state, WORKER_STARTING);
+	while (!worker_has_executed(&worker))
+		usleep(1000);
+}
+
+static void
+look(void)
+{
+	worker.ready_timer.on_timer(&worker.ready_timer);
+}
+
+static void
+wait_end(void)
+{
+	siginfo_t si;
+
+	cr_assert_eq(waitid(P_PIDFD, (id_t)worker.pidfd, &si, WEXITED), 0);
+	worker.child.on_exit(&worker.child, si.si_code, si.si_status);
+	cr_expect_eq(end.times, 1);
+	cr_expect_eq(worker.pidfd, -1);
+	cr_expect_eq(worker.execfd, -1);
+	cr_expect_not(worker.ready_timer.place);
+}
+
+static void
+expect_end(enum worker_state before, const char *story, bool failed,
+	bool by_signal)
+{
+	wait_end();
+	cr_expect_eq(end.before, before);
+	cr_expect_str_eq(end.story, story);
+	cr_expect_eq(end.failed, failed);
+	cr_expect_eq(worker.by_signal, by_signal);
+}
+
+TestSuite(worker_end, .init = set_up, .fini = tear_down, .timeout = 30);
+
+Test(worker_end, status_0_is_no_failure)
+{
+	start("/bin/sh", "exit 0");
+	expect_end(WORKER_STARTING, "exit status 0", false, false);
+}
+
+Test(worker_end, any_other_status_is_one)
+{
+	start("/bin/sh", "exit 3");
+	expect_end(WORKER_STARTING, "exit status 3", true, false);
+}
+
+Test(worker_end, so_is_a_signal)
+{
+	start("/bin/sh", "kill -TERM $$");
+	expect_end(WORKER_STARTING, "signal 15 (Terminated)", true, true);
+}
+
+Test(worker_end, a_program_that_is_not_there_is_told_by_its_step)
+{
+	start("/nowhere/sh", "");
+	expect_end(WORKER_STARTING, "exec: No such file or directory", true,
+		false);
+}
+
+Test(worker_end, a_worker_that_is_killed_dies_of_it)
+{
+	start("/bin/sh", "sleep 1000");
+	worker_kill(&worker);
+	cr_expect_eq(worker.state, WORKER_KILLED);
+	worker_retire(&worker, SIGCONT);
+	cr_expect_eq(worker.state, WORKER_KILLED);
+	expect_end(WORKER_KILLED, "signal 9 (Killed)", true, true);
+	worker_kill(&worker);
+	cr_expect_eq(worker.state, WORKER_DEAD);
+}
+
+/* Nothing of it runs on, whatever it has started. */
+Test(worker_end, a_worker_that_starts_may_be_told_to_leave)
+{
+	start("/bin/sh", "exec sleep 1000");
+	worker_retire(&worker, SIGTERM);
+	cr_expect_eq(worker.state, WORKER_RETIRING);
+	expect_end(WORKER_RETIRING, "signal 15 (Terminated)", true, true);
+}
+
+Test(worker_end, one_that_is_expected_to_exit_gets_no_signal)
+{
+	start("/bin/sh", "sleep 0.1; exit 0");
+	worker_expect_exit(&worker);
+	cr_expect_eq(worker.state, WORKER_RETIRING);
+	expect_end(WORKER_RETIRING, "exit status 0", false, false);
+}
+
+/* -- readiness ------------------------------------------------------------- */
+
+TestSuite(worker_ready, .init = set_up, .fini = tear_down, .timeout = 30);
+
+static void
+end_worker(void)
+{
+	worker_kill(&worker);
+	wait_end();
+}
+
+Test(worker_ready, it_is_up_when_somebody_says_so)
+{
+	start("/bin/sh", "exec sleep 1000");
+	look();
+	cr_expect_eq(worker.state, WORKER_STARTING);
+	cr_expect(worker.ready_timer.place, "asked again");
+	ready = true;
+	look();
+	cr_expect_eq(worker.state, WORKER_UP);
+	cr_expect(worker.was_ready);
+	cr_expect_eq(ups, 1);
+	cr_expect_not(worker.ready_timer.place, "not asked again");
+	end_worker();
+}
+
+Test(worker_ready, after_a_second_it_is_up_by_the_clock)
+{
+	start("/bin/sh", "exec sleep 1000");
+	worker.start_ms = loop_now(loop) - 999;
+	look();
+	cr_expect_eq(worker.state, WORKER_STARTING);
+	worker.pause_ms = 100;
+	look();
+	cr_expect_eq(worker.ready_timer.at_ms, worker.start_ms + 1000);
+	worker.start_ms = loop_now(loop) - 1000;
+	look();
+	cr_expect_eq(worker.state, WORKER_UP);
+	cr_expect_not(worker.was_ready);
+	end_worker();
+}
+
+Test(worker_ready, the_pause_between_two_questions_doubles_up_to_100_ms)
+{
+	static const int64_t pauses[] = {2, 4, 8, 16, 32, 64, 100, 100};
+	size_t i;
+
+	start("/bin/sh", "exec sleep 1000");
+	worker.start_ms = loop_now(loop);
+	for (i = 0; i < ARRAY_SIZE(pauses); i++) {
+		look();
+		cr_expect_eq(worker.ready_timer.at_ms - loop_now(loop),
+			pauses[i], "pause %zu", i);
+	}
+	end_worker();
+}
+
+Test(worker_ready, nothing_is_left_of_the_one_before)
+{
+	start("/nowhere/sh", "");
+	wait_end();
+	end.times = 0;
+	ready = true;
+	worker.was_ready = true;
+	start("/bin/sh", "exec sleep 1000");
+	cr_expect_not(worker.was_ready);
+	cr_expect_eq(worker.error.step[0], '\0');
+	end_worker();
 }

@@ -1,0 +1,209 @@
+/*
+ * test_keepalive.c - when workers that wait on kept connections are counted
+ * while clients wait
+ *
+ * The workers are no processes: what they do stands on the board.
+ */
+#include <criterion/criterion.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "base/util.h"
+#include "conf/conf.h"
+#include "pool/keepalive.h"
+#include "pool/members.h"
+
+#define WORKERS 2
+#define SECOND 1000
+/* Milliseconds of CLOCK_MONOTONIC, in the past of any machine. */
+#define KEPT_SINCE 2000
+#define NOW (KEPT_SINCE + 2 * SECOND)
+
+static struct loop *loop;
+static struct sockdiag diag = {.fd = -1};
+static struct conf_pool conf = {.name = (char *)"www",
+	.mode = CONF_MODE_PREFORK, .threads = 1};
+static const struct worker_ops no_ops;
+static struct members ms;
+static struct keepalive keep;
+
+/* What a worker's slot says: its one connection is in this state. */
+static void
+set_worker(unsigned i, enum fcgipm_state state, int64_t since_ms)
+{
+	uint8_t *map = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED,
+		board_fd(ms.board), 0);
+	struct fcgipm_slot *slot;
+	struct fcgipm_cell *cell;
+
+	cr_assert_neq((void *)map, MAP_FAILED);
+	slot = (void *)(map + sizeof(struct fcgipm_head) +
+		i * (sizeof(*slot) + sizeof(*cell)));
+	cell = (void *)(slot + 1);
+	ms.v[i].worker.state = WORKER_UP;
+	board_started(ms.board, i, getpid());
+	slot->pid = getpid();
+	slot->open = 1;
+	cell->state = state;
+	cell->since = (uint64_t)since_ms * 1000000;
+	munmap(map, 16384);
+}
+
+static void
+set_up(void)
+{
+	loop = loop_new();
+	cr_assert_not_null(loop);
+	cr_assert_eq(kernel_init(&ms.kernel, &diag, NULL, 0, getuid(),
+		getgid()), 0);
+	ms.board = board_new(WORKERS, 1, 1);
+	cr_assert_not_null(ms.board);
+	members_open(&ms, loop, &conf, WORKERS, &no_ops, NULL);
+	set_worker(0, FCGIPM_KEPT, KEPT_SINCE);
+	set_worker(1, FCGIPM_BUSY, KEPT_SINCE);
+	keepalive_init(&keep, &ms, false);
+}
+
+static void
+tear_down(void)
+{
+	unsigned i;
+
+	for (i = 0; i < WORKERS; i++)
+		ms.v[i].worker.state = WORKER_DEAD;
+	members_close(&ms);
+	loop_free(&loop);
+}
+
+TestSuite(keepalive, .init = set_up, .fini = tear_down, .timeout = 10);
+
+static void
+expect(unsigned kept, uint64_t times)
+{
+	cr_expect_eq(keep.kept, kept, "%u kept", keep.kept);
+	cr_expect_eq(keep.times, times, "%llu times",
+		(unsigned long long)keep.times);
+}
+
+Test(keepalive, workers_are_inspected_when_a_client_has_waited_for_a_second)
+{
+	keepalive_note(&keep, 1, NOW);
+	keepalive_note(&keep, 1, NOW + SECOND - 1);
+	expect(0, 0);
+	keepalive_note(&keep, 1, NOW + SECOND);
+	expect(1, 1);
+}
+
+Test(keepalive, a_second_begins_again_when_nobody_waits)
+{
+	keepalive_note(&keep, 1, NOW);
+	keepalive_note(&keep, 0, NOW + 10);
+	keepalive_note(&keep, 1, NOW + 20);
+	keepalive_note(&keep, 1, NOW + SECOND + 19);
+	expect(0, 0);
+	keepalive_note(&keep, 1, NOW + SECOND + 20);
+	expect(1, 1);
+}
+
+Test(keepalive, they_are_inspected_once_a_second)
+{
+	keepalive_note(&keep, 1, NOW);
+	keepalive_note(&keep, 1, NOW + SECOND);
+	set_worker(1, FCGIPM_KEPT, KEPT_SINCE);
+	keepalive_note(&keep, 1, NOW + 2 * SECOND - 1);
+	expect(1, 1);
+	keepalive_note(&keep, 1, NOW + 2 * SECOND);
+	expect(2, 1);
+}
+
+Test(keepalive, a_connection_that_is_kept_for_less_than_a_second_is_none)
+{
+	keepalive_note(&keep, 1, NOW - SECOND);
+	set_worker(0, FCGIPM_KEPT, NOW - SECOND + 1);
+	keepalive_note(&keep, 1, NOW);
+	expect(0, 0);
+	set_worker(0, FCGIPM_KEPT, NOW);
+	keepalive_note(&keep, 1, NOW + SECOND);
+	expect(1, 1);
+}
+
+Test(keepalive, only_workers_that_are_up_count)
+{
+	ms.v[0].worker.state = WORKER_RETIRING;
+	keepalive_note(&keep, 1, NOW);
+	keepalive_note(&keep, 1, NOW + SECOND);
+	expect(0, 0);
+}
+
+Test(keepalive, it_is_counted_when_it_begins)
+{
+	keepalive_note(&keep, 1, NOW);
+	keepalive_note(&keep, 1, NOW + SECOND);
+	keepalive_note(&keep, 1, NOW + 2 * SECOND);
+	expect(1, 1);
+	keepalive_note(&keep, 0, NOW + 2 * SECOND + 1);
+	expect(0, 1);
+	keepalive_note(&keep, 1, NOW + 3 * SECOND);
+	keepalive_note(&keep, 1, NOW + 4 * SECOND);
+	expect(1, 2);
+}
+
+Test(keepalive, it_is_logged_once_a_minute)
+{
+	int64_t now = NOW;
+
+	keepalive_note(&keep, 1, now);
+	keepalive_note(&keep, 1, now += SECOND);
+	cr_expect_eq(keep.unlogged, 0, "the first is logged");
+	keepalive_note(&keep, 0, now);
+	keepalive_note(&keep, 1, now);
+	keepalive_note(&keep, 1, now += SECOND);
+	expect(1, 2);
+	cr_expect_eq(keep.unlogged, 1, "the second waits");
+	keepalive_note(&keep, 1, NOW + 60 * SECOND);
+	cr_expect_eq(keep.unlogged, 1);
+	keepalive_note(&keep, 1, NOW + 61 * SECOND);
+	cr_expect_eq(keep.unlogged, 0);
+	expect(1, 2);
+}
+
+/* An observation that keeps descriptors open. */
+static void
+be_open(void)
+{
+	ms.v[0].observation.watch =
+		(struct watch){.pid = getpid(), .taskfd = -1, .fdfd = -1};
+}
+
+static bool
+is_open(void)
+{
+	return ms.v[0].observation.watch.pid != 0;
+}
+
+Test(keepalive, a_pool_at_rest_keeps_no_descriptors_of_an_inspection)
+{
+	keepalive_init(&keep, &ms, true);
+	keepalive_note(&keep, 1, NOW);
+	be_open();
+	keepalive_note(&keep, 0, NOW + 1);
+	cr_expect(is_open(), "not of this inspection");
+	keepalive_note(&keep, 1, NOW);
+	keepalive_note(&keep, 1, NOW + SECOND);
+	be_open();
+	keepalive_note(&keep, 0, NOW + SECOND + 1);
+	cr_expect_not(is_open());
+	be_open();
+	keepalive_note(&keep, 0, NOW + SECOND + 2);
+	cr_expect(is_open(), "once");
+}
+
+Test(keepalive, a_pool_that_is_inspected_anyway_keeps_them)
+{
+	keepalive_note(&keep, 1, NOW);
+	keepalive_note(&keep, 1, NOW + SECOND);
+	be_open();
+	keepalive_note(&keep, 0, NOW + SECOND + 1);
+	cr_expect(is_open());
+}
