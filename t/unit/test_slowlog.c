@@ -53,6 +53,8 @@ tear_down(void)
 	kill(target, SIGKILL);
 	waitpid(target, NULL, 0);
 	prober_fini(&prober);
+	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "a tool is left");
+	cr_expect_eq(errno, ECHILD);
 	unlink(path);
 	rmdir(dir);
 	loop_free(&loop);
@@ -113,20 +115,32 @@ has_tool(void)
 }
 
 static void
+on_later(struct loop_timer *timer)
+{
+	int i;
+	(void)timer;
+
+	for (i = 0; i < 6; i++)
+		(void)slowlog_has_room(slowlog);
+}
+
+static void
 end_loop(struct loop_timer *timer)
 {
 	(void)timer;
 	loop_quit(loop);
 }
 
+/* The second begins with its first entry. */
 Test(slowlog, begins_each_second_with_room)
 {
-	struct loop_timer timer = {.on_timer = end_loop};
+	struct loop_timer later = {.on_timer = on_later},
+		end = {.on_timer = end_loop};
 	int i;
 
-	for (i = 0; i < 7; i++)
-		(void)slowlog_has_room(slowlog);
-	loop_timer_set(loop, &timer, loop_now(loop) + 1010);
+	cr_expect(slowlog_has_room(slowlog));
+	loop_timer_set(loop, &later, loop_now(loop) + 600);
+	loop_timer_set(loop, &end, loop_now(loop) + 1010);
 	cr_assert_eq(loop_run(loop), 0);
 	cr_expect_eq(count(read_file(path), ": 2 more slow requests "), 1);
 	for (i = 0; i < 5; i++)
@@ -180,12 +194,22 @@ Test(slowlog, keeps_its_file_where_there_is_no_new_one)
 	cr_expect_eq(slowlog_reopen(slowlog), -1);
 	cr_expect_eq(errno, ELOOP);
 	add("GET", "/kept");
-	cr_assert_eq(unlink(path), 0);
-	cr_expect_eq(slowlog_reopen(slowlog), 0);
 	slowlog_close(&slowlog);
-	/* The entry waited meanwhile, or was written at once. */
-	cr_expect_eq(count(read_file(old), "/kept") +
-		count(read_file(path), "/kept"), 1);
+	cr_expect_eq(count(read_file(old), "/kept"), 1);
+	cr_expect_eq(unlink(old), 0);
+}
+
+Test(slowlog, goes_on_in_a_new_file)
+{
+	char old[120];
+
+	snprintf(old, sizeof(old), "%s/old", dir);
+	cr_assert_eq(rename(path, old), 0);
+	cr_expect_eq(slowlog_reopen(slowlog), 0);
+	add("GET", "/new");
+	slowlog_close(&slowlog);
+	cr_expect_eq(count(read_file(path), "/new"), 1);
+	cr_expect_str_empty(read_file(old));
 	cr_expect_eq(unlink(old), 0);
 }
 
