@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "sys/procfs.h"
 #include "timeout/backtrace.h"
 
@@ -99,11 +100,13 @@ start_tool(const char *script)
 static const char *
 run_tool(const char *script)
 {
+	size_t descriptors = count_descriptors();
 	unsigned before = calls;
 
 	start_tool(script);
 	cr_assert_eq(loop_run(loop), 0);
 	cr_assert_eq(calls, before + 1);
+	cr_expect_eq(count_descriptors(), descriptors);
 	return text;
 }
 
@@ -191,15 +194,36 @@ Test(backtrace, ends_a_tool_that_takes_too_long)
 		": it says nothing", "another one has its own time");
 }
 
+/* It may have ended before we come to read. */
+Test(backtrace, reads_what_is_left_at_the_end)
+{
+	start_tool("i=0; while [ $i -lt 2500 ]; do echo '#0  0123456789'; "
+		"i=$((i + 1)); done");
+	wait_for_state(b.pid, "Z");
+	cr_assert_eq(loop_run(loop), 0);
+	cr_expect_eq(strlen(text), 2500 * strlen("#0  0123456789\n"));
+}
+
+Test(backtrace, has_no_core_dumped)
+{
+	cr_expect_str_eq(run_tool("echo \"#$(ulimit -c) $(ulimit -Hc)\""),
+		"#0 0\n");
+}
+
 /* As one does that is killed while it traces. */
 Test(backtrace, leaves_nobody_stopped)
 {
-	(void)run_tool("kill -STOP $4; kill -KILL $$");
+	(void)run_tool("kill -STOP $4\n"
+		"until grep -q '^State:.T' /proc/$4/status; do :; done\n"
+		"kill -KILL $$");
 	wait_for_state(target, "S");
-	start_tool("kill -STOP $4; exec sleep 1000");
+	start_tool("echo '#0  a'; kill -STOP $4; exec sleep 1000");
 	wait_for_state(target, "T");
+	b.out.on_event(&b.out, LOOP_READ);
+	cr_expect_gt(b.text.len, 0);
 	backtrace_fini(&b);
 	cr_expect(!backtrace_runs(&b));
+	cr_expect_null(b.text.mem, "a buffer is left");
 	wait_for_state(target, "S");
 	cr_expect_eq(calls, 1, "nothing is said of what was called off");
 	cr_expect_eq(waitpid(-1, NULL, WNOHANG), 0, "the tool is reaped");
@@ -223,6 +247,7 @@ Test(backtrace, runs_the_tool_as_the_workers_user)
 	b.tool = path;
 	b.is_gdb = false;
 	cr_expect_str_eq(run_tool("echo \"#$(id -u) $(id -g) $(id -G)\"\n"
-		"echo \"#$(grep NoNewPrivs /proc/self/status)\""),
-		"#65534 65533 65533\n#NoNewPrivs:\t1\n");
+		"grep -E '^(Groups|NoNewPrivs):' /proc/self/status | "
+		"sed 's/^/#/'"),
+		"#65534 65533 65533\n#Groups:\t65533 \n#NoNewPrivs:\t1\n");
 }
