@@ -14,6 +14,7 @@
  *	quiet	closes at once
  *	other	gives descriptor 0 to another socket that listens, connects to
  *		it and accepts that; then serves the first one at another number
+ *	work	works on after an answer, until SIGUSR1
  *	child	a child serves one request and exits
  *	eintr	SIGUSR1 interrupts accept(2); ends with status 0 when that fails
  *		with EINVAL then, 1 when with EINTR
@@ -167,6 +168,31 @@ serve_other(void)
 	return 0;
 }
 
+static void
+on_signal(int signo)
+{
+	(void)signo;
+}
+
+static int
+serve_and_work(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	sigset_t usr1, old;
+	int conn;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	if (sigaction(SIGUSR1, &sa, NULL) < 0 ||
+		sigprocmask(SIG_BLOCK, &usr1, &old) < 0)
+		return 1;
+	while ((conn = accept(0, NULL, NULL)) >= 0) {
+		serve(conn);
+		(void)sigsuspend(&old);
+	}
+	return 0;
+}
+
 static int
 serve_in_child(void)
 {
@@ -182,12 +208,6 @@ serve_in_child(void)
 	(void)waitpid(pid, NULL, 0);
 	for (;;)
 		pause();
-}
-
-static void
-on_signal(int signo)
-{
-	(void)signo;
 }
 
 static int
@@ -234,6 +254,8 @@ main(int argc, char **argv)
 		return serve_errno();
 	if (is_way("other"))
 		return serve_other();
+	if (is_way("work"))
+		return serve_and_work();
 	if (is_way("child"))
 		return serve_in_child();
 	if (is_way("eintr"))

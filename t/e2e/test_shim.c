@@ -1035,6 +1035,26 @@ Test(shim, what_a_program_does_by_other_calls_is_seen_or_said, .timeout = 60)
 	rig_close(&r);
 }
 
+/* Its place is not free before it accepts again. */
+Test(shim, work_after_an_answer_takes_a_place, .timeout = 60)
+{
+	struct rig r = rig_open(1, 1);
+	unsigned i;
+
+	rig_spawn(&r, 0, world_child("calls"), "work");
+	world_until(has_idle, rig_at(&r, 0, 1), "idle");
+	for (i = 1; i <= 3; i++) {
+		ask(&r, 1, 0, params);
+		world_until(has_counted, rig_at(&r, 0, i), "answered");
+		cr_expect_eq(board_idle(r.b), 0, "it works");
+		board_read(r.b, 0, &r.seen);
+		cr_expect_eq(r.seen.accepting, 0);
+		cr_assert_eq(kill(r.pids[0], SIGUSR1), 0);
+		world_until(has_idle, rig_at(&r, 0, 1), "idle again");
+	}
+	rig_close(&r);
+}
+
 static bool
 spare_is_free(void *arg)
 {

@@ -12,6 +12,7 @@
 #define BEGIN "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"
 #define BEGIN_KEEP "\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0"
 #define BEGIN_FILTER "\1\1\0\1\0\10\0\0\0\3\0\0\0\0\0\0"
+#define BEGIN_ODD "\1\1\0\1\0\10\0\0\0\1\376\377\377\377\377\377"
 /* REQUEST_METHOD=PUT, REQUEST_URI=/u with a long length, and padding. */
 #define PAIRS                                                                  \
 	"\1\4\0\1\0\45\3\0\16\3REQUEST_METHODPUT"                              \
@@ -44,7 +45,7 @@ take(struct intake *in, const uint8_t *p, size_t n, size_t step, char *events)
 
 Test(records, a_request_cut_anywhere)
 {
-	static const uint8_t p[] = BEGIN PARAMS BODY STDIN_END;
+	static const uint8_t p[] = BEGIN_ODD PARAMS BODY STDIN_END;
 	const size_t n = sizeof(p) - 1;
 	size_t step;
 
@@ -78,6 +79,8 @@ Test(records, only_a_plain_request_is_over)
 		bool over;
 	} rows[] = {
 		{"plain", TEXT(BEGIN PARAMS STDIN_END), true},
+		{"flags and reserved bytes that mean nothing",
+			TEXT(BEGIN_ODD PARAMS STDIN_END), true},
 		{"no parameters", TEXT(BEGIN "\1\4\0\1\0\0\0\0" STDIN_END),
 			true},
 		{"padding behind the end", TEXT(BEGIN PARAMS
@@ -133,6 +136,37 @@ Test(records, an_answer_is_over_at_its_end)
 	cr_expect(outflow_is_over(&out));
 	outflow_take(&out, p, 1, &event);
 	cr_expect_not(outflow_is_over(&out), "something follows");
+}
+
+/* Cut anywhere, as it is collected then. */
+Test(records, long_names_are_not_collected)
+{
+	static const char name[] = "HTTP_X_0123456789_0123456789";
+	const size_t n = sizeof(name) - 1;
+	uint8_t pair[64], p[128];
+	size_t len, at, step;
+
+	for (len = 1; len <= n; len++)
+		for (step = 1; step <= 40; step++) {
+			struct intake in = {0};
+			char events[64];
+
+			pair[0] = (uint8_t)len;
+			pair[1] = 1;
+			memcpy(pair + 2, name, len);
+			pair[2 + len] = 'v';
+			memcpy(p, BEGIN PAIRS, sizeof(BEGIN PAIRS) - 1);
+			at = sizeof(BEGIN PAIRS) - 1;
+			memcpy(p + at, "\1\4\0\1\0\0\0\0", 8);
+			p[at + 5] = (uint8_t)(3 + len);
+			memcpy(p + at + 8, pair, 3 + len);
+			take(&in, p, at + 11 + len, step, events);
+			cr_expect_str_eq(events, "B");
+			cr_expect_eq(in.params.method_len, 3);
+			cr_expect_eq(memcmp(in.params.method, "PUT", 3), 0,
+				"%zu in steps of %zu", len, step);
+			cr_expect_eq(memcmp(in.params.uri, "/u", 2), 0);
+		}
 }
 
 /* Pairs with long lengths: the value of each is n times one byte. */
