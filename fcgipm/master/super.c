@@ -25,15 +25,16 @@
 #include "pool/stop.h"
 #include "sys/spawn.h"
 
-/* With -D a pool may fail this often before its first success. */
-#define BAD_STARTS_TOLD 3
+/* With -D the start has failed when a pool failed so often before its first
+ * success. */
+#define BAD_STARTS_MAX 3
 
 /* A process has one supervisor; pools find it without a pointer each. */
 static struct super {
 	const struct conf *conf;
 	struct loop *loop;
 	struct loop_signals signals;
-	struct sockdiag diag;	/* for looks at the pools' sockets */
+	struct sockdiag diag;	/* for the queues of the pools */
 	struct pool *pools;
 	size_t npools;		/* opened */
 	struct control *control;	/* NULL = nobody asks */
@@ -41,23 +42,23 @@ static struct super {
 	size_t nstopped;
 	int tellfd;
 	int exit_code;
-	bool told_ready;
+	bool announced;
 	bool stopping;
 } super;
 
 static const int signals_known[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
 	SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE};
 
-/* Tells whoever waits for -D, once. */
+/* Reports to the parent process of -D, once, how the start went. */
 static void
-tell(int code)
+report_start(int code)
 {
 	unsigned char byte = (unsigned char)code;
 
 	if (super.tellfd < 0)
 		return;
 	log_echo(false);
-	/* Before it is told: what it may wait for next is the end of its
+	/* Before that: its reader may wait next for the end of its
 	 * pipes, which we hold. */
 	if (fd_detach_std() < 0)
 		log_warning("/dev/null: %m");
@@ -97,8 +98,8 @@ announce(void)
 		workers == 1 ? "" : "s");
 	notify_send("READY=1\nSTATUS=%zu pools, %u workers", super.npools,
 		workers);
-	super.told_ready = true;
-	tell(0);
+	super.announced = true;
+	report_start(0);
 }
 
 static void
@@ -115,19 +116,19 @@ on_ready(struct pool *p)
 		log_notice("pool %s: serves on %s with %u worker%s",
 			p->conf->name, p->sockets[0].addr.text, up,
 			up == 1 ? "" : "s");
-	if (super.nready == super.npools && !super.told_ready)
+	if (super.nready == super.npools && !super.announced)
 		announce();
 }
 
 static void
 on_bad_start(struct pool *p, const char *story, int64_t pause_ms)
 {
-	if (super.told_ready)
+	if (super.announced)
 		return;
 	notify_send("STATUS=pool %s: %s; next start in %lld ms",
 		p->conf->name, story, (long long)pause_ms);
 	if (super.tellfd >= 0 && !p->ready &&
-		p->memory.bad_starts >= BAD_STARTS_TOLD) {
+		p->memory.bad_starts >= BAD_STARTS_MAX) {
 		log_error("pool %s cannot be started: fcgipm stops",
 			p->conf->name);
 		stop_all(EXIT_SYSTEM);
@@ -290,7 +291,7 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 		pidfile_remove(conf->pid);
 	log_notice("stopped");
 out:
-	tell(super.exit_code);
+	report_start(super.exit_code);
 	close_all();
 	log_flush();
 	return super.exit_code;
