@@ -33,7 +33,7 @@ row(const struct cmdline *c, size_t i)
 static int
 key_of(const struct cmdline_option *o)
 {
-	return o->key ? o->key : o->letters[0];
+	return o->key || !o->letters ? o->key : o->letters[0];
 }
 
 /* The number of the option with this key or letter; the heading rows have
@@ -184,10 +184,10 @@ static bool
 list_names(const struct cmdline *c, const char *typed, char *to, size_t size)
 {
 	const struct cmdline_option *o;
-	size_t i, n = 0, found = 0, len = strlen(typed + 2);
+	size_t i, n = 0, found = 0;
 
 	for (i = 0; (o = row(c, i)) != NULL; i++)
-		if (o->name && strncmp(o->name, typed + 2, len) == 0 &&
+		if (o->name && strstr(o->name, typed + 2) == o->name &&
 			n < size) {
 			n += (size_t)snprintf(to + n, size - n, "%s--%s",
 				found > 0 ? ", " : "", o->name);
@@ -225,6 +225,7 @@ struct lists {
 	struct option names[OPTIONS_MAX + 1];
 };
 
+/* l is empty. */
 static void
 make_lists(const struct cmdline *c, struct lists *l)
 {
@@ -233,7 +234,6 @@ make_lists(const struct cmdline *c, struct lists *l)
 	char *to = l->letters;
 	size_t i, n = 0;
 
-	*l = (struct lists){.letters = ""};
 	if (!c->permute)
 		*to++ = '+';
 	*to++ = ':';
@@ -279,7 +279,7 @@ accept_option(struct cmdline *c, int key)
 int
 cmdline_next(struct cmdline *c, int argc, char **argv)
 {
-	struct lists l;
+	struct lists l = {.letters = ""};
 	char typed[64];
 	int key, name = -1;
 

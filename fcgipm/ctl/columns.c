@@ -97,7 +97,7 @@ static void
 print_line(char *line, size_t width, FILE *out)
 {
 	if (width > 3 && count_characters(line) > width)
-		strcpy(find_character(line, width - 3), "...");
+		memcpy(find_character(line, width - 3), "...", 4);
 	fprintf(out, "%s\n", line);
 	free(line);
 }

@@ -211,11 +211,14 @@ static int
 conf_from_options(const struct options *o, struct conf *c,
 	struct conf_problems *ps)
 {
-	const char *base = strrchr(o->handler[0], '/');
+	const char *base;
 	struct conf_pool *p;
 	char *args;
 	size_t i;
 
+	if (!o->handler)
+		BUG("-l without a handler");
+	base = strrchr(o->handler[0], '/');
 	conf_init(c);
 	p = conf_add_pool(c, base ? base + 1 : o->handler[0]);
 	for (i = 0; i < o->nset; i++)
