@@ -4,7 +4,7 @@
 #ifndef FCGIPM_CONF_VALUE_H
 #define FCGIPM_CONF_VALUE_H
 
-#include "conf/table.h"
+#include "conf/row.h"
 
 /*
  * value_parse - text into the field at, by the row's type

@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/util.h"
+#include "sys/sockdiag.h"
 #include "sys/sockdiag_ask.h"
 
 /* As much as the kernel puts into one message of a list. */

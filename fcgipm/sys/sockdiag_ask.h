@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sys/sockdiag.h"
+struct sockdiag;
 
 /* unix(7) uses the numbers of TCP's states. */
 #define SOCKDIAG_STATE(state) (1U << (state))

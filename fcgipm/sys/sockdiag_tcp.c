@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
+#include "sys/sockdiag.h"
 #include "sys/sockdiag_ask.h"
 
 int

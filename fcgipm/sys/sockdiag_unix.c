@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
+#include "sys/sockdiag.h"
 #include "sys/sockdiag_ask.h"
 
 struct unix_answer {

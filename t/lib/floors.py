@@ -32,8 +32,6 @@ ONLY = {
 }
 # Modules that the gateway may not have in it though it knows their room.
 SUPERVISOR = ('overload/overload', 'overload/queue', 'overload/orders')
-# Rooms in which cycles are printed and, for now, allowed.
-UNTIDY = ('conf', 'gateway')
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 ROW = re.compile(r'^\| `fcgipm/(\w+)/` \|', re.M)
@@ -139,13 +137,8 @@ def main(top):
             print('fcgipm/%s:%d: includes "%s": %s' % (path, line, to, why))
             bad += 1
     for knot in cycles(arrows):
-        rooms = {module.split('/')[0] for module in knot}
-        allowed = len(rooms) == 1 and rooms <= set(UNTIDY)
-        print('a cycle of %d modules%s: %s' %
-              (len(knot), ' (allowed for now)' if allowed else '',
-               ', '.join(sorted(knot))))
-        if allowed:
-            continue
+        print('a cycle of %d modules: %s' %
+              (len(knot), ', '.join(sorted(knot))))
         for path, line, to in arrows:
             a, b = module_of(path), module_of(to)
             if a != b and a in knot and b in knot:

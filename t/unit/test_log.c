@@ -20,6 +20,7 @@ static char sent[256];		/* the last line for syslog */
 /* In place of the C library's, by the names that hardened code calls. */
 void __syslog_chk(int priority, int flag, const char *fmt, ...);
 
+__attribute__((format(printf, 1, 0)))
 static void
 keep_line(const char *fmt, va_list ap)
 {

@@ -1,5 +1,5 @@
 /*
- * conf.c - the configuration, from a file or from options; see conf.h
+ * load.c - the configuration, from a file or from options; see conf.h
  *
  * Called by master/main and gateway/main.  Reads everything, tells every
  * error, and leaves keys that must agree with each other to check.c.
