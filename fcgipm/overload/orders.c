@@ -138,6 +138,8 @@ orders_send(struct orders *o, unsigned n, const struct queue *clients)
 	int64_t now = loop_now(o->loop);
 	size_t i;
 
+	if (n == 0 || o->stopping)
+		BUG(n == 0 ? "an empty order" : "an order after the stop");
 	if (o->ordered > 0 && now >= o->ordered_ms + REPORT_TIMEOUT_MS) {
 		log_warning("pool %s: process %d, which refuses clients, "
 			"does not answer; killed", o->conf->name,

@@ -2,8 +2,8 @@
  * lying_refuser.c - stands for fcgipm-cgi --refuse and reports nonsense
  *
  * It accepts nobody.  On its first order it reports the largest numbers there
- * are, twice and with a descriptor each; on the second one that it forwarded
- * as many, and wants as many connections.  What it got is on stderr.
+ * are, twice and with a descriptor each; on the second one that it refused one
+ * and forwarded as many, and wants as many connections.  What it got is on stderr.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -68,7 +68,7 @@ main(void)
 	fprintf(stderr, "first order: %u\n", o.n);
 	if (receive(&o, 2000) != (ssize_t)sizeof(o))
 		return 0;
-	r.refused = 0;
+	r.refused = 1;
 	send_with_descriptor(&r);
 	fprintf(stderr, "second order: %u, connections: %u\n", o.n,
 		count_connections());

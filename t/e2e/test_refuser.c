@@ -346,10 +346,11 @@ Test(refuser, sleeps_while_a_forwarded_client_is_served, .timeout = 30)
 	hostile_pause(300);
 	cr_expect_str_eq(world_proc_status(s.pid, "voluntary_ctxt_switches"),
 		before, "it ticks");
-	cr_expect_eq(poll(&p, 1, 0), 0, "it is there");
+	cr_expect_eq(*world_proc_status(s.pid, "State"), 'S', "it spins");
+	cr_expect_eq(poll(&p, 1, 0), 0, "it is still there");
 	close(fd);
 	close(young);
-	cr_expect_eq(recv(s.channel, before, 1, 0), 0, "it leaves");
+	cr_expect_eq(recv(s.channel, before, 1, 0), 0, "it exits");
 	stage_close(&s);
 }
 
@@ -466,17 +467,24 @@ Test(refuser, clients_without_a_request_are_closed, .timeout = 30)
 {
 	struct stage s = stage_open(false, "10ms");
 	int mute = client_connect(s.w, s.address);
+	int begun = client_connect(s.w, s.address);
 	int silly = client_connect(s.w, s.address);
 	int good = ask(&s);
 	struct refuser_report r;
+	struct pollfd p = {0};	/* for its hang-up */
 
 	client_send(silly, "GET / HTTP/1.0\r\n\r\n", 18);
-	r = order(&s, (uint32_t[]){inode(mute), inode(silly), inode(good)},
-		3);
-	cr_expect_eq(r.refused, 3);
+	client_begin(begun, 1, 0, (const char *const[]){NULL});
+	r = order(&s, (uint32_t[]){inode(mute), inode(begun), inode(silly),
+		inode(good)}, 4);
+	cr_expect_eq(r.refused, 4);
 	expect_refused(good);
 	cr_expect_eq(client_drain(silly), 0);
 	cr_expect_eq(client_drain(mute), 0);
+	/* This one has its answer, and says no more either. */
+	p.fd = begun;
+	cr_expect_eq(poll(&p, 1, 10000), 1, "lingers on");
+	close(begun);
 	close(mute);
 	close(silly);
 	stage_close(&s);
@@ -529,6 +537,102 @@ Test(refuser, a_faster_worker_does_not_block_it, .timeout = 60)
 		close(got);
 		close(fd);
 	}
+	stage_close(&s);
+}
+
+/* Orders keep it alive, for longer than it waits for the next one. */
+Test(refuser, stays_while_orders_come, .timeout = 30)
+{
+	struct stage s = stage_open(false, "1h");
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		hostile_pause(REFUSER_IDLE_MS / 4);
+		cr_expect_eq(order(&s, (uint32_t[]){1}, 1).refused, 0);
+	}
+	stage_close(&s);
+}
+
+/* Once a worker has the client, queue_timeout is over for it; and the end of
+ * its request is not the end of the answer. */
+Test(refuser, a_forwarded_client_is_served_however_long, .timeout = 30)
+{
+	struct stage s = stage_open(false, "200ms");
+	int young = client_connect(s.w, s.address), fd;
+	char byte;
+
+	cr_expect_eq(order(&s, (uint32_t[]){1}, 1).forwarded, 1);
+	expect_want(&s, 1);
+	send_connection(&s);
+	client_send(young, "request", 7);
+	cr_assert_eq(shutdown(young, SHUT_WR), 0);
+	fd = accept(s.listener, NULL, NULL);
+	cr_assert_geq(fd, 0);
+	client_expect_bytes(fd, "request", 7);
+	cr_expect_eq(read(fd, &byte, 1), 0, "its end");
+	hostile_pause(500);
+	client_send(fd, "answer", 6);
+	close(fd);
+	client_expect_bytes(young, "answer", 6);
+	cr_expect_eq(client_drain(young), 0);
+	close(young);
+	stage_close(&s);
+}
+
+static uint8_t
+pattern(size_t at)
+{
+	return (uint8_t)(at * 7 + at / 251);
+}
+
+/* Sends at once what goes of it, from *at to LARGE. */
+#define LARGE (8UL * 1024 * 1024)
+static bool
+send_pattern(int fd, size_t *at)
+{
+	uint8_t bytes[50000];
+	size_t n = LARGE - *at < sizeof(bytes) ? LARGE - *at : sizeof(bytes);
+	size_t i;
+	ssize_t sent;
+
+	for (i = 0; i < n; i++)
+		bytes[i] = pattern(*at + i);
+	sent = send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent > 0)
+		*at += (size_t)sent;
+	return sent > 0;
+}
+
+/* Its worker reads it late, and in pieces of an odd size. */
+Test(refuser, many_bytes_are_forwarded_unchanged, .timeout = 60)
+{
+	struct stage s = stage_open(true, "1h");
+	int young = client_connect(s.w, s.address), fd;
+	size_t sent = 0, got = 0, i, wrong = 0;
+	struct pollfd p;
+	uint8_t bytes[9973];
+	ssize_t n;
+
+	cr_expect_eq(order(&s, (uint32_t[]){1}, 1).forwarded, 1);
+	expect_want(&s, 1);
+	send_connection(&s);
+	fd = accept(s.listener, NULL, NULL);
+	cr_assert_geq(fd, 0);
+	p = (struct pollfd){fd, POLLIN, 0};
+	while (got < LARGE) {
+		/* All that the sockets hold, and what they can again. */
+		while (send_pattern(young, &sent))
+			;
+		cr_assert_eq(poll(&p, 1, 10000), 1, "after %zu", got);
+		n = read(fd, bytes, sizeof(bytes));
+		cr_assert_gt(n, 0);
+		for (i = 0; i < (size_t)n; i++)
+			wrong += bytes[i] != pattern(got + i);
+		got += (size_t)n;
+	}
+	cr_expect_eq(wrong, 0);
+	close(fd);
+	close(young);
 	stage_close(&s);
 }
 
@@ -616,29 +720,66 @@ Test(refuser, a_client_that_sends_without_end_is_closed, .timeout = 60)
 	stage_close(&s);
 }
 
+enum { CROWD = 500, ONCE = 50 };
+
+/* So many that have begun a request, or not, and are refused. */
+static void
+refuse_crowd(struct stage *s, bool begun, int *fds)
+{
+	uint32_t inos[ONCE];
+	int i, k;
+
+	for (i = 0; i < CROWD; i += ONCE) {
+		for (k = 0; k < ONCE; k++) {
+			fds[i + k] = client_connect(s->w, s->address);
+			if (begun)
+				client_begin(fds[i + k], 1, 0,
+					(const char *const[]){NULL});
+			inos[k] = inode(fds[i + k]);
+		}
+		cr_assert_eq(order(s, inos, ONCE).refused, ONCE);
+	}
+}
+
 /* Those that were answered make room, the first one first. */
 Test(refuser, five_hundred_lingering_clients_keep_no_other_out, .timeout = 60)
 {
-	enum { ALL = 500, ONCE = 50 };
 	struct stage s = stage_open(false, "1h");
-	int fds[ALL], last, i, k;
-	uint32_t inos[ONCE], ino;
+	int fds[CROWD], last, i;
+	uint32_t ino;
 
-	for (i = 0; i < ALL; i += ONCE) {
-		for (k = 0; k < ONCE; k++) {
-			fds[i + k] = client_connect(s.w, s.address);
-			client_begin(fds[i + k], 1, 0,
-				(const char *const[]){NULL});
-			inos[k] = inode(fds[i + k]);
-		}
-		cr_assert_eq(order(&s, inos, ONCE).refused, ONCE);
-	}
+	refuse_crowd(&s, true, fds);
 	last = ask(&s);
 	ino = inode(last);
 	cr_expect_eq(order(&s, &ino, 1).refused, 1);
 	expect_refused(last);
 	cr_expect_not(can_send(fds[0]), "the first one is not closed");
-	for (i = 0; i < ALL; i++)
+	for (i = 0; i < CROWD; i++)
+		close(fds[i]);
+	stage_close(&s);
+}
+
+/* They are closed two seconds later. */
+Test(refuser, five_hundred_mute_clients_keep_others_in_the_queue, .timeout = 60)
+{
+	struct stage s = stage_open(false, "1h");
+	int64_t since = world_now_ms();
+	int fds[CROWD], last, i;
+	uint32_t ino;
+	unsigned refused;
+
+	refuse_crowd(&s, false, fds);
+	last = ask(&s);
+	ino = inode(last);
+	refused = order(&s, &ino, 1).refused;
+	if (world_now_ms() - since < 2000)
+		cr_expect_eq(refused, 0);
+	while (refused == 0) {
+		hostile_pause(100);
+		refused = order(&s, &ino, 1).refused;
+	}
+	expect_refused(last);
+	for (i = 0; i < CROWD; i++)
 		close(fds[i]);
 	stage_close(&s);
 }

@@ -6,74 +6,74 @@
 #include "base/util.h"
 #include "overload/queue.h"
 
-/* One look: who is seen in which order, and what follows for clients who were
- * first seen at 10 or before.  Numbers stand for the clients' inodes. */
+/* One sample: the clients in order, and what follows for those that were first
+ * seen at 10 or before.  Numbers stand for the inodes of clients. */
 static const struct {
 	const char *why;
 	int64_t now_ms;
 	uint32_t inos[6];	/* to the first 99 */
 	size_t overdue;
 	int64_t oldest_ms;
-} looks[] = {
-	{"nobody", 5, {99}, 0, 0},
-	{"two come", 10, {1, 2, 99}, 2, 10},
+} samples[] = {
+	{"an empty queue", 5, {99}, 0, 0},
+	{"two arrive", 10, {1, 2, 99}, 2, 10},
 	{"one more, too late", 20, {1, 2, 3, 99}, 2, 10},
-	{"the first was served", 30, {2, 3, 4, 99}, 1, 10},
-	{"only the young are left", 40, {3, 4, 99}, 0, 20},
-	{"an old one again would be new", 50, {4, 2, 99}, 0, 30},
-	{"all are gone", 60, {99}, 0, 0},
+	{"the first was accepted", 30, {2, 3, 4, 99}, 1, 10},
+	{"only younger ones are left", 40, {3, 4, 99}, 0, 20},
+	{"an old inode again is a new client", 50, {4, 2, 99}, 0, 30},
+	{"all were accepted", 60, {99}, 0, 0},
 	{"and forgotten", 70, {4, 99}, 0, 70},
 };
 
-Test(queue, since_the_first_look_that_saw_him)
+Test(queue, a_client_has_waited_since_the_first_sample_that_had_it)
 {
-	struct queue w = {0};
+	struct queue q = {0};
 	size_t i, n;
 
-	for (i = 0; i < ARRAY_SIZE(looks); i++) {
-		for (n = 0; looks[i].inos[n] != 99; n++)
+	for (i = 0; i < ARRAY_SIZE(samples); i++) {
+		for (n = 0; samples[i].inos[n] != 99; n++)
 			;
-		queue_update(&w, looks[i].inos, n, looks[i].now_ms);
-		cr_expect_eq(queue_overdue(&w, 10), looks[i].overdue, "%s",
-			looks[i].why);
-		cr_expect_eq(queue_oldest(&w), looks[i].oldest_ms, "%s",
-			looks[i].why);
+		queue_update(&q, samples[i].inos, n, samples[i].now_ms);
+		cr_expect_eq(queue_overdue(&q, 10), samples[i].overdue, "%s",
+			samples[i].why);
+		cr_expect_eq(queue_oldest(&q), samples[i].oldest_ms, "%s",
+			samples[i].why);
 	}
-	queue_fini(&w);
+	queue_fini(&q);
 }
 
-Test(queue, who_has_left_counts_before_one_who_has_not)
+Test(queue, a_disconnected_client_counts_before_a_connected_one)
 {
-	struct queue w = {0};
+	struct queue q = {0};
 
-	queue_update(&w, (uint32_t[]){1, 2, 3, 4, 5}, 5, 10);
-	queue_update(&w, (uint32_t[]){0, 2, 0, 4, 0}, 5, 20);
-	cr_expect_eq(queue_overdue(&w, 10), 4);
-	cr_expect_eq(queue_oldest(&w), 10);
-	/* Two of those who left were served: which, is not to be said. */
-	queue_update(&w, (uint32_t[]){0, 4, 0, 6}, 4, 30);
-	cr_expect_eq(queue_overdue(&w, 10), 2);
-	cr_expect_eq(queue_overdue(&w, 30), 4);
-	queue_update(&w, (uint32_t[]){0, 0}, 2, 40);
-	cr_expect_eq(queue_overdue(&w, 40), 0, "nobody waits for anything");
-	cr_expect_eq(queue_oldest(&w), 0);
-	queue_fini(&w);
+	queue_update(&q, (uint32_t[]){1, 2, 3, 4, 5}, 5, 10);
+	queue_update(&q, (uint32_t[]){0, 2, 0, 4, 0}, 5, 20);
+	cr_expect_eq(queue_overdue(&q, 10), 4);
+	cr_expect_eq(queue_oldest(&q), 10);
+	/* Some of the disconnected were accepted; it is unknown which. */
+	queue_update(&q, (uint32_t[]){0, 4, 0, 6}, 4, 30);
+	cr_expect_eq(queue_overdue(&q, 10), 2);
+	cr_expect_eq(queue_overdue(&q, 30), 4);
+	queue_update(&q, (uint32_t[]){0, 0}, 2, 40);
+	cr_expect_eq(queue_overdue(&q, 40), 0, "no client waits");
+	cr_expect_eq(queue_oldest(&q), 0);
+	queue_fini(&q);
 }
 
 Test(queue, a_long_queue_keeps_its_ages)
 {
 	enum { MANY = 8000 };
 	static uint32_t inos[MANY];
-	struct queue w = {0};
+	struct queue q = {0};
 	uint32_t i, turn;
 
 	for (turn = 0; turn < 4; turn++) {
 		for (i = 0; i < MANY; i++)
 			inos[i] = 1 + turn * MANY / 4 + i;
-		queue_update(&w, inos, MANY, turn);
+		queue_update(&q, inos, MANY, turn);
 	}
 	for (turn = 0; turn < 4; turn++)
-		cr_expect_eq(queue_overdue(&w, turn),
+		cr_expect_eq(queue_overdue(&q, turn),
 			MANY / 4 * (turn + 1));
-	queue_fini(&w);
+	queue_fini(&q);
 }
