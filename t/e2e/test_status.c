@@ -339,7 +339,10 @@ Test(status, why_workers_ended)
 		"pm.max_children = 1\n"
 		POOL("idle") "handler = @BIN@/handlers/hello\n"
 		"pm = ondemand\npm.process_idle_timeout = 100ms\n"
-		"pm.max_children = 1\n");
+		"pm.max_children = 1\n"
+		POOL("memory") "handler = @BIN@/handlers/hello.pl\n"
+		"pm.max_children = 1\npm.max_memory = 1M\n");
+	expect(w, "memory", "ended processes.memory", ">0");
 	for (i = 0; i < 2; i++)
 		(void)client_script(w, "requests.sock", NULL, NULL);
 	expect(w, "requests", "ended processes.requests", "1");

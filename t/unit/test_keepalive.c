@@ -5,7 +5,6 @@
  * The workers are no processes: what they do stands on the board.
  */
 #include <criterion/criterion.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -13,6 +12,7 @@
 #include "conf/conf.h"
 #include "pool/keepalive.h"
 #include "pool/members.h"
+#include "slots.h"
 
 #define WORKERS 2
 #define SECOND 1000
@@ -28,26 +28,21 @@ static const struct worker_ops no_ops;
 static struct members ms;
 static struct keepalive keep;
 
+static void
+be(unsigned i, enum worker_state state)
+{
+	ms.counts.of[ms.v[i].worker.state]--;
+	ms.counts.of[state]++;
+	ms.v[i].worker.state = state;
+}
+
 /* What a worker's slot says: its one connection is in this state. */
 static void
 set_worker(unsigned i, enum fcgipm_state state, int64_t since_ms)
 {
-	uint8_t *map = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED,
-		board_fd(ms.board), 0);
-	struct fcgipm_slot *slot;
-	struct fcgipm_cell *cell;
-
-	cr_assert_neq((void *)map, MAP_FAILED);
-	slot = (void *)(map + sizeof(struct fcgipm_head) +
-		i * (sizeof(*slot) + sizeof(*cell)));
-	cell = (void *)(slot + 1);
-	ms.v[i].worker.state = WORKER_UP;
+	be(i, WORKER_UP);
 	board_started(ms.board, i, getpid());
-	slot->pid = getpid();
-	slot->open = 1;
-	cell->state = state;
-	cell->since = (uint64_t)since_ms * 1000000;
-	munmap(map, 16384);
+	(void)slots_serve(ms.board, i, getpid(), state, since_ms);
 }
 
 static void
@@ -71,7 +66,7 @@ tear_down(void)
 	unsigned i;
 
 	for (i = 0; i < WORKERS; i++)
-		ms.v[i].worker.state = WORKER_DEAD;
+		be(i, WORKER_DEAD);
 	members_close(&ms);
 	loop_free(&loop);
 }
@@ -130,7 +125,7 @@ Test(keepalive, a_connection_that_is_kept_for_less_than_a_second_is_none)
 
 Test(keepalive, only_workers_that_are_up_count)
 {
-	ms.v[0].worker.state = WORKER_RETIRING;
+	be(0, WORKER_RETIRING);
 	keepalive_note(&keep, 1, NOW);
 	keepalive_note(&keep, 1, NOW + SECOND);
 	expect(0, 0);

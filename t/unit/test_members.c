@@ -7,7 +7,6 @@
  */
 #include <criterion/criterion.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "pool/members.h"
+#include "slots.h"
 
 #define PLACES 3
 
@@ -229,26 +229,6 @@ Test(members, a_pool_is_not_closed_while_a_worker_is_alive, .signal = SIGABRT)
 
 /* -- the board ------------------------------------------------------------- */
 
-/* The worker's slot as the shim would write it: it accepts. */
-static struct fcgipm_slot *
-write_slot(const struct pool_member *m, pid_t pid)
-{
-	static uint8_t *map;
-	struct fcgipm_head *head;
-	struct fcgipm_slot *slot;
-
-	map = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED,
-		board_fd(ms.board), 0);
-	cr_assert_neq(map, MAP_FAILED);
-	head = (void *)map;
-	slot = (void *)(map + sizeof(*head) + m->worker.slot *
-		(sizeof(*slot) + sizeof(struct fcgipm_cell)));
-	slot->pid = pid;
-	slot->accepting = 1;
-	head->idle++;
-	return slot;
-}
-
 Test(members, what_a_worker_wrote_ends_with_it)
 {
 	struct pool_member *m = &ms.v[1];
@@ -257,7 +237,7 @@ Test(members, what_a_worker_wrote_ends_with_it)
 	cr_expect_not(members_read_slot(&ms, m, &slot));
 	cr_expect_eq(slot.owner, -1);
 	start(m);
-	(void)write_slot(m, m->worker.pid);
+	(void)slots_accept(ms.board, m->worker.slot, m->worker.pid);
 	cr_expect(members_read_slot(&ms, m, &slot));
 	cr_expect(slot.ours);
 	cr_expect_eq(slot.accepting, 1);
@@ -273,7 +253,7 @@ Test(members, what_another_process_wrote_is_not_its_own)
 	struct board_sample slot;
 
 	start(m);
-	(void)write_slot(m, getpid());
+	(void)slots_accept(ms.board, m->worker.slot, getpid());
 	cr_expect(members_read_slot(&ms, m, &slot));
 	cr_expect_not(slot.ours);
 	die(m);
@@ -304,7 +284,7 @@ Test(members, one_that_has_accepted_before_is_not_starting)
 	m->observation.accepted = true;
 	cr_expect_eq(state_of(m, MEMBERS_INSPECT), ACTIVITY_FINISHING);
 	m->observation.accepted = false;
-	write_slot(m, m->worker.pid)->accepting = 0;
+	slots_accept(ms.board, 0, m->worker.pid)->accepting = 0;
 	cr_expect_eq(state_of(m, MEMBERS_INSPECT), ACTIVITY_FINISHING);
 	die(m);
 }
@@ -324,7 +304,7 @@ Test(members, the_kernel_is_asked_where_that_is_wanted_and_needed)
 	cr_expect_eq(state_of(m, MEMBERS_CHECK), ACTIVITY_FINISHING);
 	cr_expect_eq(m->observation.watch.pid, m->worker.pid);
 	m->observation.sample.tasks = 0;
-	slot = write_slot(m, m->worker.pid);
+	slot = slots_accept(ms.board, 0, m->worker.pid);
 	cr_expect_eq(state_of(m, MEMBERS_INSPECT), ACTIVITY_IDLE);
 	cr_expect_eq(m->observation.sample.tasks, 0, "the slot says it");
 	cr_expect_eq(m->observation.watch.pid, 0, "and nothing stays open");
