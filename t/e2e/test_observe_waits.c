@@ -164,5 +164,11 @@ Test(observe_waits, threads_of_an_idle_worker_are_noticed)
 	for (i = 0; i < 16 && s.worker.sample.tasks < 2; i++)
 		(void)kernel_check(&s.observe, &s.worker, 2);
 	cr_expect_eq(s.worker.sample.tasks, 2, "%s", stage_describe(&s));
+	/* And at once by one that remembers nothing. */
+	kernel_worker_fini(&s.worker);
+	kernel_worker_init(&s.worker, s.pid);
+	cr_expect_eq(kernel_check_once(&s.observe, &s.worker, 3)->tasks, 2,
+		"%s", stage_describe(&s));
+	cr_expect_eq(s.worker.watch.pid, 0, "nothing stays open");
 	stage_close(&s);
 }

@@ -107,3 +107,27 @@ Test(procfs, a_loader_is_seen_by_what_the_kernel_told)
 	cr_expect_eq(procfs_is_static(-1), -1);
 	cr_expect_eq(errno, ENOENT);
 }
+
+/* Of a process that has ended, and is not waited for yet. */
+Test(procfs, the_dead_have_no_memory)
+{
+	uint64_t bytes = 7;
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0)
+		for (;;)
+			pause();
+	cr_expect_neq(procfs_memory(pid, &bytes), PROCFS_MEMORY_UNKNOWN);
+	cr_expect_gt(bytes, 4096);
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	while (procfs_state(pid) != 'Z')
+		;
+	cr_expect_eq(procfs_memory(pid, &bytes), PROCFS_MEMORY_UNKNOWN);
+	cr_expect_neq(procfs_look(pid), PROCFS_ACCEPTING);
+	cr_expect_not(procfs_accepts_alone(pid));
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	cr_expect_eq(procfs_memory(pid, &bytes), PROCFS_MEMORY_UNKNOWN);
+	cr_expect_eq(procfs_state(pid), 0);
+	cr_expect_eq(procfs_cpu_ms(pid), -1);
+}

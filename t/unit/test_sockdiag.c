@@ -561,3 +561,43 @@ Test(sockdiag, without_netlink_every_question_is_an_error)
 	close(t);
 	close(l);
 }
+
+static int
+listen_abstract(const char *name)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int n = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1,
+		"fcgipm-diag-%d%s", (int)getpid(), name);
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&un,
+			     (socklen_t)(offsetof(struct sockaddr_un,
+						 sun_path) + 1 + (size_t)n)),
+		0);
+	cr_assert_eq(listen(fd, 7), 0);
+	return fd;
+}
+
+/* A name that begins like another one is not the other one. */
+Test(sockdiag, accepted_from_a_listener_of_a_longer_name)
+{
+	int fds[2] = {listen_abstract("a"), listen_abstract("ab")};
+	struct sockdiag_listener of[2];
+	int c[2], conns[2], i, j;
+
+	for (i = 0; i < 2; i++) {
+		cr_assert_eq(sockdiag_listener_init(&of[i], fds[i]), 0);
+		c[i] = connect_to(fds[i]);
+		conns[i] = accept_from(fds[i]);
+	}
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < 2; j++)
+			cr_expect_eq(sockdiag_unix_accepted(&diag, &of[i],
+					     inode(conns[j])), i == j,
+				"of %d: %d", i, j);
+	for (i = 0; i < 2; i++) {
+		close(c[i]);
+		close(conns[i]);
+		close(fds[i]);
+	}
+}

@@ -188,6 +188,45 @@ Test(watch, what_a_task_sleeps_in)
 	}
 }
 
+static void
+on_signal(int signo)
+{
+	(void)signo;
+}
+
+/* On the listener, and after a signal elsewhere. */
+static void
+accept_here_and_there(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGUSR1, &sa, NULL);
+	(void)accept(0, NULL, NULL);
+	accept_elsewhere();
+}
+
+Test(watch, a_task_that_accepts_elsewhere_no_longer_accepts)
+{
+	pid_t pid = start(accept_here_and_there);
+	struct watch_socket sockets[8];
+	size_t n = 0;
+
+	cr_assert_eq(watch_open(&watch, pid), 0);
+	until(&tasks.accepting, 1, "accepting");
+	cr_expect(watch_still_accepts(&watch));
+	cr_assert_eq(kill(pid, SIGUSR1), 0);
+	while (n < 3)
+		cr_assert_eq(watch_sockets(&watch, sockets, 8, &n), 0);
+	while (watch_still_accepts(&watch) ||
+		procfs_state(pid) != 'S')
+		;
+	/* It sleeps in accept(2) again, or is about to: not on ours. */
+	for (n = 0; n < 1000; n++)
+		cr_assert_not(watch_still_accepts(&watch));
+	watch_close(&watch);
+	end(pid);
+}
+
 Test(watch, accept_on_another_socket_does_not_count)
 {
 	pid_t pid = start(accept_elsewhere);
