@@ -68,6 +68,8 @@ void orders_fini(struct orders *o);
  * started: call again after the next sample of the queue.  A refuser that does
  * not report in time is killed.
  *
+ * Aborts with n = 0 and after orders_stop().
+ *
  * n		1 or more; the order names REFUSER_MAX of them at most
  * clients	the queue of a unix listener; NULL for TCP
  */
