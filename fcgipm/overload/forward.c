@@ -75,8 +75,8 @@ end(struct forward *f)
 	all->on_end(all);
 }
 
-/* One read from s, if all before is written, and one write to the other; -1 when
- * one of the connections is broken. */
+/* One read from s, if all before is written, and one write to the other side; -1
+ * when one of the connections is broken. */
 static int
 copy_bytes(struct side *s)
 {

@@ -1,9 +1,10 @@
 /*
  * lying_refuser.c - stands for fcgipm-cgi --refuse and reports nonsense
  *
- * It accepts nobody.  On its first order it reports the largest numbers there
+ * It accepts no client.  On its first order it reports the largest numbers there
  * are, twice and with a descriptor each; on the second one that it refused one
- * and forwarded as many, and wants as many connections.  What it got is on stderr.
+ * and forwarded as many, and then it wants as many connections.  It writes to
+ * stderr what it got.
  */
 #include <poll.h>
 #include <stdio.h>

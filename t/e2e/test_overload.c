@@ -619,7 +619,8 @@ Test(overload, no_client_is_refused_early, .timeout = 120)
 }
 
 /* The pool's user may not connect to the socket, but the supervisor may. */
-Test(overload, an_early_client_is_forwarded_without_the_right_to_connect, .timeout = 120)
+Test(overload, an_early_client_is_forwarded_without_the_right_to_connect,
+	.timeout = 120)
 {
 	world_need_root();
 	storm(false, hostile_size(500, 20000), "queue_timeout = 40ms\n"
