@@ -1,5 +1,7 @@
 /*
  * test_procsignal.c - a child, its group, and who is in none
+ *
+ * By a real-time signal, as of others a second one is lost (signal(7)).
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -29,7 +31,7 @@ answer_signals(int in)
 	struct sigaction sa = {.sa_handler = on_signal};
 	char byte;
 
-	sigaction(SIGUSR1, &sa, NULL);
+	sigaction(SIGRTMIN, &sa, NULL);
 	(void)!write(out, "r", 1);
 	while (read(in, &byte, 1) < 0 && errno == EINTR)
 		;
@@ -106,7 +108,7 @@ Test(procsignal, a_group_and_who_leads_it_get_one_each)
 	struct child c;
 
 	start(&c, OWN_GROUP, true);
-	procsignal_group(c.pid, -1, SIGUSR1);
+	procsignal_group(c.pid, -1, SIGRTMIN);
 	cr_expect_eq(end(&c), 2);
 }
 
@@ -116,12 +118,12 @@ Test(procsignal, who_has_no_group_yet_gets_it_alone)
 	int pidfd;
 
 	start(&c, OUR_GROUP, true);
-	procsignal_group(c.pid, -1, SIGUSR1);
+	procsignal_group(c.pid, -1, SIGRTMIN);
 	cr_expect_eq(end(&c), 1);
 	start(&c, OUR_GROUP, true);
 	pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
 	cr_assert_geq(pidfd, 0);
-	procsignal_group(c.pid, pidfd, SIGUSR1);
+	procsignal_group(c.pid, pidfd, SIGRTMIN);
 	cr_expect_eq(end(&c), 1);
 	close(pidfd);
 }
@@ -141,7 +143,7 @@ Test(procsignal, who_left_its_group_is_killed_with_it)
 	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	/* The second one, too: nobody is left to write. */
 	cr_expect_eq(read(c.out, &byte, 1), 0);
-	cr_expect_lt(procsignal_process(pidfd, SIGUSR1), 0);
+	cr_expect_lt(procsignal_process(pidfd, SIGRTMIN), 0);
 	cr_expect_eq(errno, ESRCH);
 	close(pidfd);
 	close(c.in);
