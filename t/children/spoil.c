@@ -4,6 +4,8 @@
  *	random=N	overwrites the whole board N times with random bytes
  *	supervisor	every number of the board is the supervisor's pid
  *	late=PID	this process has a request since ever, says every slot
+ *	hide		says that the first slot does not tell all, and never
+ *			answers
  *	fork=N		starts N children, which sleep as long as it lives
  *	zombie		starts a child that ends and is not waited for; answers
  *			"child: N" as well
@@ -115,6 +117,17 @@ name_late(long pid, uint64_t start_ns)
 	}
 }
 
+static void
+hide(void)
+{
+	struct fcgipm_head *h = (void *)board;
+	struct fcgipm_slot *s = (void *)(h + 1);
+
+	s->flags |= FCGIPM_INCOMPLETE;
+	for (;;)
+		pause();
+}
+
 /* Without the connection, which a child would keep open. */
 static void
 start_children(long n)
@@ -202,6 +215,8 @@ obey(const char *what, long n)
 		name_supervisor();
 	else if (strncmp(what, "late", 4) == 0)
 		name_late(n, 1);
+	else if (strcmp(what, "hide") == 0)
+		hide();
 	else if (strncmp(what, "fork", 4) == 0)
 		start_children(n);
 	else if (strcmp(what, "zombie") == 0)

@@ -123,6 +123,7 @@ end_one_of_a_family(bool kernel, const char *way)
 		"request_terminate_timeout = 500ms\n");
 	struct late_story s = {.kind = &k, .w = w, .busy = -1};
 	pid_t before[4], after[4];
+	char request[40];
 
 	cr_assert_eq(world_children(w->pid, before, 4), 1);
 	s.fd = client_connect(w, "www.sock");
@@ -130,6 +131,8 @@ end_one_of_a_family(bool kernel, const char *way)
 	world_until(late_is_cut, &s, way);
 	close(s.fd);
 	world_expect_lines(w, ": the child is killed", 1);
+	snprintf(request, sizeof(request), "GET /%s", way);
+	world_expect_lines(w, kernel ? "a request" : request, 1);
 	(void)late_ask(&k, w);
 	cr_assert_eq(world_children(w->pid, after, 4), 1);
 	cr_expect_eq(before[0], after[0], "the parent stayed");
@@ -147,6 +150,22 @@ Test(timeout, one_of_a_family_with_what_it_started, .timeout = 60)
 {
 	end_one_of_a_family(false, "program");
 	end_one_of_a_family(true, "program");
+}
+
+/* A worker whose slot does not tell all is ended by what the kernel shows. */
+Test(timeout, one_that_hides, .timeout = 60)
+{
+	const struct late_kind k = {.handler = world_child("spoil"),
+		.keys = ""};
+	struct world *w = late_start(&k, 1,
+		"request_terminate_timeout = 500ms\n");
+	int fd = client_connect(w, "www.sock");
+
+	late_begin(&k, fd, 0, "hide");
+	world_expect_lines(w, ": a request has taken ", 1);
+	world_expect_lines(w, " left: timeout", 1);
+	close(fd);
+	world_close_changed(&w);
 }
 
 /* More children than the board has slots for: one that has none is ended by
@@ -220,16 +239,14 @@ Test(timeout, a_client_that_stalls, .timeout = 60)
 	world_close_changed(&w);
 }
 
-/* By recv(2), which the kernel does not count, over a connection that is kept
- * and never rests: each request is short, all of them are long. */
-Test(timeout, one_who_is_busy_lives, .timeout = 60)
+/* Over a connection that is kept and never rests: each request is short, all of
+ * them are long. */
+static void
+be_busy(struct world *w, int fd)
 {
-	const struct late_kind k = {.handler = world_child("busy.py"),
-		.keys = "", .kernel = true};
-	struct world *w = late_start(&k, 1,
-		"request_terminate_timeout = 500ms\n");
-	int fd = client_connect(w, "www.sock"), i;
+	const struct late_kind k = {.handler = ""};
 	struct record r;
+	int i;
 
 	for (i = 0; i < 8; i++) {
 		late_begin(&k, fd, LATE_KEEP, NULL);
@@ -240,6 +257,31 @@ Test(timeout, one_who_is_busy_lives, .timeout = 60)
 	close(fd);
 	cr_expect_eq(world_log_count(w, "has taken "), 0);
 	world_close_changed(&w);
+}
+
+/* By recv(2), which the kernel does not count. */
+Test(timeout, one_who_is_busy_lives, .timeout = 60)
+{
+	const struct late_kind k = {.handler = world_child("busy.py"),
+		.keys = "", .kernel = true};
+	struct world *w = late_start(&k, 1,
+		"request_terminate_timeout = 500ms\n");
+
+	be_busy(w, client_connect(w, "www.sock"));
+}
+
+/* What counts is what the child has read and how often it slept: its parent
+ * sleeps all the time. */
+Test(timeout, a_child_that_is_busy_lives, .timeout = 60)
+{
+	const struct late_kind k = {.handler = world_child("busy.py"),
+		.keys = "handler_args = child\n", .kernel = true};
+	struct world *w = late_start(&k, 1,
+		"request_terminate_timeout = 500ms\n");
+	int fd = client_connect(w, "www.sock");
+
+	world_expect_lines(w, " reads from its clients by read(2)\n", 1);
+	be_busy(w, fd);
 }
 
 /* Nothing tells when a static program began: it is looked at early, however
