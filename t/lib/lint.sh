@@ -30,6 +30,12 @@ quiet() {
 	rm -f "$raw" "$out"
 }
 
+# The path of a header of the system.
+where() {
+	echo "#include <$1>" | gcc "${flags[@]}" -M -x c - | tr ' ' '\n' |
+		grep "/$1\$"
+}
+
 # One file of a kind; what xargs runs.
 one() {
 	local file=$2 cc
@@ -59,7 +65,7 @@ one() {
 		quiet cppcheck cppcheck --quiet --std=c11 \
 			--enable=warning,portability --inline-suppr \
 			--suppress=normalCheckLevelMaxBranches -Ifcgipm \
-			fcgipm handlers ;;
+			--include="$(where sys/queue.h)" fcgipm handlers ;;
 	esac
 }
 
@@ -86,9 +92,7 @@ prepare_cross() {
 	mkdir "$work/gen" "$work/inc"
 	for h in ini.h jansson.h jansson_config.h fcgi_config.h fcgi_stdio.h \
 		fcgiapp.h fcgimisc.h fcgios.h; do
-		h=$(echo "#include <$h>" | gcc "${flags[@]}" -M -x c - |
-			tr ' ' '\n' | grep "/$h\$") &&
-			ln -s "$h" "$work/inc"
+		h=$(where "$h") && ln -s "$h" "$work/inc"
 	done
 	t/lib/calls.sh $cross >"$work/gen/calls.inc"
 }

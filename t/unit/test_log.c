@@ -18,7 +18,8 @@
 static char sent[256];		/* the last line for syslog */
 
 /* In place of the C library's, by the names that hardened code calls. */
-void __syslog_chk(int priority, int flag, const char *fmt, ...);
+void __syslog_chk(int priority, int flag, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 __attribute__((format(printf, 1, 0)))
 static void
