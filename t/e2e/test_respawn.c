@@ -1,6 +1,8 @@
 /*
  * test_respawn.c - workers that die, and programs that never start
  */
+#include <sys/resource.h>
+
 #include "world.h"
 
 struct death {
@@ -55,6 +57,28 @@ Test(respawn, a_killed_gateway_is_replaced, .timeout = 60)
 		"mode = cgi\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/hello\n", 1);
+}
+
+/* No event says when the supervisor may open files again. */
+Test(respawn, a_worker_that_cannot_be_started_is_tried_again, .timeout = 60)
+{
+	struct world *w = world_serve("handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 1\n");
+	struct rlimit before, none;
+	pid_t pid;
+
+	cr_assert_eq(world_children(w->pid, &pid, 1), 1);
+	cr_assert_eq(prlimit(w->pid, RLIMIT_NOFILE, NULL, &before), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+	cr_assert_eq(prlimit(w->pid, RLIMIT_NOFILE, &none, NULL), 0);
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	world_expect_log(w, "cannot start a worker: Too many open files; "
+		"next try in 0.1 s");
+	world_expect_log(w, "next try in 0.2 s");
+	cr_assert_eq(prlimit(w->pid, RLIMIT_NOFILE, &before, NULL), 0);
+	world_expect_workers(w, 1, 1, "it is started");
+	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
+	world_expect_deaths(w);
 }
 
 Test(respawn, leaving_with_status_0_after_work_is_no_error, .timeout = 60)

@@ -333,6 +333,13 @@ Test(scale, a_worker_deaf_to_signals_is_replaced_too, .timeout = 60)
 	world_close_changed(&w);
 }
 
+/* In the log once, until it was not so. */
+static bool
+is_at_room(void *w)
+{
+	return world_log_count(w, "process.max is met by all pools") == 1;
+}
+
 Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
 {
 	struct world *w = world_open();
@@ -354,6 +361,9 @@ Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
 	/* The next look finds it still so. */
 	world_expect_log(w, "pool www: process.max is met by all pools");
 	world_expect_workers(w, 3, 3, "and no more");
+	world_stays(is_at_room, w, "it is logged once");
 	leave(fds, 4);
-	world_close_changed(&w);
+	world_signal(w, SIGTERM);
+	cr_expect_eq(world_wait(w), 0);
+	cr_expect(!world_log_has(w, "last line repeated"));
 }

@@ -490,7 +490,11 @@ Test(status, a_pool_that_stays_full_is_counted_once)
 	fill_queue(w, fds);
 	expect_stays(w, "www", "max children reached", "2");
 	leave_queue(w, fds);
-	world_close_changed(&w);
+	world_signal(w, SIGTERM);
+	cr_expect_eq(world_wait(w), 0);
+	/* That is logged once a minute. */
+	cr_expect_eq(world_log_count(w, "pm.max_children = 1"), 1);
+	cr_expect(!world_log_has(w, "last line repeated"));
 }
 
 Test(status, kept_connections_that_starve_a_pool_are_named)
