@@ -88,9 +88,11 @@ stop(struct world *w)
 
 /* -- a connection ---------------------------------------------------------- */
 
+/* However long that takes, it is inspected often. */
 Test(retire, a_worker_with_a_connection_goes_on_serving)
 {
 	struct world *w = world_open();
+	int64_t begin_ms;
 	pid_t pid;
 	int fd;
 
@@ -99,14 +101,19 @@ Test(retire, a_worker_with_a_connection_goes_on_serving)
 		"handler = @T@/children/hold\n"
 		"pm.max_children = 1\n"
 		"pm.max_age = 200ms\n"
+		"observe = kernel\n"
 		"stop_timeout = 1s\n");
 	cr_assert_eq(world_children(w->pid, &pid, 1), 1);
 	fd = begin(w);
 	world_expect_log(w, LATE);
 	world_stays(is_logged_once, w, "it is logged once");
+	world_stays(is_logged_once, w, "it is logged once still");
 	cr_expect(world_alive(pid));
 	end(fd);
+	begin_ms = world_now_ms();
 	world_until_gone(pid);
+	cr_expect_lt(world_now_ms() - begin_ms, 2000, "%d ms",
+		(int)(world_now_ms() - begin_ms));
 	stop(w);
 }
 
@@ -130,6 +137,50 @@ Test(retire, a_worker_that_accepts_before_it_is_stopped_is_let_go_on)
 	second = begin(w);
 	usleep(600000);
 	end(second);
+	stop(w);
+}
+
+/* What it does after its answer is cut off when that takes too long. */
+Test(retire, a_worker_that_works_on_is_ended_at_stop_timeout)
+{
+	struct world *w = world_open();
+	struct answer a;
+
+	world_script(w, "worker.pl", "#!/usr/bin/perl\n"
+		"use FCGI;\n"
+		"my $r = FCGI::Request();\n"
+		"while ($r->Accept() >= 0) {\n"
+		"	print \"Content-Type: text/plain\\n\\npid: $$\\n\";\n"
+		"	$r->Finish();\n"
+		"	sleep 100;\n"
+		"}\n");
+	world_start(w, LEAVES_WHEN_IDLE
+		"handler = @DIR@/worker.pl\n"
+		"pm.max_age = 200ms\n"
+		"stop_timeout = 500ms\n");
+	a = client_script(w, "www.sock", NULL, NULL);
+	world_until_gone((pid_t)answer_number(&a, "pid"));
+	stop(w);
+}
+
+/* This one would be killed after half a minute. */
+Test(retire, a_worker_is_told_to_leave_by_stop_signal)
+{
+	struct world *w = world_open();
+	struct answer a;
+
+	world_script(w, "worker.pl", "#!/usr/bin/perl\n"
+		"use FCGI;\n"
+		"$SIG{TERM} = 'IGNORE';\n"
+		"my $r = FCGI::Request();\n"
+		"while ($r->Accept() >= 0) {\n"
+		"	print \"Content-Type: text/plain\\n\\npid: $$\\n\";\n"
+		"}\n");
+	world_start(w, LEAVES_WHEN_IDLE
+		"handler = @DIR@/worker.pl\n"
+		"stop_signal = USR1\n");
+	a = client_script(w, "www.sock", NULL, NULL);
+	world_until_gone((pid_t)answer_number(&a, "pid"));
 	stop(w);
 }
 

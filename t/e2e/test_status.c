@@ -497,6 +497,22 @@ Test(status, a_pool_that_stays_full_is_counted_once)
 	cr_expect(!world_log_has(w, "last line repeated"));
 }
 
+/* Nobody asks for it while they are. */
+Test(status, the_most_that_were_active_are_known)
+{
+	struct world *w = world_open();
+	int fd;
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/upload\n"
+		"pm = dynamic\npm.max_children = 4\n");
+	fd = client_connect(w, "www.sock");
+	world_expect_workers(w, 2, 2, "one is busy, and one is spare");
+	close(fd);
+	usleep(200000);
+	expect(w, "www", "max active processes", "1");
+	world_close_changed(&w);
+}
+
 Test(status, kept_connections_that_starve_a_pool_are_named)
 {
 	static const char *const params[] = {"REQUEST_URI=/x", NULL};

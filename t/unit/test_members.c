@@ -174,6 +174,31 @@ Test(members, a_worker_joins_once, .signal = SIGABRT)
 	worker_join(&ms.v[0].worker, &ms.counts);
 }
 
+/* A replacement starts before the worker has left, or after it. */
+Test(members, workers_that_are_recycled_are_counted)
+{
+	static const struct {
+		enum retire_cause cause;
+		unsigned replaced;
+	} cases[] = {
+		{RETIRE_IDLE, 0}, {RETIRE_REQUESTS, 1}, {RETIRE_AGE, 1},
+		{RETIRE_MEMORY, 1}, {RETIRE_TIMEOUT, 0}, {RETIRE_RELOAD, 1},
+		{RETIRE_OPERATOR, 1}, {RETIRE_LISTENER, 1},
+	};
+	struct pool_member *m = &ms.v[0];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		become_up(m);
+		retire_at_once(&m->retire, cases[i].cause);
+		cr_expect_eq(ms.replaced, cases[i].replaced, "%s",
+			retire_cause_name(cases[i].cause));
+		retire_end(&m->retire);
+		cr_expect_eq(ms.replaced, 0);
+		die(m);
+	}
+}
+
 /* -- places ---------------------------------------------------------------- */
 
 Test(members, a_place_is_free_until_a_worker_starts_and_once_it_is_dead)

@@ -164,7 +164,7 @@ Test(view, a_life_is_full_at_its_last_millisecond)
 	cr_expect_eq(view.settles_ms, NOW + 1);
 }
 
-/* -- the view of a pool, whose workers' slots are written here -------------- */
+/* -- the view of a pool; slots are written here ---------------------------- */
 
 #define WORKERS 3
 #define MINUTE 60000

@@ -92,7 +92,7 @@ Test(worker, one_that_executes_late_leaves_no_pipe, .timeout = 30)
 	loop_free(&loop);
 }
 
-/* -- without the loop: what it would call is called here -------------------- */
+/* -- without the loop: what it would call is called here ------------------- */
 
 static struct {
 	unsigned times;
