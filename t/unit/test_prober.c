@@ -68,13 +68,14 @@ expect_killed(void)
 
 Test(prober, an_answer_is_taken)
 {
+	const ino_t listener = 1;
 	struct watch_tasks t;
 
 	send_answer(1, 0, 0, NULL, 0);
-	cr_expect_eq(prober_tasks(&p, 1, NULL, 0, &t), 0);
+	cr_expect_eq(prober_tasks(&p, 1, &listener, 1, &t), 0);
 	cr_expect_eq(t.total, 3);
 	send_answer(2, EACCES, 0, NULL, 0);
-	cr_expect_lt(prober_tasks(&p, 1, NULL, 0, &t), 0);
+	cr_expect_lt(prober_tasks(&p, 1, &listener, 1, &t), 0);
 	cr_expect_eq(errno, EACCES);
 	cr_expect_eq(p.pid, child, "it goes on");
 }
