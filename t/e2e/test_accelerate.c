@@ -15,8 +15,6 @@
 
 TestSuite(accelerate, .timeout = 900);
 
-enum { BEGIN = 1, ABORT = 2, STDIN = 5, KEEP = 1, AUTHORIZER = 2 };
-
 /* One worker each, that of "www" accelerated, and with these keys. */
 static struct world *
 start(const char *keys)
@@ -102,7 +100,7 @@ act_plain(int fd)
 static void
 act_keep(int fd)
 {
-	client_ask(fd, KEEP, plain);
+	client_ask(fd, KEEP_CONN, plain);
 }
 
 static void

@@ -1,15 +1,11 @@
 /*
- * test_fastcgi_records.c - FastCGI 1.0, sections 3 to 5.3: records, pairs,
- * management, streams; see t/conformance.md
+ * test_fastcgi_records.c - FastCGI 1.0, sections 3 and 4: records, pairs and
+ * management, as they may come and as they may not; see t/conformance.md
  *
- * The client's padding looks like FCGI_ABORT_REQUEST records: to take any of
- * it for a record ends the request.
+ * Bytes are typed from the specification.  The client's padding looks like
+ * FCGI_ABORT_REQUEST records: to take any of it for a record ends the request.
  */
-#include "world.h"
-
-enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, STDERR = 7,
-	DATA = 8, GET_VALUES = 9, GET_VALUES_RESULT = 10, UNKNOWN_TYPE = 11,
-	KEEP_CONN = 1 };
+#include "hostile.h"
 
 /* Answers with its parameter WORD and its body. */
 static const char echo[] = "#!/bin/sh\n"
@@ -32,18 +28,6 @@ document(const struct answer *a)
 
 	cr_assert(a->ended && end, "no answer: %s", a->out);
 	return end + 4;
-}
-
-static void
-expect_served(int fd, const char *word)
-{
-	char param[64], want[64];
-	struct answer a;
-
-	snprintf(param, sizeof(param), "WORD=%s", word);
-	snprintf(want, sizeof(want), "%s:", word);
-	a = client_get(fd, KEEP_CONN, (const char *[]){param, NULL});
-	cr_expect_str_eq(document(&a), want);
 }
 
 Test(fastcgi, padding_of_every_length_is_skipped, .timeout = 60)
@@ -88,7 +72,7 @@ Test(fastcgi, the_largest_record_may_be_padded, .timeout = 60)
 	cr_expect_eq(memcmp(document(&a) + 6, body, sizeof(body)), 0);
 }
 
-/* The same bytes, in records of one size. */
+/* The answer to these parameters and this body, in records of one size. */
 static struct answer
 in_records_of(const struct world *w, size_t size, const char *params,
 	size_t params_len, const char *body, size_t body_len)
@@ -111,33 +95,31 @@ in_records_of(const struct world *w, size_t size, const char *params,
 	return a;
 }
 
+/* One of the parameters is nearly as long as all of them may be. */
 Test(fastcgi, records_of_any_size_give_the_same_answer, .timeout = 60)
 {
 	static const size_t sizes[] = {1, 7, 8191, 65535};
-	enum { WORD = 66000, BODY = 70000, PAIRS = 9 + WORD + 22 };
+	enum { WORD = 100000, BODY = 70000, PAIRS = 12 + WORD + 21 };
+	static char params[PAIRS + 1], want[WORD + 1 + BODY];
 	struct world *w = start(echo);
-	char *params = malloc(PAIRS), *want = malloc(WORD + 1 + BODY);
 	size_t i;
 
-	cr_assert(params && want);
-	for (i = 0; i < WORD + 1 + BODY; i++)
+	for (i = 0; i < sizeof(want); i++)
 		want[i] = (char)('!' + i * 31 % 90);
 	want[WORD] = ':';
-	/* 66000 is 0x101d0. */
-	memcpy(params, "\4\200\1\1\320WORD", 9);
-	memcpy(params + 9, want, WORD);
-	memcpy(params + 9 + WORD, "\16\5CONTENT_LENGTH70000", 21);
-	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		struct answer a = in_records_of(w, sizes[i], params,
-			9 + WORD + 21, want + WORD + 1, BODY);
+	/* 100000 is 0x186a0; both lengths in four bytes. */
+	memcpy(params, "\200\0\0\4\200\1\206\240WORD", 12);
+	memcpy(params + 12, want, WORD);
+	memcpy(params + 12 + WORD, "\16\5CONTENT_LENGTH70000", 21);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct answer a = in_records_of(w, sizes[i], params, PAIRS,
+			want + WORD + 1, BODY);
 
-		cr_expect_eq(strlen(document(&a)), WORD + 1 + BODY,
+		cr_expect_eq(strlen(document(&a)), sizeof(want),
 			"records of %zu", sizes[i]);
-		cr_expect_eq(memcmp(document(&a), want, WORD + 1 + BODY), 0,
+		cr_expect_eq(memcmp(document(&a), want, sizeof(want)), 0,
 			"records of %zu", sizes[i]);
 	}
-	free(params);
-	free(want);
 }
 
 /* One whole request: begin, two parameters in two records that cut a pair,
@@ -151,43 +133,25 @@ static const char whole[] =
 	"\1\5\0\1\0\2\7\0" "he" "\0\0\0\0\0\0\0"
 	"\1\5\0\1\0\3\0\0" "llo"
 	"\1\5\0\1\0\0\5\0" "\0\0\0\0\0";
+enum { WHOLE = sizeof(whole) - 1 };
 
 Test(fastcgi, any_split_of_the_bytes_is_the_same_request, .timeout = 60)
 {
 	struct world *w = start(echo);
-	size_t len = sizeof(whole) - 1, cut, i;
-	struct answer a;
+	size_t cut, i;
 	int fd;
 
-	for (cut = 0; cut < len; cut++) {
+	for (cut = 0; cut < WHOLE; cut++) {
 		fd = client_connect(w, "www.sock");
 		client_send(fd, whole, cut);
-		client_send(fd, whole + cut, len - cut);
-		a = client_read(fd);
-		cr_assert(a.ended && strstr(a.out, "abc:hello"),
-			"cut at %zu: %s", cut, a.out);
+		client_send(fd, whole + cut, WHOLE - cut);
+		answer_expect(client_read(fd), "abc:hello");
 		close(fd);
 	}
 	fd = client_connect(w, "www.sock");
-	for (i = 0; i < len; i++)
+	for (i = 0; i < WHOLE; i++)
 		client_send(fd, whole + i, 1);
 	answer_expect(client_read(fd), "abc:hello");
-}
-
-Test(fastcgi, a_value_may_be_as_long_as_the_parameters, .timeout = 60)
-{
-	enum { WORD = 100000 };
-	struct world *w = start(echo);
-	static char params[12 + WORD], want[WORD + 2];
-	struct answer a;
-
-	/* 100000 is 0x186a0; both lengths in four bytes. */
-	memcpy(params, "\200\0\0\4\200\1\206\240WORD", 12);
-	memset(params + 12, 'w', WORD);
-	memcpy(want, params + 12, WORD);
-	want[WORD] = ':';
-	a = in_records_of(w, 50000, params, sizeof(params), "", 0);
-	cr_expect_str_eq(document(&a), want);
 }
 
 Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
@@ -211,47 +175,28 @@ Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
 	struct world *w = start(echo);
 	struct answer a;
 	size_t i, j, n;
-	int fd;
 
-	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		fd = client_connect(w, "www.sock");
-		client_record(fd, BEGIN, 1, responder, 8, 0);
-		client_record(fd, PARAMS, 1, rows[i].bytes, rows[i].len, 0);
-		client_record(fd, PARAMS, 1, NULL, 0, 0);
-		client_record(fd, STDIN, 1, NULL, 0, 0);
-		a = client_read(fd);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		a = in_records_of(w, 65535, rows[i].bytes, rows[i].len, "", 0);
 		cr_expect_str_eq(document(&a), "ab:", "%s", rows[i].why);
-		close(fd);
 	}
 	world_script(w, "script", longer);
-	for (i = 0; i < 2; i++) {
-		for (j = 0; j < 2; j++) {
-			char pair[300], want[32];
+	for (i = 0; i < 4; i++) {
+		const size_t len[2] = {lengths[i / 2], lengths[i % 2]};
+		char pair[300];
 
-			n = 0;
-			if (lengths[i] > 127)
-				memcpy(pair, "\200\0\0", n = 3);
-			pair[n++] = (char)lengths[i];
-			if (lengths[j] > 127) {
+		for (n = j = 0; j < 2; j++) {
+			if (len[j] > 127) {
 				memcpy(pair + n, "\200\0\0", 3);
 				n += 3;
 			}
-			pair[n++] = (char)lengths[j];
-			memset(pair + n, 'N', lengths[i]);
-			n += lengths[i];
-			memset(pair + n, 'V', lengths[j]);
-			n += lengths[j];
-			fd = client_connect(w, "www.sock");
-			client_record(fd, BEGIN, 1, responder, 8, 0);
-			client_record(fd, PARAMS, 1, pair, n, 0);
-			client_record(fd, PARAMS, 1, NULL, 0, 0);
-			client_record(fd, STDIN, 1, NULL, 0, 0);
-			a = client_read(fd);
-			snprintf(want, sizeof(want), "%zu %zu\n", lengths[i],
-				lengths[j]);
-			cr_expect_str_eq(document(&a), want);
-			close(fd);
+			pair[n++] = (char)len[j];
 		}
+		memset(pair + n, 'N', len[0]);
+		memset(pair + n + len[0], 'V', len[1]);
+		a = in_records_of(w, 65535, pair, n + len[0] + len[1], "", 0);
+		cr_expect_str_eq(document(&a),
+			own_text("%zu %zu\n", len[0], len[1]));
 	}
 }
 
@@ -281,7 +226,7 @@ Test(fastcgi, a_request_may_have_any_id, .timeout = 60)
 	int fd = client_connect(w, "www.sock");
 	size_t i;
 
-	for (i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
 		client_begin(fd, ids[i], KEEP_CONN,
 			(const char *[]){"WORD=any", NULL});
 		client_record(fd, STDIN, ids[i], NULL, 0, 0);
@@ -290,22 +235,6 @@ Test(fastcgi, a_request_may_have_any_id, .timeout = 60)
 			cr_expect_eq(r.id, ids[i], "%d for %d", r.id, ids[i]);
 		} while (r.type != END);
 	}
-}
-
-Test(fastcgi, an_unknown_application_record_is_ignored, .timeout = 60)
-{
-	struct world *w = start(echo);
-	int fd = client_connect(w, "www.sock"), type;
-	struct answer a;
-
-	client_begin(fd, 1, 0, (const char *[]){"WORD=mine",
-				       "CONTENT_LENGTH=4", NULL});
-	for (type = 12; type < 256; type++)
-		client_record(fd, type, 1, "what", 4, (unsigned)type);
-	client_record(fd, STDIN, 1, "body", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
-	cr_expect_str_eq(document(&a), "mine:body");
 }
 
 /* The answer to one query, and nothing before it: 18, 16 and 17 bytes, in
@@ -359,177 +288,317 @@ Test(fastcgi, get_values_before_during_and_after_a_request, .timeout = 60)
 	}
 }
 
-Test(fastcgi, every_unknown_management_type_is_told, .timeout = 60)
+/* -- records that are cut, that lie, of every type, in every order ---------- */
+
+/* A connection that has served a request already, or a fresh one. */
+static int
+connect_used(struct target *t, bool used)
 {
-	static struct record r;
-	struct world *w = start(echo);
-	int fd = client_connect(w, "www.sock"), type;
+	int fd = client_connect(t->w, "www.sock");
+	uint8_t bytes[300];
 
-	for (type = 12; type < 256; type++) {
-		uint8_t want[8] = {(uint8_t)type};
-
-		client_record(fd, type, 0, "????????", (size_t)type % 9,
-			(unsigned)type);
-		client_read_record(fd, &r);
-		cr_expect_eq(r.type, UNKNOWN_TYPE, "%d to %d", r.type, type);
-		cr_expect_eq(r.id, 0);
-		cr_expect_eq(r.len, 8);
-		cr_expect_eq(memcmp(r.content, want, 8), 0, "%d", type);
-	}
-	expect_served(fd, "after");
+	if (!used)
+		return fd;
+	client_send(fd, bytes,
+		hostile_request(bytes, sizeof(bytes), "", KEEP_CONN, ""));
+	answer_expect(client_read(fd), "served\n");
+	return fd;
 }
 
-/* A second input stream, for a role we do not play: as if it were not there,
- * wherever it comes and however large it is. */
-Test(fastcgi, data_is_skipped, .timeout = 60)
+/* Section 3.3: eight bytes make a header. */
+Test(fastcgi, a_header_that_is_cut_short, .timeout = 900)
 {
-	static uint8_t data[65535];
-	struct world *w = start(echo);
-	int fd = client_connect(w, "www.sock");
+	static const char header[8] = {1, 1, 0, 1, 0, 8, 0, 0};
+	struct target t = hostile_start("cgi.client_timeout = 300ms\n");
+	size_t copies = hostile_size(4, 64), len, i;
+	int fds[8 * 64];
+
+	for (len = 0; len < 8; len++) {
+		for (i = 0; i < copies; i++) {
+			int fd = connect_used(&t, i % 2);
+
+			client_send(fd, header, len);
+			close(fd);
+		}
+	}
+	hostile_unharmed(&t, "cut headers and a close");
+	for (i = 0; i < 8 * copies; i++) {
+		fds[i] = connect_used(&t, i / 8 % 2);
+		client_send(fds[i], header, i % 8);
+	}
+	hostile_serves(&t, "cut headers that stall");
+	for (i = 0; i < 8 * copies; i++) {
+		/* One that has begun nothing may stay, until we go. */
+		if (i % 8 > 0)
+			cr_expect_eq(hostile_closed(fds[i], 2000, "a stall"),
+				0);
+		close(fds[i]);
+	}
+	world_expect_log(t.w, "cgi.client_timeout");
+	hostile_end(&t, "cut headers");
+}
+
+/* 64 lengths: small ones, those around powers of two, the largest. */
+static size_t
+make_lengths(size_t lengths[64])
+{
+	size_t n = 0, i, bit;
+
+	for (i = 0; i < 15; i++)
+		lengths[n++] = i;
+	for (bit = 16; bit < 65536; bit *= 2)
+		for (i = 0; i < 3; i++)
+			lengths[n++] = bit - 1 + i;
+	for (i = 65523; i < 65536; i++)
+		lengths[n++] = i;
+	return n;
+}
+
+static const struct {
+	int type, id;
+} liars[] = {{BEGIN, 1}, {PARAMS, 1}, {STDIN, 1}, {GET_VALUES, 0}};
+
+/* A request in which this record is to come, and the record's header, which
+ * says len. */
+static int
+begin_lie(struct target *t, size_t liar, size_t len)
+{
+	int type = liars[liar].type, fd = client_connect(t->w, "www.sock");
+	const uint8_t head[8] = {1, (uint8_t)type, 0, (uint8_t)liars[liar].id,
+		(uint8_t)(len >> 8), (uint8_t)len, 0, 0};
+
+	if (type == PARAMS || type == STDIN)
+		client_record(fd, BEGIN, 1, responder, 8, 0);
+	if (type == STDIN) {
+		client_record(fd, PARAMS, 1, "\16\5CONTENT_LENGTH70000", 21, 0);
+		client_record(fd, PARAMS, 1, NULL, 0, 0);
+	}
+	client_send(fd, head, 8);
+	return fd;
+}
+
+/* Section 3.3: contentLength is a promise, kept by nobody here. */
+Test(fastcgi, a_length_that_is_a_lie, .timeout = 900)
+{
+	static const uint8_t zeros[65535 + 3];
+	struct target t = hostile_start("cgi.client_timeout = 300ms\n"
+		"pm.max_children = 100\n");
+	size_t lengths[64], liar, i;
+	int fds[64];
+
+	cr_assert_eq(make_lengths(lengths), 64);
+	for (liar = 0; liar < ARRAY_SIZE(liars); liar++) {
+		/* One byte less, and gone. */
+		for (i = 1; i < 64; i++) {
+			int fd = begin_lie(&t, liar, lengths[i]);
+
+			client_send(fd, zeros, lengths[i] - 1);
+			close(fd);
+		}
+		/* One byte less, and silent. */
+		for (i = 1; i < 64; i++) {
+			fds[i] = begin_lie(&t, liar, lengths[i]);
+			client_send(fds[i], zeros, lengths[i] - 1);
+		}
+		hostile_serves(&t, "lies that stall");
+		for (i = 1; i < 64; i++) {
+			(void)hostile_closed(fds[i], 2000, "less than said");
+			close(fds[i]);
+		}
+		/* Three bytes more: no record begins with 0 (version). */
+		for (i = 0; i < 64; i++) {
+			int fd = begin_lie(&t, liar, lengths[i]);
+
+			(void)!send(fd, zeros, lengths[i] + 3, MSG_NOSIGNAL);
+			(void)hostile_closed(fd, 2000, "more than said");
+			close(fd);
+		}
+		hostile_unharmed(&t, "lies");
+	}
+	hostile_end(&t, "lies");
+}
+
+/* What a record with this id brings back where it is of no request (sections
+ * 4.1, 4.2 and 3.3): of a management type its answer, else nothing. */
+static void
+expect_notice(int fd, int type, int id)
+{
+	const uint8_t unknown[16] = {1, 11, 0, 0, 0, 8, 0, 0, (uint8_t)type};
+
+	if (id == 0 && type == GET_VALUES)
+		client_expect_bytes(fd, "\1\12\0\0\0\0\0\0", 8);
+	else if (id == 0)
+		client_expect_bytes(fd, unknown, 16);
+}
+
+/* A record of this type between two requests: what comes back, then whether
+ * the next request is served. */
+static void
+try_type_alone(struct target *t, int type, int id)
+{
+	int fd = client_connect(t->w, "www.sock");
+	uint8_t bytes[300];
 	struct answer a;
 
-	memset(data, 5, sizeof(data));
-	client_record(fd, BEGIN, 1, responder, 8, 0);
-	client_record(fd, DATA, 1, data, sizeof(data), 255);
-	client_record(fd, PARAMS, 1, "\4\4WORDmine", 10, 0);
-	client_record(fd, DATA, 1, data, 9, 0);
-	client_record(fd, PARAMS, 1, "\16\1CONTENT_LENGTH4", 17, 0);
-	client_record(fd, PARAMS, 1, NULL, 0, 0);
-	client_record(fd, DATA, 1, data, 1, 7);
-	client_record(fd, STDIN, 1, "bo", 2, 0);
-	client_record(fd, DATA, 1, data, sizeof(data), 0);
-	client_record(fd, DATA, 1, NULL, 0, 0);
-	client_record(fd, STDIN, 1, "dy", 2, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
-	cr_expect_str_eq(document(&a), "mine:body");
-}
-
-/* Reads an answer, telling which types came as letters; a small letter is an
- * empty record. */
-static void
-tell(int fd, char *story, size_t max)
-{
-	static struct record r;
-	size_t n = 0;
-	char c;
-
-	do {
-		client_read_record(fd, &r);
-		cr_assert_eq(r.id, 1);
-		cr_assert(r.type == STDOUT || r.type == STDERR ||
-			r.type == END, "type %d", r.type);
-		c = (char)(r.len ? "OE." : "oe.")[r.type == END ? 2 :
-			r.type - STDOUT];
-		/* A stream may be cut anywhere. */
-		if ((n == 0 || story[n - 1] != c) && n < max - 1)
-			story[n++] = c;
-	} while (r.type != END);
-	story[n] = '\0';
-}
-
-Test(fastcgi, streams_end_with_an_empty_record, .timeout = 60)
-{
-	struct world *w = start("#!/bin/sh\n"
-		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
-		"case $QUERY_STRING in\n"
-		"out) echo something ;;\n"
-		"err) echo something; echo told >&2 ;;\n"
-		"esac\n");
-	static const char *const queries[] = {"QUERY_STRING=out",
-		"QUERY_STRING=none", "QUERY_STRING=err"};
-	char story[64];
-	size_t i;
-
-	for (i = 0; i < 3; i++) {
-		int fd = client_connect(w, "www.sock");
-
-		client_ask(fd, 0, (const char *[]){queries[i], NULL});
-		tell(fd, story, sizeof(story));
-		if (i < 2) {
-			cr_expect_str_eq(story, "Oo.");
+	client_record(fd, type, id, responder, type < 12 ? 8 : (size_t)type % 9,
+		(unsigned)type);
+	if (type == BEGIN) {
+		/* It is one: ended, so that there is an answer to wait for. */
+		if (id == 0) {
+			cr_expect_eq(hostile_closed(fd, 2000, "id 0"), 0);
 		} else {
-			/* In which order the streams come is nobody's. */
-			cr_expect(strchr(story, 'E') && strchr(story, 'O'));
-			cr_expect_eq(strspn(story, "OE"),
-				strlen(story) - 3, "%s", story);
-			cr_expect_eq(strspn(story + strlen(story) - 3, "oe"),
-				2, "%s", story);
+			client_record(fd, ABORT, id, NULL, 0, 0);
+			cr_expect(client_read(fd).ended, "BEGIN with id %d", id);
 		}
 		close(fd);
+		return;
 	}
+	expect_notice(fd, type, id);
+	client_send(fd, bytes,
+		hostile_request(bytes, sizeof(bytes), "", 0, ""));
+	a = client_read(fd);
+	cr_expect(a.ended && strstr(a.out, "served\n"), "type %d, id %d: %s",
+		type, id, a.out);
+	close(fd);
 }
 
-Test(fastcgi, standard_error_is_a_stream_of_its_own, .timeout = 60)
+/* The same in the middle of a request with id 1. */
+static void
+try_type_inside(struct target *t, int type, int id)
 {
-	struct world *w = start("#!/bin/sh\n"
-		"echo before >&2\n"
-		"printf 'Content-Type: text/plain\\r\\n\\r\\none\\n'\n"
-		"printf 'between' >&2\n"
-		"echo two\n");
-	int fd = client_connect(w, "www.sock");
-	struct answer a;
-
-	a = client_get(fd, 0, (const char *[]){"X=y", NULL});
-	cr_expect_str_eq(document(&a), "one\ntwo\n");
-	cr_expect_str_eq(a.err, "before\nbetween");
-}
-
-/* FCGI_PARAMS first: nothing is answered, and no program runs, before. */
-Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
-{
-	struct world *w = start("#!/bin/sh\n"
-		"echo >>@DIR@/ran\n"
-		"printf 'Content-Type: text/plain\\r\\n\\r\\nran\\n'\n");
-	int fd = client_connect(w, "www.sock");
+	int fd = client_connect(t->w, "www.sock");
+	uint8_t cant_mpx[16] = {1, 3, (uint8_t)(id >> 8), (uint8_t)id, 0, 8, 0,
+		0, 0, 0, 0, 0, 1};
+	/* Its content is a parameter that holds a NUL, and half of one. */
+	const char *want = id == 1 && type == PARAMS ? "Status: 400" :
+		id == 1 && type == ABORT	     ? "" :
+						       "served\n";
 	struct answer a;
 
 	client_record(fd, BEGIN, 1, responder, 8, 0);
 	client_record(fd, PARAMS, 1, "\1\1AB", 4, 0);
-	/* Body that comes too early starts nothing either. */
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	ask_values(fd, "all of it was read");
-	cr_expect_neq(access(world_path(w, "ran"), F_OK), 0, "it ran");
+	client_record(fd, type, id, responder, 8, (unsigned)type);
+	if (type == BEGIN && id < 2) {
+		cr_expect_eq(hostile_closed(fd, 2000, "a second BEGIN"), 0);
+		close(fd);
+		return;
+	}
+	expect_notice(fd, type, id);
+	if (type == BEGIN)
+		client_expect_bytes(fd, cant_mpx, 16);
 	client_record(fd, PARAMS, 1, NULL, 0, 0);
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	a = client_read(fd);
-	cr_expect_str_eq(document(&a), "ran\n");
+	cr_expect(a.ended && strstr(a.out, want),
+		"type %d, id %d inside: %s", type, id, a.out);
+	close(fd);
 }
 
-Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
+Test(fastcgi, every_type_with_every_kind_of_id, .timeout = 900)
 {
-	struct world *w = start(echo);
-	int fd = client_connect(w, "www.sock");
-	struct answer a;
+	static const int ids[] = {0, 1, 2, 65535};
+	struct target t = hostile_start("");
+	int step = (int)hostile_size(3, 1), type;
+	size_t i;
 
-	client_begin(fd, 1, 0, (const char *[]){"WORD=short",
-				       "CONTENT_LENGTH=1000", NULL});
-	client_record(fd, STDIN, 1, "1234", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	a = client_read(fd);
-	cr_expect_str_eq(document(&a), "short:1234");
+	for (i = 0; i < 4; i++) {
+		/* With an id that nobody began only some of the unknown. */
+		for (type = 0; type < 256;
+			type += i < 2 || type < 15 ? 1 : step) {
+			try_type_alone(&t, type, ids[i]);
+			try_type_inside(&t, type, ids[i]);
+		}
+	}
+	hostile_end(&t, "all types");
 }
 
-Test(fastcgi, records_of_other_requests_are_dropped, .timeout = 60)
+/* What ends a connection: sent to a fresh one, which must be closed without
+ * an answer, told, and hurt nobody. */
+Test(fastcgi, what_is_no_fastcgi_is_closed_and_told, .timeout = 60)
 {
-	struct world *w = start(echo);
-	int fd = client_connect(w, "www.sock");
-	static const char blob[60000];
-	int i;
+	static const struct {
+		const char *why, *bytes;
+		size_t len;
+		const char *log;
+	} rows[] = {
+		{"another version", "\2\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 16,
+			"wrong version byte"},
+		{"version 0", "\0\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 16,
+			"wrong version byte"},
+		{"HTTP", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27,
+			"wrong version byte"},
+		{"BEGIN with id 0", "\1\1\0\0\0\10\0\0\0\1\0\0\0\0\0\0", 16,
+			"FCGI_BEGIN_REQUEST with id 0"},
+		{"a short BEGIN", "\1\1\0\1\0\3\0\0\0\1\0", 11,
+			"FCGI_BEGIN_REQUEST is shorter than 8 bytes"},
+		{"an empty BEGIN", "\1\1\0\1\0\0\0\0", 8,
+			"FCGI_BEGIN_REQUEST is shorter than 8 bytes"},
+		{"the same BEGIN twice", "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0"
+			"\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 32,
+			"is active already"},
+	};
+	struct target t = hostile_start("");
+	size_t i;
 
-	client_record(fd, ABORT, 9, NULL, 0, 0);
-	client_record(fd, STDIN, 1, "early", 5, 0);
-	client_record(fd, PARAMS, 1, "\4\5WORDearly", 11, 0);
-	client_begin(fd, 1, 0, (const char *[]){"WORD=mine",
-				       "CONTENT_LENGTH=4", NULL});
-	/* More than any buffer holds: not kept, only skipped. */
-	for (i = 0; i < 100; i++)
-		client_record(fd, STDIN, 7, blob, sizeof(blob), 0);
-	client_record(fd, PARAMS, 7, "\4\4WORDevil", 10, 0);
-	client_record(fd, ABORT, 7, NULL, 0, 0);
-	client_record(fd, 8, 1, "FCGI_DATA", 9, 0);
-	client_record(fd, 6, 1, "FCGI_STDOUT", 11, 0);
-	client_record(fd, STDIN, 1, "body", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	answer_expect(client_read(fd), "\r\n\r\nmine:body");
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fd = client_connect(t.w, "www.sock");
+
+		client_send(fd, rows[i].bytes, rows[i].len);
+		cr_expect_eq(client_drain(fd), 0, "%s", rows[i].why);
+		close(fd);
+		world_expect_log(t.w, rows[i].log);
+		hostile_serves(&t, rows[i].why);
+	}
+	hostile_end(&t, "no FastCGI");
+}
+
+Test(fastcgi, a_request_cut_off_anywhere_costs_nothing, .timeout = 60)
+{
+	struct target t = hostile_start("");
+	size_t i;
+
+	for (i = 0; i < 2 * WHOLE; i++) {
+		int fd = client_connect(t.w, "www.sock");
+
+		client_send(fd, whole, i / 2);
+		if (i % 2) {
+			cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+			(void)client_drain(fd);
+		}
+		close(fd);
+	}
+	hostile_end(&t, "cut requests");
+}
+
+/* Bytes of no meaning at all, some behind a good beginning. */
+Test(fastcgi, random_bytes_end_nothing, .timeout = 120)
+{
+	unsigned short seed[3] = {5, 7, 11};
+	struct target t = hostile_start("cgi.client_timeout = 1s\n");
+	int round;
+
+	for (round = 0; round < 1500; round++) {
+		char bytes[WHOLE + 64];
+		size_t len = (size_t)nrand48(seed) % sizeof(bytes), i;
+		size_t good = (size_t)nrand48(seed) % WHOLE;
+		int fd = client_connect(t.w, "www.sock");
+
+		for (i = 0; i < len; i++)
+			bytes[i] = i < good ? whole[i] : (char)nrand48(seed);
+		/* Or one byte of a whole request is another. */
+		if (round % 2) {
+			memcpy(bytes, whole, len = WHOLE);
+			bytes[(size_t)nrand48(seed) % len] =
+				(char)nrand48(seed);
+		}
+		/* It may be closed while we write. */
+		(void)!send(fd, bytes, len, MSG_NOSIGNAL);
+		if (round % 3)
+			shutdown(fd, SHUT_WR);
+		/* Without, FCGI_KEEP_CONN may be what we made of a byte. */
+		if (round % 3 && round % 10 == 1)
+			(void)client_drain(fd);
+		close(fd);
+	}
+	hostile_end(&t, "random bytes");
 }

@@ -1,11 +1,8 @@
 /*
- * test_fastcgi_requests.c - FastCGI 1.0, sections 3.5 and 5.4 to 6.3: the end
- * of a request, its abort, its connection, its role; see t/conformance.md
+ * test_fastcgi_requests.c - FastCGI 1.0, sections 3.5 and 5 to 6.3: a request's
+ * streams, its end, its abort, its connection, its role; see t/conformance.md
  */
-#include "world.h"
-
-enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6,
-	KEEP_CONN = 1, RESPONDER = 1, AUTHORIZER = 2 };
+#include "hostile.h"
 
 /* One program for all: it tells its number, then does what it is asked. */
 static const char program[] = "#!/bin/sh\n"
@@ -13,12 +10,15 @@ static const char program[] = "#!/bin/sh\n"
 	"ok() { printf 'Content-Type: text/plain\\r\\n\\r\\n'; }\n"
 	"case $QUERY_STRING in\n"
 	"silent) exec sleep 600 ;;\n"
+	"deaf) trap '' TERM; exec sleep 600 ;;\n"
 	"read) cat; sleep 600 ;;\n"
 	"write) ok; exec cat /dev/zero ;;\n"
 	"closed) ok; echo out; exec sleep 600 >&- 2>&- ;;\n"
-	"exit*) ok; exit ${QUERY_STRING#exit} ;;\n"
-	"kill*) ok; kill -${QUERY_STRING#kill} $$ ;;\n"
-	"*) ok; echo \"$FCGI_ROLE[$(cat)]\" ;;\n"
+	"exit*) ok; echo out; exit ${QUERY_STRING#exit} ;;\n"
+	"kill*) ok; echo out; kill -${QUERY_STRING#kill} $$ ;;\n"
+	"none) ok ;;\n"
+	"err) echo before >&2; ok; echo one; printf between >&2; echo two ;;\n"
+	"*) ok; echo \"$WORD$FCGI_ROLE[$(cat)]\" ;;\n"
 	"esac\n";
 
 static struct world *
@@ -55,108 +55,271 @@ expect_served(int fd)
 	cr_expect_eq(a.protocol_status, 0);
 }
 
+/* Reads an answer, telling which types came as letters; a small letter is an
+ * empty record. */
+static void
+tell(int fd, char *story, size_t max)
+{
+	static struct record r;
+	size_t n = 0;
+	char c;
+
+	do {
+		client_read_record(fd, &r);
+		cr_assert_eq(r.id, 1);
+		cr_assert(r.type == STDOUT || r.type == STDERR ||
+			r.type == END, "type %d", r.type);
+		c = (char)(r.len ? "OE." : "oe.")[r.type == END ? 2 :
+			r.type - STDOUT];
+		/* A stream may be cut anywhere. */
+		if ((n == 0 || story[n - 1] != c) && n < max - 1)
+			story[n++] = c;
+	} while (r.type != END);
+	story[n] = '\0';
+}
+
+Test(fastcgi, streams_end_with_an_empty_record, .timeout = 60)
+{
+	static const char *const queries[] = {"QUERY_STRING=",
+		"QUERY_STRING=none", "QUERY_STRING=err"};
+	struct world *w = start("");
+	char story[64], *end;
+
+	for (size_t i = 0; i < 3; i++) {
+		int fd = client_connect(w, "www.sock");
+
+		client_ask(fd, 0, (const char *[]){queries[i], NULL});
+		tell(fd, story, sizeof(story));
+		close(fd);
+		if (i < 2) {
+			cr_expect_str_eq(story, "Oo.");
+			continue;
+		}
+		/* In which order the streams come is nobody's. */
+		end = strchr(story, 0) - 3;
+		cr_expect(strchr(story, 'E') && strchr(story, 'O'));
+		cr_expect_eq(story + strspn(story, "OE"), end, "%s", story);
+		cr_expect_eq(strspn(end, "oe"), 2, "%s", story);
+	}
+}
+
+Test(fastcgi, standard_error_is_a_stream_of_its_own, .timeout = 60)
+{
+	struct answer a = client_script(start(""), "www.sock", NULL, "err");
+
+	answer_expect(a, "\r\n\r\none\ntwo\n");
+	cr_expect_str_eq(a.err, "before\nbetween");
+}
+
+/* FCGI_PARAMS first: nothing is answered, and no program runs, before. */
+Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
+{
+	struct world *w = start("");
+	int fd = client_connect(w, "www.sock");
+
+	client_record(fd, BEGIN, 1, (const uint8_t[8]){0, RESPONDER}, 8, 0);
+	client_record(fd, PARAMS, 1, "\4\3WORDran", 9, 0);
+	/* Body that comes too early starts nothing either. */
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_record(fd, GET_VALUES, 0, NULL, 0, 0);
+	client_expect_bytes(fd, "\1\12\0\0\0\0\0\0", 8);
+	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0, "it ran");
+	client_record(fd, PARAMS, 1, NULL, 0, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	answer_expect(client_read(fd), "\r\n\r\nran");
+}
+
+Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
+{
+	int fd = client_connect(start(""), "www.sock");
+
+	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=1000", NULL});
+	client_record(fd, STDIN, 1, "1234", 4, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	answer_expect(client_read(fd), "[1234]\n");
+}
+
+/* A second input stream, for a role we do not play: as if it were not there,
+ * wherever it comes and however large it is. */
+Test(fastcgi, data_is_skipped, .timeout = 60)
+{
+	static uint8_t data[65535];
+	int fd = client_connect(start(""), "www.sock");
+
+	memset(data, 5, sizeof(data));
+	client_record(fd, BEGIN, 1, (const uint8_t[8]){0, RESPONDER}, 8, 0);
+	client_record(fd, DATA, 1, data, sizeof(data), 255);
+	client_record(fd, PARAMS, 1, "\4\4WORDmine", 10, 0);
+	client_record(fd, DATA, 1, data, 9, 0);
+	client_record(fd, PARAMS, 1, "\16\1CONTENT_LENGTH4", 17, 0);
+	client_record(fd, PARAMS, 1, NULL, 0, 0);
+	client_record(fd, DATA, 1, data, 1, 7);
+	client_record(fd, STDIN, 1, "bo", 2, 0);
+	client_record(fd, DATA, 1, data, sizeof(data), 0);
+	client_record(fd, DATA, 1, NULL, 0, 0);
+	client_record(fd, STDIN, 1, "dy", 2, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	answer_expect(client_read(fd), "\r\n\r\nmine[body]\n");
+}
+
+Test(fastcgi, records_of_other_requests_are_dropped, .timeout = 60)
+{
+	int fd = client_connect(start(""), "www.sock");
+	static const char blob[60000];
+
+	client_record(fd, ABORT, 9, NULL, 0, 0);
+	client_record(fd, STDIN, 1, "early", 5, 0);
+	client_record(fd, PARAMS, 1, "\4\5WORDearly", 11, 0);
+	client_begin(fd, 1, 0, (const char *[]){"WORD=mine",
+				       "CONTENT_LENGTH=4", NULL});
+	/* More than any buffer holds: not kept, only skipped. */
+	for (int i = 0; i < 100; i++)
+		client_record(fd, STDIN, 7, blob, sizeof(blob), 0);
+	client_record(fd, PARAMS, 7, "\4\4WORDevil", 10, 0);
+	client_record(fd, ABORT, 7, NULL, 0, 0);
+	client_record(fd, DATA, 1, "FCGI_DATA", 9, 0);
+	client_record(fd, STDOUT, 1, "FCGI_STDOUT", 11, 0);
+	client_record(fd, STDIN, 1, "body", 4, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+	answer_expect(client_read(fd), "\r\n\r\nmine[body]\n");
+}
+
+/* The records that orders are made of. */
+static const struct {
+	const char *bytes;
+	size_t len;
+} kinds[6] = {
+	{"\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0", 16},	/* BEGIN */
+	{"\1\4\0\1\0\21\0\0" "\16\1CONTENT_LENGTH3", 25}, /* parameters */
+	{"\1\4\0\1\0\0\0\0", 8},			/* their end */
+	{"\1\5\0\1\0\3\0\0" "abc", 11},			/* body */
+	{"\1\5\0\1\0\0\0\0", 8},			/* its end */
+	{"\1\2\0\1\0\0\0\0", 8},			/* ABORT */
+};
+
+/* Sends the order with this number, its records the digits of base six. */
+static void
+try_order(struct target *t, size_t number, size_t len)
+{
+	int fd = client_connect(t->w, "www.sock");
+	long before = hostile_starts(t);
+	uint8_t bytes[200];
+	size_t have = 0, i;
+	char name[64] = "order ";
+
+	for (i = 0; i < len; i++, number /= 6) {
+		size_t kind = number % 6;
+
+		memcpy(bytes + have, kinds[kind].bytes, kinds[kind].len);
+		have += kinds[kind].len;
+		name[6 + i] = "BPpSsA"[kind];
+	}
+	(void)!send(fd, bytes, have, MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	(void)hostile_closed(fd, 2000, name);
+	close(fd);
+	/* Without its end this one's program might count for the next. */
+	(void)hostile_programs_gone(t, name);
+	cr_expect_leq(hostile_starts(t) - before, 1,
+		"%s starts %ld programs", name, hostile_starts(t) - before);
+}
+
+Test(fastcgi, all_orders_of_six_kinds, .timeout = 600)
+{
+	struct target t = hostile_start("");
+	size_t longest = hostile_size(4, 5), len, count = 6, tried = 0, i;
+	int64_t begin, slowest = 0;
+
+	for (len = 1; len <= longest; len++, count *= 6) {
+		for (i = 0; i < count; i++, tried++) {
+			begin = world_now_ms();
+			try_order(&t, i, len);
+			begin = world_now_ms() - begin;
+			slowest = begin > slowest ? begin : slowest;
+		}
+	}
+	cr_assert_eq(tried, hostile_size(1554, 9330));
+	cr_expect_gt(hostile_starts(&t), 2, "some of them are requests");
+	hostile_figure("%zu orders of records, the slowest took %lld ms",
+		tried, (long long)slowest);
+	hostile_end(&t, "all orders");
+}
+
 /*
  * Aborts the request on fd and expects its end within a second, without a
  * byte of status page; pid is its program, 0 = none was started.
  */
 static void
-abort_it(int fd, pid_t pid)
+abort_it(int fd, pid_t pid, const char *why)
 {
 	int64_t begun = world_now_ms();
 	struct answer a;
 
 	client_record(fd, ABORT, 1, NULL, 0, 0);
 	a = client_read(fd);
-	cr_expect(a.ended);
-	cr_expect_lt(world_now_ms() - begun, 1000);
-	cr_expect_eq(a.protocol_status, 0, "FCGI_REQUEST_COMPLETE");
-	cr_expect_eq(a.app_status, pid ? 128 + SIGKILL : 0, "%u",
+	cr_expect(a.ended, "%s", why);
+	cr_expect_lt(world_now_ms() - begun, 1000, "%s", why);
+	cr_expect_eq(a.protocol_status, 0, "%s: FCGI_REQUEST_COMPLETE", why);
+	cr_expect_eq(a.app_status, pid ? 128 + SIGKILL : 0, "%s: %u", why,
 		a.app_status);
-	cr_expect_not(strstr(a.out, "Status:"), "%s", a.out);
+	cr_expect_not(strstr(a.out, "Status:"), "%s: %s", why, a.out);
 	if (pid)
 		world_until_gone(pid);
 }
 
-Test(fastcgi, abort_before_the_parameters_end, .timeout = 60)
+/* Where it is: before FCGI_PARAMS ends (no program), after it with this much
+ * of eight bytes of body sent, or when the program's output holds this. */
+Test(fastcgi, an_abort_ends_a_request_wherever_it_is, .timeout = 60)
 {
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-
-	client_record(fd, BEGIN, 1,
-		(const uint8_t[8]){0, RESPONDER, KEEP_CONN}, 8, 0);
-	client_record(fd, PARAMS, 1, "\14\6QUERY_STRINGsil", 17, 0);
-	abort_it(fd, 0);
-	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0, "it ran");
-	expect_served(fd);
-}
-
-Test(fastcgi, abort_before_the_body, .timeout = 60)
-{
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-
-	abort_it(fd, begin(w, fd, "read"));
-	expect_served(fd);
-}
-
-Test(fastcgi, abort_in_the_middle_of_the_body, .timeout = 60)
-{
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-	pid_t pid = begin(w, fd, "read");
-
-	client_record(fd, STDIN, 1, "half", 4, 0);
-	abort_it(fd, pid);
-	/* The rest of it is for nobody. */
-	client_record(fd, STDIN, 1, "rest", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	expect_served(fd);
-}
-
-Test(fastcgi, abort_while_the_program_is_silent, .timeout = 60)
-{
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-	pid_t pid = begin(w, fd, "silent");
-
-	client_record(fd, STDIN, 1, "12345678", 8, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	abort_it(fd, pid);
-	expect_served(fd);
-}
-
-Test(fastcgi, abort_in_the_middle_of_the_output, .timeout = 60)
-{
+	static const struct {
+		const char *why, *how, *body, *output;
+	} rows[] = {
+		{"before the parameters end", NULL, NULL, NULL},
+		{"before the body", "read", "", NULL},
+		{"in the middle of the body", "read", "half", NULL},
+		{"while the program is silent", "silent", "12345678", NULL},
+		{"while it is deaf to TERM", "deaf", "12345678", NULL},
+		{"in the middle of the output", "write", "12345678", "\r\n\r\n"},
+		{"when it has closed its output", "closed", "12345678",
+			"out\n"},
+	};
 	static struct record r;
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock");
-	pid_t pid = begin(w, fd, "write");
+	pid_t pid = 0;
 
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	/* Some of it is there, and more than we take waits. */
-	client_read_record(fd, &r);
-	cr_expect_eq(r.type, STDOUT);
-	client_read_record(fd, &r);
-	cr_expect_eq(r.type, STDOUT);
-	abort_it(fd, pid);
-	expect_served(fd);
-}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *body = rows[i].body;
+		size_t len = body ? strlen(body) : 0;
 
-Test(fastcgi, abort_after_the_output_ended, .timeout = 60)
-{
-	static struct record r;
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-	pid_t pid = begin(w, fd, "closed");
-
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	/* Header and "out"; it may come in two records. */
-	do
-		client_read_record(fd, &r);
-	while (!strstr((char *)r.content, "out\n"));
-	cr_expect(world_alive(pid));
-	abort_it(fd, pid);
-	expect_served(fd);
+		if (rows[i].how) {
+			pid = begin(w, fd, rows[i].how);
+			if (len > 0)
+				client_record(fd, STDIN, 1, body, len, 0);
+		} else {
+			client_record(fd, BEGIN, 1,
+				(const uint8_t[8]){0, RESPONDER, KEEP_CONN}, 8, 0);
+			client_record(fd, PARAMS, 1, "\14\6QUERY_STRINGsil", 17,
+				0);
+		}
+		if (len == 8)
+			client_record(fd, STDIN, 1, NULL, 0, 0);
+		/* A header and what follows may come in two records. */
+		if (rows[i].output)
+			do
+				client_read_record(fd, &r);
+			while (!strstr((char *)r.content, rows[i].output));
+		cr_expect(!pid || world_alive(pid), "%s", rows[i].why);
+		abort_it(fd, pid, rows[i].why);
+		/* The rest of the body is for nobody. */
+		if (body && len < 8) {
+			client_record(fd, STDIN, 1, "rest", 4, 0);
+			client_record(fd, STDIN, 1, NULL, 0, 0);
+		}
+		if (!pid)
+			cr_expect(access(world_path(w, "pid"), F_OK), "it ran");
+		expect_served(fd);
+	}
 }
 
 Test(fastcgi, abort_after_the_end_is_ignored, .timeout = 60)
@@ -187,45 +350,24 @@ Test(fastcgi, an_aborted_program_may_finish, .timeout = 60)
 	world_until_gone(pid);
 }
 
-static struct answer
-ask(struct world *w, const char *query)
-{
-	return client_script(w, "www.sock", NULL, query);
-}
-
-Test(fastcgi, every_exit_status_is_told, .timeout = 60)
+/* 128 and its number is a signal.  The output stands, whatever the status. */
+Test(fastcgi, exit_status_and_signal_are_told, .timeout = 60)
 {
 	static const unsigned statuses[] = {0, 1, 2, 42, 126, 127, 128, 255};
-	struct world *w = start("");
-	char query[32];
-	size_t i;
-
-	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
-		struct answer a;
-
-		snprintf(query, sizeof(query), "exit%u", statuses[i]);
-		a = ask(w, query);
-		cr_expect_eq(a.app_status, statuses[i], "%u for %u",
-			a.app_status, statuses[i]);
-		cr_expect_eq(a.protocol_status, 0);
-	}
-}
-
-Test(fastcgi, a_signal_is_128_and_its_number, .timeout = 60)
-{
 	static const unsigned signals[] = {SIGHUP, SIGINT, SIGABRT, SIGKILL,
 		SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1};
 	struct world *w = start("rlimit_core = 0\n");
-	char query[32];
-	size_t i;
 
-	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-		struct answer a;
+	for (size_t i = 0; i < ARRAY_SIZE(statuses) + ARRAY_SIZE(signals); i++) {
+		bool exits = i < ARRAY_SIZE(statuses);
+		unsigned n = exits ? statuses[i] :
+				     signals[i - ARRAY_SIZE(statuses)];
+		struct answer a = client_script(w, "www.sock", NULL,
+			own_text("%s%u", exits ? "exit" : "kill", n));
 
-		snprintf(query, sizeof(query), "kill%u", signals[i]);
-		a = ask(w, query);
-		cr_expect_eq(a.app_status, 128 + signals[i], "%u for %u",
-			a.app_status, signals[i]);
+		answer_expect(a, "\r\n\r\nout\n");
+		cr_expect_eq(a.app_status, (exits ? 0 : 128) + n, "%u for %u",
+			a.app_status, n);
 		cr_expect_eq(a.protocol_status, 0);
 	}
 }
@@ -331,7 +473,7 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 		{"192.0.2.1", false}};
 	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		char keys[200];
 		struct world *w;
 		int fd;
@@ -372,7 +514,7 @@ Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 	int fd = client_connect(w, "www.sock");
 	size_t i;
 
-	for (i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+	for (i = 0; i < ARRAY_SIZE(roles); i++) {
 		client_begin_role(fd, 7, roles[i], KEEP_CONN,
 			(const char *[]){"A=b", NULL});
 		client_record(fd, STDIN, 7, "body", 4, 0);
@@ -470,7 +612,7 @@ Test(fastcgi, an_authorizers_decision_is_passed_on, .timeout = 60)
 			"Variable-AUTH_METHOD: token\r\n"
 			"Variable-AUTH_ROLE: AUTHORIZER\r\n"
 			"\r\n");
-		for (j = 0; j < sizeof(bad) / sizeof(*bad); j++) {
+		for (j = 0; j < ARRAY_SIZE(bad); j++) {
 			a = authorize(w, pools[i],
 				(const char *[]){bad[j], NULL});
 			cr_expect_str_eq(a.out, "Status: 401 Unauthorized\r\n"

@@ -151,40 +151,6 @@ Test(gateway, the_end_rides_with_the_last_output, .timeout = 60)
 	cr_expect_gt(together, 25, "only %d of 50", together);
 }
 
-Test(gateway, exit_status_and_signal_are_told, .timeout = 60)
-{
-	struct world *w = start_children("");
-	struct answer a = misbehave(w, "exit");
-
-	answer_expect(a, "out\n");
-	cr_expect_eq(a.app_status, 7);
-	a = misbehave(w, "signal");
-	answer_expect(a, "out\n");
-	cr_expect_eq(a.app_status, 128 + SIGKILL);
-	a = misbehave(w, "status");
-	answer_expect(a, "Status: 418 Teapot\r\n");
-	cr_expect_eq(a.app_status, 0);
-}
-
-Test(gateway, an_abort_kills_the_program, .timeout = 60)
-{
-	struct world *w = start_children("");
-	int64_t begin;
-	struct answer a;
-	pid_t pid;
-	int fd;
-
-	fd = begin_misbehaving(w, "www.sock", "stubborn", 0, &pid);
-	begin = world_now_ms();
-	client_record(fd, 2, 1, NULL, 0, 0);
-	a = client_read(fd);
-	cr_expect(a.ended, "an aborted request has its END_REQUEST");
-	world_until_gone(pid);
-	cr_expect_lt(world_now_ms() - begin, 1000);
-	close(fd);
-	expect_served(w);
-}
-
 static void
 check_disconnect(struct world *w, const char *address)
 {
@@ -405,19 +371,6 @@ Test(gateway, a_timeout_ends_the_whole_group, .timeout = 60)
 		"cgi.idle_timeout = 200ms\n");
 
 	check_504(w, false);
-}
-
-Test(gateway, a_client_that_stops_sending_is_dropped, .timeout = 60)
-{
-	struct world *w = start_children("cgi.client_timeout = 300ms\n");
-	int fd = client_connect(w, "www.sock");
-
-	/* A header that says more than ever comes. */
-	client_send(fd, "\1\1\0\1\0\10\0\0\0\1", 10);
-	cr_expect_eq(client_drain(fd), 0);
-	close(fd);
-	world_expect_log(w, "cgi.client_timeout");
-	expect_served(w);
 }
 
 #ifdef __SANITIZE_ADDRESS__

@@ -5,8 +5,6 @@
 #include "hostile.h"
 #include "stream.h"
 
-enum { BEGIN = 1, PARAMS = 4, STDIN = 5, GET_VALUES = 9 };
-
 static pid_t
 gateway_of(const struct world *w)
 {

@@ -6,8 +6,6 @@
  */
 #include "hostile.h"
 
-enum { BEGIN = 1, PARAMS = 4, STDIN = 5 };
-
 static const uint8_t begin_body[8] = {0, 1};
 
 static size_t

@@ -17,7 +17,7 @@
 
 TestSuite(shim, .timeout = 900);
 
-enum { STDOUT = 6, END_REQUEST = 3, KEEP = 1, SPARE = 2 };
+enum { SPARE = 2 };
 
 struct rig {
 	struct world *w;
@@ -218,7 +218,7 @@ has_counted(void *arg)
 
 /* -- the client ---------------------------------------------------------- */
 
-/* Until END_REQUEST; the bytes that came.  pid is what the answer says. */
+/* Until END; the bytes that came.  pid is what the answer says. */
 static size_t
 read_answer(int fd, pid_t *ret_pid)
 {
@@ -234,7 +234,7 @@ read_answer(int fd, pid_t *ret_pid)
 			if (len - at < size)
 				break;
 			at += size;
-			if (p[at - size + 1] == END_REQUEST)
+			if (p[at - size + 1] == END)
 				goto ended;
 		}
 		cr_assert_lt(len, sizeof(p) - 1);
@@ -281,7 +281,7 @@ ask(struct rig *r, unsigned count, int flags, const char *const *with)
 		client_send(fd, request, len);
 		a.in += len;
 		a.out += read_answer(fd, NULL);
-		if (!(flags & KEEP)) {
+		if (!(flags & KEEP_CONN)) {
 			/* The peer closes, then we. */
 			cr_assert_eq(client_drain(fd), 0);
 			close(fd);
@@ -376,7 +376,7 @@ count_program(const struct program *p, int flags, unsigned count)
 		world_until(is_attached, rig_at(&r, i, 0), p->name);
 	a = ask(&r, count, flags, params_for(&r));
 	world_until(has_counted, rig_at(&r, 0, count), p->name);
-	cr_expect_eq(r.seen.accepted, flags & KEEP ? 1 : count, "%s: %lu",
+	cr_expect_eq(r.seen.accepted, flags & KEEP_CONN ? 1 : count, "%s: %lu",
 		p->name, (unsigned long)r.seen.accepted);
 	cr_expect_eq(r.seen.bytes_in, a.in, "%s: read %lu, sent %lu", p->name,
 		(unsigned long)r.seen.bytes_in, (unsigned long)a.in);
@@ -407,11 +407,11 @@ count_programs(int flags)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(programs); i++)
-		if (!(flags & KEEP) || !programs[i].no_keep)
+		if (!(flags & KEEP_CONN) || !programs[i].no_keep)
 			count_program(&programs[i], flags,
 				i < 4 ? often : 20);
 	hostile_figure("shim: %u requests each, %s: counted exactly", often,
-		flags & KEEP ? "kept connections" : "one a connection");
+		flags & KEEP_CONN ? "kept connections" : "one a connection");
 }
 
 Test(shim, counts_each_request)
@@ -421,13 +421,13 @@ Test(shim, counts_each_request)
 
 Test(shim, counts_each_request_of_kept_connections)
 {
-	count_programs(KEEP);
+	count_programs(KEEP_CONN);
 }
 
 /* Closes by a system call of its own, as libuv does. */
 Test(shim, connections_end_with_what_is_sent)
 {
-	static const int flags[] = {0, KEEP};
+	static const int flags[] = {0, KEEP_CONN};
 	struct rig r = rig_open(1, 1);
 	size_t i;
 
@@ -447,7 +447,7 @@ Test(shim, tells_what_a_connection_is_up_to)
 {
 	struct rig r = rig_open(1, 1);
 	uint8_t request[4096];
-	size_t len = client_put_request(request, sizeof(request), KEEP, params,
+	size_t len = client_put_request(request, sizeof(request), KEEP_CONN, params,
 		"hello", 5);
 	int fd;
 
@@ -979,9 +979,9 @@ ask_way(struct rig *r, const struct way *w)
 		client_send(fd, request, len);
 		if (w->half_closed)
 			shutdown(fd, SHUT_WR);
-		if (w->requests > 0 || w->flags & KEEP)
+		if (w->requests > 0 || w->flags & KEEP_CONN)
 			(void)read_answer(fd, NULL);
-		if (w->flags & KEEP)
+		if (w->flags & KEEP_CONN)
 			continue;
 		close(fd);
 		fd = -1;
@@ -1000,7 +1000,7 @@ Test(shim, what_a_program_does_by_other_calls_is_seen_or_said, .timeout = 60)
 		{"eof", 3, 3, 3, 0, false, true},
 		{"vfork", 3, 3, 3, 0, false, false},
 		{"unseen", 3, 3, 3, 0, true, false},
-		{"twice", 3, 1, 0, KEEP, true, false},
+		{"twice", 3, 1, 0, KEEP_CONN, true, false},
 		{"quiet", 3, 3, 0, 0, true, false},
 		{"other", 3, 3, 3, 0, false, false},
 	};

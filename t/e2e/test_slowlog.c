@@ -199,7 +199,7 @@ Test(slowlog, tells_of_a_few_requests_of_a_liar, .timeout = 60)
 	begun_ms = world_now_ms();
 	fd = client_connect(w, "liar.sock");
 	client_begin(fd, 1, 0, (const char *const[]){query, NULL});
-	client_record(fd, LATE_STDIN, 1, NULL, 0, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
 	expect_text(path, " more slow requests within a second\n", 3);
 	cr_expect_geq(world_log_count(w, " more slow requests (request_"), 3);
 	for (at = read_text(path); (at = strstr(at, "request: ")); at++)

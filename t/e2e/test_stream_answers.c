@@ -11,9 +11,6 @@
 
 #include "stream.h"
 
-enum { ABORT = 2, END = 3, STDIN = 5, STDOUT = 6, STDERR = 7, GET_VALUES = 9,
-	GET_VALUES_RESULT = 10, KEEP_CONN = 1 };
-
 #define LARGE ((size_t)20 * 1024 * 1024)
 
 static void

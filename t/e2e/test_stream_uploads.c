@@ -6,8 +6,6 @@
  */
 #include "stream.h"
 
-enum { ABORT = 2, STDIN = 5 };
-
 static void
 settle(void *arg)
 {

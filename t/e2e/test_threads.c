@@ -11,15 +11,6 @@
 
 static const char *const no_params[] = {NULL};
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* A request that stays until it is let go. */
 static int
 come(const struct world *w)

@@ -23,7 +23,7 @@ end_all(const struct late_kind *k)
 
 	if (!k->crowded) {
 		kept = client_connect(w, "www.sock");
-		late_begin(k, kept, LATE_KEEP, NULL);
+		late_begin(k, kept, KEEP_CONN, NULL);
 		pid = late_read_pid(kept);
 	}
 	for (i = 0; k->ways[i]; i++) {
@@ -43,7 +43,7 @@ end_all(const struct late_kind *k)
 		world_expect_lines(w, " left: timeout", i + 1);
 	}
 	if (kept >= 0) {
-		late_begin(k, kept, LATE_KEEP, NULL);
+		late_begin(k, kept, KEEP_CONN, NULL);
 		cr_expect_eq(late_read_pid(kept), pid, "it kept its worker");
 		close(kept);
 	}
@@ -249,10 +249,10 @@ be_busy(struct world *w, int fd)
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		late_begin(&k, fd, LATE_KEEP, NULL);
+		late_begin(&k, fd, KEEP_CONN, NULL);
 		do
 			client_read_record(fd, &r);
-		while (r.type != LATE_END_REQUEST);
+		while (r.type != END);
 	}
 	close(fd);
 	cr_expect_eq(world_log_count(w, "has taken "), 0);

@@ -12,9 +12,6 @@
 #include "own.h"
 #include "world.h"
 
-enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6,
-	STDERR = 7 };
-
 #define PATIENCE_MS 20000
 
 static double

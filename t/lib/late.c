@@ -19,7 +19,7 @@ late_begin(const struct late_kind *k, int fd, int flags, const char *way)
 	snprintf(uri, sizeof(uri), "REQUEST_URI=/%s?token=secret",
 		way ? way : "");
 	client_begin(fd, 1, flags, params);
-	client_record(fd, LATE_STDIN, 1, NULL, 0, 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
 }
 
 long
@@ -34,7 +34,7 @@ late_read_pid(int fd)
 		at = strstr((const char *)r.content, "pid: ");
 		if (r.type == 6 && at)
 			pid = strtol(at + 5, NULL, 10);
-	} while (r.type != LATE_END_REQUEST);
+	} while (r.type != END);
 	cr_expect_gt(pid, 0);
 	return pid;
 }
@@ -62,7 +62,7 @@ late_is_cut(void *arg)
 	if (!s->kind->crowded)
 		(void)late_ask(s->kind, s->w);
 	for (i = 0; s->busy >= 0 && i < 20; i++) {
-		late_begin(s->kind, s->busy, LATE_KEEP, NULL);
+		late_begin(s->kind, s->busy, KEEP_CONN, NULL);
 		(void)late_read_pid(s->busy);
 	}
 	do
@@ -105,7 +105,7 @@ late_be_known(const struct late_kind *k, struct world *w, int fd)
 {
 	char line[100];
 
-	late_begin(k, fd, LATE_KEEP, NULL);
+	late_begin(k, fd, KEEP_CONN, NULL);
 	snprintf(line, sizeof(line), ": worker %ld reads from its clients by "
 		"read(2)\n", late_read_pid(fd));
 	world_expect_lines(w, line, 1);

@@ -12,9 +12,6 @@
 
 struct world;
 
-/* Record types of FastCGI 1.0, section 8, and FCGI_KEEP_CONN. */
-enum { LATE_STDIN = 5, LATE_END_REQUEST = 3, LATE_KEEP = 1 };
-
 struct late_kind {
 	const char *handler, *keys;
 	const char *script;	/* NULL = the handler itself */

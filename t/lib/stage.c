@@ -8,8 +8,6 @@
 
 #include "stage.h"
 
-#define STDIN 5
-
 /* Into our folder, since nobody may not go everywhere. */
 char *
 stage_copy_child(struct world *w, const char *name, int mode)

@@ -14,8 +14,6 @@
 #include "world.h"
 
 #define NOBODY 65534
-#define KEEP_CONN 1	/* a flag of a request */
-
 /* How its worker waits for a connection. */
 enum way { ACCEPTS, POLLS };
 

@@ -24,7 +24,15 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "own.h"
+
+/* Types of records, a flag and roles of FastCGI 1.0, section 8; not taken from
+ * the code under test. */
+enum { BEGIN = 1, ABORT, END, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES,
+	GET_VALUES_RESULT, UNKNOWN_TYPE };
+enum { KEEP_CONN = 1 };
+enum { RESPONDER = 1, AUTHORIZER, FILTER };
 
 #define WORLD_GATEWAYS 16
 
