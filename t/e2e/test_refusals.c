@@ -1,108 +1,265 @@
 /*
- * test_refusals.c - requests that get no program: a page with the right
- * status, a log line that says what to change, and the next one is served
+ * test_refusals.c - requests that get no program: the page has the right status
+ * and names the request, the log has under that number what to change, and the
+ * next one is served
  */
 #include "world.h"
 
 /* A docroot full of traps, beside a folder that is none of its business. */
-static const char make_docroot[] =
+static const char files[] =
 	"mkdir -p www/folder www/closed outside\n"
 	"cat >www/good <<'END'\n"
 	"#!/bin/sh\n"
 	"printf 'Content-Type: text/plain\\r\\n\\r\\nserved\\n'\n"
 	"END\n"
-	"cp www/good outside/secret\n"
-	"cp www/good www/folder/inner\n"
-	"chmod 755 www/good www/folder/inner outside/secret\n"
-	"cp www/good www/plain; chmod 644 www/plain\n"
+	"cp www/good www/plain\n"
+	"chmod 755 www/good\n"
+	"for copy in outside/secret www/folder/inner www/closed/inner www/a.xyz\n"
+	"do cp -p www/good $copy; done\n"
 	"ln -s ../outside/secret www/up\n"
 	"ln -s @DIR@/outside/secret www/absolute\n"
 	"ln -s ../outside www/folderlink\n"
 	"ln -s good www/inside\n"
 	"ln -s nowhere www/dangling\n"
 	"ln -s loop www/loop\n"
-	"mkfifo www/fifo; chmod 755 www/fifo\n"
-	"printf '#!/no/such/interpreter\\n' >www/nointerp\n"
-	"printf '#!/bin/sh\\r\\necho\\r\\n' >www/dos\n"
-	"printf 'no program\\n' >www/text\n"
-	": >www/empty\n"
-	"printf '\\177ELF' >www/elf\n"
-	"chmod 755 www/nointerp www/dos www/text www/empty www/elf\n";
+	"mkfifo www/fifo\n"
+	"cd www\n"
+	"printf '#!/no/such/interpreter -x\\n' >nointerp\n"
+	"printf '#!python3\\nprint(1)\\n' >nofolder\n"
+	"printf '#! \\necho\\n' >nothing\n"
+	"printf '#!/bin/sh\\r\\necho\\r\\n' >dos\n"
+	"printf '\\357\\273\\277#!/bin/sh\\necho\\n' >bom\n"
+	"printf 'no program\\n' >text\n"
+	": >empty\n"
+	"printf '\\177ELF' >elf\n"
+	"printf '#!/bin/sh\\n' >quiet\n"
+	"printf '#!/bin/sh\\nexit 3\\n' >silent\n"
+	"printf '#!/bin/sh\\necho hello world\\n' >bare\n"
+	"printf '#!/bin/sh\\necho A: b; echo no colon; echo; echo body\\n' "
+		">nocolon\n"
+	"printf '#!/bin/sh\\necho A: b\\n' >cut\n"
+	"printf '#!/bin/sh\\nsleep 60\\n' >sleeper\n"
+	"printf '#!@DIR@/interp\\n' >badinterp\n"
+	"cp /bin/true ../interp\n"
+	"printf '#!/bin/sh\nprintf \"A: b\\n\\nran for "
+		"$SCRIPT_FILENAME\\n\"\n' >../handler\n"
+	"chmod 755 fifo no* dos bom text empty elf quiet silent bare cut sleeper "
+	"badinterp ../interp ../handler\n";
 
 static struct world *
-start_traps(const char *keys)
+start(const char *keys)
 {
 	struct world *w = world_open();
 
-	world_shell(w, make_docroot);
-	world_start_cgi(w, "docroot = @DIR@/www", keys);
+	world_shell(w, files);
+	world_start(w, own_text("[shop]\n"
+		"mode = cgi\n"
+		"listen = @DIR@/www.sock\n"
+		"docroot = @DIR@/www\n"
+		"%s", keys));
 	return w;
+}
+
+/* The answer to a request for a file in our folder. */
+static struct answer
+call(struct world *w, const char *name)
+{
+	return client_script(w, "www.sock", world_path(w, name), NULL);
 }
 
 static void
 expect_served(struct world *w, const char *after)
 {
-	char path[500];
-	struct answer a;
+	struct answer a = call(w, "www/good");
 
-	snprintf(path, sizeof(path), "%s/www/good", w->dir);
-	a = client_script(w, "www.sock", path, NULL);
 	cr_expect(a.ended && strstr(a.out, "served\n"), "after %s: %s", after,
 		a.out);
 }
 
-Test(refusals, each_has_its_status_and_its_reason, .timeout = 60)
+/* The whole line of the log that holds text, "" for none. */
+static const char *
+log_line(struct world *w, const char *text)
 {
-	static const struct {
-		const char *path, *status, *why;
-	} rows[] = {
-		{"/missing", "404", "No such file"},
-		{"/missing/deeper", "404", "No such file"},
-		{"/good/deeper", "404", "Not a directory"},
-		{"/dangling", "404", "No such file"},
-		{"/folder", "403", "a folder, not a program"},
-		{"/", "403", "a folder, not a program"},
-		{"", "403", "a folder, not a program"},
-		{"-other/good", "403", "not beneath docroot"},
-		{"/plain", "403", "not executable; chmod +x it"},
-		{"/../outside/secret", "403", "the script's path holds .."},
-		{"/folder/../good", "403", "the script's path holds .."},
-		{"/..", "403", "the script's path holds .."},
-		{"/up", "403", "leaves docroot"},
-		{"/absolute", "403", "leaves docroot"},
-		{"/folderlink/secret", "403", "leaves docroot"},
-		{"/loop", "403", "a symbolic link"},
-		{"/fifo", "403", "not a regular file"},
-		{"/nointerp", "500",
-			"no interpreter /no/such/interpreter"},
-		{"/dos", "500", "its first line ends in CR LF"},
-		{"/text", "500", "no program"},
-		{"/empty", "500", "no program"},
-		{"/elf", "500", "no program"},
-	};
-	struct world *w = start_traps("");
-	size_t i;
+	char *log = world_log(w), *at = strstr(log, text);
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char path[500], status[32], line[600];
-		struct answer a;
+	while (at && at > log && at[-1] != '\n')
+		at--;
+	return at ? own_text("%.*s", (int)strcspn(at, "\n"), at) : "";
+}
 
-		snprintf(path, sizeof(path), "%s/www%s", w->dir,
-			rows[i].path);
-		snprintf(status, sizeof(status), "Status: %s ",
-			rows[i].status);
-		snprintf(line, sizeof(line), "%s: ", rows[i].status);
-		a = client_script(w, "www.sock", path, NULL);
-		cr_expect(a.ended, "%s", rows[i].path);
-		cr_expect_eq(strncmp(a.out, status, strlen(status)), 0,
-			"%s: %s", rows[i].path, a.out);
-		cr_expect(strstr(a.out, "\r\n\r\n"), "a whole page");
-		cr_expect_not(strstr(a.out, w->dir),
-			"no path of ours in the page: %s", a.out);
-		snprintf(line, sizeof(line), "%s: %s", rows[i].status,
-			rows[i].why);
-		world_expect_log(w, line);
+/*
+ * The page is whole and says nothing but status and number; the line of that
+ * number names pool, script and reason.
+ */
+static void
+check_refusal(struct world *w, const struct answer *a, const char *script,
+	const char *status, const char *why)
+{
+	const char *number = strstr(a->out, " of request ");
+	const char *line, *want;
+	char id[16] = "";
+
+	cr_assert(a->ended && number, "%s: %s", script, a->out);
+	memcpy(id, number + strlen(" of request "), 8);
+	cr_expect_str_eq(a->out, own_text(
+		"Status: %s\r\nContent-Type: text/plain\r\n\r\n%s\n\n"
+		"The server's log tells more of request %s.\n", status, status,
+		id), "%s", script);
+	cr_expect_eq(strspn(id, "0123456789abcdef"), 8, "%s", id);
+	want = own_text("[request %s]", id);
+	world_expect_log(w, want);
+	line = log_line(w, want);
+	cr_expect(strstr(line, "pool shop: "), "%s", line);
+	want = own_text("script %s%s: %.3s: ",
+		script[0] == '/' ? w->dir : "", script, status);
+	cr_expect(strstr(line, want), "%s: not \"%s\" in %s", script, want,
+		line);
+	cr_expect(strstr(line, why), "%s: not \"%s\" in %s", script, why,
+		line);
+}
+
+static void
+refused(struct world *w, const char *name, const char *status, const char *why)
+{
+	struct answer a = call(w, name + 1);
+
+	check_refusal(w, &a, name, status, why);
+}
+
+#define FORBIDDEN "403 Forbidden"
+#define MISSING "404 Not Found"
+#define BROKEN "500 Internal Server Error"
+#define GATEWAY "502 Bad Gateway"
+
+struct row {
+	const char *path, *status, *why;
+};
+
+static void
+check_rows(struct world *w, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		refused(w, rows[i].path, rows[i].status, rows[i].why);
 		expect_served(w, rows[i].path);
+	}
+}
+
+Test(refusals, each_file_that_is_not_run, .timeout = 60)
+{
+	static const struct row rows[] = {
+		{"/www/missing", MISSING, "404: No such file or directory ["},
+		{"/www/with%20blank", MISSING,
+			"%XX in it is taken as it is: have the web server "
+			"send it decoded"},
+		{"/www/100%", MISSING, "404: No such file or directory ["},
+		{"/www/good/x", MISSING,
+			"Not a directory; cgi.split_path would take what is "
+			"behind the script as PATH_INFO"},
+		{"/www/missing/deeper", MISSING, "No such file"},
+		{"/www/dangling", MISSING, "No such file"},
+		{"/elsewhere", FORBIDDEN, "not beneath docroot /"},
+		{"/www/../outside/secret", FORBIDDEN,
+			"the script's path holds .."},
+		{"/www/folder/../good", FORBIDDEN, "the script's path holds .."},
+		{"/www/..", FORBIDDEN, "the script's path holds .."},
+		{"/www-other/good", FORBIDDEN, "not beneath docroot"},
+		{"/www/absolute", FORBIDDEN, "leaves docroot"},
+		{"/www/folderlink/secret", FORBIDDEN, "leaves docroot"},
+		{"/www/up", FORBIDDEN, "leaves docroot /"},
+		{"/www/up", FORBIDDEN, "an absolute one always counts"},
+		{"/www/loop", FORBIDDEN, "a symbolic link that is not "
+			"followed"},
+		{"/www/folder", FORBIDDEN, "a folder, not a program; "
+			"cgi.index would name one in it"},
+		{"/www", FORBIDDEN, "a folder, not a program"},
+		{"/www/fifo", FORBIDDEN, "not a regular file"},
+		{"/www/plain", FORBIDDEN, "not executable; chmod +x it"},
+	};
+
+	struct world *w = start("");
+
+	check_rows(w, rows, ARRAY_SIZE(rows));
+	answer_expect(call(w, "www/"), "Status: 403 ");
+}
+
+Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
+{
+	static const struct row rows[] = {
+		{"/www/nointerp", BROKEN, "no interpreter "
+			"/no/such/interpreter; install it or change the #! "
+			"line"},
+		{"/www/nofolder", BROKEN, "its #! line names python3 without "
+			"its folder: write #!/usr/bin/env python3"},
+		{"/www/nothing", BROKEN, "its #! line names no interpreter: "
+			"write one, as #!/bin/sh"},
+		{"/www/dos", BROKEN, "its first line ends in CR LF; save it "
+			"with LF line ends"},
+		{"/www/bom", BROKEN, "a byte order mark stands in front"},
+		{"/www/text", BROKEN, "no program: it begins neither with "
+			"#!/path/of/interpreter nor as an ELF file does"},
+		{"/www/empty", BROKEN, "no program"},
+		{"/www/elf", BROKEN, "no program"},
+		{"/www/quiet", GATEWAY, "it wrote no answer (exit status 0); "
+			"if it is a FastCGI program, use mode = prefork"},
+		{"/www/silent", GATEWAY, "it wrote no answer (exit status 3); "
+			"if it is a FastCGI program, use mode = prefork"},
+		{"/www/bare", GATEWAY, "it does not begin with a header: "
+			"print \"Content-Type: text/plain\" and an empty "
+			"line first"},
+		{"/www/nocolon", GATEWAY, "a header's name holds a character "
+			"it must not"},
+		{"/www/cut", GATEWAY, "the empty line is missing (exit "
+			"status 0)"},
+		{"/www/sleeper", "504 Gateway Timeout", "silent for 300 ms; "
+			"it is ended (cgi.idle_timeout)"},
+	};
+
+	check_rows(start("cgi.idle_timeout = 300ms\n"), rows,
+		ARRAY_SIZE(rows));
+}
+
+Test(refusals, each_request_that_is_not_taken, .timeout = 60)
+{
+	struct world *w = start("cgi.max_body = 10\ncgi.extensions = xyz\n");
+	const char *good = own_text("SCRIPT_FILENAME=%s/www/a.xyz", w->dir);
+	const char *bad = own_text("SCRIPT_FILENAME=%s/www/good", w->dir);
+	const struct {
+		const char *params[3];
+		const char *script, *status, *why;
+	} rows[] = {
+		{{NULL}, "?", MISSING, "no script is named: have the web "
+			"server send SCRIPT_FILENAME"},
+		{{"SCRIPT_FILENAME=", "SCRIPT_NAME="}, "", MISSING,
+			"no script is named"},
+		{{"SCRIPT_FILENAME=a.cgi"}, "a.cgi", MISSING,
+			"the script's path does not begin with /"},
+		{{"SCRIPT_FILENAME=proxy:fcgi:/a.cgi"}, "proxy:fcgi:/a.cgi",
+			MISSING, "Apache's proxy: in SCRIPT_FILENAME leads to "
+			"no path: use SetHandler"},
+		{{"SCRIPT_FILENAME=/"}, "/", MISSING, "names no file"},
+#define NO_LENGTH(text) {{good, "CONTENT_LENGTH=" text}, "/www/a.xyz", \
+		"400 Bad Request", "CONTENT_LENGTH is no number"}
+		NO_LENGTH("x"), NO_LENGTH("-2"), NO_LENGTH("+1"),
+		NO_LENGTH("1 "), NO_LENGTH("0x10"),
+		NO_LENGTH("99999999999999999999999"),
+		{{good, "CONTENT_LENGTH=11"}, "/www/a.xyz",
+			"413 Content Too Large", "the body is longer than "
+			"cgi.max_body"},
+		{{bad}, "/www/good", FORBIDDEN, "its extension is none of "
+			"cgi.extensions: xyz"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int fd = client_connect(w, "www.sock");
+		struct answer a = client_get(fd, 0, rows[i].params);
+
+		close(fd);
+		if (strcmp(rows[i].script, "/") == 0)
+			cr_expect(strstr(a.out, "Status: 404 "), "%s", a.out);
+		else
+			check_refusal(w, &a, rows[i].script, rows[i].status,
+				rows[i].why);
+		answer_expect(call(w, "www/a.xyz"), "served\n");
 	}
 }
 
@@ -110,70 +267,21 @@ Test(refusals, what_lies_inside_is_served, .timeout = 60)
 {
 	static const char *const good[] = {"/good", "/folder/inner", "//good",
 		"/./good", "/folder//./inner", "/inside"};
-	struct world *w = start_traps("");
-	size_t i;
+	struct world *w = start("");
 
-	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		char path[500];
-
-		snprintf(path, sizeof(path), "%s/www%s", w->dir, good[i]);
-		answer_expect(client_script(w, "www.sock", path, NULL),
-			"served\n");
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		answer_expect(call(w, own_text("www%s", good[i])), "served\n");
 }
 
 /* Docroot and a fixed program: both hold, the program gets the path. */
 Test(refusals, a_fixed_program_does_not_open_the_docroot, .timeout = 60)
 {
-	struct world *w = world_open();
-	char path[500];
-	struct answer a;
+	struct world *w = start("handler = @DIR@/handler\n");
 
-	world_shell(w, make_docroot);
-	world_script(w, "handler", "#!/bin/sh\n"
-		"printf 'Content-Type: text/plain\\r\\n\\r\\nran for %s\\n' "
-		"\"$SCRIPT_FILENAME\"\n");
-	world_start_cgi(w, "docroot = @DIR@/www",
-		"handler = @DIR@/handler\n");
-	snprintf(path, sizeof(path), "%s/www/plain", w->dir);
-	a = client_script(w, "www.sock", path, NULL);
-	answer_expect(a, "ran for ");
-	answer_expect(a, "/www/plain\n");
-	snprintf(path, sizeof(path), "%s/www/up", w->dir);
-	answer_expect(client_script(w, "www.sock", path, NULL), "Status: 403");
+	answer_expect(call(w, "www/plain"), "/www/plain\n");
+	answer_expect(call(w, "www/up"), "Status: 403");
 	answer_expect(client_script(w, "www.sock", "/etc/passwd", NULL),
 		"Status: 403");
-}
-
-/* A request of these parameters and nothing else. */
-static struct answer
-call_bare(struct world *w, const char *const *params, const char *body)
-{
-	int fd = client_connect(w, "www.sock");
-	struct answer a;
-
-	client_begin(fd, 1, 0, params);
-	if (body)
-		client_record(fd, 5, 1, body, strlen(body), 0);
-	client_record(fd, 5, 1, NULL, 0, 0);
-	a = client_read(fd);
-	close(fd);
-	return a;
-}
-
-Test(refusals, a_request_that_names_no_script, .timeout = 60)
-{
-	static const char *const none[] = {NULL};
-	static const char *const empty[] = {"SCRIPT_FILENAME=",
-		"SCRIPT_NAME=", NULL};
-	static const char *const relative[] = {"SCRIPT_FILENAME=good", NULL};
-	struct world *w = start_traps("");
-
-	answer_expect(call_bare(w, none, NULL), "Status: 404");
-	world_expect_log(w, "404: ");
-	answer_expect(call_bare(w, empty, NULL), "Status: 404");
-	answer_expect(call_bare(w, relative, NULL), "Status: 404");
-	expect_served(w, "nameless ones");
 }
 
 Test(refusals, the_web_servers_ways_to_name_a_script, .timeout = 60)
@@ -184,34 +292,18 @@ Test(refusals, the_web_servers_ways_to_name_a_script, .timeout = 60)
 		"SCRIPT_FILENAME=proxy:balancer://name@/www/good",
 		"SCRIPT_FILENAME=proxy:fcgi://localhost@/www/good?a=b",
 		"DOCUMENT_ROOT=@/www"};
-	struct world *w = start_traps("");
-	size_t i;
+	struct world *w = start("");
 
-	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		const char *at = strchr(ways[i], '@');
-		char text[600];
-		const char *params[] = {text, "SCRIPT_NAME=/good", NULL};
+		const char *params[] = {own_text("%.*s%s%s",
+			(int)(at - ways[i]), ways[i], w->dir, at + 1),
+			"SCRIPT_NAME=/good", NULL};
+		int fd = client_connect(w, "www.sock");
 
-		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - ways[i]),
-			ways[i], w->dir, at + 1);
-		answer_expect(call_bare(w, params, NULL), "served\n");
+		answer_expect(client_get(fd, 0, params), "served\n");
+		close(fd);
 	}
-}
-
-Test(refusals, a_body_that_is_too_long_is_413, .timeout = 60)
-{
-	struct world *w = start_traps("cgi.max_body = 10\n");
-	char text[600];
-	const char *fits[] = {text, "CONTENT_LENGTH=10", NULL};
-	const char *above[] = {text, "CONTENT_LENGTH=11", NULL};
-	const char *chunked[] = {text, "HTTP_TRANSFER_ENCODING=chunked", NULL};
-
-	snprintf(text, sizeof(text), "SCRIPT_FILENAME=%s/www/good", w->dir);
-	answer_expect(call_bare(w, fits, "1234567890"), "served\n");
-	answer_expect(call_bare(w, above, "12345678901"), "Status: 413");
-	world_expect_log(w, "413: the body is longer than cgi.max_body");
-	answer_expect(call_bare(w, chunked, "12345"), "served\n");
-	expect_served(w, "413");
 }
 
 /* The limit and its neighbours; a length that the web server tells, and none
@@ -220,36 +312,34 @@ Test(refusals, a_body_may_be_as_long_as_its_limit, .timeout = 60)
 {
 	static const char *const unknown[] = {
 		"HTTP_TRANSFER_ENCODING=chunked", "CONTENT_LENGTH=-1"};
-	struct world *w = start_traps("cgi.max_body = 1000\n");
-	char script[600], length[100], kind[100], body[1001] = "";
-	const char *params[] = {script, kind, NULL};
+	struct world *w = start("cgi.max_body = 1000\n");
+	const char *params[] = {own_text("SCRIPT_FILENAME=%s/www/length",
+		w->dir), NULL, NULL};
+	static const char body[1001];
 	size_t len, i, cut;
 
 	world_script(w, "www/length", "#!/bin/sh\n"
 		"printf 'A: b\\n\\nlength: %d\\n' $(wc -c)\n");
-	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s/www/length",
-		w->dir);
 	for (i = 0; i < 3 * 3 * 2; i++) {
 		int fd = client_connect(w, "www.sock");
 		struct answer a;
 
 		len = 999 + i % 3;
 		cut = i / 9 ? 400 : 0;
-		snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu", len);
-		snprintf(kind, sizeof(kind), "%s",
-			i / 3 % 3 ? unknown[i / 3 % 3 - 1] : length);
+		params[1] = i / 3 % 3 ? unknown[i / 3 % 3 - 1] :
+			own_text("CONTENT_LENGTH=%zu", len);
 		client_begin(fd, 1, 0, params);
 		if (cut)
-			client_record(fd, 5, 1, body, cut, 0);
-		client_record(fd, 5, 1, body, len - cut, 0);
-		client_record(fd, 5, 1, NULL, 0, 0);
+			client_record(fd, STDIN, 1, body, cut, 0);
+		client_record(fd, STDIN, 1, body, len - cut, 0);
+		client_record(fd, STDIN, 1, NULL, 0, 0);
 		a = client_read(fd);
 		if (len > 1000)
 			cr_expect(strstr(a.out, "Status: 413"), "%s, %zu: %s",
-				kind, len, a.out);
+				params[1], len, a.out);
 		else
 			cr_expect_eq(answer_number(&a, "length"), (long)len,
-				"%s, %zu: %s", kind, len, a.out);
+				"%s, %zu: %s", params[1], len, a.out);
 		close(fd);
 	}
 }
@@ -259,80 +349,16 @@ Test(refusals, an_authorizer_may_be_told_any_length, .timeout = 60)
 {
 	static const char *const lengths[] = {"CONTENT_LENGTH=11",
 		"CONTENT_LENGTH=x"};
-	struct world *w = start_traps("cgi.max_body = 10\n");
-	char script[600];
-	size_t i;
+	struct world *w = start("cgi.max_body = 10\n");
 
-	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s/www/good",
-		w->dir);
-	for (i = 0; i < 2; i++) {
-		const char *params[] = {script, lengths[i], NULL};
+	for (size_t i = 0; i < 2; i++) {
 		int fd = client_connect(w, "www.sock");
-		struct answer a;
 
-		client_begin_role(fd, 1, 2, 0, params);
-		a = client_read(fd);
-		answer_expect(a, "served\n");
+		client_begin_role(fd, 1, AUTHORIZER, 0, (const char *[]){
+			own_text("SCRIPT_FILENAME=%s/www/good", w->dir),
+			lengths[i], NULL});
+		answer_expect(client_read(fd), "served\n");
 		close(fd);
-	}
-	world_close(&w);
-}
-
-Test(refusals, a_length_that_is_none_is_400, .timeout = 60)
-{
-	static const char *const lengths[] = {"CONTENT_LENGTH=x",
-		"CONTENT_LENGTH=-2", "CONTENT_LENGTH=+1", "CONTENT_LENGTH=1 ",
-		"CONTENT_LENGTH=0x10",
-		"CONTENT_LENGTH=99999999999999999999999"};
-	struct world *w = start_traps("");
-	char text[600];
-	size_t i;
-
-	snprintf(text, sizeof(text), "SCRIPT_FILENAME=%s/www/good", w->dir);
-	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		const char *params[] = {text, lengths[i], NULL};
-		struct answer a = call_bare(w, params, "x");
-
-		cr_expect(strstr(a.out, "Status: 400"), "%s: %s", lengths[i],
-			a.out);
-	}
-	expect_served(w, "400");
-}
-
-/* Answers that are none, each with its reason. */
-Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
-{
-	static const struct {
-		const char *how, *why;
-	} rows[] = {
-		{"nothing", "it wrote no answer (exit status 0); if it is a "
-			"FastCGI program, use mode = prefork"},
-		{"no_header", "it does not begin with a header: print "},
-		{"no_colon", "a header's name holds a character it must "
-			"not"},
-		{"cut", "it ended before its header did: the empty line is "
-			"missing (exit status 0)"},
-	};
-	struct world *w = world_open();
-	char line[300];
-	size_t i;
-
-	world_start(w, "[www]\n"
-		"mode = cgi\n"
-		"listen = @DIR@/www.sock\n"
-		"docroot = @T@/children\n");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct answer a = client_script(w, "www.sock",
-			world_child("misbehave.sh"), rows[i].how);
-
-		answer_expect(a, "Status: 502");
-		cr_expect_not(strstr(a.out, "no colon here"), "%s", a.out);
-		snprintf(line, sizeof(line),
-			"misbehave.sh: 502: no CGI answer: %s", rows[i].why);
-		world_expect_log(w, line);
-		answer_expect(client_script(w, "www.sock",
-				world_child("misbehave.sh"), "status"),
-			"418");
 	}
 }
 
@@ -351,22 +377,106 @@ Test(refusals, a_header_above_its_limit_is_502, .timeout = 60)
 		"Status: 502");
 }
 
-Test(refusals, a_program_the_pools_user_may_not_run, .timeout = 60)
+/* One variable may have 128 KiB (execve(2)); four bytes tell its length. */
+Test(refusals, a_parameter_that_is_too_long_for_a_program, .timeout = 60)
 {
+	enum { N = 140000, PART = 35000 };
+	static const uint8_t head[8] = {3, 0x80, 0x02, 0x22, 0xe0, 'B', 'I',
+		'G'};
+	static char big[sizeof(head) + N];
+	struct world *w = start("");
+	int fd = client_connect(w, "www.sock");
+	struct answer a;
+	char file[600];
+	size_t len, at;
+
+	len = (size_t)snprintf(file, sizeof(file), "  SCRIPT_FILENAME"
+		"%s/www/good", w->dir);
+	file[0] = 15;
+	file[1] = (char)(len - 17);
+	memset(big, 'x', sizeof(big));
+	memcpy(big, head, sizeof(head));
+	client_record(fd, BEGIN, 1, "\0\1\0\0\0\0\0\0", 8, 0);
+	client_record(fd, PARAMS, 1, file, len, 0);
+	for (at = 0; at < sizeof(big); at += PART)
+		client_record(fd, PARAMS, 1, big + at,
+			sizeof(big) - at < PART ? sizeof(big) - at : PART, 0);
+	client_record(fd, PARAMS, 1, NULL, 0, 0);
+	a = client_read(fd);
+	check_refusal(w, &a, "/www/good",
+		"431 Request Header Fields Too Large",
+		"its environment is too large");
+}
+
+/* Rights that only another user lacks, each with the chmod that gives it. */
+Test(refusals, each_right_that_the_pools_user_lacks, .timeout = 60)
+{
+	static const struct {
+		const char *change, *path, *why;
+	} rows[] = {
+		{"chmod 700 www/good", "/www/good",
+			"not executable by user nobody: chmod o+x it"},
+		{"chgrp 65534 www/good; chmod 705 www/good", "/www/good",
+			"not executable by user nobody: chmod g+x it"},
+		{"chown 65534 www/good; chmod 055 www/good", "/www/good",
+			"not executable by user nobody: chmod u+x it"},
+		{"chown 0:0 www/good; chmod 711 www/good", "/www/good",
+			"not readable by user nobody, whose interpreter must "
+			"read it: chmod o+r it"},
+		{"chmod 700 interp", "/www/badinterp",
+			"its interpreter is not executable by user nobody: "
+			"chmod o+x /"},
+		{"chmod 700 www/closed", "/www/closed/inner",
+			"user nobody may not search a folder of its path: "
+			"chmod o+x /"},
+		{"chmod 700 www", "/www/good", "chmod o+x /"},
+	};
 	struct world *w;
-	char path[500];
 
 	world_need_root();
-	w = start_traps("user = 65534\ngroup = 65534\n");
-	world_shell(w, "cp www/good www/private; chmod 700 www/private\n"
-		"chmod 700 www/closed; cp www/good www/closed/inner\n");
-	snprintf(path, sizeof(path), "%s/www/private", w->dir);
-	answer_expect(client_script(w, "www.sock", path, NULL), "Status: 403");
-	world_expect_log(w, "403: not executable by user nobody: chmod "
-		"o+x it");
-	snprintf(path, sizeof(path), "%s/www/closed/inner", w->dir);
-	answer_expect(client_script(w, "www.sock", path, NULL), "Status: 403");
-	world_expect_log(w, "403: user nobody may not search a folder of "
-		"its path: chmod o+x ");
-	expect_served(w, "403");
+	w = start("user = 65534\ngroup = 65534\n");
+	world_shell(w, "chmod 711 .");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_shell(w, rows[i].change);
+		refused(w, rows[i].path, FORBIDDEN, rows[i].why);
+	}
+	/* And the folder is named. */
+	world_expect_log(w, own_text("chmod o+x %s/www/closed [", w->dir));
+	world_expect_log(w, own_text("chmod o+x %s/www [", w->dir));
+	world_expect_log(w, own_text("chmod o+x %s/interp [", w->dir));
+}
+
+/* What was there at the start, and is not any more. */
+Test(refusals, what_has_gone_since_the_start, .timeout = 60)
+{
+	struct world *w = start("handler = @DIR@/outside/secret\n");
+
+	world_shell(w, "rm outside/secret");
+	refused(w, "/www/good", BROKEN, "secret: No such file or directory; "
+		"user ");
+	refused(w, "/www/good", BROKEN, "must be able to execute it");
+	world_close(&w);
+	w = start("");
+	world_shell(w, "mv www gone");
+	refused(w, "/www/good", BROKEN, "docroot /");
+}
+
+/* No two requests have one number. */
+Test(refusals, numbers_are_not_given_twice, .timeout = 60)
+{
+	enum { N = 200 };
+	struct world *w = start("");
+	char id[N][9];
+	int i, j;
+
+	for (i = 0; i < N; i++) {
+		struct answer a = call(w, "www/missing");
+		const char *at = strstr(a.out, " of request ");
+
+		cr_assert_not_null(at);
+		memcpy(id[i], at + strlen(" of request "), 8);
+		id[i][8] = '\0';
+		for (j = 0; j < i; j++)
+			cr_expect_str_neq(id[i], id[j]);
+	}
 }

@@ -45,7 +45,7 @@ TESTS = {
     'fcgipm/gateway/': ('gateway', 'gateway_leaks',
         'fastcgi_records', 'fastcgi_requests', 'queue', 'refusals', 'locate',
         'cgi_keys', 'rfc3875_request', 'rfc3875_response', 'stream_answers',
-        'stream_uploads', 'alone', 'explain', 'hostile_clients',
+        'stream_uploads', 'alone', 'hostile_clients',
         'hostile_params', 'hostile_programs',
         'hostile_limits'),
     'fcgipm/master/': ('start', 'control', 'status', 'stop', 'log'),
