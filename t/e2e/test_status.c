@@ -475,6 +475,20 @@ Test(status, clients_that_wait_are_counted)
 	world_close_changed(&w);
 }
 
+/* Nobody but us asks for the queue of such a pool. */
+Test(status, clients_that_wait_at_a_static_pool_are_counted)
+{
+	struct world *w = world_open();
+	int fds[3];
+
+	world_start(w, POOL("www") "handler = @BIN@/handlers/upload\n"
+		"pm.max_children = 1\n");
+	fill_queue(w, fds);
+	leave_queue(w, fds);
+	expect(w, "www", "max listen queue", "2");
+	world_close_changed(&w);
+}
+
 /* Such a pool is inspected each second, whatever happens. */
 Test(status, a_pool_that_stays_full_is_counted_once)
 {
