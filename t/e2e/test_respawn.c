@@ -51,6 +51,17 @@ Test(respawn, a_killed_worker_is_replaced, .timeout = 60)
 		"pm.max_children = 2\n", 2);
 }
 
+/* Without waiting for what the pool is to be inspected for next. */
+Test(respawn, a_killed_worker_that_had_a_long_life_ahead_is_replaced,
+	.timeout = 60)
+{
+	kill_one("[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = @BIN@/handlers/hello\n"
+		"pm.max_children = 2\n"
+		"pm.max_age = 1h\n", 2);
+}
+
 Test(respawn, a_killed_gateway_is_replaced, .timeout = 60)
 {
 	kill_one("[www]\n"
