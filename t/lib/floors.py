@@ -6,8 +6,8 @@
 A directory is a room and stands on a floor.  A file includes headers of its
 own room and of rooms on lower floors.  A module is a .c file and the header of
 its name; no module may depend on itself through others.  Arrows that point up
-and cycles are printed and make the exit status 1, and so does a table of rooms
-in ARCHITECTURE.md that has another order.
+and cycles are printed and make the exit status 1, and so does a table in
+ARCHITECTURE.md that has its rooms in another order or lacks a module.
 """
 import os
 import re
@@ -34,7 +34,8 @@ ONLY = {
 SUPERVISOR = ('overload/overload', 'overload/queue', 'overload/orders')
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
-ROW = re.compile(r'^\| `fcgipm/(\w+)/` \|', re.M)
+ROW = re.compile(r'^\| `fcgipm/(\w+)/` \|(.*)$', re.M)
+WORD = re.compile(r'`([\w-]+)(?:\.h)?`')
 
 
 def floor_of(room):
@@ -145,7 +146,13 @@ def main(top):
                 print('    fcgipm/%s:%d: includes "%s"' % (path, line, to))
         bad += 1
     with open(os.path.join(top, 'ARCHITECTURE.md'), encoding='utf-8') as f:
-        told = ROW.findall(f.read())
+        rows = ROW.findall(f.read())
+    told = [room for room, _ in rows]
+    named = {room + '/' + word for room, row in rows
+             for word in WORD.findall(row)}
+    for module in sorted({module_of(f) for f in files} - named):
+        print('ARCHITECTURE.md: its table does not name %s' % module)
+        bad += 1
     floors = [floor_of(room) for room in told]
     if sorted(told) != sorted(r for rooms in FLOORS for r in rooms) or \
             floors != sorted(floors):
