@@ -21,7 +21,8 @@ NAME = re.compile(r'^([A-Za-z_]\w*)\(')
 STRUCT = re.compile(r'^\s*(?:typedef |static |const |volatile )*'
                     r'(struct|union)\b\s*(?:__attribute__\(\(.*?\)\)\s*)?'
                     r'(\w*)[^;()]*\{')
-BOOL = re.compile(r'^\s*(?:const |volatile |_Atomic )*(?:bool|_Bool)\s+(.*)')
+BOOL = re.compile(r'(?:^|[{;])\s*(?:const |volatile |_Atomic )*'
+                  r'(?:bool|_Bool)\s+([^;()]*);')
 
 
 def strip_comments(text):
@@ -52,14 +53,16 @@ def structs(lines):
     outermost one without."""
     stack = []
     depth = 0
+    rest = ''
     for at, line in enumerate(lines, 1):
         m = STRUCT.match(line)
         if m:
             stack.append([m.group(2), at, 0, depth])
-        elif stack:
-            b = BOOL.match(line)
-            if b and '(' not in b.group(1):
-                stack[-1][2] += b.group(1).split(';')[0].count(',') + 1
+        if stack:
+            rest += line
+            stack[-1][2] += sum(b.count(',') + 1 for b in BOOL.findall(rest))
+            # What goes on in the next line.
+            rest = rest[max(rest.rfind(c) for c in ';{}') + 1:] + ' '
         depth += line.count('{') - line.count('}')
         while stack and depth <= stack[-1][3]:
             name, first, bools, _ = stack.pop()

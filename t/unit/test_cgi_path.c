@@ -39,75 +39,76 @@ expect_param(const char *name, const char *value, const char *why)
 		(const char *)pair->value);
 }
 
+static const struct {
+	const char *why;
+	const char *file;	/* SCRIPT_FILENAME */
+	const char *root, *name;
+	int status;
+	const char *want;
+} scripts[] = {
+	{"nginx", "/srv/a.cgi", "/x", "/y", 0, "/srv/a.cgi"},
+	{"doubled and single dots", "//srv/./b//a.cgi", "", "", 0,
+		"/srv/b/a.cgi"},
+	{"dots inside names", "/s/..a/b../.c", "", "", 0,
+		"/s/..a/b../.c"},
+	{"trailing slash", "/srv/a/", "", "", 0, "/srv/a"},
+	{"a question mark is a name's without Apache", "/srv/a?b", "",
+		"", 0, "/srv/a?b"},
+	{"Apache, host and port", "proxy:fcgi://localhost:9000/srv/a",
+		"", "", 0, "/srv/a"},
+	{"Apache, host", "proxy:fcgi://localhost/srv/a", "", "", 0,
+		"/srv/a"},
+	{"Apache, empty host", "proxy:fcgi:///srv/a", "", "", 0,
+		"/srv/a"},
+	{"Apache, v6", "proxy:fcgi://[::1]:9000/srv/a", "", "", 0,
+		"/srv/a"},
+	{"Apache, query", "proxy:fcgi://localhost/srv/a?b=/c", "", "",
+		0, "/srv/a"},
+	{"Apache, unix",
+		"proxy:unix:/run/x.sock|fcgi://localhost/srv/a", "", "",
+		0, "/srv/a"},
+	{"Apache, balancer", "proxy:balancer://pool/srv/a", "", "", 0,
+		"/srv/a"},
+	{"Apache, unix without its end", "proxy:unix:/run/x.sock", "",
+		"", 404, ""},
+	{"Apache, no path", "proxy:fcgi://localhost:9000", "", "", 404,
+		""},
+	{"another scheme", "proxy:http://localhost/a", "", "", 404,
+		""},
+	{"root and name", "", "/srv/", "/a.cgi", 0, "/srv/a.cgi"},
+	{"root alone", "", "/srv", "", 404, ""},
+	{"name alone", "", "", "/a", 404, ""},
+	{"nothing", "", "", "", 404, ""},
+	{"not absolute", "a.cgi", "", "", 404, ""},
+	{"name not absolute", "", "/srv", "a.cgi", 404, ""},
+	{"the root folder", "/", "", "", 404, ""},
+	{"up", "/srv/../etc/passwd", "", "", 403, ""},
+	{"up at the end", "/srv/..", "", "", 403, ""},
+	{"up at the beginning", "/..", "", "", 403, ""},
+	{"up in the name", "", "/srv", "/../etc/passwd", 403, ""},
+	{"up behind Apache's prefix", "proxy:fcgi://h/../etc", "", "",
+		403, ""},
+};
+
 Test(cgi_path, finds_the_script)
 {
-	static const struct {
-		const char *why;
-		const char *file;	/* SCRIPT_FILENAME */
-		const char *root, *name;
-		int status;
-		const char *want;
-	} rows[] = {
-		{"nginx", "/srv/a.cgi", "/x", "/y", 0, "/srv/a.cgi"},
-		{"doubled and single dots", "//srv/./b//a.cgi", "", "", 0,
-			"/srv/b/a.cgi"},
-		{"dots inside names", "/s/..a/b../.c", "", "", 0,
-			"/s/..a/b../.c"},
-		{"trailing slash", "/srv/a/", "", "", 0, "/srv/a"},
-		{"a question mark is a name's without Apache", "/srv/a?b", "",
-			"", 0, "/srv/a?b"},
-		{"Apache, host and port", "proxy:fcgi://localhost:9000/srv/a",
-			"", "", 0, "/srv/a"},
-		{"Apache, host", "proxy:fcgi://localhost/srv/a", "", "", 0,
-			"/srv/a"},
-		{"Apache, empty host", "proxy:fcgi:///srv/a", "", "", 0,
-			"/srv/a"},
-		{"Apache, v6", "proxy:fcgi://[::1]:9000/srv/a", "", "", 0,
-			"/srv/a"},
-		{"Apache, query", "proxy:fcgi://localhost/srv/a?b=/c", "", "",
-			0, "/srv/a"},
-		{"Apache, unix",
-			"proxy:unix:/run/x.sock|fcgi://localhost/srv/a", "", "",
-			0, "/srv/a"},
-		{"Apache, balancer", "proxy:balancer://pool/srv/a", "", "", 0,
-			"/srv/a"},
-		{"Apache, unix without its end", "proxy:unix:/run/x.sock", "",
-			"", 404, ""},
-		{"Apache, no path", "proxy:fcgi://localhost:9000", "", "", 404,
-			""},
-		{"another scheme", "proxy:http://localhost/a", "", "", 404,
-			""},
-		{"root and name", "", "/srv/", "/a.cgi", 0, "/srv/a.cgi"},
-		{"root alone", "", "/srv", "", 404, ""},
-		{"name alone", "", "", "/a", 404, ""},
-		{"nothing", "", "", "", 404, ""},
-		{"not absolute", "a.cgi", "", "", 404, ""},
-		{"name not absolute", "", "/srv", "a.cgi", 404, ""},
-		{"the root folder", "/", "", "", 404, ""},
-		{"up", "/srv/../etc/passwd", "", "", 403, ""},
-		{"up at the end", "/srv/..", "", "", 403, ""},
-		{"up at the beginning", "/..", "", "", 403, ""},
-		{"up in the name", "", "/srv", "/../etc/passwd", 403, ""},
-		{"up behind Apache's prefix", "proxy:fcgi://h/../etc", "", "",
-			403, ""},
-	};
 	char path[64];
 	const char *why;
 	int status;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		SEND("SCRIPT_FILENAME", rows[i].file, "DOCUMENT_ROOT",
-			rows[i].root, "SCRIPT_NAME", rows[i].name);
+	for (i = 0; i < ARRAY_SIZE(scripts); i++) {
+		SEND("SCRIPT_FILENAME", scripts[i].file, "DOCUMENT_ROOT",
+			scripts[i].root, "SCRIPT_NAME", scripts[i].name);
 		why = NULL;
 		strcpy(path, "");
 		status = cgi_script_path(&params, path, sizeof(path), &why);
-		cr_expect_eq(status, rows[i].status, "%s: %d", rows[i].why,
+		cr_expect_eq(status, scripts[i].status, "%s: %d", scripts[i].why,
 			status);
-		cr_expect_eq(status != 0, why != NULL, "%s", rows[i].why);
+		cr_expect_eq(status != 0, why != NULL, "%s", scripts[i].why);
 		if (status == 0)
-			cr_expect_str_eq(path, rows[i].want, "%s",
-				rows[i].why);
+			cr_expect_str_eq(path, scripts[i].want, "%s",
+				scripts[i].why);
 	}
 }
 

@@ -558,85 +558,86 @@ Test(conf, spares_that_are_not_written_follow_from_the_others)
 	}
 }
 
+static const struct {
+	const char *text, *want;	/* NULL: no warning */
+} effects[] = {
+	{HEAD "queue_timeout = 1s\n", NULL},
+	{HEAD "queue_timeout = 1s\nlisten.backlog = 9000\n",
+		"lower listen.backlog"},
+	{HEAD "listen.backlog = 9000\n", NULL},
+	{DYNAMIC "pm.start_servers = 2\npm.min_spare_servers = 2\n"
+		"pm.max_spare_servers = 2\npm.max_spawn_rate = 2\n",
+		NULL},
+	{HEAD "pm = ondemand\npm.max_spawn_rate = 2\n"
+		"pm.process_idle_timeout = 2\n", NULL},
+	{HEAD "pm.max_requests = 2\npm.max_retiring = 2\n", NULL},
+	{HEAD "pm.start_servers = 2\n",
+		":4: [www] pm.start_servers: it has no effect with pm "
+		"= static; remove it, or write pm = dynamic"},
+	{HEAD "pm.min_spare_servers = 9\n",
+		":4: [www] pm.min_spare_servers: it has no effect"},
+	{HEAD "pm.max_spare_servers = 9\n",
+		":4: [www] pm.max_spare_servers: it has no effect"},
+	{HEAD "pm.max_spawn_rate = 2\n",
+		":4: [www] pm.max_spawn_rate: it has no effect with "
+		"pm = static; remove it, or write pm = dynamic or pm "
+		"= ondemand"},
+	{DYNAMIC "pm.process_idle_timeout = 2\n",
+		":6: [www] pm.process_idle_timeout: it has no effect "
+		"with pm = dynamic; remove it, or write pm = "
+		"ondemand"},
+	{HEAD "pm = ondemand\npm.start_servers = 2\n",
+		":5: [www] pm.start_servers: it has no effect with pm "
+		"= ondemand"},
+	{HEAD "pm.max_requests = 2\nobserve = kernel\n",
+		":4: [www] pm.max_requests: it has no effect with "
+		"observe = kernel"},
+	{HEAD "slowlog = x.slow\n",
+		":4: [www] slowlog: it has no effect without "
+		"request_slowlog_timeout"},
+	{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 5\n"
+		"request_terminate_timeout = 5\n",
+		":5: [www] request_slowlog_timeout: no request gets so "
+		"old"},
+	{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 4\n"
+		"request_terminate_timeout = 5\n", NULL},
+	{HEAD "slowlog = /tmp/x.slow\nrequest_slowlog_timeout = 4\n",
+		":4: [www] slowlog: others may write in /tmp, and so "
+		"have us write to any file; name one in a folder of "
+		"root's"},
+	{HEAD "accelerate = yes\nobserve = kernel\n",
+		":4: [www] accelerate: it has no effect with observe "
+		"= kernel; remove it, or write observe = auto"},
+	{HEAD "observe = kernel\n", NULL},
+	{HEAD "accelerate = no\nobserve = kernel\n", NULL},
+	{"[www]\nlisten = 127.0.0.1:9\nhandler = /bin/true\n"
+		"accelerate = yes\n",
+		":4: [www] accelerate: it has no effect over TCP; "
+		"remove it, or listen on a path"},
+	{HEAD "pm.max_retiring = 2\n",
+		":4: [www] pm.max_retiring: it has no effect without "
+		"pm.max_requests"},
+	{"[fcgipm]\nprocess.max = 4\n" HEAD "pm.max_age = 1h\n",
+		":2: [fcgipm] process.max: it leaves no place for the "
+		"replacement"},
+	{"[fcgipm]\nprocess.max = 5\n" HEAD "pm.max_age = 1h\n",
+		NULL},
+};
+
 Test(conf, keys_without_effect_are_warned_of)
 {
-	static const struct {
-		const char *text, *want;	/* NULL: no warning */
-	} rows[] = {
-		{HEAD "queue_timeout = 1s\n", NULL},
-		{HEAD "queue_timeout = 1s\nlisten.backlog = 9000\n",
-			"lower listen.backlog"},
-		{HEAD "listen.backlog = 9000\n", NULL},
-		{DYNAMIC "pm.start_servers = 2\npm.min_spare_servers = 2\n"
-			"pm.max_spare_servers = 2\npm.max_spawn_rate = 2\n",
-			NULL},
-		{HEAD "pm = ondemand\npm.max_spawn_rate = 2\n"
-			"pm.process_idle_timeout = 2\n", NULL},
-		{HEAD "pm.max_requests = 2\npm.max_retiring = 2\n", NULL},
-		{HEAD "pm.start_servers = 2\n",
-			":4: [www] pm.start_servers: it has no effect with pm "
-			"= static; remove it, or write pm = dynamic"},
-		{HEAD "pm.min_spare_servers = 9\n",
-			":4: [www] pm.min_spare_servers: it has no effect"},
-		{HEAD "pm.max_spare_servers = 9\n",
-			":4: [www] pm.max_spare_servers: it has no effect"},
-		{HEAD "pm.max_spawn_rate = 2\n",
-			":4: [www] pm.max_spawn_rate: it has no effect with "
-			"pm = static; remove it, or write pm = dynamic or pm "
-			"= ondemand"},
-		{DYNAMIC "pm.process_idle_timeout = 2\n",
-			":6: [www] pm.process_idle_timeout: it has no effect "
-			"with pm = dynamic; remove it, or write pm = "
-			"ondemand"},
-		{HEAD "pm = ondemand\npm.start_servers = 2\n",
-			":5: [www] pm.start_servers: it has no effect with pm "
-			"= ondemand"},
-		{HEAD "pm.max_requests = 2\nobserve = kernel\n",
-			":4: [www] pm.max_requests: it has no effect with "
-			"observe = kernel"},
-		{HEAD "slowlog = x.slow\n",
-			":4: [www] slowlog: it has no effect without "
-			"request_slowlog_timeout"},
-		{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 5\n"
-			"request_terminate_timeout = 5\n",
-			":5: [www] request_slowlog_timeout: no request gets so "
-			"old"},
-		{HEAD "slowlog = x.slow\nrequest_slowlog_timeout = 4\n"
-			"request_terminate_timeout = 5\n", NULL},
-		{HEAD "slowlog = /tmp/x.slow\nrequest_slowlog_timeout = 4\n",
-			":4: [www] slowlog: others may write in /tmp, and so "
-			"have us write to any file; name one in a folder of "
-			"root's"},
-		{HEAD "accelerate = yes\nobserve = kernel\n",
-			":4: [www] accelerate: it has no effect with observe "
-			"= kernel; remove it, or write observe = auto"},
-		{HEAD "observe = kernel\n", NULL},
-		{HEAD "accelerate = no\nobserve = kernel\n", NULL},
-		{"[www]\nlisten = 127.0.0.1:9\nhandler = /bin/true\n"
-			"accelerate = yes\n",
-			":4: [www] accelerate: it has no effect over TCP; "
-			"remove it, or listen on a path"},
-		{HEAD "pm.max_retiring = 2\n",
-			":4: [www] pm.max_retiring: it has no effect without "
-			"pm.max_requests"},
-		{"[fcgipm]\nprocess.max = 4\n" HEAD "pm.max_age = 1h\n",
-			":2: [fcgipm] process.max: it leaves no place for the "
-			"replacement"},
-		{"[fcgipm]\nprocess.max = 5\n" HEAD "pm.max_age = 1h\n",
-			NULL},
-	};
 	size_t i, j;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; i < sizeof(effects) / sizeof(effects[0]); i++) {
 		struct conf_problems ps = {0};
 		struct conf c;
 
-		cr_expect_eq(conf_load(write_file("a.ini", rows[i].text), &c,
+		cr_expect_eq(conf_load(write_file("a.ini", effects[i].text), &c,
 				     &ps), 0);
 		for (j = 0; j < ps.n; j++)
-			cr_expect(rows[i].want && strstr(ps.v[j].text,
-				rows[i].want), "%s", ps.v[j].text);
-		cr_expect_eq(ps.n, rows[i].want != NULL, "%s", rows[i].text);
+			cr_expect(effects[i].want && strstr(ps.v[j].text,
+				effects[i].want), "%s", ps.v[j].text);
+		cr_expect_eq(ps.n, effects[i].want != NULL, "%s", effects[i].text);
 		conf_problems_free(&ps);
 		conf_free(&c);
 	}
