@@ -531,16 +531,16 @@ has_woken_up_often(void *arg)
 {
 	const struct looks *l = arg;
 
-	return world_sleeps(l->pid) >= l->sleeps + 4;
+	return world_sleeps(l->pid) >= l->sleeps + 5;
 }
 
 /* A worker whose board and kernel contradict each other is checked once a
- * second: it may have a request soon. */
+ * second, not every five: it may have a request soon. */
 Test(timeout, a_liar_is_checked_again, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("spoil"),
 		.keys = ""};
-	struct world *w = late_start(&k, 1, "request_terminate_timeout = 3s\n");
+	struct world *w = late_start(&k, 1, "request_terminate_timeout = 5s\n");
 	struct looks l = {.pid = w->pid};
 	char query[40];
 
