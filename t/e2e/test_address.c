@@ -11,19 +11,17 @@ check_served(const char *listen, const char *address)
 {
 	static const char *const modes[] = {"prefork", "cgi"};
 	struct world *w = world_open();
-	char ini[600], at[100];
+	char at[100];
 	int i;
 
 	snprintf(at, sizeof(at), "%s", address);
 	if (strchr(address, 0)[-1] == ':')
 		snprintf(at, sizeof(at), "%s%d", address, w->port);
 	for (i = 0; i < 2; i++) {
-		snprintf(ini, sizeof(ini),
-			"[www]\n"
+		world_start(w, own_text("[www]\n"
 			"mode = %s\n"
 			"listen = %s\n"
-			"handler = @BIN@/handlers/hello\n", modes[i], listen);
-		world_start(w, ini);
+			"handler = @BIN@/handlers/hello\n", modes[i], listen));
 		answer_expect(client_script(w, at, NULL, NULL), "Hello");
 		world_stop(w);
 		cr_expect_lt(client_try(w, at), 0, "%s is closed", at);
@@ -82,12 +80,11 @@ Test(address, ipv6, .timeout = 60)
 
 Test(address, abstract, .timeout = 60)
 {
-	char name[64], listen[66];
+	char name[64];
 
 	world_need_user();
 	snprintf(name, sizeof(name), "@fcgipm-t-%d", (int)getpid());
-	snprintf(listen, sizeof(listen), "%s", name);
-	check_served(listen, name);
+	check_served(name, name);
 }
 
 Test(address, a_cgi_pool_serves_several_kinds_at_once, .timeout = 60)
@@ -147,7 +144,7 @@ Test(address, a_live_one_is_refused_and_its_owner_named, .timeout = 60)
 		"a dying owner gets a second");
 	snprintf(want, sizeof(want), "(process %d)", (int)getpid());
 	cr_expect(world_log_has(w, "www.sock is in use by "));
-	cr_expect(world_log_has(w, want), "%s: %s", want, world_read_log(w));
+	cr_expect(world_log_has(w, want), "%s: %s", want, world_log(w));
 	cr_assert_eq(stat(world_path(w, "www.sock"), &after), 0);
 	cr_expect_eq(before.st_ino, after.st_ino, "it is left alone");
 	close(fd);
@@ -227,14 +224,11 @@ Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
 			"; choose an address of this machine"},
 	};
 	struct world *w = world_open();
-	char ini[300];
-	size_t i;
 
 	/* Others may not be let near BPF, which the last one needs. */
-	for (i = 0; i < (geteuid() == 0 ? 2 : 1); i++) {
-		snprintf(ini, sizeof(ini), "[www]\nlisten = %s\n"
-			"handler = @BIN@/handlers/hello\n", cases[i][0]);
-		cr_expect_eq(world_refused(w, ini), 71);
+	for (size_t i = 0; i < (geteuid() == 0 ? 2 : 1); i++) {
+		cr_expect_eq(world_refused(w, own_text("[www]\nlisten = %s\n"
+			"handler = @BIN@/handlers/hello\n", cases[i][0])), 71);
 		cr_expect(world_log_has(w, cases[i][1]), "%s", cases[i][0]);
 	}
 }
@@ -321,12 +315,9 @@ Test(address, a_socket_has_the_mode_that_was_asked_for, .timeout = 60)
 		{"listen.mode = 0666\n", 0666}, {"listen.mode = 0\n", 0}};
 	struct world *w = world_open();
 	struct stat st;
-	char ini[500];
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(ini, sizeof(ini), "%s%s", hello, rows[i].key);
-		world_start(w, ini);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_start(w, own_text("%s%s", hello, rows[i].key));
 		cr_assert_eq(stat(world_path(w, "www.sock"), &st), 0);
 		cr_expect(S_ISSOCK(st.st_mode));
 		cr_expect_eq(st.st_mode & 07777, rows[i].mode, "%s: %o",
@@ -340,16 +331,14 @@ Test(address, the_longest_path_is_served, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	char ini[600];
 	size_t len;
 	int fd;
 
 	len = (size_t)snprintf(un.sun_path, sizeof(un.sun_path), "%s/",
 		w->dir);
 	memset(un.sun_path + len, 's', sizeof(un.sun_path) - 1 - len);
-	snprintf(ini, sizeof(ini), "[www]\nlisten = %.107s\n"
-		"handler = @BIN@/handlers/hello\n", un.sun_path);
-	world_start(w, ini);
+	world_start(w, own_text("[www]\nlisten = %.107s\n"
+		"handler = @BIN@/handlers/hello\n", un.sun_path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert_geq(fd, 0);
 	cr_expect_eq(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);

@@ -55,18 +55,17 @@ static void
 launch(struct world *w, const char *first, int fd, int second,
 	const char *more, const char *value)
 {
-	char bin[600], one[16], two[16];
+	char one[16], two[16];
 	const char *argv[14] = {world_child("activate"), first};
 	size_t n = 2;
 
-	snprintf(bin, sizeof(bin), "%s/fcgipm-cgi", getenv("FCGIPM_BIN"));
 	snprintf(one, sizeof(one), "%d", fd);
 	snprintf(two, sizeof(two), "%d", second);
 	argv[n++] = one;
 	if (second >= 0)
 		argv[n++] = two;
 	argv[n++] = "--";
-	argv[n++] = bin;
+	argv[n++] = world_program("fcgipm-cgi");
 	if (more)
 		argv[n++] = more;
 	if (value)
@@ -127,11 +126,9 @@ Test(alone, an_activated_one_leaves_the_socket_to_the_next, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_at(w, "s"), client;
-	char file[700];
-	const char *params[] = {file, NULL};
+	const char *params[] = {
+		own_text("SCRIPT_FILENAME=%s", world_child("fdlist")), NULL};
 
-	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
-		world_child("fdlist"));
 	launch(w, "3", fd, -1, NULL, NULL);
 	expect_served(w, "s");
 	world_stop(w);
@@ -225,11 +222,11 @@ Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
 Test(alone, it_takes_the_options_of_fcgiwrap, .timeout = 60)
 {
 	struct world *w = world_open();
-	char url[700], tcp[64];
-	const char *argv[] = {"fcgipm-cgi", "-f", "-c", "2", "-s", url, "-s", tcp,
+	char tcp[64];
+	const char *argv[] = {"fcgipm-cgi", "-f", "-c", "2", "-s",
+		own_text("unix:%s", world_path(w, "s")), "-s", tcp,
 		"-d", "/", NULL};
 
-	snprintf(url, sizeof(url), "unix:%s", world_path(w, "s"));
 	snprintf(tcp, sizeof(tcp), "tcp:127.0.0.1:%d", w->port);
 	run_gateway(w, argv);
 	world_expect_log(w, "ready: 2 programs at once");

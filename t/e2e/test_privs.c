@@ -31,37 +31,33 @@ static const char as_cgi[] =
 
 /*
  * Starts a pool of that mode with these keys and gets its report: a text in
- * which every line is one fact.  The caller's to free().
+ * which every line is one fact.
  */
 static char *
 get_report(struct world *w, const char *mode, const char *keys)
 {
 	bool cgi = strcmp(mode, "cgi") == 0;
-	char text[3000], ini[1500], *log;
+	char *log;
 	struct answer a;
 
-	snprintf(text, sizeof(text), "%s%s", report,
-		cgi ? as_cgi : as_prefork);
-	world_script(w, "handler", text);
+	world_script(w, "handler", own_text("%s%s", report,
+		cgi ? as_cgi : as_prefork));
 	/* Whoever the worker becomes may not read a checkout. */
 	world_shell(w, "cp -f @BIN@/handlers/hello @DIR@/hello\n"
 		"chmod 755 @DIR@/hello\n");
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
+	world_start(w, own_text("[www]\n"
 		"mode = %s\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @DIR@/handler\n"
-		"pm.max_children = 1\n%s", mode, keys);
-	world_start(w, ini);
+		"pm.max_children = 1\n%s", mode, keys));
 	if (!cgi) {
 		world_expect_log(w, "says: complete");
-		log = world_read_log(w);
-		world_stop(w);
-		return log;
+		log = world_log(w);
+	} else {
+		a = client_script(w, "www.sock", NULL, NULL);
+		answer_expect(a, "complete\n");
+		log = a.out;
 	}
-	a = client_script(w, "www.sock", NULL, NULL);
-	answer_expect(a, "complete\n");
-	log = strdup(a.out);
 	world_stop(w);
 	return log;
 }
@@ -69,10 +65,8 @@ get_report(struct world *w, const char *mode, const char *keys)
 static void
 expect_fact(const char *text, const char *fact, const char *mode)
 {
-	char line[300];
-
-	snprintf(line, sizeof(line), "%s\n", fact);
-	cr_expect(strstr(text, line), "%s: no \"%s\" in:\n%s", mode, fact,
+	cr_expect(strstr(text,
+		own_text("%s\n", fact)), "%s: no \"%s\" in:\n%s", mode, fact,
 		text);
 }
 
@@ -89,15 +83,13 @@ check_facts(const char *keys, const char *const *facts)
 {
 	static const char *const modes[] = {"prefork", "cgi"};
 	struct world *w = world_open();
-	size_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		char *text = get_report(w, modes[i], keys);
 		const char *const *fact;
 
 		for (fact = facts; *fact; fact++)
 			expect_fact(text, *fact, modes[i]);
-		free(text);
 	}
 	world_close(&w);
 }
@@ -245,26 +237,23 @@ Test(privs, limits, .timeout = 60)
 Test(privs, the_soft_limit_of_files_is_the_callers_again, .timeout = 60)
 {
 	struct rlimit lim;
-	char fact[100];
 
 	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
 	lim.rlim_cur = 333;
 	lim.rlim_max = lim.rlim_max < 4000 ? lim.rlim_max : 4000;
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
-	snprintf(fact, sizeof(fact), "Max open files 333 %lu files ",
-		(unsigned long)lim.rlim_max);
-	check_facts("", FACTS(fact));
+	check_facts("", FACTS(own_text("Max open files 333 %lu files ",
+		(unsigned long)lim.rlim_max)));
 }
 
 static bool
 limit_is_raised(pid_t pid)
 {
-	char path[64], line[200];
+	char line[200];
 	bool raised = false;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
-	f = fopen(path, "re");
+	f = fopen(own_text("/proc/%d/limits", (int)pid), "re");
 	cr_assert_not_null(f);
 	while (fgets(line, sizeof(line), f)) {
 		unsigned long soft, hard;
@@ -319,9 +308,8 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 	static const char *const names[] = {"Max cpu time", "Max file size",
 		"Max core file size", "Max processes", "Max address space"};
 	struct world *w = world_open();
-	char umask_was[32], priority[100];
+	char priority[100];
 	pid_t gateway;
-	size_t i;
 
 	snprintf(priority, sizeof(priority), "process.priority = %d\n",
 		nicer(7));
@@ -335,15 +323,14 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 		"umask = 0077\n");
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *want = limit_line(getpid(), names[i]);
 
 		cr_expect_str_eq(limit_line(gateway, names[i]), want);
 		cr_expect_str_neq(want, "");
 	}
-	snprintf(umask_was, sizeof(umask_was), "%s",
-		world_proc_status(w->pid, "Umask"));
-	cr_expect_str_eq(world_proc_status(gateway, "Umask"), umask_was);
+	cr_expect_str_eq(world_proc_status(gateway, "Umask"), own_text("%s",
+		world_proc_status(w->pid, "Umask")));
 	cr_expect_eq(getpriority(PRIO_PROCESS, (id_t)gateway),
 		getpriority(PRIO_PROCESS, 0));
 }
@@ -352,11 +339,10 @@ Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
 {
 	static const char *const modes[] = {"prefork", "cgi"};
 	struct world *w = world_open();
-	size_t i;
 
 	cr_assert_eq(setenv("SECRET_", "of the caller", 1), 0);
 	cr_assert_eq(setenv("NOTIFY_SOCKET", "/nowhere", 1), 0);
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		char *text = get_report(w, modes[i],
 			"env[ONE] = 1 and more\n"
 			"env[PATH] = /bin:/usr/bin:/opt/bin\n"
@@ -369,11 +355,9 @@ Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
 		expect_fact(text, "env: FCGIPM_POOL=www", modes[i]);
 		expect_no_fact(text, "env: SECRET_", modes[i]);
 		expect_no_fact(text, "env: NOTIFY_SOCKET", modes[i]);
-		free(text);
 		text = get_report(w, modes[i], "");
 		expect_fact(text, "env: PATH=/usr/local/bin:/usr/bin:/bin",
 			modes[i]);
-		free(text);
 	}
 }
 
@@ -386,7 +370,6 @@ Test(privs, clear_env_no_hands_our_environment_on, .timeout = 60)
 	text = get_report(w, "prefork", "clear_env = no\n");
 	expect_fact(text, "env: SECRET_=of the caller", "prefork");
 	expect_fact(text, "env: FCGIPM_POOL=www", "prefork");
-	free(text);
 }
 
 /* Values are secrets: they may not stand where every user can read them. */
@@ -423,10 +406,8 @@ Test(privs, a_worker_starts_in_its_handlers_folder_or_in_chdir,
 	snprintf(fact, sizeof(fact), "cwd: %s", w->dir);
 	text = get_report(w, "prefork", "");
 	expect_fact(text, fact, "prefork");
-	free(text);
 	text = get_report(w, "cgi", "");
 	expect_fact(text, fact, "cgi");
-	free(text);
 	world_start_www(w, "handler = @BIN@/handlers/whoami\n"
 		"chdir = /usr\n");
 	{
@@ -560,15 +541,13 @@ check_clients(const char *mode, const char *allowed, bool one, bool two)
 	const char *sources[] = {"127.0.0.1", "127.0.0.2"};
 	const bool want[] = {one, two};
 	struct world *w = world_open();
-	char ini[400];
 	int i, fd;
 
-	snprintf(ini, sizeof(ini), "[www]\n"
+	world_start(w, own_text("[www]\n"
 		"mode = %s\n"
 		"listen = 127.0.0.1:@PORT@\n"
 		"listen.allowed_clients = %s\n"
-		"handler = @BIN@/handlers/hello\n", mode, allowed);
-	world_start(w, ini);
+		"handler = @BIN@/handlers/hello\n", mode, allowed));
 	for (i = 0; i < 2; i++) {
 		fd = connect_from(sources[i], w->port);
 		cr_expect_eq(fd >= 0, want[i], "%s, %s from %s", mode,

@@ -12,8 +12,6 @@
 #include "own.h"
 #include "world.h"
 
-#define PATIENCE_MS 20000
-
 static double
 now_s(void)
 {
@@ -94,7 +92,7 @@ client_drain(int fd)
 	ssize_t n;
 
 	for (;;) {
-		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0,
+		cr_assert_gt(poll(&p, 1, WORLD_PATIENCE_MS), 0,
 			"the peer does not close");
 		n = recv(fd, buf, sizeof(buf), 0);
 		if (n <= 0)
@@ -111,7 +109,7 @@ client_read_bytes(int fd, void *to, size_t len)
 	ssize_t n;
 
 	while (have < len) {
-		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0,
+		cr_assert_gt(poll(&p, 1, WORLD_PATIENCE_MS), 0,
 			"%zu of %zu bytes came", have, len);
 		n = recv(fd, (uint8_t *)to + have, len - have, 0);
 		cr_assert_gt(n, 0, "the end after %zu of %zu bytes", have,
@@ -348,7 +346,7 @@ client_converse(int fd, const uint8_t *body, size_t len,
 		}
 		if (out_at < out_len)
 			p.events |= POLLOUT;
-		cr_assert_gt(poll(&p, 1, PATIENCE_MS), 0, "no answer");
+		cr_assert_gt(poll(&p, 1, WORLD_PATIENCE_MS), 0, "no answer");
 		if (pace->on_turn)
 			pace->on_turn(pace->arg);
 		if (p.revents & POLLOUT) {

@@ -35,6 +35,8 @@ enum { KEEP_CONN = 1 };
 enum { RESPONDER = 1, AUTHORIZER, FILTER };
 
 #define WORLD_GATEWAYS 16
+/* How long a test waits for what must come. */
+#define WORLD_PATIENCE_MS 20000
 
 /* A gateway below the daemon, when that was ready. */
 struct world_gateway {
@@ -92,7 +94,9 @@ const char *world_pool_user(void);
 /* May we, as root, not look at processes of others? */
 bool world_is_blind(void);
 
-/* Programs of the build and scripts of the sources, by name. */
+/* Programs of the build and scripts of the sources, by name; what begins with /
+ * is world_program()'s answer to itself. */
+char *world_program(const char *name);
 char *world_handler(const char *name);
 char *world_child(const char *name);
 
@@ -142,8 +146,6 @@ bool world_log_has(struct world *w, const char *text);
 size_t world_log_count(struct world *w, const char *text);
 /* The whole log, as it is now; it lasts as long as the test. */
 char *world_log(struct world *w);
-/* The same, the caller's to free(). */
-char *world_read_log(struct world *w);
 
 /*
  * world_run - a program of the build to its end
@@ -188,7 +190,9 @@ void world_close(struct world **w);
  * at: of the daemon's descriptors only the sockets are compared. */
 void world_close_changed(struct world **w);
 
-/* Waits up to 10 s until check is true; fails the test naming what. */
+/* The pause between two looks at what is waited for. */
+void world_breathe(void);
+/* Waits until check is true; fails the test naming what. */
 void world_until(bool (*check)(void *), void *arg, const char *what);
 /* Fails the test as soon as check is false: longer than the pause between two
  * inspections of a pool.  For what must stay so. */
