@@ -70,16 +70,15 @@ Test(accelerate, an_answered_client_holds_nobody_up)
 {
 	struct world *w = start("");
 	int fds[8];
-	size_t i;
 
 	/* The first connection of a worker shows how it ends them. */
 	ask(w, "www.sock");
-	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		fds[i] = client_connect(w, "www.sock");
 		client_ask(fds[i], 0, plain);
 		cr_expect(client_read(fds[i]).ended);
 	}
-	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		world_until(is_closed, &fds[i], "closed by the worker");
 		close(fds[i]);
 	}
@@ -175,10 +174,9 @@ Test(accelerate, whatever_else_comes_is_waited_for)
 		{"accelerate = no", "slow.sock", act_plain},
 	};
 	struct world *w = start("");
-	size_t i;
 
 	ask(w, "www.sock");
-	for (i = 0; i < ARRAY_SIZE(odds); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(odds); i++)
 		expect_wait(w, &odds[i]);
 	/* And it goes on as before. */
 	ask(w, "www.sock");
@@ -200,16 +198,14 @@ Test(accelerate, other_ways_to_end_a_connection)
 {
 	static const char *const ways[] = {"linger", "fork", "dup", "stdio",
 		"unseen"};
-	char ini[600];
 	size_t i, j;
 
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		struct world *w = world_open();
 
-		snprintf(ini, sizeof(ini), "[www]\nlisten = @DIR@/www.sock\n"
+		world_start(w, own_text("[www]\nlisten = @DIR@/www.sock\n"
 			"handler = @T@/children/endings\nhandler_args = %s\n"
-			"pm.max_children = 1\n", ways[i]);
-		world_start(w, ini);
+			"pm.max_children = 1\n", ways[i]));
 		for (j = 0; j < 20; j++) {
 			struct answer a;
 			int fd = client_connect(w, "www.sock");
@@ -349,15 +345,14 @@ prepare(struct load *l, const struct world *w)
 	static uint8_t body[65536];
 	char query[40], length[40];
 	const char *params[] = {"REQUEST_METHOD=POST", query, length, NULL};
-	size_t i;
 	ssize_t n;
 
 	memset(l, 0, sizeof(*l));
 	l->w = w;
 	l->address = "slow.sock";
-	for (i = 0; i < sizeof(body); i++)
+	for (size_t i = 0; i < sizeof(body); i++)
 		body[i] = (uint8_t)(i * 31 + (i >> 8));
-	for (i = 0; i < NCLASSES; i++) {
+	for (size_t i = 0; i < NCLASSES; i++) {
 		l->wire[i] = malloc(WIRE_MAX);
 		l->want[i] = malloc(1100000);
 		cr_assert(l->wire[i] && l->want[i]);
@@ -382,15 +377,14 @@ load_all(const char *keys, size_t count)
 	pthread_t threads[CLIENTS];
 	struct world *w = start(keys);
 	pid_t before[4], after[4];
-	size_t i;
 
 	prepare(&l, w);
 	l.each = count / CLIENTS;
 	cr_assert_eq(world_children(w->pid, before, 4), 2);
-	for (i = 0; i < CLIENTS; i++)
+	for (size_t i = 0; i < CLIENTS; i++)
 		cr_assert_eq(pthread_create(&threads[i], NULL, load_thread,
 				     &l), 0);
-	for (i = 0; i < CLIENTS; i++)
+	for (size_t i = 0; i < CLIENTS; i++)
 		pthread_join(threads[i], NULL);
 	cr_expect_eq(world_children(w->pid, after, 4), 2);
 	cr_expect_arr_eq(before, after, 2 * sizeof(pid_t));
@@ -402,7 +396,7 @@ load_all(const char *keys, size_t count)
 		"vanished, %lu answers differ",
 		keys[0] ? ", 3 threads" : "", atomic_load(&l.same),
 		atomic_load(&l.left), atomic_load(&l.other));
-	for (i = 0; i < NCLASSES; i++) {
+	for (size_t i = 0; i < NCLASSES; i++) {
 		free(l.wire[i]);
 		free(l.want[i]);
 	}

@@ -68,12 +68,11 @@ add_pool(const struct broken *b, char *ini, size_t size)
 static size_t
 starts_of(const struct broken *b)
 {
-	char text[100];
 	struct stat st;
 
 	if (b->no_exec) {
-		snprintf(text, sizeof(text), "pool %s: worker ", b->name);
-		return world_log_count(b->w, text);
+		return world_log_count(b->w,
+			own_text("pool %s: worker ", b->name));
 	}
 	return stat(world_path(b->w, b->name), &st) == 0 ?
 		(size_t)st.st_size : 0;
@@ -134,14 +133,13 @@ static void
 watch(struct broken *b, int64_t ms)
 {
 	int64_t end = world_now_ms() + ms;
-	size_t i;
 
 	while (world_now_ms() < end) {
-		for (i = 0; i < POOLS; i++)
+		for (size_t i = 0; i < POOLS; i++)
 			come_again(&b[i]);
 		hostile_pause(20);
 	}
-	for (i = 0; i < POOLS; i++)
+	for (size_t i = 0; i < POOLS; i++)
 		go_away(&b[i]);
 }
 
@@ -166,13 +164,11 @@ static void
 expect_calm(struct broken *b, int64_t ms)
 {
 	size_t most = BURST + A_MINUTE * (size_t)ms / 60000, n;
-	char text[64];
 
 	n = starts_of(b);
 	cr_expect_leq(n, most, "pool %s: %zu starts", b->name, n);
 	cr_expect_geq(n, 2, "pool %s gave up", b->name);
-	snprintf(text, sizeof(text), "pool %s: ", b->name);
-	n = world_log_count(b->w, text);
+	n = world_log_count(b->w, own_text("pool %s: ", b->name));
 	cr_expect_leq(n, LINES, "pool %s: %zu lines", b->name, n);
 	world_until(says_when, b, b->name);
 	hostile_figure("back-off %s: %zu starts, %zu lines in %ld s", b->name,
@@ -218,11 +214,10 @@ Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
 		"handler = @BIN@/handlers/whoami\n"
 		"pm.max_children = 1\n";
 	long pid;
-	size_t i;
 
 	world_write(w, "broken", "#!/no/such/interpreter\n");
 	world_shell(w, "chmod 755 broken");
-	for (i = 0; i < POOLS; i++) {
+	for (size_t i = 0; i < POOLS; i++) {
 		name_pool(&b[i], w, i);
 		add_pool(&b[i], ini, sizeof(ini));
 	}
@@ -239,11 +234,11 @@ Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
 		100.0 * (double)cpu / (double)ms);
 	if (hostile_size(0, 1))
 		cr_expect_lt(cpu * 20, ms, "%ld ms of CPU", (long)cpu);
-	for (i = 0; i < POOLS; i++)
+	for (size_t i = 0; i < POOLS; i++)
 		expect_calm(&b[i], ms);
 	mend(w);
 	mended = world_now_ms();
-	for (i = 0; i < POOLS; i++)
+	for (size_t i = 0; i < POOLS; i++)
 		expect_served(&b[i], mended);
 	world_expect_deaths(w);
 	world_close_changed(&w);

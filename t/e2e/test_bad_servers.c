@@ -150,9 +150,8 @@ Test(bad_servers, call_tells_whole_answers_by_exit_status)
 	};
 	struct world *w = world_open();
 	uint8_t bytes[300];
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct server s = {.reads = true, .bytes = bytes,
 			.ending = GOES_SILENT};
 
@@ -301,10 +300,9 @@ Test(bad_servers, ping_survives_any_answer)
 	char *path = world_path(w, "bad.sock"), *out;
 	const char *argv[] = {"fcgipmctl", "ping", path, "-T", "5", NULL};
 	uint8_t *bytes = malloc(70000), *content = calloc(1, 65536);
-	size_t i;
 
 	cr_assert(bytes && content);
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct server s = {.reads = true, .bytes = bytes,
 			.ending = GOES_SILENT};
 

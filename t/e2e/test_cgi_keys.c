@@ -44,12 +44,12 @@ start(const char *keys)
 static struct answer
 call(struct world *w, const char *uri)
 {
-	char file[700], name[300], root[500];
-	const char *params[] = {file, name, root, NULL};
+	char file[700], name[300];
+	const char *params[] = {file, name,
+		own_text("DOCUMENT_ROOT=%s/www", w->dir), NULL};
 
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s/www%s", w->dir, uri);
 	snprintf(name, sizeof(name), "SCRIPT_NAME=%s", uri);
-	snprintf(root, sizeof(root), "DOCUMENT_ROOT=%s/www", w->dir);
 	return client_call(w, "www.sock", params, NULL, 0);
 }
 

@@ -95,15 +95,12 @@ check_units(const char *handler, int processes, int threads, int want)
 	int64_t begin, came[REQUESTS];
 	int i, units, disturbed = 0;
 	pthread_t watcher;
-	char ini[500];
 
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
+	world_start(w, own_text("[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/%s\n"
 		"pm.max_children = %d\n"
-		"threads = %d\n", handler, processes, threads);
-	world_start(w, ini);
+		"threads = %d\n", handler, processes, threads));
 	atomic_store(&watching, true);
 	cr_assert_eq(pthread_create(&watcher, NULL, watch, NULL), 0);
 	for (i = 0; i < BURSTS;) {

@@ -121,9 +121,8 @@ static const struct {
 Test(config_errors, each_is_refused_with_its_line, .timeout = 120)
 {
 	struct world *w = world_open();
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		world_write(w, "fcgipm.ini", rows[i].ini);
 		expect_config(w, 78, rows[i].want, rows[i].why);
 		cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0,

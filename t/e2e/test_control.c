@@ -91,12 +91,11 @@ Test(control, what_is_no_question_is_answered_with_what_is_known)
 	};
 	struct world *w = world_open();
 	int fd;
-	size_t i;
 
 	world_start(w, WWW);
 	fd = call(w);
 	/* All on one connection, and each on its own. */
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		int own = call(w);
 
 		expect_answer(fd, rows[i].question, strlen(rows[i].question),
@@ -355,15 +354,13 @@ Test(control, others_are_kept_out_or_let_in_by_their_group)
 		{"0660", "--reuid=65534 --regid=65534 --groups=4", 0, "www"},
 	};
 	struct world *w = world_open();
-	char ini[300], *out;
-	size_t i;
+	char *out;
 	int code;
 
 	world_need_root();
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(ini, sizeof(ini), "[fcgipm]\ncontrol.mode = %s\n"
-			"control.group = 4\n" WWW, rows[i].mode);
-		world_start(w, ini);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_start(w, own_text("[fcgipm]\ncontrol.mode = %s\n"
+			"control.group = 4\n" WWW, rows[i].mode));
 		out = ask_as(w, rows[i].ids, &code);
 		cr_expect_eq(code, rows[i].code, "%zu: exit status %d: %s", i,
 			code, out);
@@ -386,16 +383,14 @@ Test(control, an_owner_is_let_in_by_the_mode)
 		int code;
 	} rows[] = {{"0600", 0}, {"0060", 4}};
 	struct world *w = world_open();
-	char ini[300], *out;
-	size_t i;
+	char *out;
 	int code;
 
 	world_need_root();
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(ini, sizeof(ini), "[fcgipm]\ncontrol.mode = %s\n"
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_start(w, own_text("[fcgipm]\ncontrol.mode = %s\n"
 			"control.owner = 65534\ncontrol.group = 4\n" WWW,
-			rows[i].mode);
-		world_start(w, ini);
+			rows[i].mode));
 		cr_assert_eq(chmod(world_path(w, "run/control.sock"), 0666), 0);
 		out = ask_as(w, ids, &code);
 		cr_expect_eq(code, rows[i].code, "%s: exit status %d: %s",
@@ -434,12 +429,10 @@ lowest_free(pid_t pid)
 static uint64_t
 run_us(pid_t pid)
 {
-	char path[64];
 	uint64_t ns = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-	f = fopen(path, "re");
+	f = fopen(own_text("/proc/%d/schedstat", (int)pid), "re");
 	if (f && fscanf(f, "%" SCNu64, &ns) != 1)
 		ns = 0;
 	if (f)

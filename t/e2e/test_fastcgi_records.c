@@ -102,16 +102,15 @@ Test(fastcgi, records_of_any_size_give_the_same_answer, .timeout = 60)
 	enum { WORD = 100000, BODY = 70000, PAIRS = 12 + WORD + 21 };
 	static char params[PAIRS + 1], want[WORD + 1 + BODY];
 	struct world *w = start(echo);
-	size_t i;
 
-	for (i = 0; i < sizeof(want); i++)
+	for (size_t i = 0; i < sizeof(want); i++)
 		want[i] = (char)('!' + i * 31 % 90);
 	want[WORD] = ':';
 	/* 100000 is 0x186a0; both lengths in four bytes. */
 	memcpy(params, "\200\0\0\4\200\1\206\240WORD", 12);
 	memcpy(params + 12, want, WORD);
 	memcpy(params + 12 + WORD, "\16\5CONTENT_LENGTH70000", 21);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct answer a = in_records_of(w, sizes[i], params, PAIRS,
 			want + WORD + 1, BODY);
 
@@ -224,9 +223,8 @@ Test(fastcgi, a_request_may_have_any_id, .timeout = 60)
 	static struct record r;
 	struct world *w = start(echo);
 	int fd = client_connect(w, "www.sock");
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
 		client_begin(fd, ids[i], KEEP_CONN,
 			(const char *[]){"WORD=any", NULL});
 		client_record(fd, STDIN, ids[i], NULL, 0, 0);
@@ -538,9 +536,8 @@ Test(fastcgi, what_is_no_fastcgi_is_closed_and_told, .timeout = 60)
 			"is active already"},
 	};
 	struct target t = hostile_start("");
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		int fd = client_connect(t.w, "www.sock");
 
 		client_send(fd, rows[i].bytes, rows[i].len);
@@ -555,9 +552,8 @@ Test(fastcgi, what_is_no_fastcgi_is_closed_and_told, .timeout = 60)
 Test(fastcgi, a_request_cut_off_anywhere_costs_nothing, .timeout = 60)
 {
 	struct target t = hostile_start("");
-	size_t i;
 
-	for (i = 0; i < 2 * WHOLE; i++) {
+	for (size_t i = 0; i < 2 * WHOLE; i++) {
 		int fd = client_connect(t.w, "www.sock");
 
 		client_send(fd, whole, i / 2);

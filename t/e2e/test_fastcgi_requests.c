@@ -31,12 +31,10 @@ start(const char *keys)
 static pid_t
 begin(struct world *w, int fd, const char *how)
 {
-	char query[64];
-
 	unlink(world_path(w, "pid"));
-	snprintf(query, sizeof(query), "QUERY_STRING=%s", how);
 	client_begin(fd, 1, KEEP_CONN,
-		(const char *[]){query, "CONTENT_LENGTH=8", NULL});
+		(const char *[]){own_text("QUERY_STRING=%s", how),
+			"CONTENT_LENGTH=8", NULL});
 	return world_read_pid(world_path(w, "pid"));
 }
 
@@ -471,22 +469,18 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 		bool tcp;
 	} rows[] = {{"127.0.0.1", true}, {"192.0.2.1,127.0.0.1", true},
 		{"192.0.2.1", false}};
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		char keys[200];
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct world *w;
 		int fd;
 
-		snprintf(keys, sizeof(keys),
-			"env[FCGI_WEB_SERVER_ADDRS] = %s\n"
+		w = start(own_text("env[FCGI_WEB_SERVER_ADDRS] = %s\n"
 			"[tcp]\n"
 			"mode = cgi\n"
 			"listen = 127.0.0.1:@PORT@\n"
 			"handler = @DIR@/script\n"
 			"env[FCGI_WEB_SERVER_ADDRS] = %s\n",
-			rows[i].list, rows[i].list);
-		w = start(keys);
+			rows[i].list, rows[i].list));
 		fd = client_connect(w, w->tcp);
 		if (rows[i].tcp)
 			expect_served(fd);
@@ -512,9 +506,8 @@ Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 	static struct record r;
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock");
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(roles); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
 		client_begin_role(fd, 7, roles[i], KEEP_CONN,
 			(const char *[]){"A=b", NULL});
 		client_record(fd, STDIN, 7, "body", 4, 0);

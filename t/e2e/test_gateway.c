@@ -9,14 +9,11 @@ static struct world *
 start_children(const char *keys)
 {
 	struct world *w = world_open();
-	char ini[800];
 
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
+	world_start(w, own_text("[www]\n"
 		"mode = cgi\n"
 		"listen = @DIR@/www.sock, 127.0.0.1:@PORT@\n"
-		"docroot = @T@/children\n%s", keys);
-	world_start(w, ini);
+		"docroot = @T@/children\n%s", keys));
 	return w;
 }
 
@@ -31,16 +28,15 @@ static int
 begin_misbehaving(struct world *w, const char *address, const char *how,
 	int flags, pid_t *ret_pid)
 {
-	char file[700], query[100], pidfile[700];
-	const char *params[] = {file, query, pidfile, NULL};
+	char file[700], query[100];
+	const char *params[] = {file, query,
+		own_text("HTTP_X_PIDFILE=%s", world_path(w, "pid")), NULL};
 	int fd = client_connect(w, address);
 
 	unlink(world_path(w, "pid"));
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
 		world_child("misbehave.sh"));
 	snprintf(query, sizeof(query), "QUERY_STRING=%s", how);
-	snprintf(pidfile, sizeof(pidfile), "HTTP_X_PIDFILE=%s",
-		world_path(w, "pid"));
 	client_ask(fd, flags, params);
 	*ret_pid = world_read_pid(world_path(w, "pid"));
 	return fd;
@@ -97,9 +93,8 @@ Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
 	} rows[] = {{"CONTENT_LENGTH=5", "<12345>"},
 		{"CONTENT_LENGTH=0", "<>"}, {"CONTENT_LENGTH=", "<>"},
 		{"X=", "<>"}, {"CONTENT_LENGTH=8", "<12345678>"}};
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const char *params[] = {rows[i].length, NULL};
 		int fd = client_connect(w, "www.sock");
 
@@ -229,14 +224,12 @@ Test(gateway, at_most_max_children_programs_run, .timeout = 60)
 Test(gateway, a_waiting_request_may_be_given_up, .timeout = 60)
 {
 	struct world *w = start_children("pm.max_children = 1\n");
-	char file[700];
-	const char *params[] = {file, NULL};
+	const char *params[] = {
+		own_text("SCRIPT_FILENAME=%s", world_child("fdlist")), NULL};
 	int fds[3], first;
 	pid_t pid;
 
 	first = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
-	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
-		world_child("fdlist"));
 	for (int i = 0; i < 3; i++) {
 		fds[i] = client_connect(w, "www.sock");
 		client_ask(fds[i], 0, params);
@@ -268,15 +261,13 @@ Test(gateway, a_request_is_given_up_as_it_is_queued, .timeout = 60)
 {
 	struct world *w = start_children("pm.max_children = 1\n"
 		"queue_timeout = 50s\n");
-	char file[700];
-	const char *params[] = {file, NULL};
+	const char *params[] = {
+		own_text("SCRIPT_FILENAME=%s", world_child("fdlist")), NULL};
 	struct answer a;
 	int fds[5], first, i;
 	pid_t pid;
 
 	first = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
-	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
-		world_child("fdlist"));
 	for (i = 0; i < 5; i++) {
 		if (i % 2) {
 			fds[i] = client_connect(w, "www.sock");
@@ -429,9 +420,8 @@ Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
 		"env[ONE] = ours\n"
 		"cgi.allow_env = RUBYLIB\n");
 	struct answer a = client_call(w, "www.sock", params, NULL, 0);
-	size_t i;
 
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		cr_expect_not(strstr(a.out, bad[i]), "%s in:\n%s", bad[i],
 			a.out);
 	answer_expect(a, "GIT_PROJECT_ROOT=/srv/git\n");
@@ -496,14 +486,12 @@ start_with_few_files(const char *limit, pid_t *ret_gateway)
 
 Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
 {
-	char file[700];
-	const char *params[] = {file, NULL};
+	const char *params[] = {
+		own_text("SCRIPT_FILENAME=%s", world_child("fdlist")), NULL};
 	int fds[80], i;
 	pid_t gateway, now;
 	struct world *w = start_with_few_files("40", &gateway);
 
-	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s",
-		world_child("fdlist"));
 	/* Connected and silent, until there are no more. */
 	for (i = 0; i < 80; i++)
 		fds[i] = client_connect(w, "www.sock");

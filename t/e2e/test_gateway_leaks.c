@@ -51,7 +51,6 @@ Test(gateway_leaks, failed_requests_leave_no_descriptor, .timeout = 60)
 		{"up", "Status: 403 "}, {"silent", "Status: 502 "},
 		{"wrong", "Status: 502 "}};
 	struct world *w = world_open();
-	size_t i;
 
 	world_shell(w, "mkdir -p www/folder\n"
 		"printf '\\357\\273\\277#!/bin/sh\\n' >www/mark\n"
@@ -61,7 +60,7 @@ Test(gateway_leaks, failed_requests_leave_no_descriptor, .timeout = 60)
 		"chmod 755 www/*; chmod 644 www/plain\n"
 		"ln -s ../www/text www/up\n");
 	world_start_cgi(w, "docroot = @DIR@/www", "");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		expect_no_descriptor(w, rows[i][0], rows[i][1]);
 }
 
@@ -72,8 +71,6 @@ Test(gateway_leaks, paths_leave_no_descriptor_without_openat2, .timeout = 60)
 		{"a/b/none/c", "Status: 404 "}, {"a/link/c", "Status: 403 "},
 		{"a/b/c", "Status: 403 "}};
 	struct world *w = world_open();
-	char longest[300];
-	size_t i;
 
 	world_shell(w, "mkdir -p www/a/b/c; ln -s b www/a/link\n"
 		"printf '#!/bin/sh\\nprintf \"A: b\\\\n\\\\nserved\\\\n\"\\n' "
@@ -84,10 +81,9 @@ Test(gateway_leaks, paths_leave_no_descriptor_without_openat2, .timeout = 60)
 		"mode = cgi\n"
 		"listen = @DIR@/www.sock\n"
 		"docroot = @DIR@/www\n");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		expect_no_descriptor(w, rows[i][0], rows[i][1]);
-	snprintf(longest, sizeof(longest), "a/b/%0256d/c", 0);
-	expect_no_descriptor(w, longest, "Status: 404 ");
+	expect_no_descriptor(w, own_text("a/b/%0256d/c", 0), "Status: 404 ");
 }
 
 struct slimmer {
@@ -107,11 +103,9 @@ static void
 expect_memory(struct target *t, long more_kib, const char *after)
 {
 	struct slimmer s = {t, t->rss_kib + more_kib};
-	char what[200];
 
-	snprintf(what, sizeof(what), "%s: %ld KiB, not %ld and %ld", after,
-		hostile_rss_kib(t), t->rss_kib, more_kib);
-	world_until(is_slim, &s, what);
+	world_until(is_slim, &s, own_text("%s: %ld KiB, not %ld and %ld", after,
+		hostile_rss_kib(t), t->rss_kib, more_kib));
 }
 
 /* Content that is wanted whole, of a record that does not come whole. */

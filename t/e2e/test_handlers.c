@@ -121,21 +121,17 @@ Test(handlers, each_answers_in_both_modes, .timeout = 60)
 		{"threads", "slept: 1 ms"},
 		{"authorizer", "Status: 401 Unauthorized"},
 	};
-	size_t i;
 
-	for (i = 0; i < 2 * sizeof(all) / sizeof(*all); i++) {
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(all); i++) {
 		const char *mode = i % 2 ? "cgi" : "prefork";
 		struct world *w = world_open();
 		struct answer a;
-		char ini[200];
 
-		snprintf(ini, sizeof(ini),
-			"[www]\n"
+		world_start(w, own_text("[www]\n"
 			"mode = %s\n"
 			"listen = @DIR@/www.sock\n"
 			"handler = @BIN@/handlers/%s\n",
-			mode, all[i / 2].name);
-		world_start(w, ini);
+			mode, all[i / 2].name));
 		a = client_script(w, "www.sock", NULL, "ms=1");
 		answer_expect(a, all[i / 2].says);
 		cr_expect(a.ended, "%s as %s", all[i / 2].name, mode);

@@ -138,12 +138,10 @@ expect_offered(struct world *w, const struct line *l, const char *option)
 static char *
 zsh_part(const char *text, const struct line *l)
 {
-	char begin[40];
 	const char *at, *end;
 
 	if (l->command) {
-		snprintf(begin, sizeof(begin), "\t%s)\n", l->command);
-		at = strstr(text, begin);
+		at = strstr(text, own_text("\t%s)\n", l->command));
 		end = at ? strstr(at, ";;\n") : NULL;
 	} else {
 		at = strstr(text, strcmp(l->program, "fcgipm") == 0 ?
@@ -193,16 +191,15 @@ Test(help, options_are_in_the_pages_and_completed)
 	char *zsh = read_source("etc/completion/_fcgipm"), option[64];
 	size_t i, n;
 
-	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(lines); i++) {
 		const struct line *l = &lines[i];
 		char *out = run(w, l->program, l->command, "--help", 0);
-		char name[64], *page;
+		char *page;
 		const char *at = strstr(out, "\n\n");
 
 		cr_assert_not_null(at, "%s", out);
 		at += 2;
-		snprintf(name, sizeof(name), "man/%s.8", l->program);
-		page = read_source(name);
+		page = read_source(own_text("man/%s.8", l->program));
 		for (n = 0; next_option(&at, option, sizeof(option)); n++)
 			expect_known(w, l, option, zsh, page);
 		cr_expect_geq(n, 4, "%s %s: %zu options in:\n%s", l->program,
@@ -216,9 +213,8 @@ Test(help, options_are_in_the_pages_and_completed)
 Test(help, what_is_completed_is_an_option)
 {
 	struct world *w = world_open();
-	size_t i;
 
-	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		const struct line *l = &lines[i];
 		char *out = run(w, l->program, l->command, "--help", 0);
 		char *offered = complete(w, l->program, l->command, "-");
@@ -244,9 +240,8 @@ Test(help, commands_are_in_the_page_and_completed)
 	char *offered = complete(w, "fcgipmctl", NULL, "");
 	char *zsh = read_source("etc/completion/_fcgipm");
 	char *page = read_source("man/fcgipmctl.8"), want[64];
-	size_t i;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		snprintf(want, sizeof(want), "\n  %s ", commands[i]);
 		cr_expect(strstr(out, want), "no %s in:\n%s", commands[i], out);
 		snprintf(want, sizeof(want), "usage: fcgipmctl %s ",
@@ -292,9 +287,8 @@ Test(help, all_programs_print_version_and_help_alike)
 		"fcgipmctl"};
 	struct world *w = world_open();
 	char want[64];
-	size_t i;
 
-	for (i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
 		snprintf(want, sizeof(want), "%s " FCGIPM_VERSION "\n",
 			programs[i]);
 		expect(w, programs[i], NULL, "--version", 0, want);
@@ -347,9 +341,8 @@ Test(help, a_wrong_option_is_named)
 		{"fcgipmctl", "bench", "-c0", "write -c with 1 to 10000"},
 	};
 	struct world *w = world_open();
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		expect(w, rows[i].program, rows[i].one, rows[i].two, 64,
 			rows[i].want);
 }
@@ -372,9 +365,8 @@ Test(help, output_that_cannot_be_written_is_an_error)
 	struct world *w = world_open();
 	char script[700], *out;
 	const char *argv[] = {"/bin/sh", "-c", script, NULL};
-	size_t i;
 
-	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		snprintf(script, sizeof(script), "'%s/fcgipm' %s >/dev/full",
 			getenv("FCGIPM_BIN"), options[i]);
 		cr_expect_eq(world_run(w, argv, &out), 71, "%s", out);

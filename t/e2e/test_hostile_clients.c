@@ -46,7 +46,7 @@ serve_meanwhile(struct target *t, pid_t attacker, const char *what,
 		long kib = hostile_rss_kib(t);
 
 		answer_expect(a, "served\n");
-		if (n < sizeof(took) / sizeof(took[0])) {
+		if (n < ARRAY_SIZE(took)) {
 			calm[n] = hostile_calm_ms() - calm_begin;
 			took[n++] = world_now_ms() - begin;
 		}

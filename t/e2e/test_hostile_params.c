@@ -94,9 +94,8 @@ Test(hostile_params, broken_ones_are_refused, .timeout = 60)
 		{"a name of 2^24", "\201\0\0\0\1ab", 7},
 	};
 	struct target t = hostile_start("");
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct answer a = call_params(&t,
 			(const uint8_t *)rows[i].bytes, rows[i].len);
 
@@ -153,7 +152,7 @@ Test(hostile_params, as_many_as_are_let_and_more, .timeout = 120)
 	size_t i, round;
 
 	for (round = 0; round < hostile_size(1, 20); round++) {
-		for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (i = 0; i < ARRAY_SIZE(rows); i++) {
 			uint8_t *p = make_pairs(rows[i].pairs, rows[i].bytes);
 			struct answer a = call_params(&t, p, rows[i].bytes);
 
@@ -190,10 +189,8 @@ call_env(struct target *t, const char *const *more)
 static void
 expect_line(const struct answer *a, const char *line)
 {
-	char want[300];
-
-	snprintf(want, sizeof(want), "\n%s\n", line);
-	cr_expect(strstr(a->out, want), "no \"%s\" in:\n%s", line, a->out);
+	cr_expect(strstr(a->out, own_text("\n%s\n", line)),
+		"no \"%s\" in:\n%s", line, a->out);
 }
 
 static void
@@ -215,14 +212,12 @@ Test(hostile_params, no_name_of_the_deny_list_gets_through, .timeout = 60)
 		"FCGIPM_THREADS", "", "1", "1A", "A B", "A-B", "A.B", "A%",
 		"\303\244", "A\n", "A/../B"};
 	struct target t = hostile_start("");
-	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char pair[64];
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct answer a;
 
-		snprintf(pair, sizeof(pair), "%s=deny me", names[i]);
-		a = call_env(&t, (const char *[]){pair, "AFTER=it", NULL});
+		a = call_env(&t, (const char *[]){
+			own_text("%s=deny me", names[i]), "AFTER=it", NULL});
 		expect_none(&a, "deny me");
 		expect_line(&a, "AFTER=it");
 	}
@@ -354,12 +349,11 @@ Test(hostile_params, a_script_that_is_named_twice, .timeout = 60)
 		{"SCRIPT_FILENAME=", good, NULL},
 		{"SCRIPT_FILENAME=/bin/ls", secret, good, NULL},
 		{good, secret, NULL}};
-	size_t i;
 
 	snprintf(good, sizeof(good), "SCRIPT_FILENAME=%s/www/good", w->dir);
 	snprintf(secret, sizeof(secret), "SCRIPT_FILENAME=%s/outside/secret",
 		w->dir);
-	for (i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		struct answer a = client_call(w, "www.sock", rows[i], NULL, 0);
 
 		if (i < 4)
@@ -389,9 +383,8 @@ Test(hostile_params, no_path_leaves_the_docroot, .timeout = 60)
 		{"/magic/bin/ls", 403}, {"/cwd/good", 403},
 		{"/self/magic/bin/ls", 403}};
 	struct world *w = start_docroot();
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		cr_expect_eq(ask_for(w, rows[i].path), rows[i].status,
 			"%s: %d", rows[i].path, ask_for(w, rows[i].path));
 	cr_expect_eq(ask_for(w, "/good"), 200);
@@ -429,8 +422,8 @@ Test(hostile_params, paths_as_long_as_there_are_and_longer, .timeout = 60)
 	char path[5000];
 	size_t i, k, n;
 
-	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		for (k = 0; k < sizeof(lengths) / sizeof(lengths[0]); k++) {
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		for (k = 0; k < ARRAY_SIZE(lengths); k++) {
 			int status = ask_long(w, parts[i], lengths[k]);
 
 			cr_expect(status == 404 || status == 403, "%s: %d",

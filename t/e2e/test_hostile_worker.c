@@ -135,12 +135,11 @@ expect_scaling(struct world *w, const char *after)
 {
 	const size_t others = 3;
 	int fds[6];
-	size_t i;
 
-	for (i = 0; i < 6; i++)
+	for (size_t i = 0; i < 6; i++)
 		fds[i] = begin(w, "");
 	world_expect_workers(w, others + 6, others + 6, after);
-	for (i = 0; i < 6; i++)
+	for (size_t i = 0; i < 6; i++)
 		cr_expect_gt(finish(fds[i]), 0);
 	world_expect_workers(w, others + 1, others + 2, after);
 }
@@ -153,14 +152,13 @@ attack(const char *const *queries, size_t n)
 	struct neighbour scaling, resting;
 	struct target daemon = {.w = w};
 	int64_t cpu, begun;
-	size_t i;
 
 	world_start(w, INI);
 	world_expect_deaths(w);
 	daemon.gateway = w->pid;
 	start_neighbour(&scaling, w, "scaling.sock");
 	start_neighbour(&resting, w, "resting.sock");
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		cpu = hostile_cpu_ms(&daemon);
 		begun = world_now_ms();
 		cr_expect_gt(finish(begin(w, queries[i])), 0);
@@ -182,7 +180,7 @@ Test(hostile_worker, spoils_its_own_pool_only, .timeout = 120)
 {
 	static const char *const queries[] = {"random=1000", "size",
 		"wake=1000", "shout=5000000", "supervisor"};
-	const size_t n = sizeof(queries) / sizeof(queries[0]);
+	const size_t n = ARRAY_SIZE(queries);
 	size_t i, step = hostile_size(n, 1);
 
 	for (i = 0; i < n; i += step)

@@ -9,15 +9,12 @@ static void
 start(struct world *w, const char *address, const char *handler,
 	const char *keys)
 {
-	char ini[1000];
-
-	snprintf(ini, sizeof(ini), "[www]\n"
+	world_start(w, own_text("[www]\n"
 		"listen = %s%s\n"
 		"handler = %s\n"
 		"pm.max_children = %d\n%s",
 		strpbrk(address, ":@") ? "" : "@DIR@/", address, handler,
-		WORKERS, keys);
-	world_start(w, ini);
+		WORKERS, keys));
 }
 
 struct call {
@@ -57,12 +54,10 @@ ask(struct world *w, const char *address, const char *query)
 static long
 flags_of(pid_t pid)
 {
-	char path[64];
 	long flags = -1;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/0", (int)pid);
-	f = fopen(path, "re");
+	f = fopen(own_text("/proc/%d/fdinfo/0", (int)pid), "re");
 	if (f && fscanf(f, "pos: %*d flags: %lo", &flags) != 1)
 		flags = -1;
 	if (f)
@@ -155,13 +150,11 @@ set_nonblock(const char *handler, const char *keys)
 static const char *const keys[] = {"", "pm = dynamic\n",
 	"pm = dynamic\nobserve = kernel\n", "pm = ondemand\n"};
 
-#define KEYS (sizeof(keys) / sizeof(keys[0]))
+#define KEYS (ARRAY_SIZE(keys))
 
 Test(listener, a_flag_that_ends_workers_is_taken_back, .timeout = 60)
 {
-	size_t i;
-
-	for (i = 0; i < KEYS; i++)
+	for (size_t i = 0; i < KEYS; i++)
 		set_nonblock("@T@/children/listener", keys[i]);
 }
 
@@ -265,9 +258,8 @@ Test(listener, a_listener_that_was_shut_is_opened_again, .timeout = 100)
 {
 	static const char *const more[] = {"", "pm = ondemand\n",
 		"pm = dynamic\n" FULL, "pm = dynamic\nobserve = kernel\n" FULL};
-	size_t i;
 
-	for (i = 0; i < hostile_size(2, 4); i++) {
+	for (size_t i = 0; i < hostile_size(2, 4); i++) {
 		shut_down("www.sock", "@T@/children/listener", more[i]);
 		shut_down("127.0.0.1:@PORT@", "@T@/children/listener", more[i]);
 	}

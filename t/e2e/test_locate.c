@@ -10,16 +10,13 @@ static struct world *
 start(const char *files, const char *keys)
 {
 	struct world *w = world_open();
-	char ini[600];
 
 	world_shell(w, "mkdir -p www/folder outside");
 	world_shell(w, files);
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
+	world_start(w, own_text("[www]\n"
 		"mode = cgi\n"
 		"listen = @DIR@/www.sock\n"
-		"%s", keys);
-	world_start(w, ini);
+		"%s", keys));
 	return w;
 }
 
@@ -28,10 +25,8 @@ start(const char *files, const char *keys)
 static struct answer
 call(struct world *w, const char *name)
 {
-	char path[500];
-
-	snprintf(path, sizeof(path), "%s/www/%s", w->dir, name);
-	return client_script(w, "www.sock", path, NULL);
+	return client_script(w, "www.sock",
+		own_text("%s/www/%s", w->dir, name), NULL);
 }
 
 /* Its answer holds text, in which @ is the world's folder. */
@@ -99,9 +94,8 @@ Test(locate, no_program_has_more_than_three_descriptors, .timeout = 60)
 		DOCROOT "cgi.interpreter[.x] = @DIR@/www/elf\n");
 	static const char *const names[] = {"elf", "folder/elf", "sh",
 		"hashbang", "data.x"};
-	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		expect(w, names[i], "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader");
 	expect(w, "folder/elf", "argv: @/www/folder/elf\n");
 	expect(w, "folder/elf", "cwd: @/www/folder\n");
@@ -210,8 +204,6 @@ check_without_openat2(const char *how)
 		{"inside", "Status: 403 "}, {"folderlink/a", "Status: 403 "},
 	};
 	struct world *w = world_open();
-	char longest[300];
-	size_t i;
 
 	world_shell(w, "mkdir -p www/folder outside");
 	world_shell(w, old_kernel);
@@ -221,11 +213,10 @@ check_without_openat2(const char *how)
 		"listen = @DIR@/www.sock\n" DOCROOT
 		"cgi.split_path = yes\n"
 		"cgi.index = index.cgi\n");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		expect(w, rows[i].path, rows[i].want);
 	/* A name that no folder can have, behind one that was opened. */
-	snprintf(longest, sizeof(longest), "folder/%0256d/b/a", 0);
-	expect(w, longest, "Status: 404 ");
+	expect(w, own_text("folder/%0256d/b/a", 0), "Status: 404 ");
 	expect(w, "a", "served");
 	world_expect_log(w, "www/inside: 403: a symbolic link that is not "
 		"followed");

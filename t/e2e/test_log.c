@@ -124,11 +124,8 @@ Test(log, repeats_are_counted, .timeout = 60)
 static void
 start_saying(struct world *w, const char *script)
 {
-	char text[1000];
-
-	snprintf(text, sizeof(text),
-		"#!/bin/sh\n%s\nexec @BIN@/handlers/hello\n", script);
-	world_script(w, "handler", text);
+	world_script(w, "handler",
+		own_text("#!/bin/sh\n%s\nexec @BIN@/handlers/hello\n", script));
 	world_start_www(w,
 		"handler = @DIR@/handler\n"
 		"pm.max_children = 1\n");
@@ -197,16 +194,14 @@ Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct answer a;
-	char want[700];
 
 	world_start_cgi(w, "docroot = @T@/children", "");
 	a = client_script(w, "www.sock", world_child("misbehave.sh"),
 		"stderr");
 	answer_expect(a, "out\n");
 	cr_expect_str_eq(a.err, "told on stderr\n", "FCGI_STDERR");
-	snprintf(want, sizeof(want), "script %s: told on stderr\n",
-		world_child("misbehave.sh"));
-	world_expect_log(w, want);
+	world_expect_log(w, own_text("script %s: told on stderr\n",
+		world_child("misbehave.sh")));
 	world_expect_log(w, "pool www: worker ");
 }
 

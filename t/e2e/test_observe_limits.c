@@ -83,22 +83,19 @@ more_than_fits_is_unknown(size_t i, bool by_prober)
 Test(observe_limits, more_than_fits_into_a_sample_is_unknown)
 {
 	struct rlimit limit;
-	size_t i;
 
 	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	if (limit.rlim_max < 1200)
 		cr_skip_test("needs 1200 descriptors (ulimit -H -n)");
-	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		more_than_fits_is_unknown(i, false);
 }
 
 Test(observe_limits, more_than_fits_is_unknown_to_the_prober)
 {
-	size_t i;
-
 	world_need_root();
 	give_up_ptrace();
-	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		more_than_fits_is_unknown(i, true);
 }
 

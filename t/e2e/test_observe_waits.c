@@ -56,10 +56,9 @@ Test(observe_waits, each_way)
 {
 	const struct kernel_sample *n;
 	struct stage s;
-	size_t i;
 	int c, j;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		open_row(&s, &rows[i], &c);
 		/* And it stays so. */
 		for (j = 0; j < 5; j++) {

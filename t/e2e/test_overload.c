@@ -11,16 +11,13 @@ static struct world *
 start_in(struct world *w, unsigned workers, bool tcp, const char *handler,
 	const char *keys)
 {
-	char ini[900];
-
-	snprintf(ini, sizeof(ini), "[fcgipm]\nlog_level = debug\n"
+	world_start(w, own_text("[fcgipm]\nlog_level = debug\n"
 		"[www]\n"
 		"listen = %s\n"
 		"handler = %s\n"
 		"pm.max_children = %u\n%s",
 		tcp ? "127.0.0.1:@PORT@" : "@DIR@/www.sock", handler,
-		workers, keys);
-	world_start(w, ini);
+		workers, keys));
 	return w;
 }
 
@@ -41,12 +38,10 @@ static struct world *
 start_with_gateway(const char *child, const char *keys)
 {
 	struct world *w = world_open();
-	char text[400];
 
-	snprintf(text, sizeof(text), "mkdir bin\n"
+	world_shell(w, own_text("mkdir bin\n"
 		"cp @BIN@/fcgipm bin\ncp %s bin/fcgipm-cgi\n",
-		world_child(child));
-	world_shell(w, text);
+		world_child(child)));
 	cr_assert_eq(setenv("FCGIPM_BIN", world_path(w, "bin"), 1), 0);
 	return start_in(w, WORKERS, false, "@T@/children/echo", keys);
 }
@@ -583,17 +578,16 @@ storm(bool tcp, size_t want, const char *keys)
 		"CONTENT_LENGTH=4", NULL};
 	struct storm s = {.tcp = tcp, .want = want,
 		.w = start(tcp, "@T@/children/echo", keys)};
-	size_t i;
 	int64_t now;
 
 	s.len = client_put_request(s.wire, sizeof(s.wire), 0, params, "body",
 		4);
-	for (i = 0; i < CROWD; i++)
+	for (size_t i = 0; i < CROWD; i++)
 		storm_begin(&s, i);
 	while (s.served + s.refused < want) {
 		cr_assert_gt(poll(s.at, CROWD, 20000), 0, "nobody is served");
 		now = world_now_ms();
-		for (i = 0; i < CROWD; i++)
+		for (size_t i = 0; i < CROWD; i++)
 			if (s.at[i].fd >= 0 && s.at[i].revents) {
 				storm_end(&s, i, now);
 				storm_begin(&s, i);

@@ -62,12 +62,11 @@ Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 1500ms\n");
 	int first = begin(w, "go", 0), late[20];
-	size_t i;
 
 	world_until(one_started, w, "the first program");
-	for (i = 0; i < 20; i++)
+	for (size_t i = 0; i < 20; i++)
 		late[i] = begin(w, "", 0);
-	for (i = 0; i < 20; i++)
+	for (size_t i = 0; i < 20; i++)
 		client_expect_503(late[i], "Retry-After: 2\r\n");
 	cr_expect_eq(count_lines(w, "started"), 1,
 		"a program was started for nobody");
@@ -83,14 +82,13 @@ Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
 	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 20s\n");
 	int first = begin(w, "go", 0), later[5];
-	size_t i;
 
 	world_until(one_started, w, "the first program");
-	for (i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++)
 		later[i] = begin(w, "", 0);
 	world_write(w, "go", "");
 	expect_served(first);
-	for (i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++)
 		expect_served(later[i]);
 }
 

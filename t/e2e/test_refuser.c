@@ -594,10 +594,9 @@ send_pattern(int fd, size_t *at)
 {
 	uint8_t bytes[50000];
 	size_t n = LARGE - *at < sizeof(bytes) ? LARGE - *at : sizeof(bytes);
-	size_t i;
 	ssize_t sent;
 
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		bytes[i] = pattern(*at + i);
 	sent = send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent > 0)

@@ -177,12 +177,11 @@ Test(respawn, a_large_pool_survives_the_loss_of_a_third, .timeout = 60)
 		"handler = @BIN@/handlers/hello\n"
 		"pm.max_children = 100\n");
 	pid_t workers[100];
-	size_t i;
 
 	cr_assert_eq(world_children(w->pid, workers, 100), 100);
-	for (i = 0; i < 100; i += 3)
+	for (size_t i = 0; i < 100; i += 3)
 		cr_assert_eq(kill(workers[i], SIGKILL), 0);
-	for (i = 0; i < 100; i += 3)
+	for (size_t i = 0; i < 100; i += 3)
 		world_until_gone(workers[i]);
 	world_until(has_all_100, w, "all are replaced");
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");

@@ -55,12 +55,10 @@ static bool
 is_held(void *arg)
 {
 	const struct world *w = arg;
-	char path[64];
 	int number = -1;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)w->pid);
-	f = fopen(path, "re");
+	f = fopen(own_text("/proc/%d/syscall", (int)w->pid), "re");
 	if (f) {
 		(void)!fscanf(f, "%d", &number);
 		fclose(f);

@@ -17,17 +17,15 @@ start(void)
 static struct answer
 respond(struct world *w, const void *p, size_t len)
 {
-	char script[700], file[400];
-	const char *params[] = {script, file, NULL};
 	const char *path = world_path(w, "answer");
+	const char *params[] = {
+		own_text("SCRIPT_FILENAME=%s", world_child("respond")),
+		own_text("HTTP_X_FILE=%s", path), NULL};
 	FILE *f = fopen(path, "we");
 
 	cr_assert_not_null(f);
 	cr_assert_eq(fwrite(p, 1, len, f), len);
 	cr_assert_eq(fclose(f), 0);
-	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
-		world_child("respond"));
-	snprintf(file, sizeof(file), "HTTP_X_FILE=%s", path);
 	return client_call(w, "www.sock", params, NULL, 0);
 }
 
@@ -40,9 +38,8 @@ static void
 expect_rows(const struct row *rows, size_t n)
 {
 	struct world *w = start();
-	size_t i;
 
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct answer a = respond(w, rows[i].answer,
 			strlen(rows[i].answer));
 
@@ -160,9 +157,8 @@ Test(rfc3875, a_broken_header_is_not_passed_on, .timeout = 60)
 		"\nsecret",
 	};
 	struct world *w = start();
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct answer a = respond(w, rows[i], strlen(rows[i]));
 
 		cr_expect_eq(strncmp(a.out, "Status: 502 ", 12), 0, "%s",
@@ -197,10 +193,9 @@ Test(rfc3875, a_body_is_read_to_its_end_and_not_changed, .timeout = 60)
 static struct answer
 ask_head(struct world *w, const char *script)
 {
-	char file[700];
-	const char *params[] = {"REQUEST_METHOD=HEAD", file, NULL};
+	const char *params[] = {"REQUEST_METHOD=HEAD",
+		own_text("SCRIPT_FILENAME=%s/%s", w->dir, script), NULL};
 
-	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s/%s", w->dir, script);
 	return client_call(w, "www.sock", params, NULL, 0);
 }
 
@@ -210,7 +205,6 @@ Test(rfc3875, the_body_of_an_answer_to_head_is_dropped, .timeout = 60)
 	struct world *w = world_open();
 	static const char *const scripts[] = {"one", "pieces", "large"};
 	struct answer a;
-	size_t i;
 
 	world_script(w, "one", "#!/bin/sh\n"
 		"printf 'X-Method: %s\\r\\n\\r\\nbody\\n' $REQUEST_METHOD\n");
@@ -222,7 +216,7 @@ Test(rfc3875, the_body_of_an_answer_to_head_is_dropped, .timeout = 60)
 		"printf 'X-Method: %s\\r\\n\\r\\n' $REQUEST_METHOD\n"
 		"exec head -c 300000 /dev/zero\n");
 	world_start_cgi(w, "docroot = @DIR@", "");
-	for (i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
 		a = ask_head(w, scripts[i]);
 		cr_expect_eq(a.out_len, 18, "%s: %zu", scripts[i], a.out_len);
 		cr_expect_str_eq(a.out, "X-Method: HEAD\r\n\r\n", "%s",

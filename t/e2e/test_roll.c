@@ -79,17 +79,16 @@ unwrap(const uint8_t *p, size_t len, char *out)
 static void
 make_requests(struct roll *r, const char *script)
 {
-	char length[40], file[400];
-	const char *params[] = {file, length, NULL,
+	char length[40];
+	const char *params[] = {
+		own_text("SCRIPT_FILENAME=%s", script), length, NULL,
 		"GATEWAY_INTERFACE=CGI/1.1", "SCRIPT_NAME=/echo",
 		"REQUEST_URI=/echo", "SERVER_PROTOCOL=HTTP/1.1",
 		"REDIRECT_STATUS=200", "CONTENT_TYPE=text/plain", NULL};
-	size_t i;
 
-	for (i = 0; i < BODY; i++)
+	for (size_t i = 0; i < BODY; i++)
 		r->body[i] = (char)('a' + i * 7 % 26);
-	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s", script);
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu",
 			i * BODY);
 		params[2] = i ? "REQUEST_METHOD=POST" : "REQUEST_METHOD=GET";
@@ -245,7 +244,6 @@ roll_open(struct roll *r, const struct kind *k)
 {
 	struct world *w = world_open();
 	const char *handler = k->go ? world_go(w, k->go) : k->handler;
-	char ini[1500];
 
 	memset(r, 0, sizeof(*r));
 	r->w = w;
@@ -254,12 +252,10 @@ roll_open(struct roll *r, const struct kind *k)
 	pthread_mutex_init(&r->lock, NULL);
 	make_requests(r, k->script ? k->script : handler);
 	r->address = k->tcp ? w->tcp : "roll.sock";
-	snprintf(ini, sizeof(ini),
-		"[roll]\nlisten = %s%s\nhandler = %s\n"
+	world_start(w, own_text("[roll]\nlisten = %s%s\nhandler = %s\n"
 		"pm.max_children = %d\n%s%s",
 		k->tcp ? "" : "@DIR@/", r->address, handler, WORKERS, k->keys,
-		k->kernel ? "observe = kernel\n" : "");
-	world_start(w, ini);
+		k->kernel ? "observe = kernel\n" : ""));
 }
 
 static void

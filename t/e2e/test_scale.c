@@ -85,9 +85,8 @@ static void
 occupy(struct world *w, int *fds, size_t n)
 {
 	static const char *const params[] = {"QUERY_STRING=seconds=100", NULL};
-	size_t i;
 
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		fds[i] = client_connect(w, "www.sock");
 		client_begin(fds[i], 1, 0, params);
 	}
@@ -96,30 +95,25 @@ occupy(struct world *w, int *fds, size_t n)
 static void
 leave(int *fds, size_t n)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		close(fds[i]);
 }
 
 Test(scale, spare_ones_follow_the_load, .timeout = 120)
 {
-	char ini[500];
 	int fds[6];
-	size_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		struct world *w = world_open();
 
-		snprintf(ini, sizeof(ini), "[www]\n"
+		world_start(w, own_text("[www]\n"
 			"listen = @DIR@/www.sock\n"
 			"handler = @BIN@/handlers/upload\n"
 			"pm = dynamic\n"
 			"pm.max_children = 8\n"
 			"pm.start_servers = 2\n"
 			"pm.min_spare_servers = 2\n"
-			"pm.max_spare_servers = 3\n%s", tiers[i]);
-		world_start(w, ini);
+			"pm.max_spare_servers = 3\n%s", tiers[i]));
 		world_expect_workers(w, 2, 2, "start_servers");
 		occupy(w, fds, 4);
 		world_expect_workers(w, 6, 7,

@@ -40,21 +40,18 @@ Test(serve, a_worker_has_its_socket_and_its_log_and_nothing_else,
 {
 	/* And what it tells us through, unless that is not wanted. */
 	static const char *const rows[] = {"auto", "kernel"};
-	char ini[400];
-	size_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		struct world *w = world_open();
 		const char *line;
 		struct answer a;
 		int fds = 0;
 
-		snprintf(ini, sizeof(ini), "[pre]\n"
+		world_start(w, own_text("[pre]\n"
 			"listen = @DIR@/pre.sock\n"
 			"handler = @BIN@/handlers/whoami\n"
 			"pm.max_age = 1h\n"
-			"observe = %s\n", rows[i]);
-		world_start(w, ini);
+			"observe = %s\n", rows[i]));
 		a = client_script(w, "pre.sock", NULL, NULL);
 		answer_expect(a, "fd 1: pipe:");
 		answer_expect(a, "fd 2: pipe:");
@@ -183,9 +180,8 @@ Test(serve, a_body_comes_back_whole_in_both_modes, .timeout = 60)
 	const char *pools[] = {"pre.sock", "cgi.sock"};
 	struct world *w = world_open();
 	struct answer a;
-	size_t i;
 
-	for (i = 0; i < sizeof(body); i++)
+	for (size_t i = 0; i < sizeof(body); i++)
 		body[i] = (char)(i * 2654435761U >> 13);
 	world_start(w,
 		"[pre]\n"
@@ -195,7 +191,7 @@ Test(serve, a_body_comes_back_whole_in_both_modes, .timeout = 60)
 		"mode = cgi\n"
 		"listen = @DIR@/cgi.sock\n"
 		"handler = @BIN@/handlers/upload\n");
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		const char *page;
 
 		a = client_call(w, pools[i], none, body, sizeof(body));

@@ -53,9 +53,7 @@ rig_open(unsigned nslots, unsigned threads)
 static void
 rig_close(struct rig *r)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(r->pids); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(r->pids); i++)
 		if (r->pids[i] > 0) {
 			kill(-r->pids[i], SIGKILL);
 			cr_expect_eq(waitpid(r->pids[i], NULL, 0), r->pids[i]);
@@ -404,9 +402,8 @@ static void
 count_programs(int flags)
 {
 	unsigned often = (unsigned)hostile_size(1250, 50000);
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(programs); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
 		if (!(flags & KEEP_CONN) || !programs[i].no_keep)
 			count_program(&programs[i], flags,
 				i < 4 ? often : 20);
@@ -429,10 +426,9 @@ Test(shim, connections_end_with_what_is_sent)
 {
 	static const int flags[] = {0, KEEP_CONN};
 	struct rig r = rig_open(1, 1);
-	size_t i;
 
 	rig_spawn(&r, 0, path_python(), "syscall");
-	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		ask(&r, 5, flags[i], params);
 		world_until(has_counted, rig_at(&r, 0, 5 * (i + 1)), "count");
 		world_until(has_idle, rig_at(&r, 0, 1), "idle");
@@ -689,9 +685,8 @@ Test(shim, wrappers_keep_it)
 		"#!/bin/bash\nexec env A=B nice -n 1 @BIN@/handlers/hello\n",
 	};
 	struct rig r = rig_open(1, 1);
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		rig_spawn(&r, 0, world_script(r.w, "wrapper", texts[i]), NULL);
 		ask(&r, 3, 0, params);
 		world_until(has_counted, rig_at(&r, 0, 3), texts[i]);
@@ -743,9 +738,8 @@ Test(shim, a_handler_that_writes_itself_is_believed)
 	const char *const quick[] = {"REQUEST_METHOD=GET", "REQUEST_URI=/own",
 		"QUERY_STRING=ms=1", NULL};
 	struct rig r = rig_open(1, 1);
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		rig_spawn(&r, 0, world_handler(names[i]), NULL);
 		world_until(is_attached, rig_at(&r, 0, 0), names[i]);
 		cr_expect(r.seen.handler);
@@ -774,9 +768,8 @@ Test(shim, does_nothing_without_a_board_it_understands)
 	char *argv[] = {(char *)(uintptr_t)path_hello(), NULL};
 	const char *extra[2] = {NULL, NULL};
 	char text[64];
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(other_boards); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(other_boards); i++) {
 		/* The first one of a name counts. */
 		snprintf(text, sizeof(text), "FCGIPM_BOARD=%s",
 			other_boards[i]);
@@ -926,11 +919,10 @@ Test(shim, threads_that_are_told_to_stop_leave_together)
 Test(shim, a_worker_that_is_told_at_once_never_accepts)
 {
 	struct rig r = rig_open(1, 1);
-	size_t i;
 	int queued = client_connect(r.w, "s.sock");
 
 	r.told = true;
-	for (i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		rig_spawn(&r, 0, programs[i].path(), programs[i].arg);
 		rig_expect_exit(&r, 0, programs[i].name);
 		board_read(r.b, 0, &r.seen);

@@ -69,11 +69,9 @@ Test(start, tt_tells_every_value_and_where_it_comes_from, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *ini = world_write(w, "fcgipm.ini", hello);
-	char want[700];
 
 	RUN(w, 0, "pm.max_children = 2", "-tt", "-c", ini);
-	snprintf(want, sizeof(want), "%s:8", ini);
-	RUN(w, 0, want, "-tt", "-c", ini);
+	RUN(w, 0, own_text("%s:8", ini), "-tt", "-c", ini);
 	RUN(w, 0, "stop_timeout = 30s", "-tt", "-c", ini);
 	RUN(w, 0, "[www]", "-t", "-t", "-c", ini);
 }

@@ -90,10 +90,8 @@ static void
 expect(struct world *w, const char *pool, const char *path, const char *want)
 {
 	struct wish i = {.w = w, .pool = pool, .path = path, .want = want};
-	char what[200];
 
-	snprintf(what, sizeof(what), "%s: %s is %s", pool, path, want);
-	world_until(is_so, &i, what);
+	world_until(is_so, &i, own_text("%s: %s is %s", pool, path, want));
 }
 
 /* And for longer than the pause between two inspections. */
@@ -102,11 +100,9 @@ expect_stays(struct world *w, const char *pool, const char *path,
 	const char *want)
 {
 	struct wish i = {.w = w, .pool = pool, .path = path, .want = want};
-	char what[200];
 
 	expect(w, pool, path, want);
-	snprintf(what, sizeof(what), "%s: %s is %s", pool, path, want);
-	world_stays(is_so, &i, what);
+	world_stays(is_so, &i, own_text("%s: %s is %s", pool, path, want));
 }
 
 /* -- who knows a worker ---------------------------------------------------- */
@@ -141,7 +137,6 @@ Test(status, the_tier_is_told_and_why)
 		{"polls", "kernel", "has not accepted by the C library"},
 	};
 	struct world *w = world_open();
-	size_t i;
 
 	world_script(w, "wrapper",
 		"#!/bin/sh\nexec '@BIN@/handlers/hello'\n");
@@ -161,7 +156,7 @@ Test(status, the_tier_is_told_and_why)
 		POOL("polls") DYNAMIC
 			"handler = @T@/children/count_async.py\n"
 			"stop_timeout = 1s\n");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		/* What changed its user by itself shows nothing to anybody
 		 * but root with all its rights. */
 		if (strcmp(rows[i].pool, "cgi") == 0 && world_is_blind()) {
@@ -180,11 +175,9 @@ Test(status, the_tier_is_told_and_why)
 Test(status, go_accepts_by_itself)
 {
 	struct world *w = world_open();
-	char ini[400];
 
-	snprintf(ini, sizeof(ini), POOL("www") DYNAMIC "handler = %s\n",
-		world_go(w, "count.go"));
-	world_start(w, ini);
+	world_start(w, own_text(POOL("www") DYNAMIC "handler = %s\n",
+		world_go(w, "count.go")));
 	expect(w, "www", "processes.0.state", "Idle");
 	expect(w, "www", "processes.0.tier", "kernel");
 	world_close_changed(&w);
@@ -242,12 +235,10 @@ tell_states(const char *keys, const char *accepted, const char *begun,
 	static const char *const params[] = {"REQUEST_METHOD=POST",
 		"REQUEST_URI=/a/b?c=d", "CONTENT_LENGTH=3", NULL};
 	struct world *w = world_open();
-	char ini[600];
 	int fd;
 
-	snprintf(ini, sizeof(ini), POOL("www") "%s"
-		"handler = @BIN@/handlers/upload\n", keys);
-	world_start(w, ini);
+	world_start(w, own_text(POOL("www") "%s"
+		"handler = @BIN@/handlers/upload\n", keys));
 	expect(w, "www", "processes.0.state", "Idle");
 	fd = client_connect(w, "www.sock");
 	expect(w, "www", "processes.0.state", accepted);
@@ -441,9 +432,7 @@ Test(status, counters_never_fall)
 static void
 leave_queue(struct world *w, const int *fds)
 {
-	size_t i;
-
-	for (i = 0; i < 3; i++)
+	for (size_t i = 0; i < 3; i++)
 		close(fds[i]);
 	expect(w, "www", "listen queue", "0");
 }
@@ -452,9 +441,7 @@ leave_queue(struct world *w, const int *fds)
 static void
 fill_queue(struct world *w, int *fds)
 {
-	size_t i;
-
-	for (i = 0; i < 3; i++)
+	for (size_t i = 0; i < 3; i++)
 		fds[i] = client_connect(w, "www.sock");
 	expect(w, "www", "listen queue", "2");
 }
@@ -652,9 +639,8 @@ Test(status, no_byte_of_a_strange_supervisor_gets_to_the_terminal)
 			" in a row (\\x1b[2J\\xc2\\x9b\\x0d)", 0},
 	};
 	struct world *w = world_open();
-	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char *out = ask_fake(w, rows[i].answer, rows[i].code);
 
 		cr_expect(strstr(out, rows[i].want), "%zu: %s", i, out);

@@ -11,17 +11,14 @@ check_graceful(const char *mode, const char *listen, const char *address,
 	int signo)
 {
 	struct world *w = world_open();
-	char ini[600];
 	int fds[4], i;
 
 	address = address ? address : w->tcp;
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
+	world_start(w, own_text("[www]\n"
 		"mode = %s\n"
 		"listen = %s\n"
 		"handler = @BIN@/handlers/sleep\n"
-		"pm.max_children = 2\n", mode, listen);
-	world_start(w, ini);
+		"pm.max_children = 2\n", mode, listen));
 	for (i = 0; i < 4; i++) {
 		fds[i] = client_connect(w, address);
 		client_ask(fds[i], 0, slow);
@@ -98,16 +95,13 @@ static int
 begin_forever(struct world *w, const char *mode, const char *keys)
 {
 	const char *const forever[] = {"QUERY_STRING=ms=60000", NULL};
-	char ini[600];
 	int fd;
 
-	snprintf(ini, sizeof(ini),
-		"[www]\n"
+	world_start(w, own_text("[www]\n"
 		"mode = %s\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/sleep\n"
-		"pm.max_children = 1\n%s", mode, keys);
-	world_start(w, ini);
+		"pm.max_children = 1\n%s", mode, keys));
 	fd = client_connect(w, "www.sock");
 	client_ask(fd, 0, forever);
 	return fd;
@@ -260,14 +254,11 @@ Test(stop, signals_of_later_releases_are_told_and_ignored, .timeout = 60)
 		"SIGTTOU"};
 	struct world *w = world_serve(
 		"handler = @BIN@/handlers/hello\n");
-	char want[64];
-	size_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		cr_assert_eq(kill(w->pid, ignored[i]), 0);
-		snprintf(want, sizeof(want), "%s from process %d: ignored",
-			names[i], (int)getpid());
-		world_expect_log(w, want);
+		world_expect_log(w, own_text("%s from process %d: ignored",
+			names[i], (int)getpid()));
 	}
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }

@@ -79,12 +79,10 @@ begin_stuck(struct target *t, const char *query, int flags)
 static bool
 writes(pid_t pid)
 {
-	char path[64];
 	long nr = SYS_write;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
-	f = fopen(path, "re");
+	f = fopen(own_text("/proc/%d/syscall", (int)pid), "re");
 	if (f && fscanf(f, "%ld", &nr) != 1)
 		nr = SYS_write;
 	if (f)
@@ -221,16 +219,14 @@ Test(stream_answers, who_never_takes_the_end_is_let_go, .timeout = 100)
 	struct target t = stream_start("cgi.client_timeout = 500ms\n"
 		"cgi.linger = 100ms\n");
 	struct reader r[20];
-	char query[32];
 	size_t i, keep;
 
 	for (keep = 0; keep < 2; keep++) {
 		for (i = 0; i < 20; i++) {
 			r[i].len = (i + 1) * 16 * 1024;
 			r[i].keep = keep;
-			snprintf(query, sizeof(query), "big=%zu", r[i].len);
 			r[i].fd = stream_begin(&t, "www.sock", (int)keep,
-				query, 0);
+				own_text("big=%zu", r[i].len), 0);
 			client_record(r[i].fd, STDIN, 1, NULL, 0, 0);
 		}
 		for (i = 0; i < 20; i++)
@@ -250,13 +246,11 @@ Test(stream_answers, a_stop_cuts_no_answer_short, .timeout = 60)
 {
 	struct target t = stream_start("cgi.linger = 100ms\n");
 	struct reader r[20];
-	char query[32];
-	size_t i;
 
-	for (i = 0; i < 20; i++) {
+	for (size_t i = 0; i < 20; i++) {
 		r[i].len = (i + 1) * 16 * 1024;
-		snprintf(query, sizeof(query), "big=%zu", r[i].len);
-		r[i].fd = stream_begin(&t, "www.sock", KEEP_CONN, query, 0);
+		r[i].fd = stream_begin(&t, "www.sock", KEEP_CONN,
+			own_text("big=%zu", r[i].len), 0);
 		client_record(r[i].fd, STDIN, 1, NULL, 0, 0);
 	}
 	stream_settle(&t);
@@ -265,7 +259,7 @@ Test(stream_answers, a_stop_cuts_no_answer_short, .timeout = 60)
 	world_signal(t.w, SIGTERM);
 	r[0].keep = false;
 	world_until(is_let_go, &r[0], "the end of an idle connection");
-	for (i = 0; i < 20; i++) {
+	for (size_t i = 0; i < 20; i++) {
 		expect_answer(r[i].fd, r[i].len);
 		close(r[i].fd);
 	}
@@ -346,10 +340,9 @@ Test(stream_answers, a_slow_client_of_a_program_that_ended, .timeout = 60)
 	static const char *const queries[] = {"big=1000000", "left=1000000",
 		"big=300000", "left=300000"};
 	struct target t = stream_start("cgi.linger = 50ms\n");
-	size_t i;
 	int fd;
 
-	for (i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		fd = begin_stuck(&t, queries[i], 0);
 		if (i < 2)
 			await_programs(&t);
@@ -399,9 +392,8 @@ Test(stream_answers, a_deaf_client_of_a_program_that_ended, .timeout = 60)
 		"big=300000", "left=300000"};
 	struct target t = stream_start("cgi.linger = 50ms\n"
 		"cgi.client_timeout = 300ms\n");
-	size_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		int fd = begin_stuck(&t, queries[i], 0);
 		struct pollfd p = {.fd = fd};
 

@@ -80,15 +80,13 @@ static struct world *
 start(unsigned workers, unsigned threads, const char *keys)
 {
 	struct world *w = world_open();
-	char ini[1000];
 
-	snprintf(ini, sizeof(ini), "[www]\n"
+	world_start(w, own_text("[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @T@/children/hold\n"
 		"handler_args = %u\n"
 		"pm.max_children = %u\n"
-		"threads = %u\n%s", threads, workers, threads, keys);
-	world_start(w, ini);
+		"threads = %u\n%s", threads, workers, threads, keys));
 	return w;
 }
 
@@ -106,8 +104,8 @@ Test(threads, bursts_of_the_capacity_are_in_at_once, .timeout = 120)
 	/* Pools that grow first take their time: one shape of them, or all. */
 	size_t scaling = hostile_size(2, 0), i, k, n;
 
-	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
-		for (k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+	for (i = 0; i < ARRAY_SIZE(shapes); i++)
+		for (k = 0; k < ARRAY_SIZE(keys); k++) {
 			if (k > 0 && i < scaling)
 				break;
 			w = start(shapes[i][0], shapes[i][1], keys[k]);
@@ -123,7 +121,6 @@ static const char *const tiers[] = {"", "observe = kernel\n"};
 Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
 	.timeout = 60)
 {
-	char keys[200];
 	int fds[6];
 	size_t i, k;
 
@@ -131,9 +128,8 @@ Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
 		struct world *w;
 
 		/* One that came while threads were only starting leaves. */
-		snprintf(keys, sizeof(keys), "pm = ondemand\n"
-			"pm.process_idle_timeout = 1s\n%s", tiers[k]);
-		w = start(8, 3, keys);
+		w = start(8, 3, own_text("pm = ondemand\n"
+			"pm.process_idle_timeout = 1s\n%s", tiers[k]));
 		for (i = 0; i < 3; i++) {
 			fds[i] = come(w);
 			(void)be_in(fds[i]);
@@ -156,18 +152,16 @@ Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
 
 Test(threads, spare_ones_are_counted_by_their_free_threads, .timeout = 60)
 {
-	char keys[200];
 	int fds[3];
 	size_t i, k;
 
 	for (k = 0; k < 2; k++) {
 		struct world *w;
 
-		snprintf(keys, sizeof(keys), "pm = dynamic\n"
+		w = start(8, 2, own_text("pm = dynamic\n"
 			"pm.start_servers = 1\n"
 			"pm.min_spare_servers = 1\n"
-			"pm.max_spare_servers = 1\n%s", tiers[k]);
-		w = start(8, 2, keys);
+			"pm.max_spare_servers = 1\n%s", tiers[k]));
 		world_expect_workers(w, 1, 1, "two threads are free");
 		for (i = 0; i < 3; i++) {
 			fds[i] = come(w);
@@ -186,14 +180,13 @@ Test(threads, spare_ones_are_counted_by_their_free_threads, .timeout = 60)
 /* One thread is in accept(2), the others wait for the lock: they are free. */
 Test(threads, a_lock_around_accept_hides_no_free_thread, .timeout = 120)
 {
-	char keys[300];
 	int fds[4];
 	size_t i, k;
 
 	for (k = 0; k < 2; k++) {
 		struct world *w = world_open();
 
-		snprintf(keys, sizeof(keys), "[www]\n"
+		world_start(w, own_text("[www]\n"
 			"listen = @DIR@/www.sock\n"
 			"handler = @T@/children/hold\n"
 			"handler_args = 4 lock\n"
@@ -202,8 +195,7 @@ Test(threads, a_lock_around_accept_hides_no_free_thread, .timeout = 120)
 			"pm.max_children = 8\n"
 			"pm.start_servers = 1\n"
 			"pm.min_spare_servers = 1\n"
-			"pm.max_spare_servers = 1\n%s", tiers[k]);
-		world_start(w, keys);
+			"pm.max_spare_servers = 1\n%s", tiers[k]));
 		world_keeps_workers(w, 1, "four threads are free");
 		for (i = 0; i < 4; i++) {
 			fds[i] = come(w);

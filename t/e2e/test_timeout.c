@@ -13,12 +13,12 @@
 static void
 end_all(const struct late_kind *k)
 {
+	size_t i;
 	struct world *w = late_start(k, 3,
 		"request_terminate_timeout = 500ms\n");
 	int kept = -1;
 	struct late_story s = {.kind = k, .w = w, .busy = -1};
 	char line[100];
-	size_t i;
 	long pid = 0;
 
 	if (!k->crowded) {
@@ -178,14 +178,13 @@ Test(timeout, all_of_a_large_family, .timeout = 60)
 	struct world *w = late_start(&k, 1,
 		"request_terminate_timeout = 500ms\n");
 	struct late_story s[9];
-	size_t i;
 
-	for (i = 0; i < 9; i++) {
+	for (size_t i = 0; i < 9; i++) {
 		s[i] = (struct late_story){.kind = &k, .w = w, .busy = -1,
 			.fd = client_connect(w, "www.sock")};
 		late_begin(&k, s[i].fd, 0, "sleep");
 	}
-	for (i = 0; i < 9; i++) {
+	for (size_t i = 0; i < 9; i++) {
 		world_until(late_is_cut, &s[i], "a child without a slot");
 		close(s[i].fd);
 	}
@@ -203,13 +202,11 @@ Test(timeout, below_a_shell, .timeout = 60)
 		"#!/bin/sh\n@T@/children/late\nexit $?\n");
 	const struct late_kind k = {.handler = script, .keys = ""};
 	struct late_story s = {.kind = &k, .w = w, .busy = -1};
-	char ini[600];
 
-	snprintf(ini, sizeof(ini), "[fcgipm]\nlog_level = debug\n"
+	world_start(w, own_text("[fcgipm]\nlog_level = debug\n"
 		"[www]\nlisten = @DIR@/www.sock\nhandler = %s\n"
 		"pm.max_children = 2\nrequest_terminate_timeout = 500ms\n",
-		script);
-	world_start(w, ini);
+		script));
 	s.fd = client_connect(w, "www.sock");
 	late_begin(&k, s.fd, 0, "sleep");
 	world_until(late_is_cut, &s, "sleep");
@@ -440,10 +437,7 @@ occupy_liar(struct world *w)
 static void
 lie(struct world *w, long pid)
 {
-	char query[40];
-
-	snprintf(query, sizeof(query), "late=%ld", pid);
-	cr_assert_gt(ask_liar(w, query, "pid"), 0);
+	cr_assert_gt(ask_liar(w, own_text("late=%ld", pid), "pid"), 0);
 }
 
 /* For as long as it takes www to find its nth late one, which is twice the
@@ -542,11 +536,9 @@ Test(timeout, a_liar_is_checked_again, .timeout = 60)
 		.keys = ""};
 	struct world *w = late_start(&k, 1, "request_terminate_timeout = 5s\n");
 	struct looks l = {.pid = w->pid};
-	char query[40];
 
-	snprintf(query, sizeof(query), "late=%ld",
-		late_pid_of(w, "www.sock", NULL));
-	(void)late_pid_of(w, "www.sock", query);
+	(void)late_pid_of(w, "www.sock", own_text("late=%ld",
+		late_pid_of(w, "www.sock", NULL)));
 	l.sleeps = world_sleeps(w->pid);
 	world_until(has_woken_up_often, &l, "it wakes up to check");
 	world_close_changed(&w);
