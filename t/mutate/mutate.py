@@ -15,7 +15,7 @@ A FILE of faults (*.faults, default: all beside this script) holds blocks:
     to:
     |	;
 
-"from" has to stand in the file exactly once.  All unit tests run, then those
+"from" has to stand in the file exactly once, as lines or within one.  All unit tests run, then those
 of "tests", or of the file's room where the block names none; the first that
 fails has caught the fault.  A NAME picks faults whose name begins with it.
 
@@ -96,6 +96,14 @@ def parse(path):
     return faults
 
 
+def replace(text, fault):
+    """The text with the fault, and how often "from" stands there."""
+    for old, new in ((fault.old, fault.new), (fault.old[:-1], fault.new[:-1])):
+        if old and text.count(old) == 1:
+            return text.replace(old, new), 1
+    return text, text.count(fault.old[:-1]) if fault.old else 0
+
+
 def put_in(tree, fault):
     """Why it cannot be put in, or None.  The text before is returned too."""
     path = os.path.join(tree, fault.file)
@@ -104,11 +112,11 @@ def put_in(tree, fault):
             text = f.read()
     except OSError as e:
         return e.strerror, None
-    if text.count(fault.old) != 1 or not fault.old:
-        return '"from" stands %d times in %s' % (
-            text.count(fault.old) if fault.old else 0, fault.file), None
+    changed, n = replace(text, fault)
+    if n != 1:
+        return '"from" stands %d times in %s' % (n, fault.file), None
     with open(path, 'w', encoding='utf-8') as f:
-        f.write(text.replace(fault.old, fault.new))
+        f.write(changed)
     return None, text
 
 
@@ -217,7 +225,7 @@ def main():
         stale = 0
         for f in faults:
             with open(os.path.join(TOP, f.file), encoding='utf-8') as s:
-                n = s.read().count(f.old) if f.old else 0
+                n = replace(s.read(), f)[1]
             if n != 1:
                 print('%s: "from" stands %d times in %s' % (f.name, n, f.file))
                 stale += 1
