@@ -260,8 +260,7 @@ Test(control, a_pool_that_stops_is_told_as_it_is)
 		"\"total processes\":1");
 	expect_answer(fd, QUESTION, strlen(QUESTION),
 		"\"state\":\"Retiring\",\"reason\":\"stop\",\"since ms\":");
-	client_record(client, 5, 1, "abc", 3, 0);
-	client_record(client, 5, 1, NULL, 0, 0);
+	client_body(client, "abc");
 	answer_expect(client_read(client), "bytes: 3");
 	close(client);
 	close(fd);

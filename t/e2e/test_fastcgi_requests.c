@@ -46,8 +46,7 @@ expect_served(int fd)
 
 	client_begin(fd, 1, KEEP_CONN,
 		(const char *[]){"CONTENT_LENGTH=4", NULL});
-	client_record(fd, STDIN, 1, "next", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_body(fd, "next");
 	a = client_read(fd);
 	answer_expect(a, "[next]\n");
 	cr_expect_eq(a.protocol_status, 0);
@@ -132,8 +131,7 @@ Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
 	int fd = client_connect(start(""), "www.sock");
 
 	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=1000", NULL});
-	client_record(fd, STDIN, 1, "1234", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_body(fd, "1234");
 	answer_expect(client_read(fd), "[1234]\n");
 }
 
@@ -155,8 +153,7 @@ Test(fastcgi, data_is_skipped, .timeout = 60)
 	client_record(fd, STDIN, 1, "bo", 2, 0);
 	client_record(fd, DATA, 1, data, sizeof(data), 0);
 	client_record(fd, DATA, 1, NULL, 0, 0);
-	client_record(fd, STDIN, 1, "dy", 2, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_body(fd, "dy");
 	answer_expect(client_read(fd), "\r\n\r\nmine[body]\n");
 }
 
@@ -177,8 +174,7 @@ Test(fastcgi, records_of_other_requests_are_dropped, .timeout = 60)
 	client_record(fd, ABORT, 7, NULL, 0, 0);
 	client_record(fd, DATA, 1, "FCGI_DATA", 9, 0);
 	client_record(fd, STDOUT, 1, "FCGI_STDOUT", 11, 0);
-	client_record(fd, STDIN, 1, "body", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_body(fd, "body");
 	answer_expect(client_read(fd), "\r\n\r\nmine[body]\n");
 }
 
@@ -278,8 +274,7 @@ Test(fastcgi, an_abort_ends_a_request_wherever_it_is, .timeout = 60)
 		{"while the program is silent", "silent", "12345678", NULL},
 		{"while it is deaf to TERM", "deaf", "12345678", NULL},
 		{"in the middle of the output", "write", "12345678", "\r\n\r\n"},
-		{"when it has closed its output", "closed", "12345678",
-			"out\n"},
+		{"after its output", "closed", "12345678", "out\n"},
 	};
 	static struct record r;
 	struct world *w = start("");
@@ -297,8 +292,7 @@ Test(fastcgi, an_abort_ends_a_request_wherever_it_is, .timeout = 60)
 		} else {
 			client_record(fd, BEGIN, 1,
 				(const uint8_t[8]){0, RESPONDER, KEEP_CONN}, 8, 0);
-			client_record(fd, PARAMS, 1, "\14\6QUERY_STRINGsil", 17,
-				0);
+			client_record(fd, PARAMS, 1, "\14\6QUERY", 7, 0);
 		}
 		if (len == 8)
 			client_record(fd, STDIN, 1, NULL, 0, 0);
@@ -311,8 +305,7 @@ Test(fastcgi, an_abort_ends_a_request_wherever_it_is, .timeout = 60)
 		abort_it(fd, pid, rows[i].why);
 		/* The rest of the body is for nobody. */
 		if (body && len < 8) {
-			client_record(fd, STDIN, 1, "rest", 4, 0);
-			client_record(fd, STDIN, 1, NULL, 0, 0);
+			client_body(fd, "rest");
 		}
 		if (!pid)
 			cr_expect(access(world_path(w, "pid"), F_OK), "it ran");
@@ -391,16 +384,14 @@ Test(fastcgi, a_connection_may_be_kept_for_thousands, .timeout = 300)
 	const int rounds = getenv("FCGIPM_LONG") ? 10000 : 300;
 	static const char answer[] = "Content-Type: text/plain\r\n\r\nhere\n";
 	struct world *w = world_open();
-	char script[700], file[400];
-	const char *params[] = {script, file, NULL};
+	const char *params[] = {
+		own_text("SCRIPT_FILENAME=%s", world_child("respond")),
+		own_text("HTTP_X_FILE=%s", world_write(w, "answer", answer)),
+		NULL};
 	struct count count;
 	int fd, i;
 
 	world_start_cgi(w, "docroot = @T@/children", "");
-	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
-		world_child("respond"));
-	snprintf(file, sizeof(file), "HTTP_X_FILE=%s",
-		world_write(w, "answer", answer));
 	cr_assert_eq(world_children(w->pid, &count.pid, 1), 1);
 	count.fds = world_fd_count(count.pid) + 1;
 	fd = client_connect(w, "www.sock");
@@ -423,8 +414,7 @@ Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
 
 	expect_served(fd);
 	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=4", NULL});
-	client_record(fd, STDIN, 1, "last", 4, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_body(fd, "last");
 	answer_expect(client_read(fd), "[last]\n");
 	cr_expect_eq(client_drain(fd), 0, "END_REQUEST is the last byte");
 }
@@ -440,8 +430,7 @@ Test(fastcgi, a_second_request_on_a_connection_is_refused, .timeout = 60)
 	client_expect_bytes(fd, "\1\3\0\2\0\10\0\0" "\0\0\0\0\1\0\0\0", 16);
 	client_record(fd, STDIN, 2, "xxx", 3, 0);
 	client_record(fd, STDIN, 2, NULL, 0, 0);
-	client_record(fd, STDIN, 1, "abc", 3, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_body(fd, "abc");
 	answer_expect(client_read(fd), "[abc]\n");
 }
 
@@ -454,8 +443,7 @@ Test(fastcgi, a_refused_request_keeps_its_connection, .timeout = 60)
 	for (i = 0; i < 5; i++) {
 		client_begin(fd, 1, KEEP_CONN,
 			(const char *[]){"CONTENT_LENGTH=5", NULL});
-		client_record(fd, STDIN, 1, "12345", 5, 3);
-		client_record(fd, STDIN, 1, NULL, 0, 0);
+		client_body(fd, "12345");
 		answer_expect(client_read(fd), "Status: 413");
 		expect_served(fd);
 	}
@@ -471,17 +459,16 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 		{"192.0.2.1", false}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct world *w;
-		int fd;
-
-		w = start(own_text("env[FCGI_WEB_SERVER_ADDRS] = %s\n"
+		struct world *w = start(own_text(
+			"env[FCGI_WEB_SERVER_ADDRS] = %s\n"
 			"[tcp]\n"
 			"mode = cgi\n"
 			"listen = 127.0.0.1:@PORT@\n"
 			"handler = @DIR@/script\n"
 			"env[FCGI_WEB_SERVER_ADDRS] = %s\n",
 			rows[i].list, rows[i].list));
-		fd = client_connect(w, w->tcp);
+		int fd = client_connect(w, w->tcp);
+
 		if (rows[i].tcp)
 			expect_served(fd);
 		else
@@ -503,7 +490,6 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 {
 	static const int roles[] = {0, 3, 4, 255, 256, 257, 258, 65535};
-	static struct record r;
 	struct world *w = start("");
 	int fd = client_connect(w, "www.sock");
 
@@ -511,13 +497,9 @@ Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 		client_begin_role(fd, 7, roles[i], KEEP_CONN,
 			(const char *[]){"A=b", NULL});
 		client_record(fd, STDIN, 7, "body", 4, 0);
-		client_read_record(fd, &r);
-		cr_expect_eq(r.type, END);
-		cr_expect_eq(r.id, 7);
-		cr_expect_eq(r.len, 8);
 		/* FCGI_UNKNOWN_ROLE is 3. */
-		cr_expect_eq(memcmp(r.content, "\0\0\0\0\3\0\0\0", 8), 0,
-			"role %d", roles[i]);
+		client_expect_bytes(fd, "\1\3\0\7\0\10\0\0"
+			"\0\0\0\0\3\0\0\0", 16);
 	}
 	expect_served(fd);
 	/* And without FCGI_KEEP_CONN; 3 is a filter. */

@@ -67,8 +67,7 @@ begin(struct world *w, bool tcp)
 static void
 finish(int fd)
 {
-	client_record(fd, 5, 1, "body", 4, 0);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_body(fd, "body");
 }
 
 static int

@@ -251,8 +251,7 @@ tell_states(const char *keys, const char *accepted, const char *begun,
 		expect(w, "www", "processes.0.request method", "POST");
 		expect(w, "www", "processes.0.request duration", ">0");
 	}
-	client_record(fd, 5, 1, "abc", 3, 0);
-	client_record(fd, 5, 1, NULL, 0, 0);
+	client_body(fd, "abc");
 	answer_expect(client_read(fd), "bytes: 3");
 	expect(w, "www", "processes.0.state", kept);
 	expect(w, "www", "processes.0.requests", counted ? "1" : "null");

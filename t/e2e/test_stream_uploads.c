@@ -375,8 +375,7 @@ time_the_beginning(struct target *t)
 		early |= poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1,
 			100) != 0;
 	}
-	client_record(fd, STDIN, 1, "x", 1, 0);
-	client_record(fd, STDIN, 1, NULL, 0, 0);
+	client_body(fd, "x");
 	begin = world_now_ms();
 	client_read_record(fd, &rec);
 	cr_expect_eq(rec.type, 6);

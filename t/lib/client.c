@@ -225,6 +225,13 @@ client_begin_role(int fd, int id, int role, int flags,
 }
 
 void
+client_body(int fd, const char *text)
+{
+	client_record(fd, STDIN, 1, text, strlen(text), 0);
+	client_record(fd, STDIN, 1, NULL, 0, 0);
+}
+
+void
 client_begin(int fd, int id, int flags, const char *const *params)
 {
 	client_begin_role(fd, id, 1, flags, params);

@@ -192,8 +192,7 @@ stage_finish_request(int c)
 {
 	struct answer a;
 
-	client_record(c, STDIN, 1, "45", 2, 0);
-	client_record(c, STDIN, 1, NULL, 0, 0);
+	client_body(c, "45");
 	a = client_read(c);
 	answer_expect(a, "bytes: 5\n");
 	answer_free(&a);

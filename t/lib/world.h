@@ -252,6 +252,8 @@ void client_begin(int fd, int id, int flags, const char *const *params);
 /* The same for any role. */
 void client_begin_role(int fd, int id, int role, int flags,
 	const char *const *params);
+/* FCGI_STDIN of the request with id 1: this text, and its end. */
+void client_body(int fd, const char *text);
 /* Reads one whole record; asserts. */
 void client_read_record(int fd, struct record *ret);
 /* All the bytes of a request with id 1, up to 64 KiB of body; their number. */
