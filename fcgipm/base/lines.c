@@ -1,8 +1,8 @@
 /*
- * lines.c - bytes that come in pieces, told line by line; see lines.h
+ * lines.c - bytes that come in pieces, passed on line by line; see lines.h
  *
  * What children write ends in the log this way: worker/output, and
- * gateway/response for the stderr of programs.
+ * gateway/answer for the stderr of programs.
  */
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /*
- * check.c - keys against each other and against the system; see conf.h
+ * check.c - checks keys against each other and against the system, and sets
+ * defaults that depend on other keys; see conf.h
  */
 #include <errno.h>
 #include <grp.h>

@@ -1,5 +1,5 @@
 /*
- * table.c - the one table of keys; see conf.h and table.h
+ * table.c - the one table of keys, with types and defaults; see table.h
  *
  * What a key means is said in fcgipm.ini(5), which a test holds to this table.
  */

@@ -1,7 +1,7 @@
 /*
  * program.c - which program a request runs; see program.h
  *
- * Called by gateway/request.  Paths are proto/cgi's, opening is
+ * Called by gateway/request_run.  Paths are proto/cgi's, opening is
  * gateway/locate's, running gateway/script's.
  */
 #include <limits.h>

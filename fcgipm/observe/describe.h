@@ -1,5 +1,5 @@
 /*
- * describe.h - what a process of a pool does, in words for logs and status
+ * describe.h - a process in words, for logs and status; decides nothing
  *
  * Read by the supervisor itself, or by the prober where the supervisor has not
  * the rights; what neither may see is named with the reason.

@@ -1,9 +1,9 @@
 /*
- * kernel.c - what a worker does, by what the kernel shows; see kernel.h
+ * kernel.c - what the kernel shows of a worker; see kernel.h
  *
- * Called by all who ask for the state of a worker; knows no pool.  What its
- * processes do is read by observe/processes, where a socket comes from is
- * said by observe/sockets.
+ * Called by pool/members, pool/retire, pool/listener and timeout/watchdog; knows
+ * no pool.  observe/processes reads what its processes do, observe/sockets says
+ * where a socket comes from.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
- * kernel.h - what a worker does, by what the kernel shows of its processes
+ * kernel.h - what the kernel shows of a worker's tasks and sockets
  *
- * Is it idle, and does it hold a client's connection?  Works for any program:
- * by the system call that each of its tasks sleeps in, and by which of its
- * sockets were accepted from the pool's listener.  Nothing is stopped, sent or
+ * Works for any program: by the system call that each of its tasks sleeps in,
+ * and by which of its sockets were accepted from the pool's listener.
+ * observe/activity makes the worker's state of it.  Nothing is stopped, sent or
  * read.  Nothing is done unless asked, and what cannot be seen is reported as
  * unknown.
  */

@@ -1,7 +1,7 @@
 /*
  * overload.c - clients that have waited too long; see overload.h
  *
- * Called by pool/pool.  An empty queue costs nothing: the listener is watched
+ * Called by pool/open and pool/stop.  An empty queue costs nothing: the listener is watched
  * by epoll(7).  Once a client has arrived, the listener is left unwatched for
  * a quarter of queue_timeout, 10 to 250 ms, so that a busy pool wakes us twice
  * in that time and not with each request.  Then the queue is sampled: a unix

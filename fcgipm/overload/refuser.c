@@ -1,5 +1,5 @@
 /*
- * refuser.c - 503 for clients that have waited too long; see refuser.h
+ * refuser.c - picks the clients that get 503; see refuser.h
  *
  * Called by gateway/main.  The supervisor orders: the first n clients of the
  * queue are overdue (overload/protocol.h).  Workers accept at the same time, so

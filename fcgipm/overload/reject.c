@@ -1,5 +1,5 @@
 /*
- * reject.c - a connection is answered with status 503; see reject.h
+ * reject.c - writes the 503 to one client; see reject.h
  *
  * Called by overload/refuser and overload/forward.  The answer is a complete
  * one on FCGI_STDOUT: nginx would turn an END_REQUEST with FCGI_OVERLOADED into

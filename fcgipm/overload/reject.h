@@ -1,5 +1,5 @@
 /*
- * reject.h - a connection is answered with status 503, and closed
+ * reject.h - writes the 503 to one client, and closes its connection
  *
  * Whatever it asks for; mostly with one read and one write.
  */

@@ -1,6 +1,6 @@
 /*
- * keepalive.h - clients wait while workers sleep on connections that a web
- * server keeps open for its next request
+ * keepalive.h - notices and logs that clients wait while workers are held by
+ * idle connections, which a web server keeps open for its next request
  *
  * A worker that was asked to keep a connection serves no other one until it is
  * closed.  A web server that keeps more of them than the pool has workers makes

@@ -1,8 +1,7 @@
 /*
  * members.c - the places of a pool's workers; see members.h
  *
- * Called by all of pool/ that asks about workers.  The states are changed, and
- * counted, by worker/worker.
+ * Called by all of pool/ that asks about workers.
  */
 #include <stdlib.h>
 

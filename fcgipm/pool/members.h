@@ -1,8 +1,11 @@
 /*
- * members.h - the places of a pool's workers, and how many are in each state
+ * members.h - the places of a pool's workers, with the counts of those that
+ * start, are up and retire
  *
  * A member is a place: a worker may start in it, retire, die, and be followed
- * by another one.  Knows how its workers are observed, and no policy.
+ * by another one.  worker/worker moves the counts; whether a worker is idle or
+ * busy is observe/activity's answer.  Knows how its workers are observed, and no
+ * policy.
  */
 #ifndef FCGIPM_POOL_MEMBERS_H
 #define FCGIPM_POOL_MEMBERS_H

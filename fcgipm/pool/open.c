@@ -2,7 +2,8 @@
  * open.c - opens a pool, starts it, closes it; see open.h
  *
  * Called by master/super.  Connects the parts of a pool: what one of them
- * reports upward goes to the next from here.
+ * reports, such as a late request (on_late) or a listener that was shut, goes to
+ * the next from here.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,21 @@
 /*
  * pool.h - what a pool consists of: a listening socket and its workers
  *
- * pool/open makes one, pool/adjust keeps its number of workers, pool/lifecycle
- * reacts to what becomes of one, pool/stop ends it, pool/snapshot shows it.
+ * Who does what, ground first:
+ *
+ *	policy		decides how many workers start and leave (pure)
+ *	retire		lets one worker leave without losing a request, or kills it
+ *	wakeup		wakes a resting pool
+ *	stats		counts since the start
+ *	members		the places of the workers, and how many are in each state
+ *	view		counts idle workers and those due for recycling; picks
+ *	listener	keeps the shared socket usable, reopens it
+ *	keepalive	logs that idle kept connections hold workers
+ *	adjust		asks view and policy, starts and retires
+ *	stop		ends the pool
+ *	lifecycle	reacts to a worker that is ready, or dead
+ *	snapshot	fills in what the status shows
+ *	open		opens, starts and closes; connects these parts
  */
 #ifndef FCGIPM_POOL_POOL_H
 #define FCGIPM_POOL_POOL_H

@@ -2,7 +2,8 @@
  * retire.c - take one worker out of its pool; see retire.h
  *
  * Called by pool/adjust and pool/stop for a worker that is surplus or due for
- * recycling, or that a stop finds at the shut listener.  No other process
+ * recycling, or that a stop finds at the shut listener; by pool/open for one with
+ * a late request.  No other process
  * manager takes these steps, but they are needed: an inspection of the running
  * worker, SIGSTOP, an inspection that nothing can overtake, the signal,
  * SIGCONT.

@@ -5,7 +5,9 @@
  * in the middle of a request.  The worker is inspected until it seems idle,
  * stopped, and inspected again: while it is stopped it can accept nothing, so
  * what that inspection shows stays true.  What was queued goes to the others.
- * However long that takes, it is not killed meanwhile: it goes on serving.
+ * However long that takes, one that may hold a connection goes on serving.  One
+ * without gets stop_signal, or KILL where it might ignore that.  The exception
+ * is retire_at_once(), for a late request.
  */
 #ifndef FCGIPM_POOL_RETIRE_H
 #define FCGIPM_POOL_RETIRE_H

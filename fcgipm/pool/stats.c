@@ -1,7 +1,8 @@
 /*
  * stats.c - counts since the start of a pool; see stats.h
  *
- * Written by pool/adjust, pool/lifecycle and pool/open, shown by pool/snapshot.
+ * Written by pool/adjust, pool/lifecycle, pool/open and pool/snapshot, which
+ * shows them.
  */
 #include <stdio.h>
 

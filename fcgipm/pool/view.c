@@ -1,5 +1,5 @@
 /*
- * view.c - what the workers of a pool do; see view.h
+ * view.c - counts idle workers and those due for recycling; see view.h
  *
  * Called by pool/adjust before it asks the policy.  Inspecting costs a few
  * microseconds a worker, so workers of pools that do not depend on it are not

@@ -1,5 +1,6 @@
 /*
- * view.h - what the workers of a pool do, counted for the policy
+ * view.h - counts for the policy which workers are idle and which are due for
+ * recycling (age, requests, memory), and picks the one that leaves
  */
 #ifndef FCGIPM_POOL_VIEW_H
 #define FCGIPM_POOL_VIEW_H

@@ -1,7 +1,7 @@
 /*
  * cgi_header.c - the header of a program's answer; see cgi.h
  *
- * Pure.  Called by gateway/response, and by gateway/request for the words.
+ * Pure.  Called by gateway/answer, ctl/call and ctl/bench.
  */
 #include <ctype.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * spawn.c - the only fork and exec; see spawn.h
  *
- * Called by worker/worker (spawn_start) and gateway/script (spawn_share).  What
- * runs before the exec is child_run().
+ * Called by worker/worker and timeout/backtrace (spawn_start) and by
+ * gateway/script (spawn_share).  What runs before the exec is child_run().
  */
 #include <errno.h>
 #include <fcntl.h>

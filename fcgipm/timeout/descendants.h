@@ -1,5 +1,6 @@
 /*
- * descendants.h - ends a process of a worker and what that has started
+ * descendants.h - kills a process that a worker has started, with its own
+ * descendants; the worker itself is killed by its pool
  *
  * A worker is the leader of a session of its own.  No process can join a
  * session from outside, so whatever is in it descends from the worker.  Pids

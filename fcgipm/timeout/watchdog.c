@@ -2,7 +2,7 @@
  * watchdog.c - finds requests that take too long, logs and ends them; see
  * watchdog.h
  *
- * Called by pool/pool and pool/members, and by its own timer: each turn checks
+ * Called by pool/open and pool/lifecycle, and by its own timer: each turn checks
  * all workers, by the board where that tells when a request began, else by the
  * kernel.  Asks timeout/deadline what is due.
  */

@@ -1,7 +1,9 @@
 /*
  * watchdog.h - finds requests that take too long, logs and ends them
  *
- * request_terminate_timeout and request_slowlog_timeout of prefork pools.  What
+ * request_terminate_timeout and request_slowlog_timeout of prefork pools; in cgi
+ * pools gateway/request_run has the clock.  A worker that has to be killed is
+ * reported to its pool (on_late), a descendant is killed here.  What
  * workers write on the board is a hint: before one is killed the kernel is
  * asked whether it can have a request at all, and only processes of its own
  * session are killed.

@@ -1,7 +1,8 @@
 /*
  * worker.c - the life of one child; see worker.h
  *
- * Called by pool/adjust, pool/retire and overload/overload.  Readiness is
+ * The only writer of a worker's state and of its pool's counts.  Called by
+ * pool/adjust, pool/retire, pool/stop and overload/orders.  Readiness is
  * observed: the handler knows nothing of us, but the kernel knows when it
  * sleeps in accept(2).
  */
