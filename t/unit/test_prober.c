@@ -6,7 +6,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "observe/prober.c"
+#include "observe/prober.c" /* NOLINT(bugprone-suspicious-include) */
 
 static struct prober p;
 static int theirs;
@@ -69,7 +69,7 @@ expect_killed(void)
 Test(prober, an_answer_is_taken)
 {
 	const ino_t listener = 1;
-	struct watch_tasks t;
+	struct watch_tasks t = {0};
 
 	send_answer(1, 0, 0, NULL, 0);
 	cr_expect_eq(prober_tasks(&p, 1, &listener, 1, &t), 0);
