@@ -153,7 +153,8 @@ Test(records, long_names_are_not_collected)
 
 			pair[0] = (uint8_t)len;
 			pair[1] = 1;
-			memcpy(pair + 2, name, len);
+			for (at = 0; at < len; at++)
+				pair[2 + at] = (uint8_t)name[at];
 			pair[2 + len] = 'v';
 			memcpy(p, BEGIN PAIRS, sizeof(BEGIN PAIRS) - 1);
 			at = sizeof(BEGIN PAIRS) - 1;
