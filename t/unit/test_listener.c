@@ -176,7 +176,7 @@ Test(listener, a_socket_that_listens_is_left_alone)
 Test(listener, one_that_was_shut_is_opened_again)
 {
 	ino_t before = l.ino;
-	int i;
+	unsigned i;
 
 	for (i = 1; i <= 2; i++) {
 		cr_assert_eq(shutdown(sock.fd, SHUT_RDWR), 0);
