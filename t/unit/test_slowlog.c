@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "descriptors.h"
 #include "observe/prober.h"
 #include "timeout/slowlog.h"
 
@@ -215,11 +216,13 @@ Test(slowlog, keeps_its_file_where_there_is_no_new_one)
 
 Test(slowlog, goes_on_in_a_new_file)
 {
+	size_t descriptors = count_descriptors();
 	char old[120];
 
 	snprintf(old, sizeof(old), "%s/old", dir);
 	cr_assert_eq(rename(path, old), 0);
 	cr_expect_eq(slowlog_reopen(slowlog), 0);
+	cr_expect_eq(count_descriptors(), descriptors);
 	add("GET", "/new");
 	close_slowlog();
 	cr_expect_eq(count(read_file(path), "/new"), 1);
