@@ -37,12 +37,19 @@ activity_needs_kernel(const struct board_sample *slot, unsigned threads)
 	return has_hidden_threads(slot, threads);
 }
 
+/* Its own process writes the slot: it has come to its first accept. */
+static bool
+is_attached(const struct board_sample *s)
+{
+	return s && s->attached && s->ours;
+}
+
 static enum activity_tier
 tier_of(const struct activity_input *in)
 {
 	const struct board_sample *s = in->slot;
 
-	if (s && s->attached && s->ours)
+	if (is_attached(s))
 		return s->handler ? ACTIVITY_TIER_HANDLER : ACTIVITY_TIER_SHIM;
 	if (in->descendants > 0)
 		return ACTIVITY_TIER_SHIM;
@@ -82,12 +89,15 @@ places_by_slot(const struct activity_input *in)
 
 	if (s->handler)
 		return places;
-	if (s->accepting == 0)
-		return k ? MIN(places, places_by_kernel(in)) : 0;
-	if (!has_hidden_threads(s, in->threads))
-		return MIN(places, s->accepting);
+	if (s->accepting == 0 && !k)
+		return 0;
 	/* Of threads that cannot be seen the better is assumed: clients that
 	 * find none free wait in the queue, which is seen. */
+	if (s->accepting == 0)
+		return k->state == KERNEL_UNKNOWN ? places :
+			MIN(places, places_by_kernel(in));
+	if (!has_hidden_threads(s, in->threads))
+		return MIN(places, s->accepting);
 	if (!k || k->state == KERNEL_UNKNOWN || k->err)
 		return places;
 	return MIN(places, s->accepting + k->locking);
@@ -128,7 +138,7 @@ state_by_kernel(const struct activity_input *in)
 	if (k->connections > 0)
 		return k->reading ? ACTIVITY_READING : ACTIVITY_RUNNING;
 	/* A program polls for many things before it polls its listener. */
-	if (in->is_starting && k->accepting == 0)
+	if (in->is_starting && k->accepting == 0 && !is_attached(in->slot))
 		return ACTIVITY_STARTING;
 	if (k->state == KERNEL_UNKNOWN)
 		return ACTIVITY_UNKNOWN;
@@ -150,7 +160,7 @@ decide_by_kernel(const struct activity_input *in, struct activity *a)
 		a->state == ACTIVITY_STARTING ? 0 : places_by_kernel(in);
 	if (k->connections > 0)
 		a->since_ms = k->oldest_since_ms;
-	else if (in->is_sampled)
+	else if (in->is_sampled && a->state != ACTIVITY_UNKNOWN)
 		a->since_ms = k->since_ms;
 	if (a->state == ACTIVITY_UNKNOWN || k->err) {
 		a->reason = k->reason;
@@ -160,16 +170,26 @@ decide_by_kernel(const struct activity_input *in, struct activity *a)
 
 /* -- the verdict ----------------------------------------------------------- */
 
+/* Where the slot leaves something open, a worker that the kernel sees idle is
+ * idle: a connection may have ended without the slot. */
+static bool
+slot_decides(const struct activity_input *in)
+{
+	const struct board_sample *s = in->slot;
+
+	if (!s || !board_knows(s))
+		return false;
+	if (!in->kernel || board_accepts(s))
+		return true;
+	return s->open > 0 && in->kernel->state != KERNEL_IDLE;
+}
+
 /* Nothing was observed that decides. */
 static void
 decide_unseen(const struct activity_input *in, struct activity *a)
 {
-	const struct board_sample *s = in->slot;
-
-	/* Its process has come to its first accept, or to a connection. */
-	a->state = in->is_starting && !(s && s->attached && s->ours)
-		? ACTIVITY_STARTING
-		: ACTIVITY_UNKNOWN;
+	a->state = in->is_starting && !is_attached(in->slot) ?
+		ACTIVITY_STARTING : ACTIVITY_UNKNOWN;
 	a->may_hold = true;
 	a->reason = "not observed";
 }
@@ -178,12 +198,10 @@ struct activity
 activity_of(const struct activity_input *in)
 {
 	struct activity a = {.tier = tier_of(in)};
-	bool by_slot = in->slot && board_knows(in->slot) &&
-		(in->slot->open > 0 || board_accepts(in->slot) || !in->kernel);
 
 	if (in->threads == 0)
 		BUG("a worker has at least one thread");
-	if (by_slot)
+	if (slot_decides(in))
 		decide_by_slot(in, &a);
 	else if (in->kernel)
 		decide_by_kernel(in, &a);

@@ -77,7 +77,9 @@ bool activity_needs_kernel(const struct board_sample *slot, unsigned threads);
 /*
  * activity_of - what a worker does, by all that was observed
  *
- * The slot decides where activity_needs_kernel() is false of it.
+ * The slot decides where activity_needs_kernel() is false of it, or where the
+ * kernel was not asked.  Else each decides what it knows best: the slot which
+ * request runs, the kernel whether the worker polls or waits for a lock.
  */
 struct activity activity_of(const struct activity_input *in);
 

@@ -16,7 +16,7 @@ struct members;
 
 struct keepalive {
 	struct members *members;	/* borrowed */
-	bool rests;	/* no other module inspects the workers again
+	bool rests;	/* no other module asks the kernel about them
 			 * and again: descriptors are closed */
 	bool inspected;	/* they were, since the queue was empty */
 	int64_t since_ms;	/* clients waited at every inspection of the

@@ -74,7 +74,7 @@ members_begin(struct members *ms, struct pool_member *m, ino_t listener)
 	if (ms->board)
 		board_started(ms->board, m->worker.slot, m->worker.pid);
 	kernel_worker_init(&m->observation, m->worker.pid);
-	m->idle = m->due = false;
+	m->idle = m->active = m->due = false;
 	m->weigh_ms = 0;
 	m->listener = listener;
 }
@@ -144,7 +144,7 @@ members_activity(struct members *ms, struct pool_member *m,
 		/* Descriptors of a moment in which the board did not do. */
 		kernel_worker_close(&m->observation);
 	in.has_accepted = m->worker.was_ready || m->observation.accepted ||
-		(slot->attached && slot->ours) || descendants > 0;
+		slot->attached || descendants > 0;
 	return activity_of(&in);
 }
 

@@ -28,6 +28,7 @@ struct pool_member {
 	struct retire retire;
 	struct kernel_worker observation;
 	bool idle;	/* with all its threads, when last inspected */
+	bool active;	/* neither idle nor starting, then */
 	bool due;	/* for recycling, because of cause */
 	enum retire_cause cause;
 	int64_t weigh_ms;	/* when its memory is measured again */

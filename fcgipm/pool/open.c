@@ -297,7 +297,7 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		return -1;
 	}
 	keepalive_init(&p->keepalive, &p->members,
-		!view_is_needed(conf) && !p->watchdog);
+		!view_scales(conf) && !(p->watchdog && !p->members.board));
 	return 0;
 }
 

@@ -92,6 +92,7 @@ count_idle(struct members *ms, struct pool_member *m,
 
 	ms->board_complete = ms->board_complete && board_knows(slot);
 	m->idle = a.state == ACTIVITY_IDLE;
+	m->active = !m->idle && a.state != ACTIVITY_STARTING;
 	if (a.state == ACTIVITY_UNKNOWN)
 		view->idle = POLICY_IDLE_UNKNOWN;
 	if (view->idle != POLICY_IDLE_UNKNOWN)
@@ -184,7 +185,7 @@ view_active(const struct members *ms)
 	unsigned active = 0, i;
 
 	for (i = 0; i < ms->n; i++)
-		active += ms->v[i].worker.state == WORKER_UP && !ms->v[i].idle;
+		active += ms->v[i].worker.state == WORKER_UP && ms->v[i].active;
 	return active;
 }
 

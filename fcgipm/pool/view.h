@@ -31,7 +31,8 @@ int64_t view_take(struct members *ms, int listenfd, struct policy_view *view);
 /* Fills in settled_ms and settles_ms of a view whose now_ms is set. */
 void view_settled(const struct members *ms, struct policy_view *view);
 
-/* Workers that are up and not idle, at the last view of a pool that scales. */
+/* Workers that are up, and neither idle nor starting, at the last view of a
+ * pool that scales. */
 unsigned view_active(const struct members *ms);
 
 /* The idle worker, and the one due for recycling, that has lived longest; NULL

@@ -22,6 +22,7 @@ member(enum worker_state state, int64_t start_ms, bool idle, bool due)
 	return (struct pool_member){
 		.worker = {.state = state, .start_ms = start_ms},
 		.idle = idle,
+		.active = !idle,
 		.due = due,
 	};
 }
@@ -107,6 +108,8 @@ Test(view, active_is_up_and_not_idle)
 		member(WORKER_RETIRING, 5, false, false),
 		member(WORKER_KILLED, 6, false, false),
 		member(WORKER_DEAD, 7, false, false),
+		/* Up by the clock, and never seen to accept. */
+		{.worker = {.state = WORKER_UP}},
 	};
 	struct members ms = MEMBERS(v);
 
