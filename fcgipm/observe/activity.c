@@ -100,7 +100,9 @@ places_by_slot(const struct activity_input *in)
 		return MIN(places, s->accepting);
 	if (!k || k->state == KERNEL_UNKNOWN || k->err)
 		return places;
-	return MIN(places, s->accepting + k->locking);
+	/* A thread that came while another one claimed the slot is not counted
+	 * there until its accept returns. */
+	return MIN(places, MAX(s->accepting, k->accepting) + k->locking);
 }
 
 /* -- by the slot ----------------------------------------------------------- */

@@ -80,6 +80,8 @@ static const struct kernel_sample k_mutex = SEEN(IDLE, .tasks = 4,
 static const struct kernel_sample k_mutex_1 = SEEN(BUSY, .tasks = 4,
 	.connections = 1, .may_hold = true, .oldest_since_ms = 10,
 	.accepting = 1, .locking = 2);
+static const struct kernel_sample k_accepts_2 = SEEN(IDLE, .tasks = 2,
+	.accepting = 2);
 /* Two of them are at work after their answers. */
 static const struct kernel_sample k_behind = SEEN(IDLE, .tasks = 4,
 	.accepting = 1, .locking = 1);
@@ -187,6 +189,8 @@ static const struct row {
 		ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
 	{"one runs, one accepts, two wait", &one_of_4, &k_mutex_1, 4, ACCEPTED,
 		ACTIVITY_RUNNING, SHIM, 60, 3, true, NULL},
+	{"a thread that the slot has not counted", &accepts, &k_accepts_2, 2,
+		ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 2, false, NULL},
 	{"two work on after their answers", &accepts, &k_behind, 4, ACCEPTED,
 		ACTIVITY_IDLE, SHIM, 50, 2, false, NULL},
 	{"its other threads cannot be seen", &accepts, &k_unknown, 4, ACCEPTED,
