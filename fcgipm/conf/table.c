@@ -27,7 +27,7 @@ static const char *const format_words[] = {"text", "json", NULL};
 #define ROW(k, t, d, h) .key = {.name = k, .type = t, .dflt = d, .help = h}
 #define GROW(k, t, d, h)                                                       \
 	.key = {.name = k, .type = t, .dflt = d, .help = h, .gateway = true}
-/* What concerns whoever answers clients at a pool's socket. */
+/* Keys of the processes that answer clients at a pool's socket. */
 #define RROW(k, t, d, h)                                                       \
 	.key = {.name = k, .type = t, .dflt = d, .help = h, .gateway = true,   \
 		.refuser = true}

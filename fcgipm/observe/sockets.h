@@ -41,7 +41,7 @@ void sockets_fini(struct sockets *o);
  * sockets_find_origin - was this socket accepted from one of the listeners?
  *
  * listed	are the lists of TCP sockets no older than it?  Set when they
- *		were made anew, so false for the first of a look
+ *		were made again, so false for the first of a look
  */
 enum sockets_origin sockets_find_origin(struct sockets *o, enum watch_kind kind,
 	uint32_t ino, bool *listed);

@@ -1,7 +1,8 @@
 /*
  * procsignal.c - signals for a child and its process group; see procsignal.h
  *
- * Called by whoever ends what it has started.
+ * Called by worker/worker, pool/retire, timeout/backtrace, timeout/descendants
+ * and gateway/script.
  */
 #include <signal.h>
 #include <stddef.h>

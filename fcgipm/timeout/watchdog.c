@@ -43,7 +43,7 @@ struct watched {
 	bool on_board;		/* the board tells of requests of it */
 	bool hidden;		/* but not of all: the kernel is asked too */
 	/* What follows is for one that the kernel is asked about. */
-	pid_t pid;		/* its process; another one starts anew */
+	pid_t pid;		/* its process; another one starts from 0 */
 	struct deadline_clock clock;
 	bool disturbed;		/* by the slow log's tool since the last turn */
 	bool reads;		/* from clients by read(2), as was seen */

@@ -83,6 +83,12 @@ is_logged_once(void *w)
 	return world_log_count(w, LATE) == 1;
 }
 
+static bool
+is_alive(void *pid)
+{
+	return world_alive(*(pid_t *)pid);
+}
+
 /* The log counts a line that comes again, and shows that before the next one:
  * at the latest before that of the stop. */
 static void
@@ -132,6 +138,7 @@ Test(retire, a_worker_that_accepts_before_it_is_stopped_is_let_go_on)
 {
 	struct world *w = world_open();
 	int first, second;
+	pid_t pid;
 
 	world_hold_races("stop=400");
 	world_start(w, LEAVES_WHEN_IDLE
@@ -143,8 +150,8 @@ Test(retire, a_worker_that_accepts_before_it_is_stopped_is_let_go_on)
 	world_expect_log(w, LATE);
 	end(first);
 	world_until(is_held, w, "it is to leave, and late");
-	second = begin(w);
-	usleep(600000);
+	second = begin_at(w, &pid);
+	world_stays(is_alive, &pid, "it has a connection");
 	end(second);
 	stop(w);
 }
