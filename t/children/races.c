@@ -1,5 +1,6 @@
 /*
- * races.c - a preload library for the supervisor: holds its races open
+ * races.c - a preload library for the supervisor and the gateway: holds their
+ * races open
  *
  * FCGIPM_RACES=NAME=MS[,NAME=MS]... says which, and for how many milliseconds:
  *
@@ -7,6 +8,7 @@
  *	sockets	around a listing of /proc/PID/fd: before or after its tasks
  *	bind	after bind(2) to a path, before it gets its owner
  *	clone	in a child, before it asks to die with its parent
+ *	stat	before stat(2), in the gateway alone
  *
  * It does nothing in other programs: the supervisor passes LD_PRELOAD to its
  * workers.
@@ -17,10 +19,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,23 +34,26 @@
 /* Children at once that wait. */
 #define CHILDREN 64
 
-static struct timespec pauses[4];
-enum race { STOP, SOCKETS, BIND, CLONE, RACES };
-static const char *const names[RACES] = {"stop", "sockets", "bind", "clone"};
+static struct timespec pauses[5];
+enum race { STOP, SOCKETS, BIND, CLONE, STAT, RACES };
+static const char *const names[RACES] = {"stop", "sockets", "bind", "clone",
+	"stat"};
 
 __attribute__((constructor)) static void
 read_races(void)
 {
 	const char *p = getenv("FCGIPM_RACES");
+	bool gateway = strcmp(program_invocation_short_name, "fcgipm-cgi") == 0;
 	size_t i, len;
 	long ms;
 
-	if (strcmp(program_invocation_short_name, "fcgipm") != 0)
+	if (!gateway && strcmp(program_invocation_short_name, "fcgipm") != 0)
 		return;
 	for (; p && *p; p += strcspn(p, ","), p += *p == ',')
 		for (i = 0; i < RACES; i++) {
 			len = strlen(names[i]);
-			if (strncmp(p, names[i], len) != 0 || p[len] != '=')
+			if (strncmp(p, names[i], len) != 0 || p[len] != '=' ||
+				gateway != (i == STAT))
 				continue;
 			ms = strtol(p + len + 1, NULL, 10);
 			pauses[i].tv_sec = ms / 1000;
@@ -131,6 +138,16 @@ bind(int fd, const struct sockaddr *sa, socklen_t len)
 	if (rc == 0 && sa->sa_family == AF_UNIX && sa->sa_data[0] == '/')
 		hold(BIND);
 	return rc;
+}
+
+int
+stat(const char *path, struct stat *ret)
+{
+	int (*next)(const char *, struct stat *);
+
+	NEXT(stat);
+	hold(STAT);
+	return next(path, ret);
 }
 
 struct child {

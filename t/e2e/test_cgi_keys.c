@@ -20,6 +20,7 @@ static const char files[] =
 	"cp www/a.cgi www/folder/deep/index.cgi\n"
 	"cp www/a.cgi www/index.cgi\n"
 	"cp www/a.cgi www/noext\n"
+	"cp www/a.cgi www/a.cgi-old; cp www/a.cgi www/a.cg\n"
 	"cp www/a.cgi 'www/with blank.cgi'\n"
 	"cp show www/plain.sx; chmod 644 www/plain.sx\n"
 	"cp show www/plain.txt; chmod 644 www/plain.txt\n"
@@ -165,6 +166,8 @@ Test(cgi_keys, only_named_extensions_are_run, .timeout = 60)
 	world_expect_log(w, "www/noext: 403: its extension is none of "
 		"cgi.extensions: .cgi, pl");
 	expect(w, "/noext/x.cgi", "Status: 403 ");
+	expect(w, "/a.cgi-old", "Status: 403 ");
+	expect(w, "/a.cg", "Status: 403 ");
 	expect(w, "/plain.txt", "Status: 403 ");
 }
 

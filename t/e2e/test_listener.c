@@ -308,6 +308,35 @@ Test(listener, who_waits_at_a_shut_socket_is_served, .timeout = 60)
 	world_close_changed(&w);
 }
 
+static bool
+two_are_queued(void *arg)
+{
+	char *out;
+
+	cr_assert_eq(world_run(arg, (const char *[]){"fcgipmctl", "status",
+		"-s", world_path(arg, "run/control.sock"), "-j", NULL},
+		&out), 0, "%s", out);
+	return strstr(out, "\"listen queue\":2,") != NULL;
+}
+
+Test(listener, the_queue_of_the_other_socket_is_seen, .timeout = 60)
+{
+	struct world *w = world_open();
+	struct call c = {w, "www.sock", ""};
+	int fds[WORKERS + 2], i;
+
+	start(w, "www.sock", "@T@/children/listener", "");
+	ask(w, "www.sock", "shutdown");
+	world_until(is_served, &c, "it is opened again");
+	world_until(is_whole, w, "all share the new one");
+	for (i = 0; i < WORKERS + 2; i++)
+		fds[i] = begin(w, "QUERY_STRING=");
+	world_until(two_are_queued, w, "two wait in the queue");
+	for (i = 0; i < WORKERS + 2; i++)
+		close(fds[i]);
+	world_close_changed(&w);
+}
+
 #define MANY 8
 
 /* Who refuses has the socket that was shut, and gets the other one: of more

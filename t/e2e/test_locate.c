@@ -2,6 +2,7 @@
  * test_locate.c - the file a request names: opened beneath docroot, and run
  * as under other web servers
  */
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "world.h"
@@ -138,6 +139,54 @@ Test(locate, a_program_is_not_swapped_for_one_outside, .timeout = 60)
 	waitpid(pid, NULL, 0);
 	cr_expect_gt(served, 0);
 	cr_expect_gt(refused, 0);
+}
+
+/* 1 = it sleeps in nanosleep(2). */
+static long
+holds(pid_t pid)
+{
+	FILE *f = fopen(own_text("/proc/%d/syscall", (int)pid), "re");
+	long number = -1;
+
+	if (f && fscanf(f, "%ld", &number) != 1)
+		number = -1;
+	if (f)
+		fclose(f);
+	return number == SYS_nanosleep;
+}
+
+static bool
+gateway_holds(void *arg)
+{
+	const struct world *w = arg;
+	pid_t gateway;
+
+	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
+	return world_look(holds, gateway) == 1;
+}
+
+/* An interpreter opens its script by its name, so the name must be checked
+ * once more. */
+Test(locate, a_script_that_was_replaced_is_not_run, .timeout = 60)
+{
+	struct world *w;
+	int fd;
+
+	world_hold_races("stat=1");
+	w = start(
+		"cp @T@/children/echo.sh www/a.sh\n"
+		"echo '#!/bin/cat' >outside/a.sh\n"
+		"chmod +x outside/a.sh\n"
+		"ln -s ../outside/a.sh www/other\n", DOCROOT
+		"clear_env = no\n"
+		"env[FCGIPM_RACES] = stat=1000\n");
+	fd = client_connect(w, "www.sock");
+	client_ask(fd, 0, (const char *[]){
+		own_text("SCRIPT_FILENAME=%s/www/a.sh", w->dir), NULL});
+	world_until(gateway_holds, w, "the script is found");
+	world_shell(w, "mv -T www/other www/a.sh");
+	answer_expect(client_read(fd), "Status: 403 ");
+	world_expect_log(w, "a.sh: 403: replaced while it was looked at");
 }
 
 /* A deployment points docroot elsewhere: the next request is there. */

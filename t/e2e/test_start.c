@@ -115,6 +115,18 @@ Test(start, the_pid_file_is_there_while_it_serves, .timeout = 60)
 	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0);
 }
 
+Test(start, the_pid_file_of_a_successor_stays, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_launch(w, hello);
+	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
+	world_write(w, "pid", "1\n");
+	world_stop(w);
+	cr_expect_eq(access(world_path(w, "pid"), F_OK), 0);
+	world_shell(w, "rm pid");
+}
+
 static bool
 pid_file_is_gone(void *arg)
 {

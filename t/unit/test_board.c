@@ -244,6 +244,17 @@ Test(board, another_pid_claims_a_spare_slot)
 	cr_expect_eq(seen.pid, getpid());
 	cr_expect_eq(seen.owner, 2);
 	cr_expect_not(seen.ours);
+	/* Workers write there what they like. */
+	FCGIPM_PUT(s->owner, NSLOTS - 1);
+	cr_expect(board_read(b, NSLOTS, &seen));
+	cr_expect_eq(seen.owner, NSLOTS - 1);
+	FCGIPM_PUT(s->owner, NSLOTS);
+	cr_expect(board_read(b, NSLOTS, &seen));
+	cr_expect_eq(seen.owner, -1);
+	FCGIPM_PUT(s->owner, -7);
+	cr_expect(board_read(b, NSLOTS, &seen));
+	cr_expect_eq(seen.owner, -1);
+	FCGIPM_PUT(s->owner, 2);
 	/* When it ends, and counts stay. */
 	fcgipm_take_place_(&view, s);
 	fcgipm_count_request_(&view, s);
