@@ -501,7 +501,15 @@ Test(privs, a_socket_belongs_to_whom_the_keys_say, .timeout = 60)
 		"listen = @DIR@/b.sock\n"
 		"listen.owner = 12345\n"
 		"listen.group = 54321\n"
-		"handler = @DIR@/hello\n");
+		"handler = @DIR@/hello\n"
+		"[c]\n"
+		"listen = @DIR@/c.sock\n"
+		"listen.group = 54321\n"
+		"handler = @DIR@/hello\n"
+		"user = 65534\n"
+		"group = 65534\n");
+	cr_assert_eq(stat(world_path(w, "c.sock"), &st), 0);
+	cr_expect(st.st_uid == 65534 && st.st_gid == 54321, "both");
 	cr_assert_eq(stat(world_path(w, "a.sock"), &st), 0);
 	cr_expect(st.st_uid == 65534 && st.st_gid == 65534, "the pool's user");
 	cr_assert_eq(stat(world_path(w, "b.sock"), &st), 0);

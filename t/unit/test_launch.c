@@ -92,6 +92,20 @@ Test(launch, the_environment_is_clean)
 		"FCGIPM_WORKER=1234");
 }
 
+Test(launch, a_clean_environment_has_the_shim_alone_as_preload)
+{
+	struct board *board = board_new(1, 1, 3);
+	const struct spawn_spec *spec;
+	unsigned i;
+
+	cr_assert_not_null(board);
+	conf.clear_env = true;
+	spec = prepare(board);
+	for (i = 0; spec->envp[i]; i++)
+		cr_expect_null(strstr(spec->envp[i], "/ours.so"));
+	board_free(&board);
+}
+
 Test(launch, or_ours_but_for_what_is_configured_or_fcgipms)
 {
 	struct conf_pair pairs[] = {

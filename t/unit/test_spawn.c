@@ -314,6 +314,48 @@ Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
 	cr_expect_eq(read(c->errfd, &e, sizeof(e)), 0);
 }
 
+/* clone(2) and clone3(2) fail from now on, ours too. */
+static void
+deny_clone(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {.len = 5, .filter = code};
+
+	cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		cr_skip_test("no filter of system calls: %s", strerror(errno));
+}
+
+Test(spawn, a_failed_clone_leaves_no_descriptor, .timeout = 60)
+{
+	static const char *const argv[] = {"true", NULL};
+	static const char *const envp[] = {NULL};
+	const int fds[] = {0, 1, 2};
+	struct spawn_spec spec = {.path = "/bin/true", .execfd = -1,
+		.argv = (char *const *)argv, .envp = (char *const *)envp,
+		.fds = fds, .nfds = 3, .cwd = "/", .cwdfd = -1};
+	int pidfd = -1, errfd = -1, i;
+	size_t before;
+
+	cr_assert_eq(spawn_reserve(), 0);
+	deny_clone();
+	before = count_descriptors_of(getpid());
+	for (i = 0; i < 4; i++) {
+		spec.lasting = i % 2 == 0;
+		cr_assert_lt(spawn_start(&spec, &pidfd, &errfd), 0);
+		cr_expect_eq(errno, EAGAIN);
+		cr_expect_eq(errfd, -1);
+	}
+	cr_expect_eq(count_descriptors_of(getpid()), before);
+}
+
 Test(spawn, what_does_not_last_is_not_shared, .timeout = 60)
 {
 	hold_chdir();

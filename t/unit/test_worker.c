@@ -2,7 +2,9 @@
  * test_worker.c - a worker that takes its time, and what is said of its end
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -145,16 +147,19 @@ tear_down(void)
 	loop_free(&loop);
 }
 
+static int extra = -1;	/* the worker has it as descriptor 3 */
+
 /* A shell runs this script; another program fails. */
 static void
 start(const char *path, const char *script)
 {
 	const char *const argv[] = {"sh", "-c", script, NULL};
 	char *const env[] = {NULL};
-	const int fds[] = {0, 1, 2};
+	const int fds[] = {0, 1, 2, extra};
 	const struct spawn_spec spec = {.path = path, .execfd = -1,
 		.argv = (char *const *)argv, .envp = env, .fds = fds,
-		.nfds = 3, .cwd = "/", .cwdfd = -1, .new_session = true};
+		.nfds = extra < 0 ? 3 : 4, .cwd = "/", .cwdfd = -1,
+		.new_session = true};
 
 	cr_assert_eq(worker_start(&worker, &spec), 0);
 	cr_expect_eq(worker.state, WORKER_STARTING);
@@ -229,6 +234,26 @@ Test(worker_end, a_worker_that_is_killed_dies_of_it)
 	expect_end(WORKER_KILLED, "signal 9 (Killed)", true, true);
 	worker_kill(&worker);
 	cr_expect_eq(worker.state, WORKER_DEAD);
+}
+
+/* The pipe is closed once the last process that writes to it has ended. */
+Test(worker_end, the_children_of_a_killed_worker_are_killed_too)
+{
+	struct pollfd p = {.events = POLLIN};
+	int fds[2];
+	char c;
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	extra = fds[1];
+	start("/bin/sh", "sleep 1000 & echo >&3; wait");
+	cr_assert_eq(read(fds[0], &c, 1), 1);
+	worker_kill(&worker);
+	expect_end(WORKER_KILLED, "signal 9 (Killed)", true, true);
+	close(fds[1]);
+	p.fd = fds[0];
+	cr_assert_eq(poll(&p, 1, 10000), 1);
+	cr_expect_eq(read(fds[0], &c, 1), 0);
+	close(fds[0]);
 }
 
 /* Nothing of it runs on, whatever it has started. */
