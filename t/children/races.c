@@ -8,7 +8,7 @@
  *	sockets	around a listing of /proc/PID/fd: before or after its tasks
  *	bind	after bind(2) to a path, before it gets its owner
  *	clone	in a child, before it asks to die with its parent
- *	stat	before stat(2), in the gateway alone
+ *	stat	before stat(2) of a script (NAME.sh), in the gateway alone
  *
  * It does nothing in other programs: the supervisor passes LD_PRELOAD to its
  * workers.
@@ -145,8 +145,11 @@ stat(const char *path, struct stat *ret)
 {
 	int (*next)(const char *, struct stat *);
 
+	const char *dot = strrchr(path, '.');
+
 	NEXT(stat);
-	hold(STAT);
+	if (dot && strcmp(dot, ".sh") == 0)
+		hold(STAT);
 	return next(path, ret);
 }
 

@@ -3,6 +3,7 @@
  * threads, and no request waits while one of them is free
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -14,10 +15,13 @@
 #define TICK_MS 5
 
 /*
- * A machine that stands still makes every burst long.  So a thread of its own
- * measures how late it is woken: a burst during which that adds up to a
- * quarter unit says nothing about the pool and is made again.
+ * A busy machine makes a burst long.  So one thread on each processor measures
+ * how late it is woken: a burst during which that adds up to a quarter unit
+ * says nothing about the pool and is repeated.
  */
+#define CPUS_MAX 256
+static pthread_t watchers[CPUS_MAX];
+static size_t nwatchers;
 static atomic_bool watching;
 static atomic_long late_ms;
 
@@ -25,8 +29,11 @@ static void *
 watch(void *arg)
 {
 	struct timespec tick = {0, TICK_MS * 1000000};
-	(void)arg;
+	cpu_set_t one;
 
+	CPU_ZERO(&one);
+	CPU_SET((size_t)(uintptr_t)arg, &one);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
 	while (atomic_load(&watching)) {
 		int64_t begin = world_now_ms();
 		long late;
@@ -37,6 +44,29 @@ watch(void *arg)
 			atomic_fetch_add(&late_ms, late);
 	}
 	return NULL;
+}
+
+static void
+start_watchers(void)
+{
+	cpu_set_t usable;
+	size_t cpu;
+
+	CPU_ZERO(&usable);
+	cr_assert_eq(sched_getaffinity(0, sizeof(usable), &usable), 0);
+	atomic_store(&watching, true);
+	for (cpu = 0; cpu < CPU_SETSIZE && nwatchers < CPUS_MAX; cpu++)
+		if (CPU_ISSET(cpu, &usable))
+			cr_assert_eq(pthread_create(&watchers[nwatchers++],
+				NULL, watch, (void *)(uintptr_t)cpu), 0);
+}
+
+static void
+stop_watchers(void)
+{
+	atomic_store(&watching, false);
+	while (nwatchers > 0)
+		pthread_join(watchers[--nwatchers], NULL);
 }
 
 /* Sends all at once and notes when each answer began to come, in order. */
@@ -94,15 +124,13 @@ check_units(const char *handler, int processes, int threads, int want)
 	struct world *w = world_open();
 	int64_t begin, came[REQUESTS];
 	int i, units, disturbed = 0;
-	pthread_t watcher;
 
 	world_start(w, own_text("[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/%s\n"
 		"pm.max_children = %d\n"
 		"threads = %d\n", handler, processes, threads));
-	atomic_store(&watching, true);
-	cr_assert_eq(pthread_create(&watcher, NULL, watch, NULL), 0);
+	start_watchers();
 	for (i = 0; i < BURSTS;) {
 		atomic_store(&late_ms, 0);
 		begin = world_now_ms();
@@ -119,8 +147,7 @@ check_units(const char *handler, int processes, int threads, int want)
 			atomic_load(&late_ms));
 		i++;
 	}
-	atomic_store(&watching, false);
-	pthread_join(watcher, NULL);
+	stop_watchers();
 	world_close(&w);
 }
 

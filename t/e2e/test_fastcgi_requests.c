@@ -419,21 +419,6 @@ Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
 	cr_expect_eq(client_drain(fd), 0, "END_REQUEST is the last byte");
 }
 
-/* FCGI_KEEP_CONN asks for requests to come, and none can. */
-Test(fastcgi, a_half_closed_connection_is_closed_after_its_answer,
-	.timeout = 60)
-{
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-
-	client_begin(fd, 1, KEEP_CONN,
-		(const char *[]){"CONTENT_LENGTH=4", NULL});
-	client_body(fd, "last");
-	cr_assert_eq(shutdown(fd, SHUT_WR), 0);
-	answer_expect(client_read(fd), "[last]\n");
-	cr_expect_eq(client_drain(fd), 0, "it is closed");
-}
-
 Test(fastcgi, a_second_request_on_a_connection_is_refused, .timeout = 60)
 {
 	/* Nothing of the first one's answer comes before it has its body. */
