@@ -141,20 +141,6 @@ Test(locate, a_program_is_not_swapped_for_one_outside, .timeout = 60)
 	cr_expect_gt(refused, 0);
 }
 
-/* 1 = it sleeps in nanosleep(2). */
-static long
-holds(pid_t pid)
-{
-	FILE *f = fopen(own_text("/proc/%d/syscall", (int)pid), "re");
-	long number = -1;
-
-	if (f && fscanf(f, "%ld", &number) != 1)
-		number = -1;
-	if (f)
-		fclose(f);
-	return number == SYS_nanosleep;
-}
-
 static bool
 gateway_holds(void *arg)
 {
@@ -162,7 +148,7 @@ gateway_holds(void *arg)
 	pid_t gateway;
 
 	cr_assert_eq(world_children(w->pid, &gateway, 1), 1);
-	return world_look(holds, gateway) == 1;
+	return world_look(world_call_of, gateway) == SYS_nanosleep;
 }
 
 /* An interpreter opens its script by its name, so the name must be checked

@@ -66,15 +66,8 @@ static bool
 is_held(void *arg)
 {
 	const struct world *w = arg;
-	int number = -1;
-	FILE *f;
 
-	f = fopen(own_text("/proc/%d/syscall", (int)w->pid), "re");
-	if (f) {
-		(void)!fscanf(f, "%d", &number);
-		fclose(f);
-	}
-	return number == SYS_nanosleep;
+	return world_call_of(w->pid) == SYS_nanosleep;
 }
 
 static bool

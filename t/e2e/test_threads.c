@@ -2,6 +2,8 @@
  * test_threads.c - a pool takes as many requests at once as its workers have
  * threads, and not one more
  */
+#include <dirent.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "hostile.h"
@@ -115,6 +117,53 @@ Test(threads, bursts_of_the_capacity_are_in_at_once, .timeout = 120)
 		}
 }
 
+/* How many threads of a process wait in accept(2). */
+static long
+count_accepting(pid_t pid)
+{
+	DIR *dir = opendir(own_text("/proc/%d/task", (int)pid));
+	struct dirent *e;
+	long n = 0, number;
+
+	while (dir && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		number = world_call_of_task(own_text("%d/task/%s", (int)pid,
+			e->d_name));
+		n += number == SYS_accept || number == SYS_accept4;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+struct accepting {
+	const struct world *w;
+	long threads;		/* of all workers */
+};
+
+static bool
+so_many_accept(void *arg)
+{
+	const struct accepting *a = arg;
+	pid_t pids[8];
+	size_t n = world_children(a->w->pid, pids, 8), i;
+	long sum = 0;
+
+	for (i = 0; i < n && i < 8; i++)
+		sum += world_look(count_accepting, pids[i]);
+	return sum == a->threads;
+}
+
+/* A client that comes before a thread has started may get another worker. */
+static void
+expect_accepting(const struct world *w, long threads)
+{
+	struct accepting a = {w, threads};
+
+	world_until(so_many_accept, &a, "all other threads accept");
+}
+
 /* The kernel's tier and that of the shim lead to the same. */
 static const char *const tiers[] = {"", "observe = kernel\n"};
 
@@ -135,12 +184,14 @@ Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
 			(void)be_in(fds[i]);
 			world_expect_workers(w, 1, 1,
 				"the one has threads left");
+			expect_accepting(w, 2 - (long)i);
 		}
 		for (; i < 6; i++) {
 			fds[i] = come(w);
 			(void)be_in(fds[i]);
 			world_expect_workers(w, 2, 2,
 				"one more, and not another");
+			expect_accepting(w, 5 - (long)i);
 		}
 		for (i = 0; i < 6; i++) {
 			let_go(fds[i]);

@@ -103,7 +103,10 @@ run() {
 	local ok=0 bad=0 skip=0 why=
 	shift
 	trap 'kill "$pid" 2>/dev/null; exit 143' TERM
-	timeout -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null &
+	# Criterion leaves its socket where it was killed, and cannot bind to
+	# one that another user left at the same PID.
+	timeout -k 10 "$limit" sh -c 'rm -f "/tmp/criterion_$$.sock"
+		exec "$@"' sh "$@" >"$out" 2>&1 </dev/null &
 	local pid=$!
 	wait "$pid"
 	status=$?

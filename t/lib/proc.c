@@ -207,6 +207,25 @@ world_keeps_workers(const struct world *w, size_t n, const char *what)
 }
 
 long
+world_call_of_task(const char *task)
+{
+	FILE *f = fopen(own_text("/proc/%s/syscall", task), "re");
+	long number = -1;
+
+	if (f && fscanf(f, "%ld", &number) != 1)
+		number = -1;
+	if (f)
+		fclose(f);
+	return number;
+}
+
+long
+world_call_of(pid_t pid)
+{
+	return world_call_of_task(own_text("%d", (int)pid));
+}
+
+long
 world_sleeps(pid_t pid)
 {
 	const char *text = world_proc_status(pid, "voluntary_ctxt_switches");

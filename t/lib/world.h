@@ -227,6 +227,11 @@ const char *world_proc_status(pid_t pid, const char *key);
 /* What look() says of a worker, looked at as the pools' user where that is not
  * us: we may not have the right to. */
 long world_look(long (*look)(pid_t pid), pid_t pid);
+/* The system call that the process or task sleeps in ("PID" or "PID/task/TID"),
+ * -1 while it runs or where it cannot be read. */
+long world_call_of_task(const char *task);
+/* The same of a process, for world_look(). */
+long world_call_of(pid_t pid);
 /* How often a process went to sleep, which is how often it was woken. */
 long world_sleeps(pid_t pid);
 /* Milliseconds of CLOCK_MONOTONIC. */
