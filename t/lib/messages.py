@@ -38,7 +38,7 @@ TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])+\'|/\*.*?\*/|.',
                    re.S)
 CONVERSION = re.compile(r'%(?:%|[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?'
                         r'(?:hh|h|ll|l|j|z)?([diouxXscmpf]))')
-ACTION = re.compile(r'/\*\s*Action:\s*(.*?)\s*\*/\s*(?:return\s*|'
+ACTION = re.compile(r'/\*\s*Action:\s*((?:(?!\*/).)*?)\s*\*/\s*(?:return\s*|'
                     r'if \([^;{]*\)\s*|else\s*)?$', re.S)
 
 # What an argument is called in the lists, by the end of its expression.
@@ -132,6 +132,7 @@ def messages_of(path, source):
             continue
         action = ACTION.search(source, max(0, m.start() - 1500), m.start())
         action = action and re.sub(r'\s*\n\s*\*\s*', ' ', action.group(1))
+        action = action and action[0].upper() + action[1:]
         line = source.count('\n', 0, m.start()) + 1
         yield Message(level or args[1], render(text, args[skip + 1:]),
                       action or '', '%s:%d' % (path, line))
