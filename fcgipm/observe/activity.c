@@ -1,9 +1,11 @@
 /*
- * activity.c - what a worker does; see activity.h
+ * activity.c - decides a worker's state; see activity.h
  *
- * Called by pool/members for all that ask about a worker, by pool/retire and by
- * timeout/watchdog.  A further tier is one more branch of activity_of().
+ * Called by pool/members for all users of a worker's state, by pool/retire and
+ * by timeout/watchdog.  Another source of data would be one more branch of
+ * activity_of().
  */
+#include <errno.h>
 #include <stddef.h>
 
 #include "base/util.h"
@@ -18,7 +20,7 @@ free_of(unsigned threads, unsigned taken)
 }
 
 /* One thread accepts, and others neither accept nor have a connection: they
- * wait for the lock around accept(2), or work on after an answer. */
+ * wait for the lock around accept(2), or still work after an answer. */
 static bool
 has_hidden_threads(const struct board_sample *s, unsigned threads)
 {
@@ -31,13 +33,13 @@ activity_needs_kernel(const struct board_sample *slot, unsigned threads)
 {
 	if (!slot || !board_knows(slot))
 		return true;
-	/* With a thread left and none in accept it polls, or works on. */
+	/* A free thread that is not in accept(2) polls, or still works. */
 	if (!board_accepts(slot) && slot->open < threads)
 		return true;
 	return has_hidden_threads(slot, threads);
 }
 
-/* Its own process writes the slot: it has come to its first accept. */
+/* The worker itself writes the slot: it has called accept(2) once. */
 static bool
 is_attached(const struct board_sample *s)
 {
@@ -58,7 +60,7 @@ tier_of(const struct activity_input *in)
 	return ACTIVITY_TIER_KERNEL;
 }
 
-/* -- free places ----------------------------------------------------------- */
+/* -- free capacity --------------------------------------------------------- */
 
 static unsigned
 places_by_kernel(const struct activity_input *in)
@@ -69,7 +71,7 @@ places_by_kernel(const struct activity_input *in)
 	case KERNEL_IDLE:
 		return in->threads;
 	case KERNEL_BUSY:
-		/* Not all of its threads are at work. */
+		/* It has free threads only if some wait for a connection. */
 		return k->accepting + k->polling == 0
 			? 0
 			: free_of(in->threads,
@@ -91,8 +93,8 @@ places_by_slot(const struct activity_input *in)
 		return places;
 	if (s->accepting == 0 && !k)
 		return 0;
-	/* Of threads that cannot be seen the better is assumed: clients that
-	 * find none free wait in the queue, which is seen. */
+	/* Threads that cannot be observed are assumed to be free.  If they are
+	 * not, clients wait in the listen queue, and that is observed. */
 	if (s->accepting == 0)
 		return k->state == KERNEL_UNKNOWN ? places :
 			MIN(places, places_by_kernel(in));
@@ -100,12 +102,12 @@ places_by_slot(const struct activity_input *in)
 		return MIN(places, s->accepting);
 	if (!k || k->state == KERNEL_UNKNOWN || k->err)
 		return places;
-	/* A thread that came while another one claimed the slot is not counted
-	 * there until its accept returns. */
+	/* A thread that called accept(2) while another one claimed the slot is
+	 * not counted there until accept(2) returns. */
 	return MIN(places, MAX(s->accepting, k->accepting) + k->locking);
 }
 
-/* -- by the slot ----------------------------------------------------------- */
+/* -- decide by the slot ---------------------------------------------------- */
 
 static void
 decide_by_slot(const struct activity_input *in, struct activity *a)
@@ -130,7 +132,7 @@ decide_by_slot(const struct activity_input *in, struct activity *a)
 	a->free_places = places_by_slot(in);
 }
 
-/* -- by the kernel --------------------------------------------------------- */
+/* -- decide by the kernel -------------------------------------------------- */
 
 static enum activity_state
 state_by_kernel(const struct activity_input *in)
@@ -139,7 +141,8 @@ state_by_kernel(const struct activity_input *in)
 
 	if (k->connections > 0)
 		return k->reading ? ACTIVITY_READING : ACTIVITY_RUNNING;
-	/* A program polls for many things before it polls its listener. */
+	/* During its start a program polls other descriptors than its
+	 * listening socket. */
 	if (in->is_starting && k->accepting == 0 && !is_attached(in->slot))
 		return ACTIVITY_STARTING;
 	if (k->state == KERNEL_UNKNOWN)
@@ -166,14 +169,15 @@ decide_by_kernel(const struct activity_input *in, struct activity *a)
 		a->since_ms = k->since_ms;
 	if (a->state == ACTIVITY_UNKNOWN || k->err) {
 		a->reason = k->reason;
-		a->err = k->err;
+		/* These reasons say all that the error number says. */
+		a->err = k->err == E2BIG || k->err == ESRCH ? 0 : k->err;
 	}
 }
 
-/* -- the verdict ----------------------------------------------------------- */
+/* -- decide ---------------------------------------------------------------- */
 
-/* Where the slot leaves something open, a worker that the kernel sees idle is
- * idle: a connection may have ended without the slot. */
+/* Where the slot does not show everything, a worker that is idle for the kernel
+ * is idle: a connection may have ended without a report on the board. */
 static bool
 slot_decides(const struct activity_input *in)
 {
@@ -186,7 +190,7 @@ slot_decides(const struct activity_input *in)
 	return s->open > 0 && in->kernel->state != KERNEL_IDLE;
 }
 
-/* Nothing was observed that decides. */
+/* Nothing that was observed decides the state. */
 static void
 decide_unseen(const struct activity_input *in, struct activity *a)
 {

@@ -1,9 +1,13 @@
 /*
- * board.c - the supervisor's side of a pool's board; see board.h
+ * board.c - reads the scoreboard of a pool; see board.h
  *
- * Sizes and places are kept here and never read back from the board, whose
- * every byte a child may have written.  It cannot shrink, so that reading it
- * never faults: F_SEAL_SHRINK, and F_SEAL_SEAL so that nothing else is sealed.
+ * Called by pool/members and pool/open (slots), pool/wakeup (events),
+ * pool/lifecycle, pool/snapshot, pool/stats and timeout/watchdog (reading), and
+ * worker/launch (environment).
+ *
+ * Sizes and offsets are kept here and never read back from the board, because a
+ * worker may have written any byte of it.  Its size is sealed, so that reading
+ * it never faults: F_SEAL_SHRINK, and F_SEAL_SEAL so that no worker adds seals.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +35,7 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/* Looks at a cell that changes under our eyes. */
+/* Attempts to read a cell, or to sum the slots, while they change. */
 #define TRIES 16
 
 struct board {
@@ -40,7 +44,7 @@ struct board {
 	unsigned nslots, nspare, threads, cells;
 	size_t stride;
 	uint8_t *map;
-	pid_t *workers;		/* by slot: who was started, 0 = nobody */
+	pid_t *workers;		/* by slot: the worker started, 0 = none */
 };
 
 static struct fcgipm_head *
@@ -64,7 +68,7 @@ new_memfd(void)
 	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd = memfd_create("fcgipm-board", flags | MFD_NOEXEC_SEAL);
 
-	/* Linux 6.3 knows it. */
+	/* MFD_NOEXEC_SEAL exists since Linux 6.3. */
 	return fd < 0 && errno == EINVAL ?
 		memfd_create("fcgipm-board", flags) : fd;
 }
@@ -179,7 +183,7 @@ board_find_shim(void)
 		"/../lib/" SHIM_NAME, NULL};
 	char *path = siblings_find(near, R_OK);
 
-	/* The loader takes both as separators. */
+	/* The loader treats both characters as separators. */
 	if (path && !strpbrk(path, ": "))
 		return path;
 	free(path);
@@ -187,7 +191,7 @@ board_find_shim(void)
 		mem_strdup(LIBDIR "/" SHIM_NAME) : NULL;
 }
 
-/* Places that a slot's process adds to head.idle. */
+/* The share of head.idle that the process of a slot has. */
 static int32_t
 places_of(const struct board *b, const struct fcgipm_slot *s)
 {
@@ -202,7 +206,7 @@ board_reset(struct board *b, unsigned slot, uint64_t max_requests)
 	struct fcgipm_slot *s = slot_of(b, slot);
 
 	if (slot >= b->nslots)
-		BUG("a spare slot is not the supervisor's to reset");
+		BUG("the supervisor resets no spare slot");
 	(void)FCGIPM_ADD(head_of(b)->idle, -places_of(b, s));
 	memset(s, 0, b->stride);
 	FCGIPM_PUT(s->max_requests, max_requests);
@@ -213,7 +217,7 @@ void
 board_started(struct board *b, unsigned slot, pid_t pid)
 {
 	if (slot >= b->nslots)
-		BUG("nobody is started for a spare slot");
+		BUG("no worker is started for a spare slot");
 	b->workers[slot] = pid;
 	FCGIPM_PUT(slot_of(b, slot)->worker, (int32_t)pid);
 }
@@ -222,9 +226,10 @@ void
 board_ended(struct board *b, unsigned slot)
 {
 	if (slot >= b->nslots)
-		BUG("a spare slot is swept");
+		BUG("a spare slot is freed by board_sweep()");
 	b->workers[slot] = 0;
-	/* What it forked goes on, and must not take its slot. */
+	/* slot.worker keeps its pid, so that the processes it forked, which may
+	 * still run, do not claim the slot. */
 	__atomic_store_n(&slot_of(b, slot)->pid, 0, __ATOMIC_RELEASE);
 	(void)board_count_idle(b);
 }
@@ -233,11 +238,11 @@ void
 board_ask_stop(struct board *b, unsigned slot)
 {
 	if (slot >= b->nslots)
-		BUG("a spare slot has no stop flag of its own");
+		BUG("a spare slot has no stop flag");
 	__atomic_store_n(&slot_of(b, slot)->stop, 1, __ATOMIC_RELEASE);
 }
 
-/* A time that a child wrote: not in the future, not before the machine. */
+/* Converts a time that a worker wrote; a time in the future becomes now. */
 static int64_t
 to_ms(uint64_t ns, int64_t now)
 {
@@ -251,7 +256,7 @@ struct cell {
 	uint64_t uri[FCGIPM_URI_BYTES / 8];
 };
 
-/* false: it was being written whenever we looked. */
+/* Copies a cell; false when it changed during each attempt. */
 static bool
 read_cell(const struct fcgipm_cell *from, struct cell *ret)
 {
@@ -276,7 +281,7 @@ read_cell(const struct fcgipm_cell *from, struct cell *ret)
 	return false;
 }
 
-/* The smaller number is shown; free ones last. */
+/* Of several cells, that with the lowest rank is shown. */
 static unsigned
 rank_of(enum fcgipm_state state)
 {
@@ -287,7 +292,7 @@ rank_of(enum fcgipm_state state)
 	return ranks[state];
 }
 
-/* bytes of a child as text: up to its first NUL, and one at the end. */
+/* Copies bytes of a worker as text: up to the first NUL, and terminated. */
 static void
 copy_text(char *to, const void *from, size_t size)
 {
@@ -296,7 +301,8 @@ copy_text(char *to, const void *from, size_t size)
 	memset(to + strlen(to), 0, size - strlen(to));
 }
 
-/* One more cell, of which the busiest and oldest is shown. */
+/* Adds a cell to the sample, which shows the busiest, and of these the
+ * oldest. */
 static void
 add_cell(struct board_sample *ret, const struct fcgipm_cell *from, int64_t now,
 	bool *first)
@@ -336,7 +342,7 @@ clamp(int32_t n, int32_t low, int32_t high)
 	return n < low ? low : n > high ? high : n;
 }
 
-/* A spare slot: whose it is, or was, and what it has counted. */
+/* A spare slot: its worker and its counters, also after its process exited. */
 static void
 read_family(const struct board *b, const struct fcgipm_slot *s,
 	struct board_sample *ret)
@@ -394,7 +400,7 @@ board_read_request(const struct board *b, unsigned slot, unsigned place,
 	bool whole;
 
 	if (place >= b->cells)
-		BUG("no such place");
+		BUG("no such cell");
 	memset(ret, 0, sizeof(*ret));
 	ret->pid = FCGIPM_GET(s->pid);
 	whole = read_cell(cells + place, &c);
@@ -423,7 +429,7 @@ board_slots(const struct board *b)
 	return b->nslots + b->nspare;
 }
 
-/* What a child wrote as its pid is asked for its life, and never signalled. */
+/* The pid that a process wrote is only checked for existence (signal 0). */
 void
 board_sweep(struct board *b)
 {
@@ -483,7 +489,7 @@ board_count_idle(struct board *b)
 	int64_t sum;
 	unsigned i, tries = 0;
 
-	/* Workers come and go meanwhile. */
+	/* Workers may change the value meanwhile. */
 	do {
 		before = __atomic_load_n(idle, __ATOMIC_SEQ_CST);
 		sum = 0;
@@ -512,6 +518,7 @@ board_read_event(struct board *b)
 	uint64_t n;
 	struct iovec iov = {&n, sizeof(n)};
 
-	/* O_NONBLOCK is also the children's to clear. */
+	/* RWF_NOWAIT, since workers share the descriptor and can clear
+	 * O_NONBLOCK. */
 	return preadv2(b->eventfd, &iov, 1, -1, RWF_NOWAIT) == sizeof(n);
 }

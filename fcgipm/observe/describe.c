@@ -1,8 +1,9 @@
 /*
- * describe.c - what a process of a pool does; see describe.h
+ * describe.c - formats a process's current state as text; see describe.h
  *
- * Called by timeout/watchdog, timeout/slowlog and pool/snapshot.  Reads by
- * sys/inspect and sys/procfs, and asks the prober for what is denied.
+ * Called by timeout/watchdog, timeout/slowlog and pool/snapshot.  Reads with
+ * sys/inspect and sys/procfs, and through observe/prober what these may not
+ * read.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -30,7 +31,8 @@ describe_brief(struct prober *p, pid_t pid, char *buf, size_t size)
 	}
 }
 
-/* From the prober: any bytes, cut into lines and escaped. */
+/* Writes a text of the prober, which may contain any bytes: split into lines
+ * and escaped. */
 static void
 put_lines(FILE *out, const char *text)
 {

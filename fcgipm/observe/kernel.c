@@ -1,9 +1,10 @@
 /*
- * kernel.c - what the kernel shows of a worker; see kernel.h
+ * kernel.c - observes a worker through the kernel; see kernel.h
  *
- * Called by pool/members, pool/retire, pool/listener and timeout/watchdog; knows
- * no pool.  observe/processes reads what its processes do, observe/sockets says
- * where a socket comes from.
+ * Called by pool/members, pool/retire, pool/listener and timeout/watchdog; the
+ * listen queue is also read by pool/view, pool/stop and pool/snapshot.
+ * observe/processes reads the worker's processes, observe/sockets finds the
+ * origin of a socket.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "observe/processes.h"
 #include "sys/procfs.h"
 
-/* So many checks in a row may leave out whether there are more tasks. */
+/* Number of consecutive checks that may skip listing the tasks. */
 #define SHORT_CHECKS 15
 
 static struct processes_reader
@@ -47,7 +48,7 @@ find_origin(struct kernel_observer *o, struct kernel_worker *w,
 	return sockets_find_origin(&o->sockets, kind, s->socket.ino, listed);
 }
 
-/* Sockets mostly keep their places, so the search begins after the last. */
+/* Sockets mostly keep their order, so the search begins after the last hit. */
 static const struct kernel_socket *
 find_known(const struct kernel_worker *w, uint32_t ino, size_t *at)
 {
@@ -79,7 +80,7 @@ remember_sockets(struct kernel_worker *w, const struct kernel_socket *known,
 	w->nknown = n;
 }
 
-/* Of two that came between the same looks, always the same. */
+/* Of two connections first seen in the same sample, always selects the same. */
 static void
 note_oldest(const struct kernel_worker *w, const struct kernel_socket *k,
 	pid_t pid, struct kernel_sample *s)
@@ -94,9 +95,9 @@ note_oldest(const struct kernel_worker *w, const struct kernel_socket *k,
 }
 
 /*
- * Which of the sockets are connections of clients.
+ * Counts the sockets that are client connections.
  *
- * returns	how many are in doubt
+ * returns	the number of sockets whose origin is unknown
  */
 static unsigned
 count_clients(struct kernel_observer *o, struct kernel_worker *w,
@@ -140,7 +141,7 @@ count_clients(struct kernel_observer *o, struct kernel_worker *w,
 	return doubts;
 }
 
-/* -- the verdict ----------------------------------------------------------- */
+/* -- decide ---------------------------------------------------------------- */
 
 static void
 set_state(struct kernel_sample *s, enum kernel_state state, const char *reason,
@@ -151,24 +152,26 @@ set_state(struct kernel_sample *s, enum kernel_state state, const char *reason,
 	s->err = err;
 }
 
-/* Its sockets are not to be seen; the tasks may be. */
+_Static_assert(PROCESSES_SOCKETS_MAX == 1024 && PROCESSES_MAX == 64,
+	"a reason below names both");
+
+/* The sockets could not be read; the tasks may have been. */
 static void
 judge_by_tasks(const struct processes *p, struct kernel_sample *s)
 {
 	s->may_hold = s->waits = true;
 	if (p->sockets_err == ESRCH)
-		set_state(s, KERNEL_UNKNOWN, "the process is gone", ESRCH);
+		set_state(s, KERNEL_UNKNOWN, "the process has exited", ESRCH);
 	else if (p->sockets_err == E2BIG)
 		set_state(s, KERNEL_UNKNOWN,
-			"it has more sockets or children than we look at",
-			E2BIG);
+			"has more than 1024 sockets or 64 processes", E2BIG);
 	else if (p->tasks_err == 0 && p->npids == 1 && p->tasks.total == 1 &&
 		p->tasks.accepting == 1)
 		set_state(s, KERNEL_IDLE,
-			"waits in accept; its sockets cannot be seen",
+			"waits in accept(2); cannot read its sockets",
 			p->sockets_err);
 	else
-		set_state(s, KERNEL_UNKNOWN, "its sockets cannot be seen",
+		set_state(s, KERNEL_UNKNOWN, "cannot read its sockets",
 			p->sockets_err);
 }
 
@@ -179,34 +182,34 @@ judge_by_sockets(const struct processes *p, unsigned doubts,
 	const struct watch_tasks *t = &p->tasks;
 
 	s->may_hold = s->connections > 0 || doubts > 0;
-	/* Of several that read, one is known by its descriptor. */
+	/* Of several tasks that read, the descriptor of only one is known. */
 	s->waits = p->tasks_err != 0 || t->polling > 0 || s->reading ||
 		t->reading > 1 || (t->reading > 0 && doubts > 0);
 	if (s->connections > 0)
 		set_state(s, KERNEL_BUSY,
-			s->reading ? "waits for bytes of a connection" :
-				     "holds a connection",
+			s->reading ? "reads from a connection" :
+				     "has a connection",
 			p->tasks_err);
 	else if (t->accepting > 0)
 		set_state(s, KERNEL_IDLE,
-			doubts ? "waits in accept; whose a socket of it is "
-				 "cannot be said" :
-				 "waits in accept",
+			doubts ? "waits in accept(2); origin of one of its "
+				 "sockets unknown" :
+				 "waits in accept(2)",
 			p->tasks_err);
 	else if (doubts > 0)
 		set_state(s, KERNEL_UNKNOWN,
-			"whose a socket of it is cannot be said",
+			"origin of one of its sockets unknown",
 			p->tasks_err);
 	else if (t->polling > 0)
-		set_state(s, KERNEL_IDLE, "polls and holds no connection",
+		set_state(s, KERNEL_IDLE, "polls and has no connection",
 			p->tasks_err);
 	else if (p->tasks_err)
 		set_state(s, KERNEL_IDLE,
-			"holds no connection; its system calls cannot be seen",
+			"has no connection; cannot read its system calls",
 			p->tasks_err);
 	else
 		set_state(s, KERNEL_BUSY,
-			"holds no connection and does not wait for one", 0);
+			"has no connection and does not wait for one", 0);
 }
 
 static void
@@ -244,7 +247,7 @@ kernel_inspect(struct kernel_observer *o, struct kernel_worker *w, int64_t now)
 	return &w->sample;
 }
 
-/* One task, and that in accept. */
+/* Its only task is in accept(2). */
 static const struct kernel_sample *
 keep_idle(struct kernel_worker *w, bool by_prober, int64_t now)
 {
@@ -252,7 +255,7 @@ keep_idle(struct kernel_worker *w, bool by_prober, int64_t now)
 		.processes = 1, .tasks = 1, .accepting = 1,
 		.by_prober = by_prober};
 
-	set_state(&s, KERNEL_IDLE, "waits in accept", 0);
+	set_state(&s, KERNEL_IDLE, "waits in accept(2)", 0);
 	keep_sample(w, &s, now);
 	return &w->sample;
 }
@@ -291,7 +294,7 @@ kernel_check_once(struct kernel_observer *o, struct kernel_worker *w,
 	return seen;
 }
 
-/* -- setting up ------------------------------------------------------------ */
+/* -- start and end --------------------------------------------------------- */
 
 int
 kernel_init(struct kernel_observer *o, struct sockdiag *diag, const int *fds,

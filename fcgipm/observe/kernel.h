@@ -1,11 +1,12 @@
 /*
- * kernel.h - what the kernel shows of a worker's tasks and sockets
+ * kernel.h - observes a worker through the kernel, without its help
  *
- * Works for any program: by the system call that each of its tasks sleeps in,
- * and by which of its sockets were accepted from the pool's listener.
- * observe/activity makes the worker's state of it.  Nothing is stopped, sent or
- * read.  Nothing is done unless asked, and what cannot be seen is reported as
- * unknown.
+ * Works for any program: reads the system call that each of its tasks sleeps
+ * in, and which of its sockets were accepted from the pool's listening sockets.
+ * observe/activity decides the worker's state from the result.
+ *
+ * The worker is not stopped and gets no data.  Only the functions below read
+ * anything; there is no timer.  What cannot be read is reported as unknown.
  */
 #ifndef FCGIPM_OBSERVE_KERNEL_H
 #define FCGIPM_OBSERVE_KERNEL_H
@@ -24,49 +25,51 @@
 struct kernel_observer {
 	struct sockdiag *diag;		/* borrowed */
 	struct sockdiag_listener *listeners;
-	int *fds;			/* theirs, borrowed */
-	ino_t *inos;			/* theirs */
+	int *fds;			/* of these, borrowed */
+	ino_t *inos;			/* of these */
 	size_t nlisteners;
 	struct prober prober;
 	struct sockets sockets;
 };
 
 enum kernel_state {
-	KERNEL_UNKNOWN,	/* reason and err say why */
-	KERNEL_IDLE,		/* would take a connection at once */
-	KERNEL_BUSY		/* holds a connection, or waits for none */
+	KERNEL_UNKNOWN,		/* reason and err say why */
+	KERNEL_IDLE,		/* would accept a connection immediately */
+	KERNEL_BUSY		/* has a connection, or does not wait for one */
 };
 
-/* What was seen of a worker at one moment. */
+/* The state of a worker at one moment. */
 struct kernel_sample {
 	enum kernel_state state;
-	int64_t since_ms;	/* first of the samples in a row with it */
-	const char *reason;	/* a static text: what was seen */
-	int err;		/* why something was not; 0 = nothing was */
-	bool may_hold;		/* a connection; false = certainly none */
-	int connections;	/* accepted and open, -1 = not known */
+	int64_t since_ms;	/* first of the consecutive samples in it */
+	const char *reason;	/* static text: what was observed */
+	int err;		/* errno if something could not be read; 0 */
+	bool may_hold;		/* may have a connection; false = has none */
+	int connections;	/* accepted and open, -1 = unknown */
 	ino_t oldest;		/* of these, the one seen first; 0 = none */
 	int64_t oldest_since_ms;	/* first sample with it */
-	pid_t oldest_pid;	/* of these processes, one that holds it */
+	pid_t oldest_pid;	/* a process that has it open */
 	bool reading;		/* a task waits for bytes from a connection */
-	bool reading_counts;	/* and by read(2), not recv(2): the kernel
-				 * counts what it has read */
-	bool waits;		/* one does, or may: it polls, or cannot be
-				 * seen */
+	bool reading_counts;	/* it does so with read(2), which the kernel
+				 * counts, not with recv(2) */
+	bool waits;		/* a task does so or may do so: it polls, or
+				 * could not be read */
 	unsigned processes;	/* the worker and its descendants */
-	bool stopped;		/* all of these, by a signal; by
+	bool stopped;		/* a signal has stopped all of these;
 				 * kernel_inspect() only */
-	unsigned tasks;		/* of them all */
-	unsigned accepting;	/* tasks that sleep in accept on a listener */
+	unsigned tasks;		/* of all these processes */
+	unsigned accepting;	/* tasks that sleep in accept(2) on a listening
+				 * socket of the pool */
 	unsigned polling;	/* in epoll_wait, poll; kernel_inspect() only */
-	unsigned locking;	/* in futex: wait for a lock; kernel_inspect() */
-	bool by_prober;		/* seen by the child of the pool's uid */
+	unsigned locking;	/* in futex: wait for a lock; kernel_inspect()
+				 * only */
+	bool by_prober;		/* the prober has read some of it */
 };
 
 /* A socket of a worker whose origin is known from an earlier sample. */
 struct kernel_socket {
 	uint32_t ino;
-	bool client;		/* accepted from a listener */
+	bool client;		/* accepted from a listening socket */
 	int64_t since_ms;
 };
 
@@ -75,56 +78,57 @@ struct kernel_worker {
 	pid_t pid;		/* our child, not reaped; 0 = none */
 	struct watch watch;
 	bool accepted;		/* a sample was idle or had a connection */
-	unsigned short_checks;	/* in a row, since all tasks were listed */
+	unsigned short_checks;	/* consecutive, since all tasks were listed */
 	struct kernel_socket *known;
 	size_t nknown;
 	struct kernel_sample sample;	/* the latest */
 };
 
 /*
- * kernel_init - prepare for the listeners of a pool
+ * kernel_init - prepares for the listening sockets of a pool
  *
- * diag		shared by all pools; its fd may be -1, which leaves every
- *		socket that a listener could have accepted in doubt
- * fds		the listening sockets, as long as o
+ * diag		shared by all pools; if its fd is -1, the origin of every unix
+ *		or TCP socket is unknown
+ * fds		the listening sockets, which must outlive o
  * uid, gid	the workers'
- * returns	0; -1 with errno when fds holds something else
+ * returns	0; -1 with errno when one of fds is not a listening socket
  */
 int kernel_init(struct kernel_observer *o, struct sockdiag *diag,
 	const int *fds, size_t n, uid_t uid, gid_t gid);
 void kernel_fini(struct kernel_observer *o);
-/* One of fds may be another socket by now.  One that does not listen is not
- * taken: the old one stays. */
+/* Call it when one of fds may refer to another socket.  A socket that does not
+ * listen is ignored, and the previous one is kept. */
 void kernel_update_listeners(struct kernel_observer *o);
 
-/* After its process was started, and when it is gone. */
+/* After its process has started, and when it has exited. */
 void kernel_worker_init(struct kernel_worker *w, pid_t pid);
 void kernel_worker_fini(struct kernel_worker *w);
-/* Before a pause: closes what a check keeps open, and forgets nothing. */
+/* Before a pause between checks: closes descriptors, keeps what is known. */
 void kernel_worker_close(struct kernel_worker *w);
 
 /*
- * kernel_check - what does a worker do?
+ * kernel_check - samples a worker, with little effort if it is idle
  *
- * A worker with one task, and that in accept, is idle, and nothing more is
- * read (may_hold stays true).  Any other is inspected.  That it has started
- * threads while it was idle is noticed at the sixteenth check.
+ * A worker whose only task is in accept(2) is idle, and nothing more is read
+ * (may_hold stays true).  Any other worker is inspected.  Threads that an idle
+ * worker has started are noticed at the sixteenth check at the latest.
  *
  * returns	the sample, valid until the next one
  */
 const struct kernel_sample *kernel_check(struct kernel_observer *o,
 	struct kernel_worker *w, int64_t now);
 
-/* The same for a worker that is not checked again soon: nothing stays open,
- * as kernel_worker_close() is called. */
+/* The same for a worker that is not checked again soon: descriptors are closed,
+ * as by kernel_worker_close(). */
 const struct kernel_sample *kernel_check_once(struct kernel_observer *o,
 	struct kernel_worker *w, int64_t now);
 
-/* The same, always with its sockets and all of its descendants. */
+/* The same, but always reads the sockets and all descendants. */
 const struct kernel_sample *kernel_inspect(struct kernel_observer *o,
 	struct kernel_worker *w, int64_t now);
 
-/* Connections that wait at all listeners; 0, or -1 with errno. */
+/* Connections in the listen queues of all listening sockets; returns 0, or -1
+ * with errno. */
 int kernel_read_queue(struct kernel_observer *o, struct sockdiag_queue *ret);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * prober.c - a child that inspects processes as their own user; see prober.h
+ * prober.c - reads /proc as the workers' user; see prober.h
  *
- * Called by observe/processes, observe/kernel and observe/describe.  Its
- * answers are hints, as all that comes from a process of the pool's user:
- * sizes are checked, and as it can be stopped, nobody waits for it long.
+ * Called by observe/processes, observe/kernel and observe/describe.  The helper
+ * runs as the pool's user, whose other processes can tamper with it: the sizes
+ * in its answers are checked, and the supervisor waits for an answer no longer
+ * than ANSWER_MS.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,9 +29,10 @@
 #define PAUSE_MS 10000
 
 #define LISTENERS_MAX 16
-/* As many sockets as one answer carries; 8 KiB. */
+/* Maximum number of sockets in one answer; 8 KiB. */
 #define SOCKETS_MAX 1024
-/* And as much text: 32 tasks without their kernel stacks, which are root's. */
+/* Maximum length of a text: enough for 32 tasks without their kernel stacks,
+ * which only root may read. */
 #define TEXT_BYTES 32768
 
 enum op {
@@ -58,7 +60,7 @@ struct reply {
 	struct watch_tasks tasks;
 	enum watch_kind kind;
 	uint64_t number;	/* OP_READS, OP_STATIC */
-	size_t len;		/* so many bytes of union more follow */
+	size_t len;		/* bytes of union more that follow */
 };
 
 union more {
@@ -66,7 +68,7 @@ union more {
 	char text[TEXT_BYTES];
 };
 
-/* -- the child ------------------------------------------------------------- */
+/* -- the helper process ---------------------------------------------------- */
 
 static int
 write_report(pid_t pid, union more *more)
@@ -77,7 +79,7 @@ write_report(pid_t pid, union more *more)
 	if (!out)
 		return -1;
 	rc = inspect_report(pid, out);
-	/* What has no room is left out. */
+	/* A report that is too long is cut. */
 	(void)fclose(out);
 	return rc;
 }
@@ -155,12 +157,13 @@ become_prober(const struct prober *p, int fd, pid_t parent)
 	int err = 0;
 
 	sigemptyset(&none);
-	/* Nothing of the supervisor's but this, not even its log. */
+	/* Keep none of the supervisor's descriptors except this one, not even
+	 * that of the log. */
 	if (dup2(fd, 0) < 0 || close_range(1, ~0U, 0) < 0)
 		_exit(71);
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "fcgipm-prober", 0, 0, 0);
-	/* No signal handlers are ours, so none is left to run here. */
+	/* The supervisor installs no signal handlers, so none can run here. */
 	if (privs_apply(&privs, &err) || prctl(PR_SET_DUMPABLE, 0) < 0 ||
 		sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		_exit(71);
@@ -181,14 +184,15 @@ end_child(struct prober *p)
 {
 	fd_close(&p->fd);
 	if (p->pid > 0) {
-		/* Without CAP_KILL it ends by our end being closed. */
+		/* Without CAP_KILL this fails, and the helper exits because its
+		 * socket is closed. */
 		(void)kill(p->pid, SIGKILL);
 		p->dying = p->pid;
 	}
 	p->pid = 0;
 }
 
-/* True when no child is left to be waited for. */
+/* Returns true when the killed helper, if any, has been reaped. */
 static bool
 reap_child(struct prober *p, int flags)
 {
@@ -221,7 +225,8 @@ start_child(struct prober *p)
 
 	if (p->pid > 0)
 		return 0;
-	/* Whoever may not change its uid, or has the same, sees no more. */
+	/* A helper that cannot change its uid, or has the same one, cannot read
+	 * more than the supervisor. */
 	if (geteuid() != 0 || p->uid == 0) {
 		errno = EACCES;
 		return -1;
@@ -249,7 +254,8 @@ start_child(struct prober *p)
 	return 0;
 }
 
-/* Sends, waits, reads; 0 with a checked answer, -1 with errno. */
+/* Sends a question and waits for its answer; 0 with a checked answer, or -1
+ * with errno. */
 static int
 exchange_messages(struct prober *p, struct question *q, struct reply *r,
 	union more *more)

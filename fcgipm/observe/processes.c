@@ -1,13 +1,12 @@
 /*
- * processes.c - the tasks and sockets of a worker and of its descendants; see
- * processes.h
+ * processes.c - reads the tasks and sockets of a worker and its descendants;
+ * see processes.h
  *
- * Called by observe/kernel, and by observe/describe to know what is denied.
+ * Called by observe/kernel.  observe/describe uses processes_is_denied().
  *
- * Reading a process that runs is true for a moment only.  Tasks are read
- * before sockets: a task that accepts a connection in between was seen in
- * accept, but its connection is seen as well.  The other way round it would be
- * missed.
+ * The process runs while it is read.  Its tasks are read before its sockets: a
+ * task that accepts a connection in between was read in accept(2), but the
+ * connection is read as well.  In the other order it would be missed.
  */
 #include <errno.h>
 #include <string.h>
@@ -75,7 +74,7 @@ add_tasks(struct processes *p, const struct watch_tasks *t, pid_t pid)
 	p->tasks.unreadable += t->unreadable;
 }
 
-/* Children have inherited those of their parents. */
+/* Child processes have inherited the sockets of their parents. */
 static bool
 has_socket(const struct processes *p, uint32_t ino)
 {
@@ -122,10 +121,11 @@ add_sockets(const struct processes_reader *r, struct processes *p,
 }
 
 /*
- * Tasks and sockets of one process, and its children into the list.
+ * Adds the tasks and sockets of one process, and its children to the list of
+ * processes.
  *
- * ret_sockets_err	why its sockets or children are incomplete; 0
- * returns	the same for its tasks
+ * ret_sockets_err	errno if its sockets or children are incomplete, or 0
+ * returns		the same for its tasks
  */
 static int
 add_process(const struct processes_reader *r, struct processes *p,
@@ -140,7 +140,7 @@ add_process(const struct processes_reader *r, struct processes *p,
 		err = processes_read_tasks(r, watch, &t, &p->by_prober) < 0 ?
 			errno : 0;
 		*ret_sockets_err = add_sockets(r, p, watch) < 0 ? errno : 0;
-		/* It may have become the pool's user in between. */
+		/* It may have changed to the pool's user in between. */
 		if (!processes_is_denied(err) || *ret_sockets_err)
 			break;
 	}
@@ -152,7 +152,7 @@ add_process(const struct processes_reader *r, struct processes *p,
 	return err;
 }
 
-/* Not the arrays, most of which is never used. */
+/* Clears all but the arrays, most of which is never used. */
 static void
 begin(struct processes *p, pid_t pid)
 {
@@ -181,7 +181,7 @@ processes_read(const struct processes_reader *r, struct watch *watch,
 		if (!err)
 			err = add_process(r, ret, &child, &sockets_err);
 		watch_close(&child);
-		/* One that has ended meanwhile holds nothing. */
+		/* A process that has exited meanwhile has no sockets. */
 		if (err && err != ESRCH)
 			ret->tasks_err = err;
 		if (sockets_err && sockets_err != ESRCH)

@@ -1,8 +1,8 @@
 /*
- * processes.h - the tasks and sockets of a worker and of its descendants
+ * processes.h - reads the tasks and sockets of a worker and its descendants
  *
- * Reads them, by sys/watch, or by the prober where we may not; what they mean
- * is for observe/kernel to say.
+ * Reads /proc with sys/watch, or through observe/prober where the supervisor
+ * may not.  Called by observe/kernel, which interprets the result.
  */
 #ifndef FCGIPM_OBSERVE_PROCESSES_H
 #define FCGIPM_OBSERVE_PROCESSES_H
@@ -15,52 +15,59 @@
 
 struct prober;
 
-/* One reading takes in so many; of a worker with more it is incomplete. */
+/* Maximum of one reading; for a worker with more it is incomplete. */
 #define PROCESSES_MAX 64
 #define PROCESSES_SOCKETS_MAX 1024
 
-/* Whose listeners, and who is asked where we may not look; all borrowed. */
+/* How to read the processes of a pool; all borrowed. */
 struct processes_reader {
 	struct prober *prober;
-	const ino_t *listeners;
+	const ino_t *listeners;	/* of the pool's listening sockets */
 	size_t nlisteners;
 };
 
 struct processes_socket {
 	struct watch_socket socket;
-	pid_t pid;		/* one that has it open */
+	pid_t pid;		/* a process that has it open */
 };
 
-/* A worker and its descendants at one moment.  Some 13 KiB. */
+/* A worker and its descendants at one moment.  About 13 KiB. */
 struct processes {
 	struct watch_tasks tasks;	/* sums */
-	int tasks_err;		/* why they are incomplete, 0 = they are not */
-	int sockets_err;	/* the same of sockets and pids; E2BIG: there
-				 * are more than fit */
-	pid_t reader;		/* whose tasks.reading_fd is; 0 = none's */
-	bool by_prober;		/* some of it was read by the prober */
-	pid_t pids[PROCESSES_MAX];	/* parents first, the worker first of
-					 * all */
+	int tasks_err;		/* why they are incomplete; 0 = complete */
+	int sockets_err;	/* the same for sockets and pids; E2BIG: there
+				 * are more than the maximum */
+	pid_t reader;		/* the process tasks.reading_fd belongs to; 0 =
+				 * none */
+	bool by_prober;		/* the prober has read some of it */
+	pid_t pids[PROCESSES_MAX];	/* parents first, so the worker is the
+					 * first one */
 	size_t npids;
-	/* But listeners; one that several have open is here once. */
+	/* Without listening sockets; a socket that several processes have open
+	 * occurs once. */
 	struct processes_socket sockets[PROCESSES_SOCKETS_MAX];
 	size_t nsockets;
 };
 
-/* Does this errno say that a process is not ours to look at, while its own
- * user may be allowed to? */
+/* Is this the errno of missing rights?  The process's own user may have
+ * them. */
 bool processes_is_denied(int err);
 
-/* What the tasks of one process do; 0, or -1 with errno, *ret being what could
- * be seen.  ret_by_prober is set when the prober was asked. */
+/*
+ * processes_read_tasks - reads what the tasks of one process do
+ *
+ * ret_by_prober	set when the prober has read it
+ * returns		0; -1 with errno, *ret then has what could be read
+ */
 int processes_read_tasks(const struct processes_reader *r, struct watch *watch,
 	struct watch_tasks *ret, bool *ret_by_prober);
 
-/* All of a worker, watch being open for it; errors are in ret. */
+/* Reads a worker and its descendants; watch is open for the worker.  Errors are
+ * in ret. */
 void processes_read(const struct processes_reader *r, struct watch *watch,
 	struct processes *ret);
 
-/* The same of one that could not be opened. */
+/* The same for a worker whose watch could not be opened. */
 void processes_set_unreadable(struct processes *ret, pid_t pid, int err);
 
 /* Is each of them stopped by a signal, or dead? */

@@ -1,8 +1,8 @@
 /*
- * sockets.c - is a socket a connection of a client?  See sockets.h
+ * sockets.c - tells client connections from other sockets; see sockets.h
  *
- * Called by observe/kernel.  Unix sockets are asked for one by one, TCP sockets
- * are listed, as there the kernel finds one no sooner than all.
+ * Called by observe/kernel.  Unix sockets are queried one by one.  TCP sockets
+ * are listed, since to find one the kernel has to walk all of them.
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 #include "base/util.h"
 #include "observe/sockets.h"
 
-/* Listing all TCP sockets may take this share of the time, one in so many. */
+/* Listing all TCP sockets may take 1/OTHERS_SHARE of the time. */
 #define OTHERS_SHARE 20
 
 void
@@ -51,7 +51,7 @@ find_unix_origin(struct sockets *o, uint32_t ino)
 	return SOCKETS_FOREIGN;
 }
 
-/* By the lists as they are; in doubt when it stands in none. */
+/* Searches the last listing; SOCKETS_UNKNOWN when the socket is not in it. */
 static enum sockets_origin
 find_listed_tcp(const struct sockets *o, uint32_t ino)
 {
@@ -66,7 +66,8 @@ find_listed_tcp(const struct sockets *o, uint32_t ino)
 		if (sockdiag_has(set->others, set->nothers, ino))
 			found = SOCKETS_FOREIGN;
 	}
-	/* Other for one listener may be another's. */
+	/* A socket that is foreign to one listening socket may be a client of
+	 * another one. */
 	return o->n > 1 && found == SOCKETS_FOREIGN ? SOCKETS_UNKNOWN : found;
 }
 
@@ -86,10 +87,10 @@ list_tcp(struct sockets *o, bool with_others)
 }
 
 /*
- * A socket is foreign only when the kernel has named another address for it:
- * a connection that was reset has none any more, and its request goes on.
+ * A socket is foreign only if the kernel has listed it with another address.  A
+ * connection that was reset has no address, but its request still runs.
  *
- * listed	the lists are no older than the socket; set when made so
+ * listed	as for sockets_find_origin()
  */
 static enum sockets_origin
 find_tcp_origin(struct sockets *o, uint32_t ino, bool *listed)

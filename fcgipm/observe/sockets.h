@@ -1,8 +1,9 @@
 /*
- * sockets.h - is a socket of a worker a connection of a client?
+ * sockets.h - tells client connections of a pool from a worker's other sockets
  *
- * By sock_diag(7): was it accepted from a listener of the pool, or is it
- * something of the program's own, such as its connection to a database?
+ * Uses sock_diag(7) to find whether a socket was accepted from one of the
+ * pool's listening sockets.  If it was not, it is the program's own, such as
+ * its connection to a database.
  */
 #ifndef FCGIPM_OBSERVE_SOCKETS_H
 #define FCGIPM_OBSERVE_SOCKETS_H
@@ -18,30 +19,32 @@ struct sockets {
 	struct sockdiag *diag;		/* borrowed */
 	const struct sockdiag_listener *listeners;	/* borrowed */
 	size_t n;
-	/* TCP sockets as they were listed last.  What is there holds for the
-	 * life of a socket; what is not there may be new. */
-	struct sockdiag_set *sets;	/* one a listener */
-	int64_t others_not_before_us;	/* listing all is expensive */
+	/* TCP sockets of the last listing, one set for each listening socket.
+	 * An entry is valid as long as its socket exists; a socket that is not
+	 * listed may be new. */
+	struct sockdiag_set *sets;
+	int64_t others_not_before_us;	/* listing all sockets is expensive */
 };
 
 enum sockets_origin {
-	SOCKETS_UNKNOWN,	/* cannot be said */
-	SOCKETS_CLIENT,		/* accepted from a listener */
+	SOCKETS_UNKNOWN,	/* could not be found out */
+	SOCKETS_CLIENT,		/* accepted from a listening socket */
 	SOCKETS_FOREIGN		/* certainly not */
 };
 
-/* listeners and diag are the caller's, as long as o; what stands in listeners
- * may change. */
+/* listeners and diag remain the caller's and must outlive o; the contents of
+ * listeners may change. */
 void sockets_init(struct sockets *o, struct sockdiag *diag,
 	const struct sockdiag_listener *listeners, size_t n);
-/* Fine for one that is zeroed. */
+/* Also accepts a zeroed object. */
 void sockets_fini(struct sockets *o);
 
 /*
- * sockets_find_origin - was this socket accepted from one of the listeners?
+ * sockets_find_origin - was this socket accepted from a listening socket?
  *
- * listed	are the lists of TCP sockets no older than it?  Set when they
- *		were made again, so false for the first of a look
+ * listed	true if TCP sockets have been listed since the socket was seen.
+ *		Pass false for the first socket of a sample; set to true when
+ *		they are listed
  */
 enum sockets_origin sockets_find_origin(struct sockets *o, enum watch_kind kind,
 	uint32_t ino, bool *listed);

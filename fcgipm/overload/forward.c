@@ -1,9 +1,10 @@
 /*
- * forward.c - a client that was accepted too early; see forward.h
+ * forward.c - relays a client to a worker; see forward.h
  *
- * Called by overload/refuser, rarely: for at most one client of an order and
- * those that have disconnected.  Nothing is read from the client before the
- * pool is connected to, so that until then it can still be refused.
+ * Called by overload/refuser, rarely: for at most one connected client of each
+ * order, and for clients that have disconnected.  Nothing is read from the
+ * client before the connection to the pool is established, so that until then
+ * it can still be answered with 503.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -16,12 +17,14 @@
 #include "overload/forward.h"
 #include "overload/reject.h"
 
-/* Until a connection is asked for again, doubling; the queue may be full. */
+/* Time until a connection is asked for again, doubling: the queue may be
+ * full. */
 #define MIN_PAUSE_MS 10
 #define MAX_PAUSE_MS 1000
 #define CHUNK_BYTES 16384
 
-/* One side: what was read from it and not yet written to the other. */
+/* One side: its socket, and what was read from it and not yet written to the
+ * other. */
 struct side {
 	struct forward *forward;
 	struct loop_io io;
@@ -37,7 +40,7 @@ struct forward {
 	TAILQ_ENTRY(forward) link;	/* of waiting */
 	bool waiting;		/* for a connection from the supervisor */
 	bool connected;		/* that connection is established */
-	struct loop_timer overdue_timer;	/* until it is */
+	struct loop_timer overdue_timer;	/* runs until it is */
 	struct side client, worker;
 };
 
@@ -75,8 +78,8 @@ end(struct forward *f)
 	all->on_end(all);
 }
 
-/* One read from s, if all before is written, and one write to the other side; -1
- * when one of the connections is broken. */
+/* Reads once from s, if all that was read before is written, and writes once to
+ * the other side; -1 when one of the connections is broken. */
 static int
 copy_bytes(struct side *s)
 {
@@ -105,8 +108,8 @@ copy_bytes(struct side *s)
 	return 0;
 }
 
-/* A side that is waited for neither way is not watched: epoll(7) would report
- * its hang-up again and again. */
+/* A side that is neither read nor written is not watched: epoll(7) would report
+ * its hang-up continually. */
 static int
 watch_side(struct side *s)
 {
@@ -131,7 +134,7 @@ copy_both(struct forward *f)
 		end(f);
 }
 
-/* -- until it is connected ------------------------------------------------- */
+/* -- before the connection is established ---------------------------------- */
 
 /* The client has waited here for as long as it would have in the queue. */
 static void

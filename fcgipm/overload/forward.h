@@ -1,9 +1,9 @@
 /*
- * forward.h - a client that the refuser accepted too early goes on to a worker
+ * forward.h - relays a client that was accepted but is not overdue to a worker
  *
- * Over a connection to the pool's address, which the supervisor makes: the
- * refuser may lack the right, or not see the path.  Bytes are copied both ways
- * unchanged.
+ * The relay uses a new connection to the pool's address.  The supervisor makes
+ * it, since the refuser may not have the right or may not see the path.  Bytes
+ * are copied unchanged in both directions.
  */
 #ifndef FCGIPM_OVERLOAD_FORWARD_H
 #define FCGIPM_OVERLOAD_FORWARD_H
@@ -16,18 +16,18 @@
 struct reject_set;
 struct forward;
 
-/* What all forwards of a process have in common. */
+/* Shared by all forwards of a process. */
 struct forward_set {
 	struct loop *loop;		/* borrowed, as is this */
 	struct reject_set *rejects;
-	unsigned open;
+	unsigned open;		/* clients being forwarded */
 	TAILQ_HEAD(forward_list, forward) waiting;	/* for a connection */
 	unsigned nwaiting;
 	struct loop_timer ask_timer;
 	int64_t pause_ms;	/* until the next on_want */
 	/* nwaiting connections are wanted. */
 	void (*on_want)(struct forward_set *all);
-	/* One of these has ended. */
+	/* One of the forwards has ended. */
 	void (*on_end)(struct forward_set *all);
 };
 
@@ -38,20 +38,21 @@ void forward_init(struct forward_set *all, struct loop *loop,
 /*
  * forward_begin - takes fd, a non-blocking client's connection
  *
- * Call forward_ask() when all clients of the order have begun.
+ * Call forward_ask() after the last client of an order.
  *
- * overdue_ms	the client is answered with 503 then, unless it has got a
- *		connection
+ * overdue_ms	time at which the client is answered with 503, unless it has a
+ *		connection to the pool
  */
 void forward_begin(struct forward_set *all, int fd, int64_t overdue_ms);
 
-/* Asks for as many connections as are wanted, repeatedly until they came. */
+/* Asks for the connections that are missing, and repeats it until they have
+ * arrived. */
 void forward_ask(struct forward_set *all);
 
-/* Takes fd, one of these: non-blocking, perhaps not connected yet. */
+/* Takes fd, such a connection: non-blocking, perhaps not established yet. */
 void forward_connected(struct forward_set *all, int fd);
 
-/* No connection will come any more: waiting clients are answered with 503. */
+/* No more connections will arrive: waiting clients are answered with 503. */
 void forward_give_up(struct forward_set *all);
 
 #endif

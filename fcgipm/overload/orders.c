@@ -1,10 +1,12 @@
 /*
- * orders.c - the refuser as the supervisor sees it; see orders.h
+ * orders.c - starts the refuser, sends it orders and handles its reports; see
+ * orders.h
  *
- * Called by overload/overload, which knows who is overdue.  The refuser is a
- * worker (worker/worker) with a channel at REFUSER_FD.  accept(2) returns the
- * head of the queue and a worker may take that first: so an order names those
- * who are overdue, and the refuser checks whom it accepted before it answers.
+ * Called by overload/overload, which finds the overdue clients.  The refuser is
+ * started as a worker (worker/worker) with a channel at REFUSER_FD.  accept(2)
+ * returns the head of the queue, and a worker may accept it first.  So an order
+ * identifies the overdue clients, and the refuser checks each client that it
+ * has accepted before it answers.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,9 +22,9 @@
 #include "sys/listen.h"
 #include "worker/launch.h"
 
-/* A refuser that has not reported by then hangs. */
+/* A refuser that does not report within this time is killed. */
 #define REPORT_TIMEOUT_MS 5000
-/* Between failed starts, doubling. */
+/* Back-off between failed starts, doubling. */
 #define MIN_BACKOFF_MS 100
 #define MAX_BACKOFF_MS 10000
 
@@ -69,7 +71,7 @@ spawn_refuser(struct orders *o)
 	return rc;
 }
 
-/* Is there a refuser that can be sent an order?  Starts one if need be. */
+/* Can an order be sent?  Starts the refuser if necessary. */
 static bool
 ensure_refuser(struct orders *o)
 {
@@ -81,8 +83,11 @@ ensure_refuser(struct orders *o)
 	if (spawn_refuser(o) == 0)
 		return true;
 	back_off(o);
-	log_error("pool %s: cannot start fcgipm-cgi --refuse: %s; clients "
-		"wait on; next try in %.1f s", o->conf->name, strerror(errno),
+	/* Action: make sure that fcgipm-cgi is installed and that the limits of
+	 * processes and descriptors are not exhausted.  Until the refuser
+	 * starts, overdue clients get no 503 and keep waiting. */
+	log_error("pool %s: refuser: cannot start fcgipm-cgi --refuse: %s; "
+		"next start in %.1f s", o->conf->name, strerror(errno),
 		(double)o->backoff_ms / 1000);
 	return false;
 }
@@ -118,9 +123,11 @@ refuser_on_dead(struct worker *w, enum worker_state before, const char *story,
 		return;
 	if (!o->reported)
 		back_off(o);
-	log_warning("pool %s: process %d, which refuses clients, died: %s; "
-		"another one follows while clients are overdue",
-		o->conf->name, (int)w->pid, story);
+	/* Action: none if it was killed by hand or by the kernel for lack of
+	 * memory.  If it dies repeatedly, start fcgipm-cgi --refuse as the
+	 * pool's user to see why, and report it. */
+	log_warning("pool %s: refuser %d: died: %s; it is started again when "
+		"a client is overdue", o->conf->name, (int)w->pid, story);
 }
 
 static const struct worker_ops refuser_ops = {
@@ -139,11 +146,14 @@ orders_send(struct orders *o, unsigned n, const struct queue *clients)
 	size_t i;
 
 	if (n == 0 || o->stopping)
-		BUG(n == 0 ? "an empty order" : "an order after the stop");
+		BUG(n == 0 ? "an empty order" : "an order after orders_stop()");
 	if (o->ordered > 0 && now >= o->ordered_ms + REPORT_TIMEOUT_MS) {
-		log_warning("pool %s: process %d, which refuses clients, "
-			"does not answer; killed", o->conf->name,
-			(int)o->refuser.pid);
+		/* Action: none if the machine was overloaded or the process was
+		 * stopped.  If it happens repeatedly, report it. */
+		log_warning("pool %s: refuser %d: no report within %d s; "
+			"killed; it is started again when a client is overdue",
+			o->conf->name, (int)o->refuser.pid,
+			REPORT_TIMEOUT_MS / 1000);
 		worker_kill(&o->refuser);
 		close_channel(o);
 		return;
@@ -152,8 +162,8 @@ orders_send(struct orders *o, unsigned n, const struct queue *clients)
 		return;
 	for (i = 0; clients && i < m.n; i++)
 		m.inos[i] = clients->v[i].ino;
-	/* Fails when it is about to exit; the next order starts another one.
-	 * The socket buffers an order that is sent before it has started. */
+	/* Fails when the refuser is about to exit; the next order starts a new
+	 * one.  The socket buffers an order that is sent before its start. */
 	if (fd_send(o->channel.fd, &m, sizeof(m),
 		    o->listener_changed ? o->socket->fd : -1) < 0)
 		return;
@@ -162,7 +172,8 @@ orders_send(struct orders *o, unsigned n, const struct queue *clients)
 	o->ordered_ms = now;
 }
 
-/* For forwarded clients.  The refuser asks again for what is missing. */
+/* Sends connections for forwarded clients.  The refuser asks again for those
+ * that are missing. */
 static void
 send_connections(struct orders *o, unsigned wanted)
 {
@@ -174,15 +185,16 @@ send_connections(struct orders *o, unsigned wanted)
 		rc = fd < 0 ? -1 : fd_send(o->channel.fd, "", 1, fd);
 		fd_close(&fd);
 		if (rc < 0) {
-			log_debug("pool %s: a client who goes on to a worker "
-				"waits: %s", o->conf->name, strerror(errno));
+			log_debug("pool %s: refuser: no connection for a "
+				"forwarded client: %s", o->conf->name,
+				strerror(errno));
 			return;
 		}
 	}
 }
 
-/* The sender runs as the pool's user: more than was ordered is not believed,
- * and nothing without an order. */
+/* The sender runs as the pool's user: its numbers are limited to what was
+ * ordered. */
 static void
 read_report(struct orders *o, const struct refuser_report *r)
 {
@@ -196,8 +208,9 @@ read_report(struct orders *o, const struct refuser_report *r)
 	o->reported = true;
 	o->backoff_ms = 0;
 	if (forwarded > 0)
-		log_debug("pool %s: a worker was faster: clients passed on to "
-			"workers so far: %llu", o->conf->name,
+		log_debug("pool %s: refuser: accepted clients that are not "
+			"overdue; forwarded to workers: %u, since the start: "
+			"%llu", o->conf->name, forwarded,
 			(unsigned long long)o->forwarded);
 	o->ops->on_report(o, ordered, refused);
 }
@@ -210,7 +223,7 @@ on_channel(struct loop_io *io, uint32_t events)
 		struct refuser_report report;
 		struct refuser_want want;
 	} m;
-	/* No control buffer: descriptors that it might send are dropped. */
+	/* Without a control buffer, descriptors that it sends are dropped. */
 	ssize_t n = recv(io->fd, &m, sizeof(m), MSG_TRUNC);
 	(void)events;
 
@@ -224,7 +237,7 @@ on_channel(struct loop_io *io, uint32_t events)
 		close_channel(o);
 }
 
-/* -- the beginning and the end --------------------------------------------- */
+/* -- start and end --------------------------------------------------------- */
 
 int
 orders_init(struct orders *o, struct loop *loop, const struct conf_pool *conf,

@@ -1,16 +1,17 @@
 /*
- * overload.c - clients that have waited too long; see overload.h
+ * overload.c - enforces queue_timeout; see overload.h
  *
- * Called by pool/open and pool/stop.  An empty queue costs nothing: the listener is watched
- * by epoll(7).  Once a client has arrived, the listener is left unwatched for
- * a quarter of queue_timeout, 10 to 250 ms, so that a busy pool wakes us twice
- * in that time and not with each request.  Then the queue is sampled: a unix
- * listener's is listed (about 10 us), a TCP listener's counted (0.2 us) and
- * listed only when a client may be overdue.  epoll also reports clients that a
- * worker accepts before we sample; that costs no system call.
+ * Called by pool/open and pool/stop.
+ * An empty queue costs nothing: epoll(7) watches the listening socket.  When a
+ * client has arrived, the socket is not watched for a quarter of queue_timeout,
+ * 10 to 250 ms.  So a busy pool wakes the supervisor twice in that time, not
+ * with each request.  Then the queue is sampled: that of a unix socket is
+ * listed (about 10 us), that of a TCP socket is counted (0.2 us) and listed
+ * only if a client may be overdue.  epoll(7) also reports clients that a worker
+ * accepts before the sample; that costs no system call.
  *
- * Overdue clients are refused by a process of the pool's user, which gets
- * orders (overload/orders).
+ * The refuser answers the overdue clients; overload/orders starts it and sends
+ * it orders.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,15 +31,15 @@
 #define MAX_PERIOD_MS 250
 /* Until a queue that could not be sampled is tried again. */
 #define RETRY_MS 1000
-/* No client overdue for so long: the overload has ended. */
+/* The overload has ended when no client was overdue for this time. */
 #define CALM_MS 1000
-/* Listing takes milliseconds on a machine with 10^4 connections: one part in
- * so many of the time may go into it. */
+/* Listing takes milliseconds on a machine with 10^4 connections: it may take
+ * 1/LIST_SHARE of the time. */
 #define LIST_SHARE 20
 
 struct sample {
 	unsigned waiting;	/* connections in the queue */
-	unsigned overdue;	/* of these, from its head on */
+	unsigned overdue;	/* of these, at its head */
 	int64_t due_ms;		/* when one more may be overdue; 0 = unknown */
 };
 
@@ -53,7 +54,7 @@ is_unix(const struct overload *o)
 static int
 sample_unix(struct overload *o, int64_t now, struct sample *ret)
 {
-	/* Both times are cut to whole milliseconds. */
+	/* Both times are truncated to milliseconds. */
 	const int64_t age = o->conf->queue_timeout_ms + 1;
 	static uint32_t inos[SOCKDIAG_WAITING_MAX];
 	int n = sockdiag_unix_waiting(o->observe->diag, o->observe->inos[0],
@@ -70,8 +71,8 @@ sample_unix(struct overload *o, int64_t now, struct sample *ret)
 	return 0;
 }
 
-/* The kernel walks all connections to list the waiting ones, which is expensive
- * where there are many: so only when the oldest may be overdue. */
+/* To list the waiting connections the kernel walks all connections, which is
+ * expensive if there are many: done only when the oldest may be overdue. */
 static int
 sample_tcp(struct overload *o, int64_t now, struct sample *ret)
 {
@@ -102,10 +103,12 @@ sample_tcp(struct overload *o, int64_t now, struct sample *ret)
 	return 0;
 }
 
-/* Logged when it begins and when it has ended, with the numbers. */
+/* Logs the begin and the end of an overload. */
 static void
 note_overdue(struct overload *o, const struct sample *s, int64_t now)
 {
+	uint64_t refused;
+
 	if (s->overdue > 0) {
 		o->overdue_ms = now;
 		if (o->refusing)
@@ -113,18 +116,20 @@ note_overdue(struct overload *o, const struct sample *s, int64_t now)
 		o->refusing = true;
 		o->refusing_since_ms = now;
 		o->refused_before = o->refused;
-		log_warning("pool %s: clients have waited for %lld ms "
-			"(queue_timeout) and get 503: %u of %u in the queue; "
-			"raise pm.max_children if the machine has room for "
-			"more", o->conf->name,
-			(long long)o->conf->queue_timeout_ms, s->overdue,
-			s->waiting);
+		/* Action: raise pm.max_children if memory and CPU allow.
+		 * Otherwise find out with fcgipmctl status what the workers
+		 * wait for. */
+		log_warning("pool %s: answering 503: %u of %u queued clients "
+			"waited longer than queue_timeout (%lld ms); raise "
+			"pm.max_children if memory and CPU allow",
+			o->conf->name, s->overdue, s->waiting,
+			(long long)o->conf->queue_timeout_ms);
 	} else if (o->refusing && now >= o->overdue_ms + CALM_MS) {
+		refused = o->refused - o->refused_before;
 		o->refusing = false;
-		log_notice("pool %s: no client waits for longer than "
-			"queue_timeout any more; %llu got 503 within %.1f s",
-			o->conf->name,
-			(unsigned long long)(o->refused - o->refused_before),
+		log_notice("pool %s: queue_timeout: recovered; %llu client%s "
+			"got 503 in %.1f s", o->conf->name,
+			(unsigned long long)refused, refused == 1 ? "" : "s",
 			(double)(o->overdue_ms - o->refusing_since_ms) / 1000);
 	}
 }
@@ -132,9 +137,13 @@ note_overdue(struct overload *o, const struct sample *s, int64_t now)
 static void
 log_unreadable(struct overload *o)
 {
+	/* Action: allow netlink sockets: add AF_NETLINK to
+	 * RestrictAddressFamilies= of a systemd unit, or to the seccomp profile
+	 * of a container.  A queue of more than 8000 clients cannot be read:
+	 * lower listen.backlog.  Reading is retried every second. */
 	if (!o->logged_unreadable)
-		log_warning("pool %s: queue_timeout: the queue cannot be "
-			"looked at: %s%s; nobody is refused until then",
+		log_warning("pool %s: cannot read the listen queue: %s%s; "
+			"queue_timeout is not enforced until this works again",
 			o->conf->name, strerror(errno),
 			errno == EMSGSIZE ? " (lower listen.backlog)" : "");
 	o->logged_unreadable = true;
@@ -156,7 +165,8 @@ watch_listener(struct overload *o)
 
 	if (o->arrival.fd >= 0)
 		return;
-	/* A copy, since pool/wakeup may watch the listener itself. */
+	/* A duplicate, since pool/wakeup may watch the listening socket
+	 * itself. */
 	fd = fcntl(o->observe->fds[0], F_DUPFD_CLOEXEC, 0);
 	if (fd >= 0 && loop_add(o->loop, &o->arrival, fd, LOOP_READ) == 0)
 		return;
@@ -207,7 +217,7 @@ on_sample_timer(struct loop_timer *t)
 	sample_queue(container_of(t, struct overload, sample_timer));
 }
 
-/* A client has arrived.  Mostly a worker accepts it at once. */
+/* A client has arrived.  Mostly a worker accepts it immediately. */
 static void
 on_arrival(struct loop_io *io, uint32_t events)
 {
@@ -221,9 +231,10 @@ on_arrival(struct loop_io *io, uint32_t events)
 }
 
 /*
- * After a full order there may be more overdue clients: sample now.  After a
- * smaller one more will be overdue soon, but an order for each would cost too
- * much.  When none was refused, workers are accepting, and nothing is urgent.
+ * After an order of the maximum size more clients may be overdue: sample now.
+ * After a smaller order more will be overdue soon, but one order for each
+ * client would be too expensive.  When none was refused, workers are accepting,
+ * and the next sample can wait.
  */
 static void
 on_report(struct orders *orders, unsigned ordered, unsigned refused)
@@ -253,7 +264,7 @@ static const struct orders_ops orders_ops = {
 	.on_gone = on_gone,
 };
 
-/* -- the beginning and the end --------------------------------------------- */
+/* -- start and end --------------------------------------------------------- */
 
 int
 overload_init(struct overload *o, struct loop *loop,

@@ -1,15 +1,15 @@
 /*
- * queue.c - since when has each client waited?  See queue.h
+ * queue.c - estimates how long each client has waited; see queue.h
  *
- * Called by overload/overload at each sample.  A queue keeps its order, so one
- * walk compares two lists of it.
+ * Called by overload/overload at each sample.  A queue keeps its order, so two
+ * samples are compared in one pass.
  */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "overload/queue.h"
 
-/* The client's place, from i on; q->n when it is new. */
+/* The index of a client, from i on; q->n when it is new. */
 static size_t
 find(const struct queue *q, size_t i, uint32_t ino)
 {
@@ -28,7 +28,7 @@ queue_update(struct queue *q, const uint32_t *inos, size_t n, int64_t now_ms)
 		v[i].ino = inos[i];
 		if (inos[i] == 0)
 			continue;
-		/* All clients after a new one are new, and at stays q->n. */
+		/* All clients after a new one are new: at stays q->n. */
 		at = find(q, at, inos[i]);
 		v[i].since_ms = at < q->n ? q->v[at++].since_ms : now_ms;
 	}

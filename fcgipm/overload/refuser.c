@@ -1,27 +1,29 @@
 /*
- * refuser.c - picks the clients that get 503; see refuser.h
+ * refuser.c - main loop of fcgipm-cgi --refuse; see refuser.h
  *
- * Called by gateway/main.  The supervisor orders: the first n clients of the
- * queue are overdue (overload/protocol.h).  Workers accept at the same time, so
- * accept(2) may return a younger client to us, and there is no way to put it
- * back into the queue.  Therefore each client is checked before it is answered:
+ * Called by gateway/main.  Accepts the clients of an order, checks that each is
+ * overdue, and passes it to overload/reject or overload/forward.
+ *
+ * An order of the supervisor says that the first n clients of the queue are
+ * overdue (overload/protocol.h).  Workers accept at the same time, so accept(2)
+ * may return a younger client here, and it cannot be put back into the queue.
+ * Therefore each client is checked before it is answered:
  *
  *	TCP: the kernel knows the age of the connection (TCP_INFO)
- *	unix: the inode of the client's socket (sock_diag(7)) is one of the
- *	order's, or not
+ *	unix: the inode of the client's socket (sock_diag(7)) must be one of
+ *	those in the order
  *
- * accept() returns clients in order, so the first client that is not overdue
- * ends the order: no overdue one is left behind it.  That client is forwarded
- * to a worker (overload/forward), over a connection that the supervisor makes.
- * There is at most one such client in an order.
+ * accept(2) returns clients in order, so the first client that is not overdue
+ * ends the order.  We cannot put it back, so we forward it to a worker
+ * (overload/forward), through a connection that the supervisor makes.
  *
- * A client that has disconnected has no inode.  It was overdue if a client
- * behind it is.  If none is, its age is unknown and it is forwarded as well,
- * since its request may have effects that do not depend on the answer.
+ * The inode of a client that has disconnected is unknown.  It was overdue if a
+ * client after it is.  Otherwise its age is unknown and it is forwarded as
+ * well, since its request may have effects that do not depend on the answer.
  *
- * The listener blocks, as the workers need it.  When a worker has accepted the
- * last client just before us, accept(2) would wait for the next one: a signal
- * interrupts it.
+ * The listening socket blocks, since the workers need that.  If a worker has
+ * just accepted the last client, accept(2) would wait for the next one: a timer
+ * signal interrupts it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,14 +47,14 @@
 #include "proto/fcgi.h"
 #include "sys/sockdiag.h"
 
-/* A waiting accept(2) is interrupted after this, or twice as long. */
+/* A waiting accept(2) is interrupted after this time, or twice as long. */
 #define ACCEPT_US 2000
 
 struct refuser {
 	struct loop *loop;
 	struct loop_io channel;
 	struct loop_timer idle_timer;
-	bool exiting;		/* when its last connection has ended */
+	bool exiting;		/* exits when its last connection has ended */
 	struct sockdiag diag;
 	bool tcp;
 	int64_t timeout_ms;	/* queue_timeout */
@@ -63,8 +65,8 @@ struct refuser {
 /* The current order. */
 struct batch {
 	struct refuser_order order;
-	size_t at;		/* all inodes before this one are done */
-	/* Clients that have disconnected, not answered yet. */
+	size_t at;		/* all inodes before this one are handled */
+	/* Clients that have disconnected and are not handled yet. */
 	int disconnected[REFUSER_MAX];
 	size_t ndisconnected;
 	struct refuser_report report;
@@ -80,8 +82,7 @@ on_alarm(int signo)
 	(void)signo;
 }
 
-/* From now on a system call that waits fails with EINTR, each time; 0 ends
- * that. */
+/* From now on each system call that waits fails with EINTR; 0 ends that. */
 static void
 set_alarm(suseconds_t us)
 {
@@ -91,7 +92,7 @@ set_alarm(suseconds_t us)
 		BUG("setitimer");
 }
 
-/* The head of the queue; -1 when it is empty. */
+/* Accepts the head of the queue; -1 when it is empty. */
 static int
 accept_client(void)
 {
@@ -151,7 +152,7 @@ forward_client(struct refuser *r, struct batch *b, int fd)
 		MAX(age, 0));
 }
 
-/* A client behind them is overdue: so were they. */
+/* A client after them is overdue, so they were overdue too. */
 static void
 close_disconnected(struct batch *b)
 {
@@ -160,7 +161,8 @@ close_disconnected(struct batch *b)
 		fd_close(&b->disconnected[--b->ndisconnected]);
 }
 
-/* false: no client of the order is left, or there is no room for more. */
+/* Handles the next client; false when the order is complete, or when no more
+ * clients can be accepted now. */
 static bool
 refuse_client(struct refuser *r, struct batch *b)
 {
@@ -201,7 +203,7 @@ refuse_clients(struct refuser *r, struct batch *b)
 
 /* -- the channel ----------------------------------------------------------- */
 
-/* There was no order for a while, or the channel is closed. */
+/* No order has arrived for a second, or the channel is closed. */
 static void
 exit_when_done(struct refuser *r)
 {
@@ -231,8 +233,8 @@ on_forward_end(struct forward_set *all)
 	on_reject_end(all->rejects);
 }
 
-/* A message that cannot be sent is not missed: the supervisor has closed the
- * channel, which on_channel() sees. */
+/* If the message cannot be sent, the supervisor has closed the channel, and
+ * on_channel() handles that. */
 static void
 on_want(struct forward_set *all)
 {
@@ -241,7 +243,7 @@ on_want(struct forward_set *all)
 	(void)send(REFUSER_FD, &want, sizeof(want), MSG_NOSIGNAL);
 }
 
-/* listener	replaces the one we have; -1 = none came */
+/* listener	replaces the listening socket; -1 = keep it */
 static void
 run_order(struct refuser *r, struct batch *b, int listener)
 {
@@ -319,7 +321,11 @@ refuser_run(const struct conf_pool *keys)
 
 	r.timeout_ms = keys->queue_timeout_ms;
 	if (refuser_open(&r) < 0 || loop_run(r.loop) < 0) {
-		log_error("--refuse: %s", strerror(errno));
+		/* Action: the supervisor starts this process; started by hand
+		 * it needs the listening socket as descriptor 0 and the channel
+		 * as descriptor 3.  In a container allow netlink sockets, and
+		 * raise the descriptor limit if it is exhausted. */
+		log_error("refuser: exiting: %s", strerror(errno));
 		status = EXIT_SYSTEM;
 	}
 	sockdiag_close(&r.diag);

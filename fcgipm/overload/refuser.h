@@ -1,5 +1,6 @@
 /*
- * refuser.h - fcgipm-cgi --refuse: 503 for clients that have waited too long
+ * refuser.h - the refuser, fcgipm-cgi --refuse: answers 503 to clients that
+ * have waited longer than queue_timeout
  */
 #ifndef FCGIPM_OVERLOAD_REFUSER_H
 #define FCGIPM_OVERLOAD_REFUSER_H
@@ -7,10 +8,11 @@
 struct conf_pool;
 
 /*
- * refuser_run - refuse clients as the supervisor orders, until the channel is
- * closed or no order comes
+ * refuser_run - refuses clients as ordered, until the channel is closed or no
+ * order arrives
  *
- * Descriptor 0 is the listener, REFUSER_FD the channel; privileges are dropped.
+ * Descriptor 0 must be the listening socket, REFUSER_FD the channel; privileges
+ * must have been dropped.
  *
  * keys		queue_timeout
  * returns	0 or an exit code

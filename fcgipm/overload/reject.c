@@ -1,12 +1,12 @@
 /*
- * reject.c - writes the 503 to one client; see reject.h
+ * reject.c - answers 503 to one client; see reject.h
  *
  * Called by overload/refuser and overload/forward.  The answer is a complete
- * one on FCGI_STDOUT: nginx would turn an END_REQUEST with FCGI_OVERLOADED into
- * 502, and Apache into an empty 200.  A client that is still sending its
- * request gets the answer as soon as the request's id is known, and then the
- * end of file; what it still sends is read and dropped, since closing a socket
- * with unread bytes would reset the connection and could destroy the answer.
+ * page on FCGI_STDOUT: for an END_REQUEST with FCGI_OVERLOADED, nginx answers
+ * 502 and Apache an empty 200.  A client that is still sending its request gets
+ * the answer as soon as the request's id is known, and then the end of file.
+ * What it still sends is read and dropped, since closing a socket with unread
+ * bytes would reset the connection and could destroy the answer.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -22,12 +22,12 @@
 #include "proto/cgi.h"
 #include "proto/fcgi.h"
 
-/* For a client to begin its request, and then between two reads. */
+/* Maximum time until a client begins its request, and between two reads. */
 #define READ_TIMEOUT_MS 2000
-/* How long, and how much, is read after the answer. */
+/* Maximum time and number of bytes that are read after the answer. */
 #define LINGER_MS 30000
 #define LINGER_BYTES (64 * 1024 * 1024)
-/* Of one read.  A request without a body mostly fits. */
+/* Size of one read.  A request without a body mostly fits. */
 #define CHUNK_BYTES 16384
 
 struct reject {
@@ -39,7 +39,7 @@ struct reject {
 	bool begun;		/* BEGIN_REQUEST was read */
 	bool whole;		/* the end of the request was read */
 	bool answered;
-	bool lingers;		/* answered, but not whole */
+	bool lingers;		/* answered, but the request is not whole */
 	uint16_t id;		/* of the request, once it has begun */
 	/* While it lingers. */
 	TAILQ_ENTRY(reject) link;
@@ -69,8 +69,8 @@ send_answer(struct reject *a)
 	fcgi_put_end(p + FCGI_HEADER_LEN, &end);
 	p += FCGI_HEADER_LEN + FCGI_BODY_LEN;
 	/* A socket that was never written to has room for this, and a client
-	 * that has disconnected needs no answer.  Where the socket is closed
-	 * at once, MSG_MORE puts TCP's FIN into the same packet. */
+	 * that has disconnected needs no answer.  If the socket is closed
+	 * immediately, MSG_MORE puts TCP's FIN into the same packet. */
 	(void)send(a->fd, out, (size_t)(p - out),
 		MSG_NOSIGNAL | (is_whole(a) ? MSG_MORE : 0));
 	a->answered = true;
@@ -86,14 +86,15 @@ note_header(struct reject *a)
 		a->begun = true;
 		a->id = h->id;
 	}
-	/* An authorizer's request has no FCGI_STDIN, so we linger; its client
-	 * has the answer and does not wait for that. */
+	/* An authorizer's request has no FCGI_STDIN, so the connection lingers;
+	 * its client has the answer and does not wait for the close. */
 	if (a->begun && h->id == a->id && h->type == FCGI_STDIN &&
 		h->content_len == 0)
 		a->whole = true;
 }
 
-/* false: close it, as the request was read to its end or never will be. */
+/* Reads from the client, and answers when possible.  false: close the
+ * connection, since the request was read to its end or never will be. */
 static bool
 read_request(struct reject *a)
 {
@@ -136,7 +137,7 @@ end(struct reject *a)
 	all->on_end(all);
 }
 
-/* It is answered but still sends; each read gives it time for the next. */
+/* The client is answered but still sends; each read extends its time. */
 static void
 linger(struct reject *a)
 {
@@ -172,7 +173,7 @@ on_timer(struct loop_timer *t)
 	end(container_of(t, struct reject, timer));
 }
 
-/* Continues when more arrives. */
+/* Continues when more bytes arrive. */
 static void
 watch_client(const struct reject *now)
 {

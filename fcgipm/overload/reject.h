@@ -1,7 +1,8 @@
 /*
- * reject.h - writes the 503 to one client, and closes its connection
+ * reject.h - answers 503 to one client and closes its connection
  *
- * Whatever it asks for; mostly with one read and one write.
+ * The answer does not depend on the request.  It mostly takes one read and one
+ * write.
  */
 #ifndef FCGIPM_OVERLOAD_REJECT_H
 #define FCGIPM_OVERLOAD_REJECT_H
@@ -13,25 +14,25 @@
 struct reject;
 struct loop;
 
-/* Connections of one process that are still sending or have not begun.  For one
- * more, the one that was answered first is closed, if any was. */
+/* Maximum number of connections that are still sending or have not begun a
+ * request.  To make room, the one answered first is closed. */
 #define REJECT_MAX 500
 
-/* What all rejects of a process have in common. */
+/* Shared by all rejects of a process. */
 struct reject_set {
 	struct loop *loop;	/* borrowed */
 	int64_t retry_after_s;	/* of the header Retry-After */
 	unsigned open;		/* connections that have not ended yet */
 	TAILQ_HEAD(reject_list, reject) answered;	/* of these, in the
 							 * order of answers */
-	/* One of these has ended. */
+	/* One of the connections has ended. */
 	void (*on_end)(struct reject_set *all);
 };
 
 void reject_init(struct reject_set *all, struct loop *loop,
 	int64_t retry_after_s, void (*on_end)(struct reject_set *all));
 
-/* Makes room, if need be; false: accept no more at the moment. */
+/* Makes room for one more if necessary; false: accept no client now. */
 bool reject_has_room(struct reject_set *all);
 
 /* Takes fd, a non-blocking connection. */

@@ -1,9 +1,10 @@
 /*
- * backtrace.c - takes the stack of a process by an external tool; see
+ * backtrace.c - takes the stack of a process with an external tool; see
  * backtrace.h
  *
- * Called by timeout/slowlog.  The tool runs as the pool's user, which can
- * tamper with it: its run time and output are bounded, its output is a hint.
+ * Called by timeout/slowlog.  The tool runs as the pool's user, whose other
+ * processes can tamper with it: its run time and its output are bounded, and
+ * the output is only logged.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +23,9 @@
 #include "timeout/backtrace.h"
 #include "timeout/descendants.h"
 
-/* The tool is killed after so long. */
+/* The tool is killed after this time. */
 #define TIME_MS 10000
-/* Of what it writes so much is kept, a NUL included. */
+/* Maximum length of its output, including a NUL; the rest is dropped. */
 #define TEXT_BYTES 65536
 
 static void
@@ -57,7 +58,7 @@ close_all(struct backtrace *b)
 	b->pid = 0;
 }
 
-/* Discards what is beyond TEXT_BYTES; false at the end. */
+/* Drops what exceeds TEXT_BYTES; false at the end of the output. */
 static bool
 read_output(struct backtrace *b)
 {
@@ -86,8 +87,8 @@ on_out(struct loop_io *io, uint32_t events)
 	}
 }
 
-/* A frame, or the thread that the next frames belong to.  Both tools write
- * other lines as well. */
+/* Is it a frame, or the thread that the next frames belong to?  Both tools
+ * write other lines as well. */
 static bool
 is_frame(const char *line)
 {
@@ -95,8 +96,8 @@ is_frame(const char *line)
 		strncmp(line, "Thread ", 7) == 0;
 }
 
-/* Keeps the lines of frames, in place; false when there is none: then
- * *ret_last is the last line. */
+/* Removes all other lines, in place; false when there is no frame, *ret_last
+ * then is the last line. */
 static bool
 pick_frames(char *text, char **ret_last)
 {
@@ -124,7 +125,7 @@ pick_frames(char *text, char **ret_last)
 	return found;
 }
 
-/* The tool has exited: calls on_done() with its frames, or with why it wrote
+/* The tool has exited: calls on_done() with the frames, or with why there are
  * none. */
 static void
 report_result(struct backtrace *b)
@@ -149,14 +150,15 @@ report_result(struct backtrace *b)
 		snprintf(why, sizeof(why), "%s: %s: %s", b->tool, e.step,
 			strerror(e.err));
 	else if (b->timed_out)
-		snprintf(why, sizeof(why), "%s took too long", b->tool);
+		snprintf(why, sizeof(why), "%s: no result after %d s", b->tool,
+			TIME_MS / 1000);
 	else
 		snprintf(why, sizeof(why), "%s: %.200s", b->tool,
-			*last ? last : "it says nothing");
+			*last ? last : "no output");
 	b->on_done(b, why);
 }
 
-/* A tracer that was killed may leave the process stopped. */
+/* A tool that was killed may leave the process stopped. */
 static void
 resume_target(const struct backtrace *b)
 {
@@ -276,20 +278,20 @@ const char *
 backtrace_start(struct backtrace *b, pid_t target, pid_t session)
 {
 	char state = procfs_state(target);
-	const char *why = "no process could be started";
+	const char *why = "cannot start the tool";
 	int readfd = -1, writefd = -1, rc;
 
 	if (!b->tool)
 		return "neither eu-stack nor gdb is installed";
 	if (state == 'T' || state == 't')
-		return "it is stopped";
+		return "the process is stopped";
 	b->target = target;
 	b->timed_out = false;
 	b->targetfd = (int)syscall(SYS_pidfd_open, target, 0);
-	/* Checked after the descriptor was opened, so that it holds for the
-	 * process which that refers to. */
+	/* Checked after the pidfd was opened, so that the result is valid for
+	 * the process that the pidfd refers to. */
 	if (b->targetfd >= 0 && !descendants_include(session, target)) {
-		why = "it is not in its worker's session";
+		why = "the process is not in the worker's session";
 		goto fail;
 	}
 	if (b->targetfd < 0 || fd_pipe(O_NONBLOCK, 0, &readfd, &writefd) < 0)
@@ -302,7 +304,8 @@ backtrace_start(struct backtrace *b, pid_t target, pid_t session)
 	if (loop_child_add(b->loop, &b->child, b->pidfd) < 0 ||
 		loop_add(b->loop, &b->out, readfd, LOOP_READ) < 0) {
 		backtrace_fini(b);
-		why = "epoll takes no more descriptors";
+		why = "cannot watch the tool with epoll; see "
+			"fs.epoll.max_user_watches";
 		goto fail;
 	}
 	loop_timer_set(b->loop, &b->timer, loop_now(b->loop) + TIME_MS);

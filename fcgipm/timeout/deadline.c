@@ -1,12 +1,12 @@
 /*
- * deadline.c - which request takes too long; see deadline.h
+ * deadline.c - decides which request takes too long; see deadline.h
  *
  * Called by timeout/watchdog.  Pure: no descriptors, no clock.
  */
 #include "base/util.h"
 #include "timeout/deadline.h"
 
-/* Between two checks of a worker that does not tell when a request begins. */
+/* Between two checks of a worker that does not report when a request begins. */
 #define CHECK_MS 1000
 
 enum deadline_verdict
@@ -37,7 +37,7 @@ deadline_pause(const struct deadline_limits *l, bool exact)
 	return exact ? least : MIN(least / 2, (int64_t)CHECK_MS);
 }
 
-/* A count that was unknown may have grown. */
+/* A counter that was unknown may have grown. */
 static bool
 may_have_grown(uint64_t was, uint64_t is)
 {

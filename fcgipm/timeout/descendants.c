@@ -1,6 +1,6 @@
 /*
- * descendants.c - ends a process of a worker and what that has started; see
- * descendants.h
+ * descendants.c - kills a process that a worker has started, with its own
+ * descendants; see descendants.h
  *
  * Called by timeout/watchdog and timeout/backtrace.
  */
@@ -13,7 +13,7 @@
 #include "sys/watch.h"
 #include "timeout/descendants.h"
 
-/* So many processes are ended at once. */
+/* Maximum number of processes killed in one call. */
 #define DESCENDANTS_MAX 64
 
 bool
@@ -22,8 +22,8 @@ descendants_include(pid_t session, pid_t pid)
 	return pid > 0 && getsid(pid) == session;
 }
 
-/* The session is checked after the descriptor was opened: a process that got
- * the number since then is not the one the descriptor refers to. */
+/* The session is checked after the pidfd was opened: if another process gets
+ * the pid afterwards, the pidfd does not refer to it. */
 static void
 kill_one(pid_t session, pid_t pid)
 {
@@ -34,8 +34,8 @@ kill_one(pid_t session, pid_t pid)
 	fd_close(&fd);
 }
 
-/* Children are listed before their parent is killed: after that they belong
- * to another one.  They may have inherited its connection. */
+/* The children of a process are listed before it is killed, since they get
+ * another parent then.  They may have inherited its connection. */
 void
 descendants_kill(pid_t session, pid_t pid)
 {

@@ -1,8 +1,8 @@
 /*
- * slowlog.c - a pool's file of slow requests; see slowlog.h
+ * slowlog.c - writes the slow log; see slowlog.h
  *
- * Called by timeout/watchdog.  An entry is written by one call, since several
- * pools may share a file.
+ * Called by timeout/watchdog.  Each entry is written with one call, since
+ * several pools may share a file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "timeout/backtrace.h"
 #include "timeout/slowlog.h"
 
-/* At most so many entries in each period. */
+/* Maximum number of entries in each period. */
 #define ENTRIES_MAX 5
 #define PERIOD_MS 1000
 
@@ -33,9 +33,9 @@ struct slowlog {
 	struct prober *prober;	/* borrowed */
 	struct loop_timer period;	/* starts with its first entry */
 	unsigned entries;	/* in this period */
-	unsigned long dropped;	/* in this period, for which was no room */
+	unsigned long dropped;	/* without an entry, in this period */
 	struct backtrace backtrace;
-	/* The entry that waits for the stack. */
+	/* The entry whose stack is being taken. */
 	char *text;
 	size_t len;
 };
@@ -53,7 +53,7 @@ put_time(FILE *out)
 	fprintf(out, "[%s] ", when);
 }
 
-/* Escapes bytes that clients or children sent. */
+/* Writes bytes of a client or of another process, escaped. */
 static void
 put_text(FILE *out, const char *text)
 {
@@ -63,7 +63,7 @@ put_text(FILE *out, const char *text)
 	free(clean);
 }
 
-/* Puts "word: " before each line of text. */
+/* Writes "word: " before each line of text. */
 static void
 put_lines(FILE *out, const char *word, const char *text)
 {
@@ -86,11 +86,11 @@ put_header(const struct slowlog *l, const struct slowlog_entry *e, FILE *out)
 	put_time(out);
 	fprintf(out, "pool %s: worker %d", l->pool, (int)e->worker);
 	if (e->pid != e->worker)
-		fprintf(out, ", its child %d", (int)e->pid);
+		fprintf(out, ", child %d", (int)e->pid);
 	fprintf(out, "\nrequest: ");
 	put_text(out, *e->method ? e->method : "?");
 	fputc(' ', out);
-	put_text(out, *e->uri ? e->uri : "(what it is cannot be seen)");
+	put_text(out, *e->uri ? e->uri : "(not reported by the worker)");
 	fprintf(out, "\nrunning for: %.1f s, %s\n", (double)e->ran_ms / 1000,
 		e->doing);
 }
@@ -98,12 +98,14 @@ put_header(const struct slowlog *l, const struct slowlog_entry *e, FILE *out)
 static void
 write_text(const struct slowlog *l, const char *text, size_t len)
 {
+	/* Action: free space on the disk of the slow log.  The next slow
+	 * request is written to it again. */
 	if (fd_write_all(l->fd, text, len) < 0)
-		log_error("%s: %s; the entry of a slow request is lost",
-			l->path, strerror(errno));
+		log_error("pool %s: slow log %s: %s; an entry is lost",
+			l->pool, l->path, strerror(errno));
 }
 
-/* Adds the stack to the entry that waits, and writes it. */
+/* Adds the stack to the waiting entry, and writes it. */
 static void
 finish_entry(struct slowlog *l, const char *stack)
 {
@@ -124,7 +126,7 @@ out:
 	l->text = NULL;
 }
 
-/* Writes how many there was no room for. */
+/* Writes the number of requests without an entry. */
 static void
 write_dropped(struct slowlog *l)
 {
@@ -134,14 +136,17 @@ write_dropped(struct slowlog *l)
 
 	if (l->dropped == 0)
 		return;
-	log_warning("pool %s: %lu more slow requests "
-		"(request_slowlog_timeout) within a second", l->pool,
-		l->dropped);
+	/* Action: read the entries of that second first, since such requests
+	 * mostly wait for the same thing.  If the requests are normal, raise
+	 * request_slowlog_timeout. */
+	log_warning("pool %s: slow log: %lu more slow requests within 1 s "
+		"have no entry (limit: %d a second)", l->pool, l->dropped,
+		ENTRIES_MAX);
 	out = open_memstream(&text, &len);
 	if (out) {
 		put_time(out);
-		fprintf(out, "pool %s: %lu more slow requests within a second\n"
-			"\n", l->pool, l->dropped);
+		fprintf(out, "pool %s: %lu more slow requests within 1 s have "
+			"no entry\n\n", l->pool, l->dropped);
 		if (fclose(out) == 0)
 			write_text(l, text, len);
 		free(text);
@@ -177,8 +182,8 @@ on_backtrace(struct backtrace *b, const char *text)
 	finish_entry(container_of(b, struct slowlog, backtrace), text);
 }
 
-/* A user that may write in its directory could put a link to any other file
- * there. */
+/* A user that may write to the directory could make the path a link to any
+ * other file. */
 static int
 open_file(const char *path)
 {
@@ -224,7 +229,7 @@ slowlog_close(struct slowlog **l)
 		return;
 	if (backtrace_runs(&(*l)->backtrace)) {
 		backtrace_fini(&(*l)->backtrace);
-		finish_entry(*l, "the pool was stopped meanwhile");
+		finish_entry(*l, "not taken: the pool was stopped");
 	}
 	write_dropped(*l);
 	loop_timer_stop((*l)->loop, &(*l)->period);
@@ -234,8 +239,8 @@ slowlog_close(struct slowlog **l)
 	*l = NULL;
 }
 
-/* All but the program's stack.  It comes first, since the tool stops the
- * process, which changes what is described here. */
+/* Formats all but the program's stack.  This is done before the stack is taken,
+ * since the tool stops the process, which changes what is described here. */
 static char *
 describe_request(const struct slowlog *l, const struct slowlog_entry *e,
 	size_t *ret_len)
@@ -262,10 +267,13 @@ slowlog_add(struct slowlog *l, const struct slowlog_entry *e)
 
 	l->text = describe_request(l, e, &l->len);
 	if (!l->text) {
-		log_error("out of memory; the entry of a slow request is "
-			"lost");
+		/* Action: give the machine or the supervisor's control group
+		 * more memory.  Requests are still served and timed. */
+		log_error("pool %s: slow log: out of memory; an entry is lost",
+			l->pool);
 	} else if (backtrace_runs(&l->backtrace)) {
-		finish_entry(l, "that of another process was being taken");
+		finish_entry(l, "not taken: that of another process was being "
+			"taken");
 	} else {
 		why = backtrace_start(&l->backtrace, e->pid, e->worker);
 		if (why)

@@ -1,10 +1,10 @@
 /*
- * slowlog.h - a pool's file of slow requests
+ * slowlog.h - writes the slow log: an entry for each slow request of a pool
  *
- * One entry a request: which worker, which request, for how long, what the
- * kernel shows of its process, and a stack of its program by an external tool.
- * The file is for the administrator alone (mode 0600): it has URIs with their
- * query.
+ * An entry has the worker, the request and how long it has been running, what
+ * the kernel shows of its process, and the stack of the program, which
+ * timeout/backtrace takes.  Only the administrator may read the file (mode
+ * 0600), since it contains URIs with their query.
  */
 #ifndef FCGIPM_TIMEOUT_SLOWLOG_H
 #define FCGIPM_TIMEOUT_SLOWLOG_H
@@ -20,44 +20,44 @@ struct slowlog;
 struct slowlog_entry {
 	pid_t worker;		/* the leader of its session */
 	pid_t pid;		/* has the request: worker or descendant */
-	/* Raw bytes from the client, "" = not known. */
+	/* Raw bytes from the client, "" = unknown. */
 	const char *method, *uri;
-	const char *doing;	/* "busy" */
+	const char *doing;	/* "answering" */
 	int64_t ran_ms;
 };
 
 /*
- * slowlog_open - opens the file, creates it when it does not exist
+ * slowlog_open - opens the file; creates it if it does not exist
  *
  * pool		its name, borrowed
- * prober	inspects processes that we may not, borrowed
- * uid, gid	the workers', which tools run with
- * returns	NULL with errno; ELOOP when the file is a link
+ * prober	inspects processes that the supervisor may not, borrowed
+ * uid, gid	the workers', for the stack's tool
+ * returns	NULL with errno; ELOOP when the file is a symbolic link
  */
 struct slowlog *slowlog_open(const char *path, const char *pool,
 	struct loop *loop, struct prober *prober, uid_t uid, gid_t gid);
-/* Opens the path again, after the file was renamed; 0, or -1 with errno and
- * the old file kept. */
+/* Reopens the path, after the file was renamed; 0, or -1 with errno, the old
+ * file then stays open. */
 int slowlog_reopen(struct slowlog *l);
-/* An entry that waits for a stack is written without it. */
+/* An entry whose stack is still being taken is written without it. */
 void slowlog_close(struct slowlog **l);
 
 /*
- * slowlog_has_room - is there room for one more entry now?
+ * slowlog_has_room - may one more entry be written now?
  *
- * A pool's programs can make slow requests up, and could fill a disk with
- * them: a few in a second get an entry, the others are counted, and their
- * number is written when the second ends.
+ * A pool's workers can report slow requests that do not exist, and could fill
+ * the disk.  So 5 requests a second get an entry.  The others are counted, and
+ * their number is written at the end of the second.
  *
- * returns	false when this one is only counted
+ * returns	false when this request is only counted
  */
 bool slowlog_has_room(struct slowlog *l);
 
-/* Writes an entry, now or within ten seconds, once the tool has taken a stack.
- * It takes that of one process of the pool at a time. */
+/* Writes an entry, immediately or within ten seconds, when its stack has been
+ * taken.  Only one stack in each pool is taken at a time. */
 void slowlog_add(struct slowlog *l, const struct slowlog_entry *e);
 
-/* Does the tool take a stack of this process? */
+/* Is the stack of this process being taken? */
 bool slowlog_is_tracing(const struct slowlog *l, pid_t pid);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * watchdog.c - finds requests that take too long, logs and ends them; see
- * watchdog.h
+ * watchdog.c - enforces request_terminate_timeout and request_slowlog_timeout;
+ * see watchdog.h
  *
- * Called by pool/open and pool/lifecycle, and by its own timer: each turn checks
- * all workers, by the board where that tells when a request began, else by the
- * kernel.  Asks timeout/deadline what is due.
+ * Called by pool/open and pool/lifecycle, and by its own timer.  Each turn
+ * checks all workers: with the board where that shows when a request began,
+ * otherwise through the kernel.  timeout/deadline decides what is due.
  */
 #include <errno.h>
 #include <signal.h>
@@ -29,10 +29,10 @@
 #include "timeout/watchdog.h"
 #include "worker/worker.h"
 
-/* However many workers there are, they are checked no more often. */
+/* Minimum time between two turns. */
 #define PAUSE_MS 20
-/* Until a request that the board calls late and the kernel denies is checked
- * again. */
+/* After this time a request is checked again that is late according to the
+ * board, while the kernel shows no connection. */
 #define DOUBT_MS 1000
 
 /* A slot for a worker. */
@@ -40,21 +40,21 @@ struct watched {
 	struct worker *worker;
 	struct kernel_worker *observation;
 	/* In this turn. */
-	bool on_board;		/* the board tells of requests of it */
-	bool hidden;		/* but not of all: the kernel is asked too */
-	/* What follows is for one that the kernel is asked about. */
-	pid_t pid;		/* its process; another one starts from 0 */
+	bool on_board;		/* the board shows its requests */
+	bool hidden;		/* but not all: inspect it through the kernel */
+	/* For a worker that is inspected through the kernel: */
+	pid_t pid;		/* its process; reset for another one */
 	struct deadline_clock clock;
 	bool disturbed;		/* by the slow log's tool since the last turn */
-	bool reads;		/* from clients by read(2), as was seen */
-	pid_t killed;		/* a descendant that may not be dead yet; 0 */
+	bool reads;		/* it was seen to read requests with read(2) */
+	pid_t killed;		/* a descendant that may still be alive; 0 */
 };
 
-/* What was done about requests in a place of the board, by their number. */
+/* What was done about the requests in a cell of the board, by their id. */
 struct place {
 	uint64_t slow_id;	/* the last one that was logged, 0 = none */
-	uint64_t killed_id;	/* whose process was killed; that may not be
-				 * dead yet */
+	uint64_t killed_id;	/* the last one whose process was killed; that
+				 * may still be alive */
 };
 
 struct watchdog {
@@ -68,14 +68,14 @@ struct watchdog {
 	struct slowlog *slowlog;	/* NULL = none */
 	struct watched *watched;	/* by slot */
 	unsigned nwatched;
-	struct place *places;	/* by slot of the board and place in it */
+	struct place *places;	/* by slot and cell of the board */
 };
 
 /* A request whose time is checked. */
 struct timed_request {
 	struct watched *at;
-	pid_t pid;		/* whose it is: a hint, or a descendant */
-	const char *method, *uri;	/* "" = not known */
+	pid_t pid;		/* of the worker or a descendant; untrusted */
+	const char *method, *uri;	/* "" = unknown */
 	const char *doing;
 	int64_t ran_ms;
 };
@@ -88,9 +88,10 @@ watchdog_is_needed(const struct conf_pool *conf)
 			conf->request_slowlog_timeout_ms > 0);
 }
 
-/* -- what is done about it ------------------------------------------------- */
+/* -- slow and late requests ------------------------------------------------ */
 
-/* It is dead, and its parent, which is not us, may never wait for it. */
+/* Has the process exited?  Its parent, which is not the supervisor, may never
+ * wait for it. */
 static bool
 has_ended(pid_t pid)
 {
@@ -99,7 +100,7 @@ has_ended(pid_t pid)
 	return state == 'Z' || state == 'X' || state == 0;
 }
 
-/* Without its query, which may hold secrets: the log is read by many. */
+/* Omits the query, which may contain secrets: many users may read the log. */
 static void
 name_request(const struct timed_request *q, char *buf, size_t size)
 {
@@ -113,27 +114,33 @@ name_request(const struct timed_request *q, char *buf, size_t size)
 static void
 log_late(struct watchdog *d, const struct timed_request *q, bool whole)
 {
-	char request[FCGIPM_METHOD_BYTES + FCGIPM_URI_BYTES + 2], doing[256];
-	int worker = (int)q->at->worker->pid;
-	char child[32] = "";
+	char request[FCGIPM_METHOD_BYTES + FCGIPM_URI_BYTES + 2], state[256];
+	pid_t pid = q->at->worker->pid;
+	char victim[64] = "the worker";
 
 	name_request(q, request, sizeof(request));
-	describe_brief(&d->kernel->prober, q->pid, doing, sizeof(doing));
-	if (q->pid != worker)
-		snprintf(child, sizeof(child), ", child %d", (int)q->pid);
-	log_warning("pool %s: worker %d%s: %s has taken %.1f s "
-		"(request_terminate_timeout), %s, %s: %s is killed",
-		d->conf->name, worker, child, request,
-		(double)q->ran_ms / 1000, q->doing, doing,
-		whole ? "the worker" : "the child");
+	describe_brief(&d->kernel->prober, q->pid, state, sizeof(state));
+	if (q->pid != pid)
+		snprintf(victim, sizeof(victim), "%schild %d",
+			whole ? "the worker and its " : "its ", (int)q->pid);
+	/* Action: find out what the request waits for; the last part says what
+	 * its process was doing, and request_slowlog_timeout logs more.  If the
+	 * request may take that long, raise request_terminate_timeout. */
+	log_warning("pool %s: worker %d: %s timed out after %.1f s "
+		"(request_terminate_timeout); killed %s: it was %s, %s",
+		d->conf->name, (int)pid, request, (double)q->ran_ms / 1000,
+		victim, q->doing, state);
 }
 
 /*
- * A worker that is one process, or a shell and what it waits for, is killed as
- * a whole.  In one with more processes the others may be serving: only the one
- * with the request and its descendants are killed, and its parent replaces it.
+ * Ends a late request.
  *
- * returns	false when there certainly is no request
+ * A worker that is one process, or a shell and the program it waits for, is
+ * killed as a whole.  In a worker with more processes the others may be serving
+ * requests: only the process with the request and its descendants are killed,
+ * and its parent replaces it.
+ *
+ * returns	false when the worker certainly has no request
  */
 static bool
 end_request(struct watchdog *d, const struct timed_request *q)
@@ -143,7 +150,8 @@ end_request(struct watchdog *d, const struct timed_request *q)
 		q->at->observation, now_ms());
 	bool whole = q->pid == w->pid || sample->processes <= 2;
 
-	/* Without a connection it has no request, whatever the board says. */
+	/* Without a connection it has no request, even if the board shows
+	 * one. */
 	if (!activity_by_kernel(sample, d->conf->threads).may_hold ||
 		has_ended(q->pid))
 		return false;
@@ -174,18 +182,21 @@ log_slow(struct watchdog *d, const struct timed_request *q)
 	if (!slowlog_has_room(d->slowlog))
 		return;
 	name_request(q, request, sizeof(request));
-	log_warning("pool %s: worker %d: %s has taken %.1f s "
+	/* Action: the entry in the slow log shows the full URI, the system call
+	 * and the stack of the program.  If such requests are normal, raise
+	 * request_slowlog_timeout. */
+	log_warning("pool %s: worker %d: %s is slow: running for %.1f s "
 		"(request_slowlog_timeout); see %s", d->conf->name,
-		(int)e.worker, request, (double)q->ran_ms / 1000,
+		(int)q->at->worker->pid, request, (double)q->ran_ms / 1000,
 		d->conf->slowlog);
 	slowlog_add(d->slowlog, &e);
 }
 
 /*
- * Does what is due for a request that runs since since_ms.
+ * Logs or ends a request that has been running since since_ms, if that is due.
  *
- * logged	it has been found slow already
- * returns	what was done: it was logged, or ended, or nothing
+ * logged	it has already been logged as slow
+ * returns	what was done
  */
 static enum deadline_verdict
 check_request(struct watchdog *d, struct timed_request *q, int64_t since_ms,
@@ -204,14 +215,14 @@ check_request(struct watchdog *d, struct timed_request *q, int64_t since_ms,
 	return verdict;
 }
 
-/* Not one that is starting, and not one that is killed already. */
+/* A worker that is starting, or has been killed, is not checked. */
 static bool
 serves_requests(const struct worker *w)
 {
 	return w->state == WORKER_UP || w->state == WORKER_RETIRING;
 }
 
-/* -- by the board ---------------------------------------------------------- */
+/* -- workers on the board -------------------------------------------------- */
 
 static void
 check_place(struct watchdog *d, struct watched *at, unsigned slot,
@@ -222,14 +233,14 @@ check_place(struct watchdog *d, struct watched *at, unsigned slot,
 	struct timed_request q = {.at = at, .method = r.method, .uri = r.uri};
 	enum deadline_verdict done;
 
-	/* Its process may have changed what it says since the slot was read. */
+	/* Its process may have changed the slot since it was read. */
 	if (!serves_requests(at->worker) ||
 		!board_read_request(d->board, slot, place, &r) ||
 		!descendants_include(at->worker->pid, r.pid) ||
 		r.id == p->killed_id)
 		return;
 	q.pid = r.pid;
-	q.doing = r.known ? "busy" : "still reading its parameters";
+	q.doing = r.known ? "answering" : "reading the request";
 	done = check_request(d, &q, r.start_ms, p->slow_id == r.id, now, next);
 	if (done == DEADLINE_SLOW)
 		p->slow_id = r.id;
@@ -237,8 +248,8 @@ check_place(struct watchdog *d, struct watched *at, unsigned slot,
 		p->killed_id = r.id;
 }
 
-/* The worker that a slot of the board belongs to, as one of its own or as a
- * spare one; NULL when the process that has it is not in its session. */
+/* The worker that a slot belongs to, its own or a spare one; NULL when the
+ * process in the slot is not in the worker's session. */
 static struct watched *
 owner_of_slot(struct watchdog *d, unsigned slot,
 	const struct board_sample *sample)
@@ -265,7 +276,8 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
 		bool attached = board_read(d->board, slot, &sample);
 		struct watched *at;
 
-		/* Its own process need not have one, only what it forked. */
+		/* The worker itself may have no slot, only processes that it
+		 * forked. */
 		if (slot < d->nwatched && sample.no_spare)
 			d->watched[slot].hidden = true;
 		at = attached ? owner_of_slot(d, slot, &sample) : NULL;
@@ -280,10 +292,10 @@ check_board(struct watchdog *d, int64_t now, int64_t *next)
 	}
 }
 
-/* -- by the kernel --------------------------------------------------------- */
+/* -- other workers, through the kernel ------------------------------------- */
 
-/* A worker that may read from clients by recv(2) may have the next request
- * without a read that is counted. */
+/* Notes that the worker reads requests with read(2).  Until then it may use
+ * recv(2), which the kernel does not count. */
 static void
 note_reading(const struct watchdog *d, struct watched *at,
 	const struct kernel_sample *sample)
@@ -291,11 +303,11 @@ note_reading(const struct watchdog *d, struct watched *at,
 	if (at->reads || !sample->reading_counts)
 		return;
 	at->reads = true;
-	log_debug("pool %s: worker %d reads from its clients by read(2)",
+	log_debug("pool %s: worker %d: reads requests with read(2)",
 		d->conf->name, (int)at->pid);
 }
 
-/* Takes what was seen into the clock; false when the clock does not run. */
+/* Updates the clock; false when it does not run. */
 static bool
 advance_clock(struct watchdog *d, struct watched *at,
 	const struct kernel_sample *sample, int64_t now)
@@ -322,7 +334,7 @@ check_by_kernel(struct watchdog *d, struct watched *at, int64_t now,
 	const struct kernel_sample *sample = kernel_check(d->kernel,
 		at->observation, now);
 	struct timed_request q = {.at = at, .pid = sample->oldest_pid,
-		.method = "", .uri = "", .doing = "with a connection"};
+		.method = "", .uri = "", .doing = "serving a connection"};
 	enum deadline_verdict done;
 
 	if (at->pid != at->worker->pid) {
@@ -384,15 +396,15 @@ watchdog_begin(struct watchdog *d, unsigned slot)
 
 	if (!d)
 		return;
-	/* A program that nothing can be preloaded into has a slot on the
-	 * board, and writes nothing there. */
+	/* A program into which the shim cannot be preloaded has a slot too,
+	 * but writes nothing there. */
 	at_ms = loop_now(d->loop) + deadline_pause(&d->limits, d->board &&
 		board_read(d->board, slot, &sample) && board_knows(&sample));
 	if (!d->timer.place || d->timer.at_ms > at_ms)
 		loop_timer_set(d->loop, &d->timer, at_ms);
 }
 
-/* -- setting up ------------------------------------------------------------ */
+/* -- start and end --------------------------------------------------------- */
 
 static int
 open_slowlog(struct watchdog *d, const struct watchdog_spec *spec, char *why,
@@ -407,7 +419,7 @@ open_slowlog(struct watchdog *d, const struct watchdog_spec *spec, char *why,
 	if (d->slowlog)
 		return 0;
 	snprintf(why, why_size, "slowlog: %s: %s", c->slowlog,
-		errno == ELOOP ? "it is a link; name the file itself" :
+		errno == ELOOP ? "is a symbolic link; name the file itself" :
 				 strerror(errno));
 	return -1;
 }

@@ -1,12 +1,20 @@
 /*
- * watchdog.h - finds requests that take too long, logs and ends them
+ * watchdog.h - enforces request_terminate_timeout and request_slowlog_timeout
  *
- * request_terminate_timeout and request_slowlog_timeout of prefork pools; in cgi
- * pools gateway/request_run has the clock.  A worker that has to be killed is
- * reported to its pool (on_late), a descendant is killed here.  What
- * workers write on the board is a hint: before one is killed the kernel is
- * asked whether it can have a request at all, and only processes of its own
- * session are killed.
+ * For prefork pools; in cgi pools gateway/request_run does it.  A slow request
+ * is written to the slow log.  For a late request the watchdog asks the pool to
+ * kill the worker (on_late), or kills the one descendant that has the request.
+ * What workers write on the board is untrusted: before a process is killed, the
+ * kernel must show that the worker may have a connection, and only processes of
+ * the worker's own session are killed.
+ *
+ * The modules of timeout/, lowest layer first:
+ *
+ *	descendants	kills a descendant of a worker, with its own descendants
+ *	backtrace	takes the stack of a process with an external tool
+ *	slowlog		writes an entry for each slow request
+ *	deadline	decides which request is slow or late (pure)
+ *	watchdog	checks the workers and acts
  */
 #ifndef FCGIPM_TIMEOUT_WATCHDOG_H
 #define FCGIPM_TIMEOUT_WATCHDOG_H
@@ -23,30 +31,30 @@ struct loop;
 struct watchdog;
 struct worker;
 
-/* A worker that is watched.  What its slot holds may end and be started again;
- * both objects stay where they are. */
+/* A slot for a worker to check.  Its worker may exit and another one may start
+ * there; both objects stay at their address. */
 struct watchdog_subject {
 	struct worker *worker;
 	struct kernel_worker *observation;
 };
 
 struct watchdog_ops {
-	/* One of its requests is slow; called once for each, before it is
-	 * logged. */
+	/* One of its requests is slow; called once for each request, before it
+	 * is logged. */
 	void (*on_slow)(struct worker *w);
-	/* One of its requests is late, and no other one can be: kill it. */
+	/* One of its requests is late: kill the worker. */
 	void (*on_late)(struct worker *w);
-	/* The same, but only one of its descendants had the request: that is
-	 * killed already, the worker goes on. */
+	/* One of its requests was late, but a descendant had it: only that one
+	 * was killed, and the worker continues. */
 	void (*on_descendant_killed)(struct worker *w);
 };
 
-/* What a watchdog works with; all pointers are borrowed as long as it is
- * open, apart from that to the subjects, which are copied. */
+/* All pointers are borrowed and must outlive the watchdog, except subjects,
+ * which is copied. */
 struct watchdog_spec {
 	const struct conf_pool *conf;
 	struct loop *loop;
-	const struct board *board;	/* NULL = the kernel tier alone */
+	const struct board *board;	/* NULL = only the kernel */
 	struct kernel_observer *kernel;
 	uid_t uid;			/* the workers', and their group: */
 	gid_t gid;
@@ -55,23 +63,23 @@ struct watchdog_spec {
 	const struct watchdog_ops *ops;
 };
 
-/* Does this pool have a limit on its requests? */
+/* Does this pool have one of the two timeouts? */
 bool watchdog_is_needed(const struct conf_pool *conf);
 
 /*
- * watchdog_open - opens the slow log; watches nothing until watchdog_begin()
+ * watchdog_open - opens the slow log; checks nothing until watchdog_begin()
  *
  * returns	NULL with why
  */
 struct watchdog *watchdog_open(const struct watchdog_spec *spec, char *ret_why,
 	size_t why_size);
-/* These three accept that there is none. */
+/* These three do nothing with NULL. */
 void watchdog_close(struct watchdog **d);
 
-/* The worker in this slot is up: requests of it are timed from now on. */
+/* The worker in this slot is ready: its requests are timed from now on. */
 void watchdog_begin(struct watchdog *d, unsigned slot);
 
-/* Opens the slow log again; 0, or -1 with errno. */
+/* Reopens the slow log; 0, or -1 with errno. */
 int watchdog_reopen(struct watchdog *d);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * test_observe.c - what is seen of workers that know nothing of us
+ * test_observe.c - observe/kernel observes workers that do not report anything
  *
  * Each program of t/children called count is started as a worker, without the
- * daemon: its body is whole when we say so, hence its request ends when we say
- * so.  As root it runs as nobody, once more with CAP_SYS_PTRACE given up.
+ * daemon.  The test sends the end of the body, and so decides when the request
+ * ends.  As root the program runs as nobody, and a second time with
+ * CAP_SYS_PTRACE dropped.
  */
 #include <dirent.h>
 #include <grp.h>
@@ -23,7 +24,7 @@ holds_two(void *arg)
 	return stage_look(arg)->connections == 2;
 }
 
-/* -- the story of every program ------------------------------------------- */
+/* -- the same steps for each program -------------------------------------- */
 
 static void
 kept_connection_is_seen(struct stage *s, int c)
@@ -53,7 +54,7 @@ kept_connection_is_seen(struct stage *s, int c)
 }
 
 static void
-tell_story(struct stage *s, bool keeps)
+run_steps(struct stage *s, bool keeps)
 {
 	const struct kernel_sample *n;
 	ino_t first;
@@ -91,7 +92,7 @@ tell_story(struct stage *s, bool keeps)
 	cr_expect_neq(s->worker.sample.oldest, first);
 	stage_finish_request(c);
 	close(c);
-	stage_until(s, stage_is_idle, "idle at last");
+	stage_until(s, stage_is_idle, "idle at the end");
 }
 
 static void
@@ -114,12 +115,12 @@ run(const char *const *words, enum way way, bool keeps, const char *address)
 	free(stage_copy_child(s.world, "count.php", 0644));
 	free(stage_copy_child(s.world, "fcgi_records.py", 0644));
 	stage_start(&s, argv);
-	tell_story(&s, keeps);
+	run_steps(&s, keeps);
 	if (geteuid() == 0) {
 		stage_end_worker(&s);
 		give_up_ptrace();
 		stage_start(&s, argv);
-		tell_story(&s, keeps);
+		run_steps(&s, keeps);
 		cr_expect(s.worker.sample.by_prober, "%s", stage_describe(&s));
 	}
 	stage_close(&s);
@@ -131,22 +132,22 @@ run(const char *const *words, enum way way, bool keeps, const char *address)
 
 TestSuite(observe, .timeout = 60);
 
-Test(observe, c_on_a_unix_socket)
+Test(observe, a_c_program_on_a_unix_socket)
 {
 	run(WORDS("count"), ACCEPTS, true, "sock");
 }
 
-Test(observe, c_on_an_abstract_socket)
+Test(observe, a_c_program_on_an_abstract_socket)
 {
 	run(WORDS("count"), ACCEPTS, true, "@");
 }
 
-Test(observe, c_on_tcp)
+Test(observe, a_c_program_on_tcp)
 {
 	run(WORDS("count"), ACCEPTS, true, "127.0.0.1:");
 }
 
-Test(observe, c_on_tcp_version_6)
+Test(observe, a_c_program_on_ipv6)
 {
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
@@ -158,17 +159,17 @@ Test(observe, c_on_tcp_version_6)
 	run(WORDS("count"), ACCEPTS, true, "[::1]:");
 }
 
-Test(observe, c_without_shared_libraries)
+Test(observe, a_static_c_program)
 {
 	run(WORDS("count_static"), ACCEPTS, true, "sock");
 }
 
-Test(observe, c_with_threads)
+Test(observe, a_c_program_with_threads)
 {
 	run(WORDS("count", "3"), ACCEPTS, true, "sock");
 }
 
-Test(observe, c_with_threads_on_tcp)
+Test(observe, a_c_program_with_threads_on_tcp)
 {
 	run(WORDS("count", "3"), ACCEPTS, true, "127.0.0.1:");
 }
@@ -215,7 +216,7 @@ Test(observe, node)
 	run(WORDS("count.js"), POLLS, true, "sock");
 }
 
-/* It forgets its kept connections itself. */
+/* It closes keep-alive connections itself. */
 Test(observe, ruby)
 {
 	stage_need_file("/usr/bin/ruby", "ruby");
@@ -233,9 +234,9 @@ Test(observe, go_on_tcp)
 	run(WORDS("count.go"), POLLS, true, "127.0.0.1:");
 }
 
-/* -- what is not so plain ------------------------------------------------- */
+/* -- special cases -------------------------------------------------------- */
 
-Test(observe, each_thread_and_each_connection_counts)
+Test(observe, each_thread_and_each_connection_is_counted)
 {
 	struct stage s;
 	int a, b;
@@ -265,9 +266,9 @@ Test(observe, each_thread_and_each_connection_counts)
 	stage_close(&s);
 }
 
-/* 200 connections to a server, 200 pairs, 200 datagram sockets. */
+/* 200 connections to a server, 200 socket pairs, 200 datagram sockets. */
 static void
-foreign_sockets_are_no_clients(const char *address)
+ignore_foreign_sockets(const char *address)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -297,14 +298,14 @@ foreign_sockets_are_no_clients(const char *address)
 	close(server);
 }
 
-Test(observe, foreign_sockets_are_no_clients)
+Test(observe, sockets_of_the_program_itself_are_not_clients)
 {
-	foreign_sockets_are_no_clients("sock");
+	ignore_foreign_sockets("sock");
 }
 
-Test(observe, foreign_sockets_are_no_clients_on_tcp)
+Test(observe, sockets_of_the_program_itself_are_not_clients_on_tcp)
 {
-	foreign_sockets_are_no_clients("127.0.0.1:");
+	ignore_foreign_sockets("127.0.0.1:");
 }
 
 static void
@@ -318,7 +319,7 @@ start_wrapper(struct stage *s)
 	stage_start(s, argv);
 }
 
-Test(observe, what_a_worker_has_started_belongs_to_it)
+Test(observe, descendants_are_observed_with_their_worker)
 {
 	struct stage s;
 	int c;
@@ -335,8 +336,8 @@ Test(observe, what_a_worker_has_started_belongs_to_it)
 	stage_close(&s);
 }
 
-/* Its parent waits for no child, as many programs. */
-Test(observe, a_zombie_holds_nothing)
+/* Its parent does not wait for its children, like many programs. */
+Test(observe, a_zombie_has_no_connections)
 {
 	char *argv[] = {NULL, NULL};
 	struct stage s;
@@ -363,7 +364,7 @@ is_stopped(void *arg)
 	return world_proc_status(s->pid, "State")[0] == 'T';
 }
 
-Test(observe, a_stopped_worker_shows_what_it_did)
+Test(observe, a_stopped_worker_keeps_its_state)
 {
 	const struct kernel_sample *n;
 	struct stage s;
@@ -381,7 +382,7 @@ Test(observe, a_stopped_worker_shows_what_it_did)
 	c = stage_begin_request(&s, 0);
 	n = stage_look(&s);
 	cr_expect_eq(n->accepting, 1, "%s", stage_describe(&s));
-	cr_expect_not(n->may_hold, "a connection it has not taken");
+	cr_expect_not(n->may_hold, "a connection that it has not accepted");
 	cr_assert_eq(kill(s.pid, SIGCONT), 0);
 	stage_until(&s, stage_is_busy, "busy");
 	cr_assert_eq(kill(s.pid, SIGSTOP), 0);
@@ -396,8 +397,9 @@ Test(observe, a_stopped_worker_shows_what_it_did)
 	stage_close(&s);
 }
 
-/* The kernel forgets whose a reset connection was; the request goes on. */
-Test(observe, a_client_that_reset_is_not_excluded)
+/* The kernel forgets the addresses of a reset connection, but the request still
+ * runs. */
+Test(observe, a_reset_connection_is_not_excluded)
 {
 	struct linger reset = {1, 0};
 	const struct kernel_sample *n;
@@ -415,7 +417,7 @@ Test(observe, a_client_that_reset_is_not_excluded)
 			     sizeof(reset)), 0);
 	close(c);
 	cr_expect_eq(stage_look(&s)->connections, 1, "known from before");
-	/* And for one that looks for the first time. */
+	/* The same for an observer without earlier samples. */
 	kernel_worker_fini(&s.worker);
 	kernel_worker_init(&s.worker, s.pid);
 	sockdiag_set_fini(&s.observe.sockets.sets[0]);
@@ -429,8 +431,8 @@ Test(observe, a_client_that_reset_is_not_excluded)
 	stage_close(&s);
 }
 
-/* A program that its own user may not read may not be looked at. */
-Test(observe, what_nobody_may_see_is_unknown)
+/* A program that its user may execute but not read cannot be inspected. */
+Test(observe, a_worker_that_cannot_be_inspected_is_unknown)
 {
 	const struct kernel_sample *n;
 	struct timespec ts = {0, 1000000};
@@ -444,18 +446,20 @@ Test(observe, what_nobody_may_see_is_unknown)
 	argv[0] = stage_copy_child(s.world, "count", 0111);
 	stage_start(&s, argv);
 	free(argv[0]);
-	/* It serves, so it is past its exec. */
+	/* It answers, so it has passed its exec. */
 	c = stage_begin_request(&s, 0);
 	stage_finish_request(c);
 	close(c);
 	for (i = 0; i < 20; i++) {
 		n = stage_look(&s);
-		cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s", stage_describe(&s));
+		cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s",
+			stage_describe(&s));
 		cr_expect(n->may_hold);
 		cr_expect(n->err == EACCES || n->err == EPERM, "%s", stage_describe(&s));
 		cr_expect_not_null(n->reason);
 		n = kernel_check(&s.observe, &s.worker, world_now_ms());
-		cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s", stage_describe(&s));
+		cr_expect_eq(n->state, KERNEL_UNKNOWN, "%s",
+			stage_describe(&s));
 		cr_expect(n->may_hold);
 		nanosleep(&ts, NULL);
 	}
@@ -473,7 +477,7 @@ Test(observe, without_netlink_a_connection_is_not_excluded)
 	stage_start_child(&s, "count", NULL, NULL);
 	stage_until(&s, stage_is_idle, "idle, without a socket");
 	c = stage_begin_request(&s, 0);
-	stage_until(&s, stage_is_unknown, "in doubt");
+	stage_until(&s, stage_is_unknown, "unknown");
 	cr_expect_eq(s.worker.sample.state, KERNEL_UNKNOWN, "%s", stage_describe(&s));
 	cr_expect(s.worker.sample.may_hold);
 	stage_finish_request(c);
@@ -483,9 +487,9 @@ Test(observe, without_netlink_a_connection_is_not_excluded)
 	stage_close(&s);
 }
 
-/* -- queues --------------------------------------------------------------- */
+/* -- the listen queue ----------------------------------------------------- */
 
-Test(observe, the_queue_and_its_head)
+Test(observe, waiting_connections_are_counted)
 {
 	struct sockdiag_queue q;
 	struct stage s;

@@ -1,6 +1,6 @@
 /*
- * test_observe_limits.c - samples of workers that are large, that change
- * meanwhile, and that the supervisor itself may not read
+ * test_observe_limits.c - samples of workers that are large, that change while
+ * they are read, and that only the prober may read
  */
 #include <dirent.h>
 #include <sys/prctl.h>
@@ -15,28 +15,28 @@ TestSuite(observe_limits, .timeout = 60);
 
 /* -- limits of one sample ------------------------------------------------- */
 
-/* Said of a worker that is unknown as well. */
+/* Also known for a worker whose state is unknown. */
 static bool
 is_accepting(void *arg)
 {
 	return stage_look(arg)->accepting > 0;
 }
 
-/* Of 1024 sockets, 64 processes. */
+/* The limits are 1024 sockets and 64 processes. */
 static const struct {
 	const char *why;
 	int sockets, children;
 	bool known;
 } limits[] = {
-	{"as many as there may be, and the listener", 1023, 0, true},
+	{"the maximum, with the listening socket", 1023, 0, true},
 	{"one more", 1024, 0, false},
 	{"many more", 1100, 0, false},
 	{"a worker and its child together", 512, 1, true},
 	{"one more of each", 513, 1, false},
-	{"a family of 1100", 275, 3, false},
+	{"1100 in four processes", 275, 3, false},
 	{"64 processes", 1, 63, true},
 	{"65 processes", 0, 64, false},
-	{"so many that their list is cut", 0, 150, false},
+	{"more than their list can have", 0, 150, false},
 };
 
 static void
@@ -62,7 +62,7 @@ check_limits(struct stage *s, size_t i)
 }
 
 static void
-more_than_fits_is_unknown(size_t i, bool by_prober)
+check_limit(size_t i, bool by_prober)
 {
 	char sockets[16], children[16];
 	struct stage s;
@@ -72,7 +72,7 @@ more_than_fits_is_unknown(size_t i, bool by_prober)
 	stage_open(&s, "sock");
 	stage_start_child(&s, "many_sockets", sockets, children);
 	stage_until(&s, is_accepting, "accepting");
-	/* Twice, as what is known of sockets is used then. */
+	/* Twice, since the second sample uses what the first one found. */
 	check_limits(&s, i);
 	check_limits(&s, i);
 	if (by_prober)
@@ -80,7 +80,7 @@ more_than_fits_is_unknown(size_t i, bool by_prober)
 	stage_close(&s);
 }
 
-Test(observe_limits, more_than_fits_into_a_sample_is_unknown)
+Test(observe_limits, a_worker_beyond_the_limits_is_unknown)
 {
 	struct rlimit limit;
 
@@ -88,33 +88,33 @@ Test(observe_limits, more_than_fits_into_a_sample_is_unknown)
 	if (limit.rlim_max < 1200)
 		cr_skip_test("needs 1200 descriptors (ulimit -H -n)");
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
-		more_than_fits_is_unknown(i, false);
+		check_limit(i, false);
 }
 
-Test(observe_limits, more_than_fits_is_unknown_to_the_prober)
+Test(observe_limits, the_prober_has_the_same_limits)
 {
 	world_need_root();
 	give_up_ptrace();
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
-		more_than_fits_is_unknown(i, true);
+		check_limit(i, true);
 }
 
 /* -- races ---------------------------------------------------------------- */
 
-/* A sample reads the directories task and fd of the worker, and task again for
- * its children, then those of each child. */
+/* A sample reads the directories task and fd of the worker, then task again for
+ * its children, then the same of each child.  act is called in between. */
 static struct {
-	void (*act)(void *arg);		/* NULL = nothing happens */
+	void (*act)(void *arg);		/* NULL = none */
 	void *arg;
-	int turn;	/* of directories, from 1 */
-	bool at_end;	/* when that was read, else before */
-	/* So far: */
+	int turn;	/* number of the directory, from 1 */
+	bool at_end;	/* after it was read, otherwise before */
+	/* State: */
 	int turns;
 	char name[16];
 } between;
 
-/* The C library's, for all of this program: lets something happen at a moment
- * of a sample, whatever is read first. */
+/* Replaces the function of the C library in this program: calls act at a
+ * certain moment of a sample. */
 ssize_t
 getdents64(int fd, void *p, size_t size)
 {
@@ -143,7 +143,7 @@ getdents64(int fd, void *p, size_t size)
 	return n;
 }
 
-/* One sample of a worker that nothing is kept of, and act in it. */
+/* Takes one sample, without open descriptors, and calls act during it. */
 static const struct kernel_sample *
 look_while(struct stage *s, int turn, bool at_end, void (*act)(void *arg))
 {
@@ -155,7 +155,7 @@ look_while(struct stage *s, int turn, bool at_end, void (*act)(void *arg))
 	between.arg = s;
 	between.act = act;
 	(void)stage_look(s);
-	cr_assert_null(between.act, "it was not asked");
+	cr_assert_null(between.act, "act was not called");
 	return &s->worker.sample;
 }
 
@@ -171,7 +171,7 @@ connect_now(void *arg)
 		cr_assert_lt(world_now_ms(), end, "it does not accept");
 }
 
-Test(observe_limits, a_connection_accepted_meanwhile_is_seen)
+Test(observe_limits, a_connection_accepted_during_a_sample_is_seen)
 {
 	struct stage s;
 	int i;
@@ -180,7 +180,7 @@ Test(observe_limits, a_connection_accepted_meanwhile_is_seen)
 	stage_start_child(&s, "count", NULL, NULL);
 	for (i = 0; i < 5; i++) {
 		stage_until(&s, stage_is_idle, "idle");
-		/* Between tasks and sockets. */
+		/* Between reading the tasks and the sockets. */
 		(void)look_while(&s, 2, false, connect_now);
 		cr_expect_eq(s.worker.sample.connections, 1, "%s", stage_describe(&s));
 		cr_expect(s.worker.sample.may_hold, "%s", stage_describe(&s));
@@ -203,8 +203,8 @@ end_child(void *arg)
 	world_until_gone(pid);
 }
 
-/* Its parent reaps it at once. */
-Test(observe_limits, a_child_that_ends_meanwhile_holds_nothing)
+/* Its parent reaps it immediately. */
+Test(observe_limits, a_child_that_exits_during_a_sample_has_no_connections)
 {
 	const struct kernel_sample *n;
 	struct stage s;
@@ -214,7 +214,7 @@ Test(observe_limits, a_child_that_ends_meanwhile_holds_nothing)
 	stage_until(&s, is_accepting, "accepting");
 	cr_assert_eq(s.worker.sample.processes, 2);
 	n = look_while(&s, 3, true, end_child);
-	cr_expect_eq(n->processes, 2, "it was on the list");
+	cr_expect_eq(n->processes, 2, "it was not listed");
 	cr_expect_eq(n->state, KERNEL_IDLE, "%s", stage_describe(&s));
 	cr_expect_eq(n->err, 0, "%s", stage_describe(&s));
 	cr_expect_not(n->may_hold);
@@ -224,7 +224,7 @@ Test(observe_limits, a_child_that_ends_meanwhile_holds_nothing)
 
 /* -- the prober ----------------------------------------------------------- */
 
-Test(observe_limits, a_prober_that_does_not_answer_is_given_up)
+Test(observe_limits, a_prober_that_does_not_answer_is_killed)
 {
 	struct stage s;
 	pid_t prober;
@@ -239,7 +239,8 @@ Test(observe_limits, a_prober_that_does_not_answer_is_given_up)
 	cr_assert_gt(prober, 0);
 	cr_expect_str_eq(world_proc_status(prober, "Name"), "fcgipm-prober");
 	cr_expect_eq(atoi(world_proc_status(prober, "Uid")), NOBODY);
-	cr_expect_eq(world_fd_count(prober), 1, "its end of the socket pair");
+	cr_expect_eq(world_fd_count(prober), 1,
+		"more than its end of the socket pair");
 	cr_assert_eq(kill(prober, SIGSTOP), 0);
 	start = world_now_ms();
 	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s",
@@ -247,14 +248,14 @@ Test(observe_limits, a_prober_that_does_not_answer_is_given_up)
 	cr_expect(s.worker.sample.may_hold);
 	cr_expect_eq(stage_look(&s)->state, KERNEL_UNKNOWN, "%s",
 		stage_describe(&s));
-	/* Once 100 ms, not for every question. */
+	/* It took 100 ms once, not for each question. */
 	cr_expect_lt(world_now_ms() - start, 5000);
 	cr_expect_eq(s.observe.prober.pid, 0);
 	world_until_gone(prober);
 	cr_expect_gt(s.observe.prober.not_before_ms, world_now_ms() + 1000);
-	/* Its time has come again. */
+	/* After the pause. */
 	s.observe.prober.not_before_ms = 0;
-	stage_until(&s, stage_is_idle, "idle, seen by another one");
+	stage_until(&s, stage_is_idle, "idle, read by a new prober");
 	cr_expect_neq(s.observe.prober.pid, prober);
 	stage_close(&s);
 }
@@ -274,7 +275,7 @@ prober_ends(bool stopped)
 	supervisor = fork();
 	cr_assert_geq(supervisor, 0);
 	if (supervisor == 0) {
-		/* Until it is nobody's it needs no prober. */
+		/* No prober is needed before the worker runs as nobody. */
 		while (s.observe.prober.pid == 0)
 			(void)stage_look(&s);
 		(void)!write(fds[1], &s.observe.prober.pid, sizeof(pid_t));
@@ -285,7 +286,7 @@ prober_ends(bool stopped)
 		(ssize_t)sizeof(prober));
 	cr_assert_gt(prober, 0);
 	cr_assert(world_alive(prober));
-	/* It does not notice the end of the socket pair then. */
+	/* A stopped prober does not notice the end of the socket pair. */
 	if (stopped)
 		cr_assert_eq(kill(prober, SIGSTOP), 0);
 	cr_assert_eq(kill(supervisor, SIGKILL), 0);
@@ -296,12 +297,12 @@ prober_ends(bool stopped)
 	stage_close(&s);
 }
 
-Test(observe_limits, a_prober_ends_with_its_supervisor)
+Test(observe_limits, a_prober_exits_with_its_supervisor)
 {
 	prober_ends(false);
 }
 
-Test(observe_limits, a_stopped_prober_ends_with_its_supervisor)
+Test(observe_limits, a_stopped_prober_is_killed_with_its_supervisor)
 {
 	prober_ends(true);
 }

@@ -1,8 +1,8 @@
 /*
- * test_observe_waits.c - does a worker with a connection wait for its client,
- * or work for it?
+ * test_observe_waits.c - a worker with a connection waits for its client, or
+ * works
  *
- * By t/children/waits, whose tasks wait as it is told.
+ * The worker is t/children/waits, whose argument says how its tasks wait.
  */
 #include "stage.h"
 #include "sys/procfs.h"
@@ -21,7 +21,8 @@ static const struct row rows[] = {
 	{"recv", 1, 1, true, false, true},
 	{"poll", 1, 1, false, false, true},
 	{"pipe", 1, 1, false, false, false},
-	/* Of two that read one descriptor is known: it may be this one. */
+	/* Of two tasks that read, one descriptor is known: it may be that of
+	 * the pipe. */
 	{"read+pipe", 2, 1, false, false, true},
 	{"child-pipe", 2, 2, false, false, false},
 	{"child-holds", 2, 2, false, false, false},
@@ -29,7 +30,7 @@ static const struct row rows[] = {
 
 static const struct row *row;
 
-/* Has it come to where it waits?  Its state cannot be asked for alone. */
+/* Does it wait as intended by now? */
 static bool
 is_as_in_row(void *arg)
 {
@@ -52,7 +53,7 @@ open_row(struct stage *s, const struct row *r, int *ret_client)
 	stage_until(s, is_as_in_row, r->mode);
 }
 
-Test(observe_waits, each_way)
+Test(observe_waits, waiting_for_a_client_differs_from_working)
 {
 	const struct kernel_sample *n;
 	struct stage s;
@@ -60,7 +61,7 @@ Test(observe_waits, each_way)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		open_row(&s, &rows[i], &c);
-		/* And it stays so. */
+		/* The result does not change. */
 		for (j = 0; j < 5; j++) {
 			n = stage_look(&s);
 			cr_expect_eq(n->state, KERNEL_BUSY, "%s: %s",
@@ -89,8 +90,8 @@ may_wait(void *arg)
 	return n->state == KERNEL_UNKNOWN && n->may_hold && n->waits;
 }
 
-/* Whose its socket is cannot be said: it may be the one that is read. */
-Test(observe_waits, who_reads_may_wait_for_a_client_in_doubt)
+/* The origin of its socket is unknown: it may be the one that is read. */
+Test(observe_waits, a_worker_with_an_unknown_socket_may_wait_for_a_client)
 {
 	struct stage s;
 	int c, fd;
@@ -102,14 +103,14 @@ Test(observe_waits, who_reads_may_wait_for_a_client_in_doubt)
 	fd = s.diag.fd;
 	s.diag.fd = -1;
 	/* It may not be in read(2) yet. */
-	stage_until(&s, may_wait, "in doubt");
+	stage_until(&s, may_wait, "unknown");
 	s.diag.fd = fd;
 	close(c);
 	stage_close(&s);
 }
 
-/* The time of a state is that of the first sample in a row with it. */
-Test(observe_waits, a_state_has_lasted_since_it_was_first_seen)
+/* The first of the consecutive samples in a state. */
+Test(observe_waits, a_state_lasts_since_its_first_sample)
 {
 	const struct kernel_sample *n;
 	struct stage s;
@@ -140,9 +141,8 @@ Test(observe_waits, a_state_has_lasted_since_it_was_first_seen)
 	stage_close(&s);
 }
 
-/* A thread that was started while the first one stays in accept(2) is noticed
- * within 16 checks. */
-Test(observe_waits, threads_of_an_idle_worker_are_noticed)
+/* The first thread stays in accept(2). */
+Test(observe_waits, a_new_thread_of_an_idle_worker_is_noticed_within_16_checks)
 {
 	struct stage s;
 	int i;
@@ -163,11 +163,11 @@ Test(observe_waits, threads_of_an_idle_worker_are_noticed)
 	for (i = 0; i < 16 && s.worker.sample.tasks < 2; i++)
 		(void)kernel_check(&s.observe, &s.worker, 2);
 	cr_expect_eq(s.worker.sample.tasks, 2, "%s", stage_describe(&s));
-	/* And at once by one that remembers nothing. */
+	/* And by the first check of a new observer. */
 	kernel_worker_fini(&s.worker);
 	kernel_worker_init(&s.worker, s.pid);
 	cr_expect_eq(kernel_check_once(&s.observe, &s.worker, 3)->tasks, 2,
 		"%s", stage_describe(&s));
-	cr_expect_eq(s.worker.watch.pid, 0, "nothing stays open");
+	cr_expect_eq(s.worker.watch.pid, 0, "descriptors stay open");
 	stage_close(&s);
 }

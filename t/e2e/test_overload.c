@@ -1,12 +1,12 @@
 /*
  * test_overload.c - queue_timeout of prefork pools: clients that have waited
- * too long get 503, and no others
+ * longer get 503, and no others do
  */
 #include "hostile.h"
 
 #define WORKERS 2
 
-/* A pool whose workers are busy for as long as their clients send. */
+/* Starts a pool whose workers are busy for as long as their clients send. */
 static struct world *
 start_in(struct world *w, unsigned workers, bool tcp, const char *handler,
 	const char *keys)
@@ -33,7 +33,7 @@ start(bool tcp, const char *handler, const char *keys)
 	return start_some(WORKERS, tcp, handler, keys);
 }
 
-/* The daemon, with a program of t/children as its fcgipm-cgi. */
+/* Starts the daemon with a program of t/children instead of fcgipm-cgi. */
 static struct world *
 start_with_gateway(const char *child, const char *keys)
 {
@@ -52,7 +52,7 @@ address(const struct world *w, bool tcp)
 	return tcp ? w->tcp : "www.sock";
 }
 
-/* A request whose body is still to come. */
+/* Begins a request without sending its body. */
 static int
 begin(struct world *w, bool tcp)
 {
@@ -109,9 +109,9 @@ refuser_left(void *arg)
 	return find_refuser(arg) == 0;
 }
 
-/* In a pool with queue_timeout = 1s that serves two at once. */
+/* For a pool with queue_timeout = 1s that serves two requests at once. */
 static void
-exactly_the_overdue(struct world *w, bool tcp)
+refuse_only_the_overdue(struct world *w, bool tcp)
 {
 	int busy[WORKERS], late[5], i;
 	int64_t since = world_now_ms();
@@ -123,10 +123,10 @@ exactly_the_overdue(struct world *w, bool tcp)
 	for (i = 0; i < 5; i++)
 		client_expect_503(late[i], "Retry-After: 2\r\n");
 	cr_expect_geq(world_now_ms() - since, 1000);
-	world_expect_log(w, "clients have waited for 1000 ms (queue_timeout) "
-		"and get 503: ");
-	/* These are not overdue yet when the workers are done with the first
-	 * two, which are served however long they take. */
+	world_expect_log(w, " queued clients waited longer than queue_timeout "
+		"(1000 ms); raise pm.max_children");
+	/* These are not overdue yet when the workers have finished the first
+	 * two, which are served although they take longer. */
 	for (i = 0; i < 5; i++)
 		late[i] = ask(w, tcp);
 	for (i = 0; i < WORKERS; i++)
@@ -135,36 +135,36 @@ exactly_the_overdue(struct world *w, bool tcp)
 		expect_served(busy[i]);
 	for (i = 0; i < 5; i++)
 		expect_served(late[i]);
-	world_expect_log(w, "no client waits for longer than queue_timeout "
-		"any more; 5 got 503");
-	cr_expect_geq(world_now_ms() - since, 2000, "a second of calm");
-	world_until(refuser_left, w, "the refuser has left");
-	cr_expect_eq(world_log_count(w, "and get 503"), 1);
+	world_expect_log(w, "queue_timeout: recovered; 5 clients got 503 in ");
+	cr_expect_geq(world_now_ms() - since, 2000, "without a calm second");
+	world_until(refuser_left, w, "the refuser has exited");
+	cr_expect_eq(world_log_count(w, "answering 503: "), 1);
 	cr_expect(!world_log_has(w, "died"));
 }
 
-Test(overload, exactly_the_overdue, .timeout = 60)
+Test(overload, only_overdue_clients_of_a_unix_socket_are_refused, .timeout = 60)
 {
-	exactly_the_overdue(start(false, "@BIN@/handlers/upload",
+	refuse_only_the_overdue(start(false, "@BIN@/handlers/upload",
 		"queue_timeout = 1s\n"), false);
 }
 
-Test(overload, exactly_the_overdue_by_tcp, .timeout = 60)
+Test(overload, only_overdue_clients_of_a_tcp_socket_are_refused, .timeout = 60)
 {
-	exactly_the_overdue(start(true, "@T@/children/echo_static",
+	refuse_only_the_overdue(start(true, "@T@/children/echo_static",
 		"queue_timeout = 1s\n"), true);
 }
 
-/* One worker with two threads, in a pool where the supervisor does more than
- * sample the queue. */
-Test(overload, exactly_the_overdue_of_threads, .timeout = 60)
+/* One worker with two threads, in a pool where the supervisor also watches the
+ * listening socket to start workers. */
+Test(overload, only_overdue_clients_of_a_pool_with_threads_are_refused,
+	.timeout = 60)
 {
 	struct world *w = start_some(1, false, "@T@/children/echo",
 		"queue_timeout = 1s\nhandler_args = 2\nthreads = 2\n"
 		"pm = ondemand\n");
 
 	w->changed = true;
-	exactly_the_overdue(w, false);
+	refuse_only_the_overdue(w, false);
 }
 
 struct killed {
@@ -199,8 +199,9 @@ Test(overload, a_killed_refuser_is_replaced, .timeout = 60)
 		client_expect_503(late, "Retry-After: 1\r\n");
 		cr_assert_eq(kill(k.pid, SIGKILL), 0);
 	}
-	world_until(refuser_left, w, "the last one is dead");
-	world_expect_log(w, "which refuses clients, died: signal 9 (Killed)");
+	world_until(refuser_left, w, "the last refuser is dead");
+	world_expect_log(w, "signal 9 (");
+	world_expect_log(w, "it is started again when a client is overdue");
 	for (i = 0; i < WORKERS; i++) {
 		finish(busy[i]);
 		expect_served(busy[i]);
@@ -225,7 +226,7 @@ Test(overload, a_stopped_refuser_is_replaced, .timeout = 60)
 	cr_assert_eq(kill(k.pid, SIGSTOP), 0);
 	late = ask(w, false);
 	client_expect_503(late, "Retry-After: 1\r\n");
-	cr_expect(world_log_has(w, "does not answer; killed"));
+	cr_expect(world_log_has(w, ": no report within 5 s; killed; "));
 	for (i = 0; i < WORKERS; i++) {
 		finish(busy[i]);
 		expect_served(busy[i]);
@@ -233,11 +234,11 @@ Test(overload, a_stopped_refuser_is_replaced, .timeout = 60)
 	world_expect_deaths(w);
 }
 
-/* As a refuser that cannot run: started again, but less and less often. */
 static bool
 died_four_times(void *arg)
 {
-	return world_log_count(arg, "which refuses clients, died") >= 4;
+	return world_log_count(arg, "it is started again when a client is "
+		"overdue") >= 4;
 }
 
 Test(overload, a_refuser_that_dies_at_once_is_started_less_often,
@@ -261,7 +262,7 @@ Test(overload, a_refuser_that_dies_at_once_is_started_less_often,
 	world_expect_deaths(w);
 }
 
-Test(overload, each_overload_is_counted_from_its_beginning, .timeout = 60)
+Test(overload, each_overload_has_its_own_count, .timeout = 60)
 {
 	struct world *w = start(false, "@BIN@/handlers/upload",
 		"queue_timeout = 40ms\n");
@@ -277,7 +278,7 @@ Test(overload, each_overload_is_counted_from_its_beginning, .timeout = 60)
 			finish(busy[i]);
 			expect_served(busy[i]);
 		}
-		world_expect_lines(w, "any more; 1 got 503", turn);
+		world_expect_lines(w, "recovered; 1 client got 503", turn);
 	}
 }
 
@@ -292,15 +293,15 @@ Test(overload, a_queue_that_cannot_be_read_is_logged_once, .timeout = 60)
 		"pm.max_children = 1\nqueue_timeout = 100ms\n");
 	busy = begin(w, false);
 	late = ask(w, false);
-	world_expect_log(w, "queue_timeout: the queue cannot be looked at: "
+	world_expect_log(w, "cannot read the listen queue: "
 		"Operation not permitted");
-	/* Tried again each second. */
+	/* It is retried every second. */
 	hostile_pause(2500);
 	finish(busy);
 	expect_served(busy);
 	expect_served(late);
 	world_stop(w);
-	cr_expect_eq(world_log_count(w, "cannot be looked at"), 1);
+	cr_expect_eq(world_log_count(w, "cannot read the listen queue"), 1);
 	cr_expect(!world_log_has(w, "last line repeated"));
 }
 
@@ -325,7 +326,7 @@ Test(overload, clients_that_disconnect_delay_no_others, .timeout = 60)
 	expect_served(ask(w, false));
 }
 
-/* No client is ever served there. */
+/* Its workers die at start, so that no client is ever served. */
 Test(overload, a_pool_without_workers_answers_503, .timeout = 60)
 {
 	struct world *w = world_open();
@@ -339,7 +340,7 @@ Test(overload, a_pool_without_workers_answers_503, .timeout = 60)
 	client_expect_503(fd, "Retry-After: 1\r\n");
 }
 
-/* Answered, and the connection kept. */
+/* Sends a request, reads the answer and keeps the connection open. */
 static int
 keep_one(struct world *w)
 {
@@ -355,7 +356,7 @@ keep_one(struct world *w)
 }
 
 static void
-workers_on_kept_connections(const char *keys)
+log_idle_keepalive_connections(const char *keys)
 {
 	struct world *w = start(false, "@T@/children/echo", keys);
 	int kept[WORKERS], fd, i;
@@ -371,7 +372,8 @@ workers_on_kept_connections(const char *keys)
 	close(kept[0]);
 	expect_served(fd);
 	close(kept[1]);
-	/* Not logged again so soon, nor for workers that serve a request. */
+	/* Not logged again within a minute, nor for workers that serve a
+	 * request. */
 	for (i = 0; i < WORKERS; i++)
 		kept[i] = begin(w, false);
 	fd = ask(w, false);
@@ -384,19 +386,21 @@ workers_on_kept_connections(const char *keys)
 	cr_expect_eq(world_log_count(w, "workers hold idle"), 1);
 }
 
-Test(overload, idle_kept_connections_are_logged, .timeout = 60)
+Test(overload, idle_keepalive_connections_are_logged, .timeout = 60)
 {
-	workers_on_kept_connections("queue_timeout = 1h\n");
+	log_idle_keepalive_connections("queue_timeout = 1h\n");
 }
 
-Test(overload, idle_kept_connections_are_logged_by_the_board, .timeout = 60)
+Test(overload, idle_keepalive_connections_are_logged_by_the_board,
+	.timeout = 60)
 {
-	workers_on_kept_connections("queue_timeout = 1h\npm = dynamic\n"
+	log_idle_keepalive_connections("queue_timeout = 1h\npm = dynamic\n"
 		"pm.start_servers = 2\npm.min_spare_servers = 2\n"
 		"pm.max_spare_servers = 2\n");
 }
 
-/* Waits for the text in the log; the number after its first place. */
+/* Waits for the text in the log; returns the number after its first
+ * occurrence. */
 static unsigned
 number_in_log(struct world *w, const char *text)
 {
@@ -410,9 +414,9 @@ number_in_log(struct world *w, const char *text)
 	return n;
 }
 
-/* It is a process of the pool's user: no more than was ordered is believed,
- * and no more connections are made. */
-Test(overload, a_refuser_that_lies_gains_nothing, .timeout = 60)
+/* The refuser runs as the pool's user: its reports are limited to what was
+ * ordered, and so are the connections it gets. */
+Test(overload, false_reports_of_a_refuser_are_limited, .timeout = 60)
 {
 	struct world *w = start_with_gateway("lying_refuser",
 		"queue_timeout = 200ms\n");
@@ -433,13 +437,13 @@ Test(overload, a_refuser_that_lies_gains_nothing, .timeout = 60)
 	}
 	for (i = 0; i < 5; i++)
 		expect_served(late[i]);
-	cr_expect_eq(number_in_log(w, "than queue_timeout any more; "),
+	cr_expect_eq(number_in_log(w, "queue_timeout: recovered; "),
 		ordered[0] + 1);
-	cr_expect(!world_log_has(w, "which refuses clients"));
+	cr_expect(!world_log_has(w, "it is started again when"));
 }
 
-/* While clients are served, overdue and just refused. */
-Test(overload, a_stop_during_an_overload, .timeout = 60)
+/* Clients are being served, overdue and just refused. */
+Test(overload, the_daemon_stops_during_an_overload, .timeout = 60)
 {
 	struct world *w = start(false, "@BIN@/handlers/upload",
 		"queue_timeout = 200ms\n");
@@ -462,7 +466,7 @@ Test(overload, a_stop_during_an_overload, .timeout = 60)
 	}
 }
 
-/* While it stops, the pool's queue is not sampled any more. */
+/* While a pool stops, its queue is not sampled. */
 static void
 stop_with_busy_workers(unsigned waiting)
 {
@@ -483,21 +487,21 @@ stop_with_busy_workers(unsigned waiting)
 	for (i = 0; i < (int)waiting; i++)
 		expect_served(late[i]);
 	cr_expect_eq(world_wait(w), 0);
-	cr_expect(!world_log_has(w, "looked at"));
+	cr_expect(!world_log_has(w, "cannot read the listen queue"));
 }
 
-Test(overload, queued_clients_are_served_at_a_stop, .timeout = 60)
+Test(overload, queued_clients_are_served_on_shutdown, .timeout = 60)
 {
 	stop_with_busy_workers(3);
 }
 
-Test(overload, a_stop_with_an_empty_queue, .timeout = 60)
+Test(overload, busy_workers_finish_on_shutdown, .timeout = 60)
 {
 	stop_with_busy_workers(0);
 }
 
-/* The second one is overdue half a second after the first one. */
-Test(overload, tcp_clients_are_refused_one_by_one, .timeout = 60)
+/* The second client is overdue half a second after the first one. */
+Test(overload, each_tcp_client_is_refused_when_it_is_overdue, .timeout = 60)
 {
 	struct world *w = start(true, "@T@/children/echo",
 		"queue_timeout = 2s\n");
@@ -548,7 +552,7 @@ storm_begin(struct storm *s, size_t i)
 	client_send(s->at[i].fd, s->wire, s->len);
 }
 
-/* A refused client must have waited for queue_timeout, by its own clock. */
+/* A refused client must have waited for queue_timeout, measured by itself. */
 static void
 storm_end(struct storm *s, size_t i, int64_t now)
 {
@@ -557,7 +561,7 @@ storm_end(struct storm *s, size_t i, int64_t now)
 	cr_assert(a.ended, "cut off: %s", a.out);
 	if (strncmp(a.out, "Status: 503", 11) == 0) {
 		s->refused++;
-		/* Both clocks are cut to whole milliseconds. */
+		/* Both clocks are truncated to milliseconds. */
 		s->early += now - s->since_ms[i] < 40 - 1;
 	} else {
 		answer_expect(a, "body");
@@ -567,8 +571,8 @@ storm_end(struct storm *s, size_t i, int64_t now)
 }
 
 /*
- * As many clients as make the queue about as old as queue_timeout: in most
- * orders workers take some of those that the refuser is to take.
+ * Keeps so many clients that the queue is about as old as queue_timeout.  Then
+ * for most orders workers accept some of the clients meant for the refuser.
  */
 static void
 storm(bool tcp, size_t want, const char *keys)
@@ -584,7 +588,7 @@ storm(bool tcp, size_t want, const char *keys)
 	for (size_t i = 0; i < CROWD; i++)
 		storm_begin(&s, i);
 	while (s.served + s.refused < want) {
-		cr_assert_gt(poll(s.at, CROWD, 20000), 0, "nobody is served");
+		cr_assert_gt(poll(s.at, CROWD, 20000), 0, "none is served");
 		now = world_now_ms();
 		for (size_t i = 0; i < CROWD; i++)
 			if (s.at[i].fd >= 0 && s.at[i].revents) {
@@ -592,14 +596,14 @@ storm(bool tcp, size_t want, const char *keys)
 				storm_begin(&s, i);
 			}
 	}
-	hostile_figure("%s: %u served, %u refused, %zu orders that met a "
-		"younger one", tcp ? "TCP" : "unix", s.served, s.refused,
-		world_log_count(s.w, "a worker was faster"));
+	hostile_figure("%s: %u served, %u refused, %zu orders with a client "
+		"that was not overdue", tcp ? "TCP" : "unix", s.served,
+		s.refused, world_log_count(s.w, "forwarded to workers: "));
 	cr_expect_eq(s.early, 0);
 	cr_expect_gt(s.served, 0);
 	cr_expect_gt(s.refused, 0);
 	cr_expect(!world_log_has(s.w, "died"));
-	cr_expect(!world_log_has(s.w, "who goes on to a worker waits"));
+	cr_expect(!world_log_has(s.w, "no connection for a forwarded client"));
 	world_close(&s.w);
 }
 
@@ -612,7 +616,7 @@ Test(overload, no_client_is_refused_early, .timeout = 120)
 }
 
 /* The pool's user may not connect to the socket, but the supervisor may. */
-Test(overload, an_early_client_is_forwarded_without_the_right_to_connect,
+Test(overload, clients_are_forwarded_though_the_user_may_not_connect,
 	.timeout = 120)
 {
 	world_need_root();

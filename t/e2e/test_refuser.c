@@ -1,7 +1,6 @@
 /*
- * test_refuser.c - fcgipm-cgi --refuse, with this test as its supervisor and
- * as the pool's worker: what it does when it accepts another client than the
- * overdue one
+ * test_refuser.c - fcgipm-cgi --refuse (the refuser), with the test as its
+ * supervisor and as the pool's worker
  */
 #include <sys/prctl.h>
 #include <sys/un.h>
@@ -15,7 +14,7 @@
 
 struct stage {
 	struct world *w;
-	const char *address;	/* for a client of ours */
+	const char *address;	/* where the test's clients connect */
 	int listener;
 	int channel;
 	pid_t pid;		/* the refuser */
@@ -26,7 +25,7 @@ exec_refuser(const struct stage *s, const char *timeout, const char *preload,
 	int channel)
 {
 	char path[400], key[64], variable[400];
-	/* A sanitizer wants to be loaded first. */
+	/* A sanitizer must otherwise be loaded first. */
 	char asan[] = "ASAN_OPTIONS=verify_asan_link_order=0";
 	char *const env[] = {asan, preload ? variable : NULL, NULL};
 
@@ -118,7 +117,7 @@ ask(const struct stage *s)
 	return fd;
 }
 
-/* It wants so many connections. */
+/* Expects that the refuser asks for n connections. */
 static void
 expect_want(struct stage *s, unsigned n)
 {
@@ -129,7 +128,7 @@ expect_want(struct stage *s, unsigned n)
 	cr_expect_eq(want.n, n);
 }
 
-/* Passes it a connection. */
+/* Passes a connection to the refuser. */
 static void
 send_connection(struct stage *s)
 {
@@ -140,8 +139,8 @@ send_connection(struct stage *s)
 	close(fd);
 }
 
-/* Orders the refusal of these clients, in this order, 0 = disconnected; at
- * another listener, unless that is -1. */
+/* Orders a 503 for these clients, in this order, 0 = disconnected; on another
+ * listening socket, unless that is -1. */
 static struct refuser_report
 order_at(struct stage *s, int listener, const uint32_t *inos, size_t n)
 {
@@ -186,13 +185,12 @@ expect_refused(int fd)
 	answer_expect(a, "Content-Type: text/plain\r\n");
 	answer_expect(a, "Retry-After: ");
 	cr_expect(a.ended);
-	cr_expect_eq(a.protocol_status, 0, "nginx would say 502");
-	cr_expect_eq(client_drain(fd), 0, "and closed");
+	cr_expect_eq(a.protocol_status, 0, "nginx would answer 502");
+	cr_expect_eq(client_drain(fd), 0, "not closed");
 	close(fd);
 }
 
-/* The test is a worker: accepts the next client, which must have sent this
- * much, and answers with this. */
+/* As a worker: accepts the next client, reads len bytes and answers. */
 static void
 serve_next(struct stage *s, size_t len, const char *reply)
 {
@@ -217,7 +215,7 @@ queue_is_empty(const struct stage *s)
 	return poll(&p, 1, 0) == 0;
 }
 
-Test(refuser, refuses_what_is_ordered_and_no_more, .timeout = 30)
+Test(refuser, only_the_ordered_clients_are_refused, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int c[4], i;
@@ -239,8 +237,8 @@ Test(refuser, refuses_what_is_ordered_and_no_more, .timeout = 30)
 	stage_close(&s);
 }
 
-/* A worker accepted those of the order before the refuser did. */
-Test(refuser, a_young_client_is_forwarded_unchanged, .timeout = 30)
+/* A worker accepted the clients of the order before the refuser did. */
+Test(refuser, a_client_that_is_not_overdue_is_forwarded, .timeout = 30)
 {
 	static const char bytes[] = "whatever it sends, records or not";
 	struct stage s = stage_open(false, "1h");
@@ -254,8 +252,8 @@ Test(refuser, a_young_client_is_forwarded_unchanged, .timeout = 30)
 		young[i] = client_connect(s.w, s.address);
 	r = order(&s, (uint32_t[]){ino, 1, 2}, 3);
 	cr_expect_eq(r.refused, 0);
-	cr_expect_eq(r.forwarded, 1, "all behind it are younger still");
-	/* It asks until one comes. */
+	cr_expect_eq(r.forwarded, 1, "all after it are even younger");
+	/* It asks until a connection arrives. */
 	expect_want(&s, 1);
 	expect_want(&s, 1);
 	send_connection(&s);
@@ -265,13 +263,13 @@ Test(refuser, a_young_client_is_forwarded_unchanged, .timeout = 30)
 		serve_next(&s, sizeof(bytes), "here you are");
 	for (i = 0; i < 2; i++) {
 		client_expect_bytes(young[i], "here you are", 12);
-		cr_expect_eq(client_drain(young[i]), 0, "and the end");
+		cr_expect_eq(client_drain(young[i]), 0, "no end of file");
 		close(young[i]);
 	}
 	stage_close(&s);
 }
 
-Test(refuser, tcp_connections_know_their_age, .timeout = 30)
+Test(refuser, the_age_of_a_tcp_client_decides, .timeout = 30)
 {
 	struct stage s = stage_open(true, "1h");
 	int young = client_connect(s.w, s.address);
@@ -295,7 +293,7 @@ Test(refuser, tcp_connections_know_their_age, .timeout = 30)
 	stage_close(&s);
 }
 
-/* A disconnected client was overdue if a client behind it is. */
+/* A disconnected client was overdue if a client after it is. */
 Test(refuser, disconnected_clients_do_not_end_an_order, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
@@ -325,8 +323,8 @@ Test(refuser, disconnected_clients_do_not_end_an_order, .timeout = 30)
 	stage_close(&s);
 }
 
-/* While a worker serves the forwarded client, the refuser waits for nothing
- * else; it exits when that is done. */
+/* It does not wake up while a worker serves the forwarded client, and exits
+ * after that. */
 Test(refuser, sleeps_while_a_forwarded_client_is_served, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
@@ -345,16 +343,16 @@ Test(refuser, sleeps_while_a_forwarded_client_is_served, .timeout = 30)
 		world_proc_status(s.pid, "voluntary_ctxt_switches"));
 	hostile_pause(300);
 	cr_expect_str_eq(world_proc_status(s.pid, "voluntary_ctxt_switches"),
-		before, "it ticks");
-	cr_expect_eq(*world_proc_status(s.pid, "State"), 'S', "it spins");
-	cr_expect_eq(poll(&p, 1, 0), 0, "it is still there");
+		before, "it wakes up periodically");
+	cr_expect_eq(*world_proc_status(s.pid, "State"), 'S', "it is running");
+	cr_expect_eq(poll(&p, 1, 0), 0, "it has exited");
 	close(fd);
 	close(young);
-	cr_expect_eq(recv(s.channel, before, 1, 0), 0, "it exits");
+	cr_expect_eq(recv(s.channel, before, 1, 0), 0, "it does not exit");
 	stage_close(&s);
 }
 
-/* No connection for it will come any more. */
+/* No connection for the client can arrive. */
 Test(refuser, a_client_that_waits_when_the_channel_closes_is_refused,
 	.timeout = 30)
 {
@@ -369,8 +367,8 @@ Test(refuser, a_client_that_waits_when_the_channel_closes_is_refused,
 	stage_close(&s);
 }
 
-/* The one it had was shut down. */
-Test(refuser, takes_another_listener, .timeout = 30)
+/* The listening socket it had was shut down. */
+Test(refuser, uses_the_listening_socket_sent_with_an_order, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -392,7 +390,8 @@ Test(refuser, takes_another_listener, .timeout = 30)
 	stage_close(&s);
 }
 
-/* No connection comes: the client waits, and is refused once it is overdue. */
+/* No connection arrives: the client waits, and is refused when it is
+ * overdue. */
 Test(refuser, a_client_that_cannot_be_forwarded_is_refused_when_overdue,
 	.timeout = 30)
 {
@@ -407,8 +406,8 @@ Test(refuser, a_client_that_cannot_be_forwarded_is_refused_when_overdue,
 	stage_close(&s);
 }
 
-/* Workers have served all of the order. */
-Test(refuser, reports_at_once_when_the_queue_is_empty, .timeout = 30)
+/* Workers have accepted all clients of the order. */
+Test(refuser, reports_immediately_when_the_queue_is_empty, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	struct refuser_report r = order(&s, (uint32_t[]){1, 2, 3}, 3);
@@ -417,7 +416,7 @@ Test(refuser, reports_at_once_when_the_queue_is_empty, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Most of the body is still to come. */
+/* Most of the body has not been sent when the client is refused. */
 Test(refuser, a_client_that_is_still_sending_gets_its_answer, .timeout = 30)
 {
 	static const char *const params[] = {"REQUEST_METHOD=POST", NULL};
@@ -444,7 +443,7 @@ Test(refuser, a_client_that_is_still_sending_gets_its_answer, .timeout = 30)
 	}
 }
 
-/* It sends for longer than the refuser waits for one read, and reads the answer
+/* It sends for longer than the timeout between two reads, and reads the answer
  * after that. */
 Test(refuser, a_slow_client_may_send_all_of_its_request, .timeout = 30)
 {
@@ -464,7 +463,7 @@ Test(refuser, a_slow_client_may_send_all_of_its_request, .timeout = 30)
 	stage_close(&s);
 }
 
-/* It sends nothing, or nonsense: it is closed, and does not delay others. */
+/* They send nothing or invalid records, and do not delay other clients. */
 Test(refuser, clients_without_a_request_are_closed, .timeout = 30)
 {
 	struct stage s = stage_open(false, "10ms");
@@ -483,17 +482,16 @@ Test(refuser, clients_without_a_request_are_closed, .timeout = 30)
 	expect_refused(good);
 	cr_expect_eq(client_drain(silly), 0);
 	cr_expect_eq(client_drain(mute), 0);
-	/* This one has its answer, and says no more either. */
+	/* This client has its answer, but does not finish its request. */
 	p.fd = begun;
-	cr_expect_eq(poll(&p, 1, 10000), 1, "lingers on");
+	cr_expect_eq(poll(&p, 1, 10000), 1, "not closed");
 	close(begun);
 	close(mute);
 	close(silly);
 	stage_close(&s);
 }
 
-/* Without orders, or with a message that is none. */
-Test(refuser, exits_when_there_is_nothing_to_do, .timeout = 30)
+Test(refuser, exits_without_orders_or_after_an_invalid_message, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	char byte;
@@ -513,9 +511,10 @@ can_send(int fd)
 	return send(fd, "x", 1, MSG_NOSIGNAL) == 1;
 }
 
-/* Between poll(2) and accept(2), which the library makes slow, a worker is
- * faster: it must not wait there for the next client. */
-Test(refuser, a_faster_worker_does_not_block_it, .timeout = 60)
+/* The library makes accept(2) slow, so that a worker accepts between the
+ * refuser's poll(2) and accept(2).  The refuser must not wait there for the
+ * next client. */
+Test(refuser, is_not_blocked_when_a_worker_accepts_first, .timeout = 60)
 {
 	struct stage s = stage_open_with(false, "1h",
 		world_child("slow_accept.so"));
@@ -523,7 +522,7 @@ Test(refuser, a_faster_worker_does_not_block_it, .timeout = 60)
 	struct refuser_report r = {0};
 	int fd, got, won = 0;
 
-	/* The worker wins in most turns, but need not. */
+	/* The worker is first in most turns, but not in all. */
 	while (won < 5) {
 		fd = client_connect(s.w, s.address);
 		o.inos[0] = inode(fd);
@@ -542,8 +541,8 @@ Test(refuser, a_faster_worker_does_not_block_it, .timeout = 60)
 	stage_close(&s);
 }
 
-/* Orders keep it alive, for longer than it waits for the next one. */
-Test(refuser, stays_while_orders_come, .timeout = 30)
+/* For longer than it waits for one order. */
+Test(refuser, does_not_exit_while_orders_arrive, .timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int i;
@@ -555,9 +554,9 @@ Test(refuser, stays_while_orders_come, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Once a worker has the client, queue_timeout is over for it; and the end of
- * its request is not the end of the answer. */
-Test(refuser, a_forwarded_client_is_served_however_long, .timeout = 30)
+/* queue_timeout does not apply after the connection to the worker is
+ * established.  The end of the request does not end the answer. */
+Test(refuser, a_forwarded_client_is_served_without_a_time_limit, .timeout = 30)
 {
 	struct stage s = stage_open(false, "200ms");
 	int young = client_connect(s.w, s.address), fd;
@@ -571,7 +570,7 @@ Test(refuser, a_forwarded_client_is_served_however_long, .timeout = 30)
 	fd = accept(s.listener, NULL, NULL);
 	cr_assert_geq(fd, 0);
 	client_expect_bytes(fd, "request", 7);
-	cr_expect_eq(read(fd, &byte, 1), 0, "its end");
+	cr_expect_eq(read(fd, &byte, 1), 0, "no end of file");
 	hostile_pause(500);
 	client_send(fd, "answer", 6);
 	close(fd);
@@ -587,7 +586,7 @@ pattern(size_t at)
 	return (uint8_t)(at * 7 + at / 251);
 }
 
-/* Sends at once what goes of it, from *at to LARGE. */
+/* Sends what the socket accepts now of the bytes from *at to LARGE. */
 #define LARGE (8UL * 1024 * 1024)
 static bool
 send_pattern(int fd, size_t *at)
@@ -604,7 +603,7 @@ send_pattern(int fd, size_t *at)
 	return sent > 0;
 }
 
-/* Its worker reads it late, and in pieces of an odd size. */
+/* The worker reads late, in pieces of an odd size. */
 Test(refuser, many_bytes_are_forwarded_unchanged, .timeout = 60)
 {
 	struct stage s = stage_open(true, "1h");
@@ -621,7 +620,7 @@ Test(refuser, many_bytes_are_forwarded_unchanged, .timeout = 60)
 	cr_assert_geq(fd, 0);
 	p = (struct pollfd){fd, POLLIN, 0};
 	while (got < LARGE) {
-		/* All that the sockets hold, and what they can again. */
+		/* As much as the sockets can hold. */
 		while (send_pattern(young, &sent))
 			;
 		cr_assert_eq(poll(&p, 1, 10000), 1, "after %zu", got);
@@ -637,8 +636,10 @@ Test(refuser, many_bytes_are_forwarded_unchanged, .timeout = 60)
 	stage_close(&s);
 }
 
-/* It counts from the beginning, not from when it was accepted. */
-Test(refuser, the_age_of_a_tcp_client_counts, .timeout = 30)
+/* The wait of a forwarded client counts from its connection, not from the time
+ * at which the refuser accepted it. */
+Test(refuser, the_wait_of_a_tcp_client_begins_with_its_connection,
+	.timeout = 30)
 {
 	struct stage s = stage_open(true, "1600ms");
 	int fd = ask(&s);
@@ -652,8 +653,9 @@ Test(refuser, the_age_of_a_tcp_client_counts, .timeout = 30)
 	stage_close(&s);
 }
 
-/* 10, 20, 40, 80 and 160 ms after the one before. */
-Test(refuser, asks_for_a_connection_less_and_less_often, .timeout = 30)
+/* 10, 20, 40, 80 and 160 ms after the previous request. */
+Test(refuser, the_time_between_requests_for_a_connection_doubles,
+	.timeout = 30)
 {
 	struct stage s = stage_open(false, "1h");
 	int fd = ask(&s), i;
@@ -671,9 +673,11 @@ Test(refuser, asks_for_a_connection_less_and_less_often, .timeout = 30)
 	stage_close(&s);
 }
 
-/* Its request is not over: neither is it closed, which could destroy the
- * answer, nor does the client wait for the end of that. */
-Test(refuser, an_answer_is_complete_before_the_request_is, .timeout = 30)
+/* The client has not finished its request.  It gets the complete answer with
+ * the end of file, but the connection is not closed, which could destroy the
+ * answer. */
+Test(refuser, the_answer_does_not_wait_for_the_end_of_the_request,
+	.timeout = 30)
 {
 	static const char *const params[] = {"REQUEST_METHOD=POST", NULL};
 	struct stage s = stage_open(false, "1h");
@@ -682,20 +686,20 @@ Test(refuser, an_answer_is_complete_before_the_request_is, .timeout = 30)
 	struct answer a;
 
 	client_begin(fd, 1, 0, params);
-	/* The end of another one. */
+	/* The end of another request. */
 	client_record(fd, 5, 2, NULL, 0, 0);
 	cr_expect_eq(order(&s, &ino, 1).refused, 1);
 	a = client_read(fd);
 	answer_expect(a, "Status: 503 Service Unavailable\r\n");
 	cr_expect(a.ended);
-	cr_expect_eq(client_drain(fd), 0, "the end of file");
+	cr_expect_eq(client_drain(fd), 0, "no end of file");
 	cr_expect(can_send(fd), "closed");
 	close(fd);
 	stage_close(&s);
 }
 
-/* 64 MiB after its answer, and what a socket holds. */
-Test(refuser, a_client_that_sends_without_end_is_closed, .timeout = 60)
+/* After 64 MiB, and what a socket can hold. */
+Test(refuser, a_client_that_keeps_sending_is_closed, .timeout = 60)
 {
 	static const uint8_t part[65528];
 	uint8_t wire[8 + sizeof(part)] = {1, 5, 0, 1, 0xff, 0xf8};
@@ -723,7 +727,7 @@ Test(refuser, a_client_that_sends_without_end_is_closed, .timeout = 60)
 
 enum { CROWD = 500, ONCE = 50 };
 
-/* n clients that have begun a request, or not, are refused. */
+/* Has n clients refused that have, or have not, begun a request. */
 static void
 refuse_some(struct stage *s, bool begun, int *fds, int n)
 {
@@ -742,14 +746,14 @@ refuse_some(struct stage *s, bool begun, int *fds, int n)
 	}
 }
 
-/* Those that were answered make room, the first one first. */
-Test(refuser, five_hundred_lingering_clients_keep_no_other_out, .timeout = 60)
+/* The client that was answered first is closed to make room. */
+Test(refuser, five_hundred_answered_clients_do_not_delay_others, .timeout = 60)
 {
 	struct stage s = stage_open(false, "1h");
 	int fds[CROWD], last, i;
 	uint32_t ino;
 
-	/* Some that have disconnected meanwhile do not count. */
+	/* Clients that have disconnected meanwhile do not count. */
 	refuse_some(&s, true, fds, ONCE);
 	for (i = 0; i < ONCE; i++)
 		close(fds[i]);
@@ -764,8 +768,9 @@ Test(refuser, five_hundred_lingering_clients_keep_no_other_out, .timeout = 60)
 	stage_close(&s);
 }
 
-/* They are closed two seconds later. */
-Test(refuser, five_hundred_mute_clients_keep_others_in_the_queue, .timeout = 60)
+/* Clients that send nothing are closed after two seconds. */
+Test(refuser, five_hundred_silent_clients_keep_others_in_the_queue,
+	.timeout = 60)
 {
 	struct stage s = stage_open(false, "1h");
 	int64_t since = world_now_ms();

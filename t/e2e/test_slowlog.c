@@ -1,5 +1,6 @@
 /*
- * test_slowlog.c - slow requests are logged, once, and not too many of them
+ * test_slowlog.c - each slow request gets one entry in the slow log, at most
+ * five a second
  */
 #include "late.h"
 
@@ -48,7 +49,7 @@ expect_text(const char *path, const char *want, size_t times)
 	world_until(has_text, &t, want);
 }
 
-/* A request that hangs, until its entry is there. */
+/* Begins a request that hangs, and waits for its entry. */
 static int
 be_slow(const struct late_kind *k, struct world *w, const char *path,
 	size_t nth)
@@ -60,7 +61,7 @@ be_slow(const struct late_kind *k, struct world *w, const char *path,
 	return fd;
 }
 
-/* The program has its symbols, and whoever may look at it may look at this. */
+/* The program has symbols; a tool that may trace it shows their names. */
 static void
 expect_stack(const char *path)
 {
@@ -87,45 +88,46 @@ log_slow(const struct late_kind *k, const char *request)
 	int first, second;
 
 	cr_assert_eq(stat(path, &st), 0);
-	cr_expect_eq(st.st_mode & 0777, 0600, "it has queries in it");
+	cr_expect_eq(st.st_mode & 0777, 0600, "others could read queries");
 	first = be_slow(k, w, path, 1);
 	expect_text(path, request, 1);
 	expect_text(path, "system call: clock_nanosleep(0x0", 1);
-	/* That takes two rights, which nobody has both of here. */
+	/* A kernel stack takes two rights, and no process here has both. */
 	if (world_is_blind())
 		expect_text(path, "kernel stack: Permission denied\n", 1);
 	expect_stack(path);
-	cr_expect(!world_log_has(w, "secret"), "no query in the log");
-	/* As logrotate(8) does. */
+	cr_expect(!world_log_has(w, "secret"), "a query in the log");
+	/* As by logrotate(8). */
 	cr_assert_eq(rename(path, old), 0);
 	world_signal(w, SIGUSR1);
 	world_expect_lines(w, "log opened again", 1);
 	second = be_slow(k, w, path, 1);
 	world_expect_lines(w, "(request_slowlog_timeout)", 2);
 	cr_expect_null(strstr(strstr(read_text(old), "request: ") + 1,
-		"request: "), "each is told once");
+		"request: "), "logged twice");
 	late_expect_status(w, "www: 2 requests took longer");
 	close(first);
 	close(second);
 	late_end_world(&w);
 }
 
-Test(slowlog, tells_of_slow_requests, .timeout = 60)
+Test(slowlog, a_slow_request_is_logged_with_its_uri, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"), .keys = ""};
 
 	log_slow(&k, "request: GET /sleep?token=secret\n");
 }
 
-Test(slowlog, tells_of_slow_requests_unseen, .timeout = 60)
+Test(slowlog, a_slow_request_the_worker_does_not_report_is_logged,
+	.timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late_static"),
 		.keys = "", .kernel = true};
 
-	log_slow(&k, "request: ? (what it is cannot be seen)\n");
+	log_slow(&k, "request: ? (not reported by the worker)\n");
 }
 
-/* By the status, of a pool that had some. */
+/* Returns the number in the status of the pool that had slow requests. */
 static long
 slow_requests(struct world *w)
 {
@@ -149,9 +151,9 @@ is_old(void *arg)
 	return world_now_ms() >= *(const int64_t *)arg;
 }
 
-/* Several at once, in threads of several workers; each is looked at again
+/* Several at the same time, in threads of several workers; each is checked
  * several times. */
-Test(slowlog, tells_once_of_each_slow_request, .timeout = 60)
+Test(slowlog, each_slow_request_is_logged_once, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"),
 		.keys = "handler_args = 2\nthreads = 2\n"};
@@ -167,7 +169,7 @@ Test(slowlog, tells_once_of_each_slow_request, .timeout = 60)
 	}
 	expect_text(world_path(w, "slow"), "user stack: ", 4);
 	later_ms = world_now_ms() + 1000;
-	world_until(is_old, &later_ms, "five checks more");
+	world_until(is_old, &later_ms, "five more checks");
 	cr_expect_eq(count_text(read_text(world_path(w, "slow")),
 		"request: GET /sleep?"), 4);
 	late_expect_status(w, "www: 4 requests took longer");
@@ -176,9 +178,9 @@ Test(slowlog, tells_once_of_each_slow_request, .timeout = 60)
 	late_end_world(&w);
 }
 
-/* A worker that makes slow requests up, of itself and of whomever it likes,
- * fills no disk, and has nobody else looked at. */
-Test(slowlog, tells_of_a_few_requests_of_a_liar, .timeout = 60)
+/* A worker that writes false slow requests on its board, of itself and of other
+ * processes, cannot fill the disk and gets no stack of another process. */
+Test(slowlog, false_slow_requests_are_limited_to_five_a_second, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *path = world_path(w, "slow"), *at;
@@ -200,23 +202,26 @@ Test(slowlog, tells_of_a_few_requests_of_a_liar, .timeout = 60)
 	fd = client_connect(w, "liar.sock");
 	client_begin(fd, 1, 0, (const char *const[]){query, NULL});
 	client_record(fd, STDIN, 1, NULL, 0, 0);
-	expect_text(path, " more slow requests within a second\n", 3);
-	cr_expect_geq(world_log_count(w, " more slow requests (request_"), 3);
+	expect_text(path, " more slow requests within 1 s have no entry\n", 3);
+	cr_expect_geq(world_log_count(w, " more slow requests within 1 s have "
+		"no entry (limit: 5 a second)\n"), 3);
 	for (at = read_text(path); (at = strstr(at, "request: ")); at++)
 		entries++;
-	/* In the status all of them are counted. */
+	/* The status counts all of them. */
 	cr_expect_geq(slow_requests(w), 3 * 5 + 3);
 	seconds = (world_now_ms() - begun_ms) / 1000;
-	/* Five in each that has begun, and a clock that is read late. */
+	/* Five in each second that has begun; the clock is read late. */
 	cr_expect(entries > 0 && entries <= 5 * (seconds + 2),
 		"%d entries in %d s", entries, (int)seconds);
-	cr_expect_null(strstr(read_text(path), child), "another's stack");
+	cr_expect_null(strstr(read_text(path), child),
+		"the stack of another process");
 	close(fd);
 	late_end_world(&w);
 }
 
-/* Whoever may write in its folder could have us append to any file. */
-Test(slowlog, writes_through_no_link, .timeout = 60)
+/* A user that may write to its directory could otherwise make the supervisor
+ * append to any file. */
+Test(slowlog, a_symbolic_link_is_refused, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -225,5 +230,5 @@ Test(slowlog, writes_through_no_link, .timeout = 60)
 		"handler = @T@/children/late\nrequest_slowlog_timeout = 1\n"
 		"slowlog = @DIR@/slow\n"), 0);
 	cr_expect(world_log_has(w,
-		"/slow: it is a link; name the file itself"));
+		"/slow: is a symbolic link; name the file itself"));
 }

@@ -116,7 +116,7 @@ expect_unknown(struct world *w, const char *pool, const char *tier_reason)
 	expect(w, pool, "processes.0.tier", "none");
 	expect(w, pool, "processes.0.tier reason", tier_reason);
 	expect(w, pool, "processes.0.reason",
-		"its sockets cannot be seen: Permission denied");
+		"cannot read its sockets: Permission denied");
 	expect(w, pool, "unknown processes", "1");
 }
 
@@ -195,7 +195,7 @@ Test(status, what_may_not_be_seen_is_unknown_and_why)
 	expect(w, "www", "processes.0.state", "Unknown");
 	expect(w, "www", "processes.0.tier", "none");
 	expect(w, "www", "processes.0.reason",
-		"its sockets cannot be seen: Permission denied");
+		"cannot read its sockets: Permission denied");
 	expect(w, "www", "unknown processes", "1");
 	expect(w, "www", "active processes", "0");
 	world_close_changed(&w);

@@ -1,15 +1,15 @@
 /*
- * test_timeout.c - requests that take too long are ended, and nobody else is
- * harmed
+ * test_timeout.c - request_terminate_timeout ends requests that take too long,
+ * and no other request or process
  */
 #include <sys/ioctl.h>
 
 #include "hostile.h"
 #include "late.h"
 
-/* One connection is kept all the time, for longer than any request may take:
- * now without a request, now with one after the other.  One worker is left to
- * serve others. */
+/* One keep-alive connection stays open for longer than a request may take: at
+ * times idle, at times with one request after the other.  One worker remains
+ * free to serve other clients. */
 static void
 end_all(const struct late_kind *k)
 {
@@ -35,22 +35,22 @@ end_all(const struct late_kind *k)
 		world_until(late_is_cut, &s, k->ways[i]);
 		close(s.fd);
 		if (k->kernel)
-			snprintf(line, sizeof(line), ": a request has taken");
+			snprintf(line, sizeof(line), ": a request timed out ");
 		else
-			snprintf(line, sizeof(line), ": GET /%s has taken ",
+			snprintf(line, sizeof(line), ": GET /%s timed out ",
 				k->ways[i]);
 		world_expect_lines(w, line, k->kernel ? i + 1 : 1);
 		world_expect_lines(w, " left: timeout", i + 1);
 	}
 	if (kept >= 0) {
 		late_begin(k, kept, KEEP_CONN, NULL);
-		cr_expect_eq(late_read_pid(kept), pid, "it kept its worker");
+		cr_expect_eq(late_read_pid(kept), pid, "another worker");
 		close(kept);
 	}
-	cr_expect_eq(world_log_count(w, "the worker is killed"), i);
+	cr_expect_eq(world_log_count(w, "; killed the worker"), i);
 	late_expect_status(w, "www: processes ended: %zu timeout\n", i);
 	cr_expect(!world_log_has(w, "died"));
-	cr_expect(!world_log_has(w, "secret"), "no query in the log");
+	cr_expect(!world_log_has(w, "secret"), "a query in the log");
 	world_close_changed(&w);
 }
 
@@ -58,10 +58,10 @@ static const char *const c_ways[] = {"sleep", "spin", "stop", "stream",
 	"child", NULL};
 static const char *const script_ways[] = {"sleep", "spin", "stop", "stream",
 	NULL};
-/* In the long run all of them. */
+/* The long run uses all of script_ways instead. */
 static const char *const few_ways[] = {"sleep", "stop", NULL};
 
-Test(timeout, c, .timeout = 60)
+Test(timeout, ends_late_requests_of_a_c_program, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"), .keys = "",
 		.ways = c_ways};
@@ -69,7 +69,7 @@ Test(timeout, c, .timeout = 60)
 	end_all(&k);
 }
 
-Test(timeout, c_static, .timeout = 60)
+Test(timeout, ends_late_requests_of_a_static_program, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late_static"),
 		.keys = "", .ways = c_ways, .kernel = true};
@@ -77,7 +77,7 @@ Test(timeout, c_static, .timeout = 60)
 	end_all(&k);
 }
 
-Test(timeout, c_threads, .timeout = 60)
+Test(timeout, ends_late_requests_of_a_program_with_threads, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"),
 		.keys = "handler_args = 2\nthreads = 2\n",
@@ -87,7 +87,7 @@ Test(timeout, c_threads, .timeout = 60)
 	end_all(&k);
 }
 
-Test(timeout, perl, .timeout = 60)
+Test(timeout, ends_late_requests_of_perl, .timeout = 60)
 {
 	struct late_kind k = {.handler = world_child("late.pl"), .keys = "",
 		.ways = script_ways};
@@ -98,7 +98,7 @@ Test(timeout, perl, .timeout = 60)
 	end_all(&k);
 }
 
-Test(timeout, php, .timeout = 60)
+Test(timeout, ends_late_requests_of_php, .timeout = 60)
 {
 	struct late_kind k = {.handler = "/usr/bin/php-cgi",
 		.keys = "env[PHP_FCGI_MAX_REQUESTS] = 0\n",
@@ -110,9 +110,9 @@ Test(timeout, php, .timeout = 60)
 	end_all(&k);
 }
 
-/* php-cgi with children of its own: one of them hangs, by itself or with a
- * program that it has started and that has its connection too.  The other one
- * and their parent stay. */
+/* php-cgi with two child processes: one of them hangs, alone or together with a
+ * program that it has started and that has inherited its connection.  The other
+ * child and their parent are not killed. */
 static void
 end_one_of_a_family(bool kernel, const char *way)
 {
@@ -130,30 +130,31 @@ end_one_of_a_family(bool kernel, const char *way)
 	late_begin(&k, s.fd, 0, way);
 	world_until(late_is_cut, &s, way);
 	close(s.fd);
-	world_expect_lines(w, ": the child is killed", 1);
+	world_expect_lines(w, "; killed its child ", 1);
 	snprintf(request, sizeof(request), "GET /%s", way);
 	world_expect_lines(w, kernel ? "a request" : request, 1);
 	(void)late_ask(&k, w);
 	cr_assert_eq(world_children(w->pid, after, 4), 1);
-	cr_expect_eq(before[0], after[0], "the parent stayed");
+	cr_expect_eq(before[0], after[0], "the parent was replaced");
 	late_expect_status(w, "www: processes ended: 1 timeout\n");
 	late_end_world(&w);
 }
 
-Test(timeout, one_of_a_family, .timeout = 60)
+Test(timeout, one_child_of_a_worker_is_killed_alone, .timeout = 60)
 {
 	end_one_of_a_family(false, "sleep");
 	end_one_of_a_family(true, "sleep");
 }
 
-Test(timeout, one_of_a_family_with_what_it_started, .timeout = 60)
+Test(timeout, a_child_is_killed_with_the_program_it_started, .timeout = 60)
 {
 	end_one_of_a_family(false, "program");
 	end_one_of_a_family(true, "program");
 }
 
-/* A worker whose slot does not tell all is ended by what the kernel shows. */
-Test(timeout, one_that_hides, .timeout = 60)
+/* Its slot is marked incomplete, so the kernel is inspected. */
+Test(timeout, a_worker_with_an_incomplete_slot_is_timed_by_the_kernel,
+	.timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("spoil"),
 		.keys = ""};
@@ -162,15 +163,15 @@ Test(timeout, one_that_hides, .timeout = 60)
 	int fd = client_connect(w, "www.sock");
 
 	late_begin(&k, fd, 0, "hide");
-	world_expect_lines(w, ": a request has taken ", 1);
+	world_expect_lines(w, ": a request timed out ", 1);
 	world_expect_lines(w, " left: timeout", 1);
 	close(fd);
 	world_close_changed(&w);
 }
 
-/* More children than the board has slots for: one that has none is ended by
- * what the kernel shows. */
-Test(timeout, all_of_a_large_family, .timeout = 60)
+/* More child processes than the board has spare slots: those without a slot are
+ * timed by the kernel. */
+Test(timeout, children_without_a_slot_are_killed_too, .timeout = 60)
 {
 	struct late_kind k = {.handler = "/usr/bin/php-cgi",
 		.keys = "env[PHP_FCGI_CHILDREN] = 9\n",
@@ -188,14 +189,14 @@ Test(timeout, all_of_a_large_family, .timeout = 60)
 		world_until(late_is_cut, &s[i], "a child without a slot");
 		close(s[i].fd);
 	}
-	/* Each once, also where it took a while to die. */
+	/* Each is counted once, even if it took a while to die. */
 	late_expect_status(w, "www: processes ended: 9 timeout\n");
-	cr_expect_eq(world_log_count(w, ": the child is killed"), 9);
+	cr_expect_eq(world_log_count(w, "; killed its child "), 9);
 	late_end_world(&w);
 }
 
-/* A shell that waits for its handler goes with it. */
-Test(timeout, below_a_shell, .timeout = 60)
+/* The shell waits for the handler. */
+Test(timeout, a_shell_is_killed_with_the_handler_it_started, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *script = world_script(w, "late.sh",
@@ -211,15 +212,16 @@ Test(timeout, below_a_shell, .timeout = 60)
 	late_begin(&k, s.fd, 0, "sleep");
 	world_until(late_is_cut, &s, "sleep");
 	close(s.fd);
-	world_expect_lines(w, ": the worker is killed", 1);
+	world_expect_lines(w, "; killed the worker and its child ", 1);
 	world_expect_lines(w, " left: timeout", 1);
 	(void)late_ask(&k, w);
 	cr_expect(!world_log_has(w, "died"));
 	world_close_changed(&w);
 }
 
-/* The clock runs while a body is awaited: its worker can do nothing else. */
-Test(timeout, a_client_that_stalls, .timeout = 60)
+/* The clock runs while the worker waits for the body: it can do nothing else
+ * meanwhile. */
+Test(timeout, a_request_whose_body_never_arrives_is_ended, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"), .keys = ""};
 	static const char *const params[] = {"REQUEST_METHOD=POST",
@@ -230,14 +232,14 @@ Test(timeout, a_client_that_stalls, .timeout = 60)
 
 	s.fd = client_connect(w, "www.sock");
 	client_begin(s.fd, 1, 0, params);
-	world_until(late_is_cut, &s, "a body that never comes");
+	world_until(late_is_cut, &s, "a body that never arrives");
 	close(s.fd);
-	world_expect_lines(w, ": POST /stalls has taken ", 1);
+	world_expect_lines(w, ": POST /stalls timed out ", 1);
 	world_close_changed(&w);
 }
 
-/* Over a connection that is kept and never rests: each request is short, all of
- * them are long. */
+/* A keep-alive connection that is never idle: each request is shorter than the
+ * timeout, all of them together take longer. */
 static void
 be_busy(struct world *w, int fd)
 {
@@ -252,12 +254,12 @@ be_busy(struct world *w, int fd)
 		while (r.type != END);
 	}
 	close(fd);
-	cr_expect_eq(world_log_count(w, "has taken "), 0);
+	cr_expect_eq(world_log_count(w, " timed out "), 0);
 	world_close_changed(&w);
 }
 
-/* By recv(2), which the kernel does not count. */
-Test(timeout, one_who_is_busy_lives, .timeout = 60)
+/* It reads with recv(2), which the kernel does not count. */
+Test(timeout, a_busy_worker_is_not_killed, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("busy.py"),
 		.keys = "", .kernel = true};
@@ -267,9 +269,8 @@ Test(timeout, one_who_is_busy_lives, .timeout = 60)
 	be_busy(w, client_connect(w, "www.sock"));
 }
 
-/* What counts is what the child has read and how often it slept: its parent
- * sleeps all the time. */
-Test(timeout, a_child_that_is_busy_lives, .timeout = 60)
+/* The child's reads and sleeps count: its parent sleeps all the time. */
+Test(timeout, a_busy_child_is_not_killed, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("busy.py"),
 		.keys = "handler_args = child\n", .kernel = true};
@@ -277,58 +278,60 @@ Test(timeout, a_child_that_is_busy_lives, .timeout = 60)
 		"request_terminate_timeout = 500ms\n");
 	int fd = client_connect(w, "www.sock");
 
-	world_expect_lines(w, " reads from its clients by read(2)\n", 1);
+	world_expect_lines(w, ": reads requests with read(2)\n", 1);
 	be_busy(w, fd);
 }
 
-/* Nothing tells when a static program began: it is looked at early, however
- * long a request may take. */
-struct looks {
+/* The supervisor and how often it had slept at first. */
+struct wakeups {
 	pid_t pid;
 	long sleeps;
 };
 
 static bool
-is_looked_at(void *arg)
+has_checked_ten_times(void *arg)
 {
-	const struct looks *l = arg;
+	const struct wakeups *l = arg;
 
 	return world_sleeps(l->pid) >= l->sleeps + 10;
 }
 
-Test(timeout, looks_early_at_who_tells_nothing, .timeout = 60)
+/* A static program does not report when a request begins, so it is checked
+ * soon, even if requests may take long. */
+Test(timeout, a_worker_that_reports_nothing_is_checked_early, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late_static"),
 		.keys = ""};
 	struct world *w = late_start(&k, 1, "request_terminate_timeout = 1h\n");
-	struct looks l;
+	struct wakeups l;
 
-	l = (struct looks){w->pid, world_sleeps(w->pid)};
-	world_until(is_looked_at, &l, "it wakes up to look");
+	l = (struct wakeups){w->pid, world_sleeps(w->pid)};
+	world_until(has_checked_ten_times, &l, "it wakes up to check");
 	world_close_changed(&w);
 }
 
-/* Workers that come up all the time do not put off the next check. */
-Test(timeout, among_workers_that_come_and_go, .timeout = 60)
+/* Workers that start all the time do not postpone the next check. */
+Test(timeout, a_late_request_is_ended_while_workers_are_recycled,
+	.timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"), .keys = ""};
-	/* Longer than a pool may go without a start: ten are allowed in each
-	 * second. */
+	/* The timeout is longer than any pause between starts: ten are allowed
+	 * in each second. */
 	struct world *w = late_start(&k, 2, "pm.max_requests = 1\n"
 		"request_terminate_timeout = 2s\n");
 	struct late_story s = {.kind = &k, .w = w, .busy = -1};
 
 	s.fd = client_connect(w, "www.sock");
 	late_begin(&k, s.fd, 0, "sleep");
-	world_until(late_is_cut, &s, "others live for one request");
+	world_until(late_is_cut, &s, "others serve one request each");
 	close(s.fd);
-	world_expect_lines(w, ": GET /sleep has taken ", 1);
+	world_expect_lines(w, ": GET /sleep timed out ", 1);
 	cr_expect_gt(world_log_count(w, " left: requests"), 4);
 	world_close_changed(&w);
 }
 
-/* A worker that is to leave is in no hurry, but its request is. */
-Test(timeout, one_that_is_to_leave, .timeout = 60)
+/* A retiring worker may finish its request, but not exceed the timeout. */
+Test(timeout, a_late_request_of_a_retiring_worker_is_ended, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"), .keys = ""};
 	struct world *w = late_start(&k, 1, "pm.max_age = 300ms\n"
@@ -341,13 +344,13 @@ Test(timeout, one_that_is_to_leave, .timeout = 60)
 	world_until(late_is_cut, &s, "its replacement serves others");
 	cr_expect_geq(world_now_ms() - begun_ms, 2000);
 	close(s.fd);
-	world_expect_lines(w, ": GET /sleep has taken 2.", 1);
-	world_expect_lines(w, ": the worker is killed", 1);
+	world_expect_lines(w, ": GET /sleep timed out after 2.", 1);
+	world_expect_lines(w, "; killed the worker", 1);
 	cr_expect(!world_log_has(w, "died"));
 	world_close_changed(&w);
 }
 
-/* As long as there are no workers nothing is checked. */
+/* How long the supervisor has not woken up. */
 struct rest {
 	pid_t pid;
 	long sleeps;
@@ -367,7 +370,7 @@ has_rested(void *arg)
 	return world_now_ms() - r->since_ms > 1500;
 }
 
-Test(timeout, rests_without_workers, .timeout = 60)
+Test(timeout, nothing_is_checked_while_there_are_no_workers, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("late"), .keys = ""};
 	struct world *w = late_start(&k, 2, "pm = ondemand\n"
@@ -377,8 +380,8 @@ Test(timeout, rests_without_workers, .timeout = 60)
 	struct late_story s = {.kind = &k, .w = w, .busy = -1};
 
 	(void)late_ask(&k, w);
-	world_expect_workers(w, 0, 0, "the idle one leaves");
-	world_until(has_rested, &r, "the supervisor sleeps on");
+	world_expect_workers(w, 0, 0, "the idle worker retires");
+	world_until(has_rested, &r, "the supervisor does not wake up");
 	s.fd = client_connect(w, "www.sock");
 	late_begin(&k, s.fd, 0, "sleep");
 	world_until(late_is_cut, &s, "the next worker is checked again");
@@ -386,8 +389,8 @@ Test(timeout, rests_without_workers, .timeout = 60)
 	world_close_changed(&w);
 }
 
-/* A pool of a liar, one whose requests are ended later, and one of another
- * victim. */
+/* Pool liar: its worker writes false data on its board.  Pool www: its requests
+ * are ended later.  Pool other: its worker is a possible victim. */
 static void
 start_liar(struct world *w)
 {
@@ -402,7 +405,7 @@ start_liar(struct world *w)
 		"request_terminate_timeout = 800ms\n");
 }
 
-/* A number that the liar answers. */
+/* Returns a number from the liar's answer. */
 static long
 ask_liar(struct world *w, const char *query, const char *label)
 {
@@ -420,8 +423,8 @@ is_read(void *arg)
 	return ioctl(*(int *)arg, TIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
-/* A connection that the liar waits for more from, which is no reason to end
- * it: its clock, where the kernel is asked, does not run. */
+/* Opens a connection on which the liar waits for more bytes.  That does not end
+ * it: while it waits, the clock of the kernel tier does not run. */
 static int
 occupy_liar(struct world *w)
 {
@@ -433,15 +436,15 @@ occupy_liar(struct world *w)
 	return fd;
 }
 
-/* In its own pool the liar says of this process that its request is late. */
+/* The liar writes on its board that this process has a late request. */
 static void
 lie(struct world *w, long pid)
 {
 	cr_assert_gt(ask_liar(w, own_text("late=%ld", pid), "pid"), 0);
 }
 
-/* For as long as it takes www to find its nth late one, which is twice the
- * limit of the liar's pool. */
+/* Waits until the nth late request of www is ended, which takes twice the
+ * timeout of the liar's pool. */
 static void
 wait_for_www(struct world *w, size_t nth)
 {
@@ -455,10 +458,10 @@ wait_for_www(struct world *w, size_t nth)
 	world_expect_lines(w, " left: timeout", nth);
 }
 
-/* A worker may say on the board of any process that its request is late: none
- * is ended by that, neither where the worker is a single process nor where it
- * has children, of which only one would be killed. */
-Test(timeout, a_liar_ends_nobody, .timeout = 60)
+/* A worker can write on the board that any process has a late request.  No
+ * process is killed because of that: neither if the worker is a single process,
+ * nor if it has children, where only one process would be killed. */
+Test(timeout, false_data_on_the_board_kills_no_process, .timeout = 60)
 {
 	struct world *w = world_open();
 	long victims[3], liar;
@@ -469,7 +472,7 @@ Test(timeout, a_liar_ends_nobody, .timeout = 60)
 	liar = ask_liar(w, "", "pid");
 	victims[0] = late_pid_of(w, "other.sock", NULL);
 	victims[1] = w->pid;
-	/* That is dead already. */
+	/* It has already exited. */
 	victims[2] = ask_liar(w, "zombie", "child");
 	for (turn = 0; turn < 2; turn++) {
 		for (i = 0; i < 3; i++) {
@@ -483,24 +486,25 @@ Test(timeout, a_liar_ends_nobody, .timeout = 60)
 		}
 		(void)ask_liar(w, "fork=2", "pid");
 	}
-	/* Itself, but it has no connection. */
+	/* It names itself, but it has no connection. */
 	lie(w, liar);
 	wait_for_www(w, ++nth);
-	cr_expect_eq(world_log_count(w, "has taken "), nth, "all of www");
+	cr_expect_eq(world_log_count(w, " timed out "), nth, "not only www");
 	cr_expect_eq(ask_liar(w, "", "pid"), liar);
-	/* With one it is ended, and once, though all its places are late. */
+	/* With a connection it is killed, once, though all its cells are
+	 * late. */
 	lie(w, liar);
 	fd = occupy_liar(w);
 	world_until_gone((pid_t)liar);
 	close(fd);
-	world_expect_lines(w, ": the worker is killed", nth + 1);
-	cr_expect_eq(world_log_count(w, "has taken "), nth + 1);
+	world_expect_lines(w, "; killed the worker", nth + 1);
+	cr_expect_eq(world_log_count(w, " timed out "), nth + 1);
 	late_expect_status(w, "liar: processes ended: 1 timeout\n");
 	world_close_changed(&w);
 }
 
-/* One that names another process is no less late itself. */
-Test(timeout, a_liar_is_ended, .timeout = 60)
+/* It names another process on the board, but its own request is late too. */
+Test(timeout, a_worker_with_false_data_is_timed_by_the_kernel, .timeout = 60)
 {
 	const struct late_kind k = {.handler = ""};
 	struct world *w = world_open();
@@ -509,33 +513,33 @@ Test(timeout, a_liar_is_ended, .timeout = 60)
 
 	start_liar(w);
 	liar = ask_liar(w, "", "pid");
-	/* It was believed until now. */
+	/* Until now its board has been used. */
 	wait_for_www(w, 1);
 	lie(w, late_pid_of(w, "other.sock", NULL));
 	fd = client_connect(w, "liar.sock");
 	late_begin(&k, fd, 0, "hide");
 	world_until_gone((pid_t)liar);
 	close(fd);
-	world_expect_lines(w, ": the worker is killed", 2);
+	world_expect_lines(w, "; killed the worker", 2);
 	world_close_changed(&w);
 }
 
 static bool
 has_woken_up_often(void *arg)
 {
-	const struct looks *l = arg;
+	const struct wakeups *l = arg;
 
 	return world_sleeps(l->pid) >= l->sleeps + 5;
 }
 
-/* A worker whose board and kernel contradict each other is checked once a
- * second, not every five: it may have a request soon. */
-Test(timeout, a_liar_is_checked_again, .timeout = 60)
+/* When the board and the kernel contradict each other, the worker is checked
+ * every second, not every five seconds: it may get a request soon. */
+Test(timeout, a_doubtful_request_is_checked_every_second, .timeout = 60)
 {
 	const struct late_kind k = {.handler = world_child("spoil"),
 		.keys = ""};
 	struct world *w = late_start(&k, 1, "request_terminate_timeout = 5s\n");
-	struct looks l = {.pid = w->pid};
+	struct wakeups l = {.pid = w->pid};
 
 	(void)late_pid_of(w, "www.sock", own_text("late=%ld",
 		late_pid_of(w, "www.sock", NULL)));

@@ -106,7 +106,7 @@ late_be_known(const struct late_kind *k, struct world *w, int fd)
 	char line[100];
 
 	late_begin(k, fd, KEEP_CONN, NULL);
-	snprintf(line, sizeof(line), ": worker %ld reads from its clients by "
+	snprintf(line, sizeof(line), ": worker %ld: reads requests with "
 		"read(2)\n", late_read_pid(fd));
 	world_expect_lines(w, line, 1);
 }

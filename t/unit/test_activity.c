@@ -1,6 +1,6 @@
 /*
- * test_activity.c - what a worker does, one row for each combination of what
- * the board and the kernel say
+ * test_activity.c - decides a worker's state, one row for each combination of
+ * what the board and the kernel show
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,14 +10,15 @@
 #include "observe/board.h"
 #include "observe/kernel.h"
 
-/* -- what the board may say ------------------------------------------------ */
+/* -- what the board may show ----------------------------------------------- */
 
 #define SLOT(...) {.attached = true, .ours = true, __VA_ARGS__}
 
 static const struct board_sample empty = {.owner = -1};
 static const struct board_sample foreign = {.attached = true,
 	.accepting = 1, .since_ms = 50};
-static const struct board_sample blind = SLOT(.incomplete = true, .accepting = 1);
+static const struct board_sample incomplete =
+	SLOT(.incomplete = true, .accepting = 1);
 static const struct board_sample accepts =
 	SLOT(.accepting = 1, .since_ms = 50);
 static const struct board_sample accepts_2 =
@@ -32,7 +33,7 @@ static const struct board_sample closing = SLOT(.open = 1,
 	.state = FCGIPM_CLOSING, .since_ms = 70);
 static const struct board_sample kept = SLOT(.open = 1, .state = FCGIPM_KEPT,
 	.since_ms = 70);
-/* Of four threads one runs; one accepts, two are not seen. */
+/* Of four threads one runs, one accepts, two are unknown. */
 static const struct board_sample one_of_4 = SLOT(.open = 1, .running = 1,
 	.accepting = 1, .state = FCGIPM_BUSY, .start_ms = 60);
 static const struct board_sample two_of_4 = SLOT(.open = 2, .running = 2,
@@ -82,8 +83,8 @@ static const struct kernel_sample k_mutex_1 = SEEN(BUSY, .tasks = 4,
 	.accepting = 1, .locking = 2);
 static const struct kernel_sample k_accepts_2 = SEEN(IDLE, .tasks = 2,
 	.accepting = 2);
-/* Two of them are at work after their answers. */
-static const struct kernel_sample k_behind = SEEN(IDLE, .tasks = 4,
+/* Two of them work after their answers. */
+static const struct kernel_sample k_one_waits = SEEN(IDLE, .tasks = 4,
 	.accepting = 1, .locking = 1);
 static const struct kernel_sample k_5_polls = SEEN(BUSY, .tasks = 6,
 	.connections = 5, .may_hold = true, .oldest_since_ms = 10,
@@ -120,25 +121,25 @@ static const struct row {
 	/* Nothing was observed. */
 	{"nothing, before it was ready", NULL, NULL, 1, STARTS,
 		ACTIVITY_STARTING, KERNEL, 0, 0, true, NOT_YET},
-	{"nothing, once it was ready", NULL, NULL, 1, ACCEPTED,
+	{"nothing, after it was ready", NULL, NULL, 1, ACCEPTED,
 		ACTIVITY_UNKNOWN, KERNEL, 0, 0, true, "not observed"},
 	{"an empty slot", &empty, NULL, 1, STARTS, ACTIVITY_STARTING, KERNEL,
 		0, 0, true, NOT_YET},
-	{"a slot of somebody else", &foreign, NULL, 1, STARTS,
+	{"a slot of another process", &foreign, NULL, 1, STARTS,
 		ACTIVITY_STARTING, KERNEL, 0, 0, true, NOT_YET},
-	{"its children write", &empty, NULL, 1, ACCEPTED | FORKED,
+	{"its child processes have slots", &empty, NULL, 1, ACCEPTED | FORKED,
 		ACTIVITY_UNKNOWN, SHIM, 0, 0, true, "not observed"},
-	{"a slot that does not see all, has accepted", &blind, NULL, 1, STARTS,
+	{"an incomplete slot, has accepted", &incomplete, NULL, 1, STARTS,
 		ACTIVITY_UNKNOWN, SHIM, 0, 0, true, "not observed"},
 
 	/* The slot alone. */
 	{"accepts", &accepts, NULL, 1, ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 1,
 		false, NULL},
-	{"accepts, is ready by that", &accepts, NULL, 1, STARTS, ACTIVITY_IDLE,
+	{"accepts, so it is ready", &accepts, NULL, 1, STARTS, ACTIVITY_IDLE,
 		SHIM, 50, 1, false, NULL},
 	{"two threads accept", &accepts_2, NULL, 2, ACCEPTED, ACTIVITY_IDLE,
 		SHIM, 50, 2, false, NULL},
-	{"works on, not looked at", &works_on, NULL, 1, ACCEPTED,
+	{"works on, not inspected", &works_on, NULL, 1, ACCEPTED,
 		ACTIVITY_FINISHING, SHIM, 50, 0, false, NULL},
 	{"reads a request", &reading, NULL, 1, ACCEPTED, ACTIVITY_READING,
 		SHIM, 60, 0, true, NULL},
@@ -148,13 +149,13 @@ static const struct row {
 		ACTIVITY_RUNNING, SHIM, 50, 0, true, NULL},
 	{"closes", &closing, NULL, 1, ACCEPTED, ACTIVITY_FINISHING, SHIM, 70,
 		0, true, NULL},
-	{"keeps a connection", &kept, NULL, 1, ACCEPTED, ACTIVITY_KEPT, SHIM,
-		70, 0, true, NULL},
+	{"has an idle connection", &kept, NULL, 1, ACCEPTED, ACTIVITY_KEPT,
+		SHIM, 70, 0, true, NULL},
 	{"more connections than threads", &five_of_4, NULL, 4, ACCEPTED,
 		ACTIVITY_RUNNING, SHIM, 60, 0, true, NULL},
 	{"two run, two accept", &two_of_4, NULL, 4, ACCEPTED, ACTIVITY_RUNNING,
 		SHIM, 60, 2, true, NULL},
-	{"a handler at rest", &handler_idle, NULL, 1, ACCEPTED, ACTIVITY_IDLE,
+	{"an idle handler", &handler_idle, NULL, 1, ACCEPTED, ACTIVITY_IDLE,
 		HANDLER, 50, 1, false, NULL},
 	{"a handler that runs one of two", &handler_runs, NULL, 2, ACCEPTED,
 		ACTIVITY_RUNNING, HANDLER, 60, 1, true, NULL},
@@ -163,44 +164,44 @@ static const struct row {
 		4, ACCEPTED, ACTIVITY_RUNNING, HANDLER, 60, 0, true, NULL},
 
 	/* Both. */
-	{"works on, and the kernel says so", &works_on, &k_works, 1, ACCEPTED,
-		ACTIVITY_FINISHING, SHIM, 0, 0, false, NULL},
-	{"the kernel sees it poll", &works_on, &k_polls, 1,
+	{"works on, the kernel shows the same", &works_on, &k_works, 1,
+		ACCEPTED, ACTIVITY_FINISHING, SHIM, 0, 0, false, NULL},
+	{"the kernel shows that it polls", &works_on, &k_polls, 1,
 		ACCEPTED | SAMPLED, ACTIVITY_IDLE, SHIM, 20, 1, false, NULL},
-	{"it polls, and has come to accept before", &works_on, &k_polls, 1,
+	{"it polls, and has called accept before", &works_on, &k_polls, 1,
 		STARTS, ACTIVITY_IDLE, SHIM, 0, 1, false, NULL},
-	{"the same, seen in part by its slot", &blind, &k_polls, 1, STARTS,
+	{"the same with an incomplete slot", &incomplete, &k_polls, 1, STARTS,
 		ACTIVITY_IDLE, SHIM, 0, 1, false, NULL},
-	{"one runs, the others cannot be seen", &running, &k_unknown, 4,
+	{"one runs, the others are unknown", &running, &k_unknown, 4,
 		ACCEPTED, ACTIVITY_RUNNING, SHIM, 60, 4 - 1, true, NULL},
-	{"a connection that ended without the slot", &running, &k_polls, 4,
+	{"the end of a connection was not reported", &running, &k_polls, 4,
 		ACCEPTED, ACTIVITY_IDLE, SHIM, 0, 4, false, NULL},
-	{"unknown since nobody knows when", &works_on, &k_unknown, 1,
+	{"unknown, so the time is unknown", &works_on, &k_unknown, 1,
 		ACCEPTED | SAMPLED, ACTIVITY_UNKNOWN, SHIM, 0, 0, true, REASON},
-	{"the kernel may not be asked", &works_on, &k_unknown, 1, ACCEPTED,
+	{"the kernel shows nothing", &works_on, &k_unknown, 1, ACCEPTED,
 		ACTIVITY_UNKNOWN, SHIM, 0, 0, true, REASON},
-	{"the slot does not see a connection", &blind, &k_holds, 1, ACCEPTED,
+	{"the slot misses a connection", &incomplete, &k_holds, 1, ACCEPTED,
 		ACTIVITY_RUNNING, SHIM, 10, 0, true, NULL},
-	{"the slot of somebody else is not believed", &foreign, &k_holds, 1,
+	{"the slot of another process is not used", &foreign, &k_holds, 1,
 		ACCEPTED, ACTIVITY_RUNNING, KERNEL, 10, 0, true, NULL},
-	{"the slot says more than the kernel", &kept, &k_reads, 1, ACCEPTED,
+	{"the slot shows more than the kernel", &kept, &k_reads, 1, ACCEPTED,
 		ACTIVITY_KEPT, SHIM, 70, 0, true, NULL},
 	{"one thread accepts, three wait for its lock", &accepts, &k_mutex, 4,
 		ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
 	{"one runs, one accepts, two wait", &one_of_4, &k_mutex_1, 4, ACCEPTED,
 		ACTIVITY_RUNNING, SHIM, 60, 3, true, NULL},
-	{"a thread that the slot has not counted", &accepts, &k_accepts_2, 2,
+	{"the slot has not counted a thread", &accepts, &k_accepts_2, 2,
 		ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 2, false, NULL},
-	{"two work on after their answers", &accepts, &k_behind, 4, ACCEPTED,
+	{"two work on after their answers", &accepts, &k_one_waits, 4, ACCEPTED,
 		ACTIVITY_IDLE, SHIM, 50, 2, false, NULL},
-	{"its other threads cannot be seen", &accepts, &k_unknown, 4, ACCEPTED,
+	{"its other threads are unknown", &accepts, &k_unknown, 4, ACCEPTED,
 		ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
-	{"what its other threads do cannot be seen", &accepts, &k_idle_unseen,
+	{"the system calls of the others are unknown", &accepts, &k_idle_unseen,
 		4, ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
-	{"two accept by the slot, and of the others one waits", &accepts_2,
-		&k_behind, 4, ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 3, false,
+	{"two accept by the slot, one of the others waits", &accepts_2,
+		&k_one_waits, 4, ACCEPTED, ACTIVITY_IDLE, SHIM, 50, 3, false,
 		NULL},
-	{"its other threads were not looked at", &accepts, NULL, 4, ACCEPTED,
+	{"its other threads were not inspected", &accepts, NULL, 4, ACCEPTED,
 		ACTIVITY_IDLE, SHIM, 50, 4, false, NULL},
 	{"one runs, the others poll", &running, &k_polls_1, 4, ACCEPTED,
 		ACTIVITY_RUNNING, SHIM, 60, 3, true, NULL},
@@ -210,19 +211,19 @@ static const struct row {
 	/* The kernel alone. */
 	{"accepts", NULL, &k_accepts, 1, ACCEPTED | SAMPLED, ACTIVITY_IDLE,
 		KERNEL, 20, 1, true, NULL},
-	{"accepts, is ready by that", NULL, &k_accepts, 1, STARTS,
+	{"accepts, so it is ready", NULL, &k_accepts, 1, STARTS,
 		ACTIVITY_IDLE, KERNEL, 0, 1, true, NULL},
-	{"accepts, looked at closely", NULL, &k_idle, 1, ACCEPTED,
+	{"accepts, its sockets were read", NULL, &k_idle, 1, ACCEPTED,
 		ACTIVITY_IDLE, KERNEL, 0, 1, false, NULL},
-	{"accepts, its sockets are in doubt", NULL, &k_doubt, 1, ACCEPTED,
+	{"accepts, its sockets are unknown", NULL, &k_doubt, 1, ACCEPTED,
 		ACTIVITY_IDLE, KERNEL, 0, 1, true, REASON},
 	{"polls before it was ready", NULL, &k_polls, 1, STARTS,
 		ACTIVITY_STARTING, KERNEL, 0, 0, false, NOT_YET},
 	{"polls", NULL, &k_polls, 1, 0, ACTIVITY_IDLE, KERNEL, 0, 1, false,
 		NULL},
-	{"holds a connection", NULL, &k_holds, 1, ACCEPTED, ACTIVITY_RUNNING,
+	{"has a connection", NULL, &k_holds, 1, ACCEPTED, ACTIVITY_RUNNING,
 		KERNEL, 10, 0, true, NULL},
-	{"holds one before it was ready", NULL, &k_holds, 1, STARTS,
+	{"has one before it was ready", NULL, &k_holds, 1, STARTS,
 		ACTIVITY_RUNNING, KERNEL, 10, 0, true, NULL},
 	{"reads from a connection", NULL, &k_reads, 1, ACCEPTED,
 		ACTIVITY_READING, KERNEL, 10, 0, true, NULL},
@@ -230,11 +231,11 @@ static const struct row {
 		ACTIVITY_FINISHING, KERNEL, 0, 0, false, NULL},
 	{"has never accepted", NULL, &k_works, 1, 0, ACTIVITY_STARTING,
 		KERNEL, 0, 0, false, NOT_YET},
-	{"may not be looked at", NULL, &k_unknown, 1, ACCEPTED,
+	{"cannot be inspected", NULL, &k_unknown, 1, ACCEPTED,
 		ACTIVITY_UNKNOWN, NONE, 0, 0, true, REASON},
-	{"may not be looked at yet", NULL, &k_unknown, 1, STARTS,
+	{"cannot be inspected yet", NULL, &k_unknown, 1, STARTS,
 		ACTIVITY_STARTING, NONE, 0, 0, true, NOT_YET},
-	{"is seen to accept, its sockets are not", NULL, &k_accepts_unseen, 4,
+	{"accepts, its sockets cannot be read", NULL, &k_accepts_unseen, 4,
 		STARTS, ACTIVITY_UNKNOWN, NONE, 0, 0, true, REASON},
 	{"four threads, one lock", NULL, &k_mutex, 4, ACCEPTED, ACTIVITY_IDLE,
 		KERNEL, 0, 4, false, NULL},
@@ -248,7 +249,7 @@ static const struct row {
 		10, 0, true, NULL},
 };
 
-Test(activity, one_row_for_each_combination)
+Test(activity, board_and_kernel_decide_together)
 {
 	const struct row *r;
 
@@ -280,7 +281,7 @@ Test(activity, one_row_for_each_combination)
 	}
 }
 
-Test(activity, the_kernel_is_asked_where_the_slot_leaves_something_open)
+Test(activity, the_kernel_is_needed_where_the_slot_is_not_sufficient)
 {
 	static const struct {
 		const char *why;
@@ -290,19 +291,20 @@ Test(activity, the_kernel_is_asked_where_the_slot_leaves_something_open)
 	} cases[] = {
 		{"no board", NULL, 1, true},
 		{"no process yet", &empty, 1, true},
-		{"somebody else's", &foreign, 1, true},
-		{"unseen connections", &blind, 1, true},
+		{"another process", &foreign, 1, true},
+		{"missing connections", &incomplete, 1, true},
 		{"accepts", &accepts, 1, false},
 		{"both threads accept", &accepts_2, 2, false},
 		{"neither accepts nor serves", &works_on, 1, true},
 		{"serves with its one thread", &running, 1, false},
 		{"serves with one of two", &running, 2, true},
-		{"one accepts, others hide", &accepts, 4, true},
-		{"one serves, one accepts, two hide", &one_of_4, 4, true},
+		{"one accepts, the others are unknown", &accepts, 4, true},
+		{"one serves, one accepts, two are unknown", &one_of_4, 4,
+			true},
 		{"two serve, two accept", &two_of_4, 4, false},
 		{"all serve", &five_of_4, 4, false},
 		{"a handler", &handler_idle, 4, false},
-		{"a handler that says that it accepts", &handler_accepts, 4,
+		{"a handler that reports accepting", &handler_accepts, 4,
 			false},
 		{"a handler that serves", &handler_runs, 4, false},
 	};
@@ -314,8 +316,8 @@ Test(activity, the_kernel_is_asked_where_the_slot_leaves_something_open)
 			cases[i].why);
 }
 
-/* It was ready, or nobody would stop it. */
-Test(activity, one_that_is_to_leave_is_judged_by_the_kernel_alone)
+/* Only workers that were ready are retired. */
+Test(activity, a_worker_to_retire_is_judged_by_the_kernel_alone)
 {
 	struct activity a = activity_by_kernel(&k_works, 1);
 
@@ -330,7 +332,24 @@ Test(activity, one_that_is_to_leave_is_judged_by_the_kernel_alone)
 	cr_expect_eq(a.free_places, 3);
 }
 
-Test(activity, names_are_those_of_the_status)
+/* These reasons say what the error number says. */
+Test(activity, an_error_number_is_left_out_where_the_reason_says_it)
+{
+	static const struct {
+		int err, shown;
+	} cases[] = {{EACCES, EACCES}, {E2BIG, 0}, {ESRCH, 0}, {0, 0}};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct kernel_sample k = k_unknown;
+
+		k.err = cases[i].err;
+		cr_expect_eq(activity_by_kernel(&k, 1).err, cases[i].shown,
+			"%d", cases[i].err);
+	}
+}
+
+Test(activity, state_and_tier_names)
 {
 	cr_expect_str_eq(activity_state_name(ACTIVITY_UNKNOWN), "Unknown");
 	cr_expect_str_eq(activity_state_name(ACTIVITY_STARTING), "Starting");

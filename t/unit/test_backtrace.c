@@ -1,8 +1,8 @@
 /*
- * test_backtrace.c - what is taken from the tool that takes a stack, and what
- * becomes of one that misbehaves
+ * test_backtrace.c - the output of the tool that takes a stack, and tools that
+ * misbehave
  *
- * Scripts stand in for the tool, whose arguments they get: $4 is the process.
+ * Scripts replace the tool and get its arguments: $4 is the process.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static void
 on_done(struct backtrace *bt, const char *got)
 {
 	cr_expect_eq(bt, &b);
-	cr_expect(!backtrace_runs(bt), "the next one may be started");
+	cr_expect(!backtrace_runs(bt), "the next one could not be started");
 	calls++;
 	free(text);
 	text = strdup(got);
@@ -70,7 +70,8 @@ tear_down(void)
 
 TestSuite(backtrace, .init = set_up, .fini = tear_down, .timeout = 20);
 
-/* A loop that was told to end does not run again. */
+/* Starts the tool in a new loop, since a loop that was quit cannot run
+ * again. */
 static void
 start(void)
 {
@@ -96,7 +97,7 @@ start_tool(const char *script)
 	start();
 }
 
-/* What comes of it. */
+/* Runs the script as the tool and returns the result. */
 static const char *
 run_tool(const char *script)
 {
@@ -128,37 +129,37 @@ wait_for_state(pid_t pid, const char *states)
 		nanosleep(&moment, NULL);
 }
 
-Test(backtrace, keeps_frames_and_whose_they_are)
+Test(backtrace, keeps_frames_and_their_threads)
 {
 	cr_expect_str_eq(run_tool("echo \"PID $4 - process\"\n"
 		"echo 'TID 5:'\necho '#0  a'\necho warning >&2\n"
 		"echo 'Thread 1 (LWP 5):'\necho '#1  b'\necho 'the end'"),
 		"TID 5:\n#0  a\nThread 1 (LWP 5):\n#1  b\n");
 	cr_expect_str_eq(run_tool("echo \"#$3 $4\" | sed s/$4/pid/"),
-		"#-p pid\n", "no line of the one before");
+		"#-p pid\n", "has lines of the previous stack");
 }
 
-Test(backtrace, says_why_there_are_none)
+Test(backtrace, without_frames_reports_the_last_line_of_the_tool)
 {
 	expect_why("echo first\necho\necho 'last words'\necho",
 		"last words");
 	expect_why("echo 'TID 5:'\necho 'not permitted'", "not permitted");
-	expect_why("exit 1", "it says nothing");
+	expect_why("exit 1", "no output");
 }
 
-Test(backtrace, says_that_the_tool_cannot_be_run)
+Test(backtrace, reports_that_the_tool_cannot_be_executed)
 {
 	b.tool = "/nonexistent/tool";
 	start();
 	cr_assert_eq(loop_run(loop), 0);
 	cr_expect_str_eq(text,
 		"/nonexistent/tool: exec: No such file or directory");
-	/* And no word of it the next time. */
+	/* The next result does not contain it. */
 	b.tool = path;
 	cr_expect_str_eq(run_tool("echo '#0  a'"), "#0  a\n");
 }
 
-Test(backtrace, takes_any_bytes_and_no_more_than_64_KiB)
+Test(backtrace, accepts_any_bytes_up_to_64_KiB)
 {
 	cr_expect_str_eq(run_tool("printf '#0  a\\000b\\n'"), "#0  a.b\n");
 	run_tool("i=0; while [ $i -lt 20000 ]; do echo '#0  0123456789'; "
@@ -166,7 +167,7 @@ Test(backtrace, takes_any_bytes_and_no_more_than_64_KiB)
 	cr_expect_eq(strlen(text), 65535);
 }
 
-Test(backtrace, ends_a_tool_that_takes_too_long)
+Test(backtrace, kills_a_tool_after_ten_seconds)
 {
 	char script[200], name[120];
 	pid_t child = 0;
@@ -187,15 +188,15 @@ Test(backtrace, ends_a_tool_that_takes_too_long)
 	unlink(name);
 	b.timer.on_timer(&b.timer);
 	cr_assert_eq(loop_run(loop), 0);
-	cr_expect_not_null(strstr(text, " took too long"), "%s", text);
+	cr_expect_not_null(strstr(text, ": no result after 10 s"), "%s", text);
 	wait_for_state(child, "ZX");
 	cr_expect(!b.timer.place);
 	cr_expect_str_eq(run_tool("exit 1") + strlen(path),
-		": it says nothing", "another one has its own time");
+		": no output", "the next tool was timed out");
 }
 
-/* It may have ended before we come to read. */
-Test(backtrace, reads_what_is_left_at_the_end)
+/* The tool may have exited before its output is read. */
+Test(backtrace, reads_the_rest_of_the_output_after_the_exit)
 {
 	start_tool("i=0; while [ $i -lt 2500 ]; do echo '#0  0123456789'; "
 		"i=$((i + 1)); done");
@@ -204,14 +205,14 @@ Test(backtrace, reads_what_is_left_at_the_end)
 	cr_expect_eq(strlen(text), 2500 * strlen("#0  0123456789\n"));
 }
 
-Test(backtrace, has_no_core_dumped)
+Test(backtrace, a_tool_that_crashes_writes_no_core_file)
 {
 	cr_expect_str_eq(run_tool("echo \"#$(ulimit -c) $(ulimit -Hc)\""),
 		"#0 0\n");
 }
 
-/* As one does that is killed while it traces. */
-Test(backtrace, leaves_nobody_stopped)
+/* The tool stops the process, and is killed while it traces it. */
+Test(backtrace, leaves_no_process_stopped)
 {
 	(void)run_tool("kill -STOP $4\n"
 		"until grep -q '^State:.T' /proc/$4/status; do :; done\n"
@@ -223,19 +224,19 @@ Test(backtrace, leaves_nobody_stopped)
 	cr_expect_gt(b.text.len, 0);
 	backtrace_fini(&b);
 	cr_expect(!backtrace_runs(&b));
-	cr_expect_null(b.text.mem, "a buffer is left");
+	cr_expect_null(b.text.mem, "the buffer was not freed");
 	wait_for_state(target, "S");
-	cr_expect_eq(calls, 1, "nothing is said of what was called off");
-	cr_expect_eq(waitpid(-1, NULL, WNOHANG), 0, "the tool is reaped");
+	cr_expect_eq(calls, 1, "called after backtrace_fini()");
+	cr_expect_eq(waitpid(-1, NULL, WNOHANG), 0, "the tool is not reaped");
 }
 
-/* It would be resumed afterwards. */
-Test(backtrace, takes_none_of_one_that_is_stopped)
+/* Otherwise it would be resumed afterwards. */
+Test(backtrace, takes_no_stack_of_a_stopped_process)
 {
 	cr_assert_eq(kill(target, SIGSTOP), 0);
 	wait_for_state(target, "T");
 	cr_expect_str_eq(backtrace_start(&b, target, getsid(0)),
-		"it is stopped");
+		"the process is stopped");
 	cr_expect(!backtrace_runs(&b));
 }
 

@@ -1,5 +1,5 @@
 /*
- * test_board_page.c - fcgipm-board(5) has the layout of fcgipm-board.h
+ * test_board_page.c - fcgipm-board(5) documents the layout of fcgipm-board.h
  */
 #include <criterion/criterion.h>
 #include <limits.h>
@@ -65,7 +65,7 @@ size_of(const char *type)
 	return (size_t)bits / 8 * n;
 }
 
-/* The next row of the page's tables is this field. */
+/* Expects this field in the next row of the page's tables. */
 static void
 expect_row(FILE *page, const struct field *want)
 {
@@ -84,7 +84,7 @@ expect_row(FILE *page, const struct field *want)
 	cr_assert_fail("%s is missing", want->name);
 }
 
-Test(board_page, the_manual_page_has_every_field_at_its_place)
+Test(board_page, the_manual_page_has_every_field_and_its_offset)
 {
 	FILE *page = open_page();
 	size_t i;
@@ -98,7 +98,7 @@ Test(board_page, the_manual_page_has_every_field_at_its_place)
 	fclose(page);
 }
 
-Test(board_page, the_manual_page_has_sizes_and_version)
+Test(board_page, the_manual_page_has_the_sizes_and_the_version)
 {
 	FILE *page = open_page();
 	char text[40000], want[200];

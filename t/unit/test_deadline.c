@@ -1,11 +1,11 @@
 /*
- * test_deadline.c - which request takes too long, and whose clock runs
+ * test_deadline.c - which request takes too long, and when the clock runs
  */
 #include <criterion/criterion.h>
 
 #include "timeout/deadline.h"
 
-Test(deadline, is_due_at_its_limits_and_not_before)
+Test(deadline, a_request_is_slow_or_late_at_its_limit_and_not_before)
 {
 	static const struct {
 		const char *why;
@@ -17,9 +17,10 @@ Test(deadline, is_due_at_its_limits_and_not_before)
 	} rows[] = {
 		{"young", {50, 200}, 49, false, DEADLINE_FINE, 1},
 		{"slow", {50, 200}, 50, false, DEADLINE_SLOW, 150},
-		{"told once", {50, 200}, 60, true, DEADLINE_FINE, 140},
+		{"slow, already logged", {50, 200}, 60, true, DEADLINE_FINE,
+			140},
 		{"late", {50, 200}, 200, true, DEADLINE_LATE, 0},
-		{"late goes before slow", {50, 200}, 500, false, DEADLINE_LATE,
+		{"late and slow is late", {50, 200}, 500, false, DEADLINE_LATE,
 			0},
 		{"only slow", {50, 0}, 5000, true, DEADLINE_FINE, 0},
 		{"only late", {0, 200}, 199, false, DEADLINE_FINE, 1},
@@ -41,7 +42,7 @@ Test(deadline, is_due_at_its_limits_and_not_before)
 	}
 }
 
-Test(deadline, looks_no_more_often_than_needed)
+Test(deadline, checks_are_as_rare_as_possible)
 {
 	const struct deadline_limits both = {5000, 30000}, late = {0, 30000},
 		low = {0, 600};
@@ -53,15 +54,15 @@ Test(deadline, looks_no_more_often_than_needed)
 	cr_expect_eq(deadline_pause(&low, false), 300);
 }
 
-/* A sight at t seconds; the clock has run for so long then. */
-struct sight {
+/* One check each second, and how long the clock has been running then. */
+struct check {
 	const char *why;
 	struct deadline_sample s;
 	int64_t ran;		/* -1 = it does not run */
 };
 
 static void
-follow(const struct sight *rows, size_t n)
+follow(const struct check *rows, size_t n)
 {
 	struct deadline_clock c = {0};
 	size_t i;
@@ -79,13 +80,13 @@ follow(const struct sight *rows, size_t n)
 #define UNKNOWN DEADLINE_UNKNOWN
 #define FOLLOW(rows) follow(rows, sizeof(rows) / sizeof((rows)[0]))
 
-Test(deadline, times_one_that_hangs)
+Test(deadline, a_hanging_request_is_timed)
 {
-	static const struct sight asleep[] = {
+	static const struct check asleep[] = {
 		{"no connection", {0, false, 5, 5}, -1},
-		{"one", {7, false, 6, 6}, 0},
-		{"in one call", {7, false, 6, 6}, 1000},
-		{"goes on sleeping, reads nothing", {7, false, 6, 9},
+		{"a connection", {7, false, 6, 6}, 0},
+		{"in one system call", {7, false, 6, 6}, 1000},
+		{"sleeps again, reads nothing", {7, false, 6, 9},
 			2000},
 		{"reads a file, does not sleep", {7, false, 99, 9},
 			3000},
@@ -94,33 +95,32 @@ Test(deadline, times_one_that_hangs)
 	FOLLOW(asleep);
 }
 
-Test(deadline, does_not_time_one_that_is_idle_or_may_be)
+Test(deadline, a_worker_that_may_be_idle_is_not_timed)
 {
-	static const struct sight kept[] = {
-		{"at work", {7, false, 6, 6}, 0},
-		{"at work", {7, false, 6, 6}, 1000},
+	static const struct check kept[] = {
+		{"works", {7, false, 6, 6}, 0},
+		{"works", {7, false, 6, 6}, 1000},
 		{"waits for bytes", {7, true, 7, 7}, -1},
-		{"at work, again the same connection",
-			{7, false, 7, 7}, 0},
-		{"another one", {8, false, 7, 7}, 0},
-		{"none", {0, false, 7, 7}, -1},
+		{"works, the same connection", {7, false, 7, 7}, 0},
+		{"another connection", {8, false, 7, 7}, 0},
+		{"no connection", {0, false, 7, 7}, -1},
 	};
 
 	FOLLOW(kept);
 }
 
-Test(deadline, begins_anew_with_what_may_be_the_next_request)
+Test(deadline, the_clock_restarts_with_what_may_be_the_next_request)
 {
-	static const struct sight busy[] = {
-		{"at work", {7, false, 6, 6}, 0},
+	static const struct check busy[] = {
+		{"works", {7, false, 6, 6}, 0},
 		{"has read and slept", {7, false, 8, 8}, 0},
 		{"has read and slept", {7, false, 10, 10}, 0},
 		{"the same", {7, false, 10, 10}, 1000},
-		{"cannot be seen", {7, false, UNKNOWN, UNKNOWN}, 0},
-		{"can be again", {7, false, 10, 10}, 0},
+		{"counters unknown", {7, false, UNKNOWN, UNKNOWN}, 0},
+		{"counters known again", {7, false, 10, 10}, 0},
 		{"the same", {7, false, 10, 10}, 1000},
-		{"reads are unknown, it sleeps", {7, false, UNKNOWN, 10},
-			2000},
+		{"reads are unknown, it still sleeps",
+			{7, false, UNKNOWN, 10}, 2000},
 		{"reads are unknown, it slept again", {7, false, UNKNOWN, 11},
 			0},
 	};
@@ -128,7 +128,7 @@ Test(deadline, begins_anew_with_what_may_be_the_next_request)
 	FOLLOW(busy);
 }
 
-Test(deadline, knows_sleeps_that_a_tool_made)
+Test(deadline, a_pause_caused_by_a_tool_does_not_log_the_request_again)
 {
 	struct deadline_clock c = {0};
 	struct deadline_sample s = {7, false, UNKNOWN, 5};
@@ -137,12 +137,12 @@ Test(deadline, knows_sleeps_that_a_tool_made)
 	c.logged_slow = true;
 	s.pauses++;
 	deadline_follow(&c, &s, true, 2000);
-	cr_expect(c.logged_slow, "it is the same request");
-	cr_expect_eq(c.since_ms, 2000, "or else too young");
+	cr_expect(c.logged_slow, "may be the same request");
+	cr_expect_eq(c.since_ms, 2000, "may be the next request");
 	deadline_follow(&c, &s, false, 3000);
 	cr_expect(c.logged_slow);
 	cr_expect_eq(c.since_ms, 2000);
 	s.pauses++;
 	deadline_follow(&c, &s, false, 4000);
-	cr_expect(!c.logged_slow, "another one");
+	cr_expect(!c.logged_slow, "another request");
 }

@@ -1,5 +1,5 @@
 /*
- * test_descendants.c - whose descendants are killed, and which
+ * test_descendants.c - which descendants of a worker are killed
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -9,19 +9,19 @@
 #include "sys/procfs.h"
 #include "timeout/descendants.h"
 
-/* A worker, and those below it; each waits until the test has ended. */
+/* A worker and its descendants; each waits until the test has ended. */
 enum { LEADER, CHILD, GRANDCHILD, GREAT_GRANDCHILD, LEFT_SESSION, SIBLING,
 	PROCESSES };
 
 struct tree {
 	pid_t pids[PROCESSES];
-	int endfd;		/* says when the test has ended: */
-	int holdfd;		/* the other end, which the test alone keeps */
-	int pidfd;		/* where they write who they are */
+	int endfd;		/* a pipe that is closed when the test ends */
+	int holdfd;		/* its other end, which only the test has */
+	int pidfd;		/* a pipe to which they write their pids */
 };
 
 static void
-tell_pid(const struct tree *t, int which)
+write_pid(const struct tree *t, int which)
 {
 	const pid_t line[2] = {which, getpid()};
 
@@ -29,7 +29,7 @@ tell_pid(const struct tree *t, int which)
 		_exit(1);
 }
 
-/* Parents stay: what they started is theirs. */
+/* Parents do not exit, so that their children keep them. */
 static void
 grow(const struct tree *t)
 {
@@ -38,18 +38,18 @@ grow(const struct tree *t)
 	if (fork() == 0) {
 		close(t->holdfd);
 		setsid();
-		tell_pid(t, LEADER);
+		write_pid(t, LEADER);
 		if (fork() == 0)
-			tell_pid(t, SIBLING);
+			write_pid(t, SIBLING);
 		else if (fork() == 0) {
-			tell_pid(t, CHILD);
+			write_pid(t, CHILD);
 			if (fork() == 0) {
-				tell_pid(t, GRANDCHILD);
+				write_pid(t, GRANDCHILD);
 				if (fork() == 0)
-					tell_pid(t, GREAT_GRANDCHILD);
+					write_pid(t, GREAT_GRANDCHILD);
 			} else if (fork() == 0) {
 				setsid();
-				tell_pid(t, LEFT_SESSION);
+				write_pid(t, LEFT_SESSION);
 			}
 		}
 		while (read(t->endfd, &byte, 1) > 0)
@@ -98,7 +98,7 @@ wait_for_end(pid_t pid)
 
 TestSuite(descendants, .timeout = 10);
 
-Test(descendants, are_known_by_their_session)
+Test(descendants, are_identified_by_their_session)
 {
 	const struct tree t = plant();
 	pid_t worker = t.pids[LEADER];
@@ -107,11 +107,11 @@ Test(descendants, are_known_by_their_session)
 	cr_expect(descendants_include(worker, t.pids[GREAT_GRANDCHILD]));
 	cr_expect(!descendants_include(worker, t.pids[LEFT_SESSION]));
 	cr_expect(!descendants_include(worker, getpid()));
-	cr_expect(!descendants_include(getsid(0), 0), "that names ourselves");
+	cr_expect(!descendants_include(getsid(0), 0), "0 is this process");
 	cr_expect(!descendants_include(getsid(0), -1));
 }
 
-Test(descendants, go_with_all_below_them_and_nobody_else)
+Test(descendants, are_killed_with_their_own_descendants_only)
 {
 	const struct tree t = plant();
 
@@ -124,12 +124,12 @@ Test(descendants, go_with_all_below_them_and_nobody_else)
 	cr_expect(lives(t.pids[LEFT_SESSION]));
 }
 
-Test(descendants, of_another_session_are_left_alone)
+Test(descendants, of_another_session_are_not_killed)
 {
 	const struct tree ours = plant(), others = plant();
 
 	descendants_kill(ours.pids[LEADER], others.pids[CHILD]);
-	/* Had it been a target too, it would have ended first. */
+	/* If the others were killed too, they would have died before. */
 	descendants_kill(ours.pids[LEADER], ours.pids[SIBLING]);
 	wait_for_end(ours.pids[SIBLING]);
 	cr_expect(lives(others.pids[CHILD]));

@@ -1,8 +1,8 @@
 /*
- * test_prober.c - a prober that was taken over by whoever has its user's rights
+ * test_prober.c - a prober that another process of its user controls
  *
- * Its answers are made up here, so the layout of its messages is needed: this
- * program has a prober.c of its own.
+ * The test sends the answers.  It includes prober.c for the layout of the
+ * messages.
  */
 #include <criterion/criterion.h>
 
@@ -12,7 +12,7 @@ static struct prober p;
 static int theirs;
 static pid_t child;
 
-/* Its end of the socket pair is ours. */
+/* The test has the prober's end of the socket pair. */
 static void
 begin(void)
 {
@@ -56,17 +56,17 @@ expect_killed(void)
 {
 	cr_expect_eq(p.pid, 0);
 	cr_expect_eq(p.fd, -1);
-	cr_expect_eq(p.dying, child, "to be reaped");
-	cr_expect_gt(p.not_before_ms, now_ms() + PAUSE_MS / 2, "a pause");
+	cr_expect_eq(p.dying, child, "will not be reaped");
+	cr_expect_gt(p.not_before_ms, now_ms() + PAUSE_MS / 2, "no pause");
 	errno = 0;
 	cr_expect_eq(prober_reads(&p, 1), UINT64_MAX);
 	cr_expect(errno == ECHILD || errno == EACCES);
 	prober_fini(&p);
 	cr_expect_eq(waitpid(child, NULL, WNOHANG), -1);
-	cr_expect_eq(errno, ECHILD, "reaped");
+	cr_expect_eq(errno, ECHILD, "not reaped");
 }
 
-Test(prober, an_answer_is_taken)
+Test(prober, a_valid_answer_is_returned)
 {
 	const ino_t listener = 1;
 	struct watch_tasks t = {0};
@@ -77,7 +77,7 @@ Test(prober, an_answer_is_taken)
 	send_answer(2, EACCES, 0, NULL, 0);
 	cr_expect_lt(prober_tasks(&p, 1, &listener, 1, &t), 0);
 	cr_expect_eq(errno, EACCES);
-	cr_expect_eq(p.pid, child, "it goes on");
+	cr_expect_eq(p.pid, child, "killed");
 }
 
 Test(prober, an_answer_to_an_earlier_question_is_skipped)
@@ -89,7 +89,7 @@ Test(prober, an_answer_to_an_earlier_question_is_skipped)
 	cr_expect_eq(p.pid, child);
 }
 
-Test(prober, one_that_only_answers_earlier_questions_is_killed)
+Test(prober, a_prober_that_only_answers_earlier_questions_is_killed)
 {
 	int i;
 
@@ -100,7 +100,7 @@ Test(prober, one_that_only_answers_earlier_questions_is_killed)
 	expect_killed();
 }
 
-Test(prober, half_an_answer_is_none)
+Test(prober, an_incomplete_answer_is_refused)
 {
 	cr_assert_eq(write(theirs, "answer", 6), 6);
 	cr_expect_eq(prober_reads(&p, 1), UINT64_MAX);
@@ -108,7 +108,7 @@ Test(prober, half_an_answer_is_none)
 	expect_killed();
 }
 
-Test(prober, more_than_was_asked_for_is_none)
+Test(prober, an_answer_with_unexpected_data_is_refused)
 {
 	send_answer(1, 0, 4, "more", 4);
 	cr_expect_eq(prober_reads(&p, 1), UINT64_MAX);
@@ -116,7 +116,7 @@ Test(prober, more_than_was_asked_for_is_none)
 	expect_killed();
 }
 
-Test(prober, a_length_that_is_not_sent_is_none)
+Test(prober, a_length_without_the_bytes_is_refused)
 {
 	char *text;
 
@@ -127,7 +127,7 @@ Test(prober, a_length_that_is_not_sent_is_none)
 	expect_killed();
 }
 
-Test(prober, a_length_beyond_all_bounds_is_none)
+Test(prober, an_excessive_length_is_refused)
 {
 	send_answer(1, 0, SIZE_MAX - 2, "text", 4);
 	cr_expect_null(prober_report(&p, 1));
@@ -135,13 +135,13 @@ Test(prober, a_length_beyond_all_bounds_is_none)
 	expect_killed();
 }
 
-Test(prober, more_sockets_than_fit_are_too_many)
+Test(prober, more_sockets_than_the_caller_has_room_for_are_refused)
 {
 	static struct watch_socket many[SOCKETS_MAX];
 	struct {
 		struct watch_socket sockets[2];
-		uint64_t behind;
-	} got = {.behind = 0xa5a5a5a5};
+		uint64_t after;
+	} got = {.after = 0xa5a5a5a5};
 	size_t n = 0;
 
 	many[0].ino = 1;
@@ -156,10 +156,10 @@ Test(prober, more_sockets_than_fit_are_too_many)
 	send_answer(3, 0, sizeof(many), many, sizeof(many));
 	cr_expect_lt(prober_sockets(&p, 1, got.sockets, 2, &n), 0);
 	cr_expect_eq(errno, E2BIG);
-	cr_expect_eq(got.behind, 0xa5a5a5a5);
+	cr_expect_eq(got.after, 0xa5a5a5a5);
 }
 
-Test(prober, a_text_ends_where_it_was_sent)
+Test(prober, a_text_ends_with_the_bytes_sent)
 {
 	char *text;
 
@@ -170,14 +170,14 @@ Test(prober, a_text_ends_where_it_was_sent)
 	free(text);
 }
 
-Test(prober, one_that_does_not_answer_is_killed)
+Test(prober, a_prober_that_does_not_answer_is_killed)
 {
 	cr_expect_null(prober_brief(&p, 1));
 	cr_expect_eq(errno, ETIMEDOUT);
 	expect_killed();
 }
 
-Test(prober, one_that_has_gone_is_not_waited_for)
+Test(prober, a_prober_that_has_exited_is_not_waited_for)
 {
 	int64_t start = now_ms();
 

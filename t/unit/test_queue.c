@@ -1,17 +1,17 @@
 /*
- * test_queue.c - since when each client of a queue has waited
+ * test_queue.c - how long each client in a listen queue has waited
  */
 #include <criterion/criterion.h>
 
 #include "base/util.h"
 #include "overload/queue.h"
 
-/* One sample: the clients in order, and what follows for those that were first
- * seen at 10 or before.  Numbers stand for the inodes of clients. */
+/* One sample each: the inodes of the clients in order, and how many clients
+ * were first seen at 10 or before. */
 static const struct {
 	const char *why;
 	int64_t now_ms;
-	uint32_t inos[6];	/* to the first 99 */
+	uint32_t inos[6];	/* up to the first 99 */
 	size_t overdue;
 	int64_t oldest_ms;
 } samples[] = {
@@ -22,7 +22,7 @@ static const struct {
 	{"only younger ones are left", 40, {3, 4, 99}, 0, 20},
 	{"an old inode again is a new client", 50, {4, 2, 99}, 0, 30},
 	{"all were accepted", 60, {99}, 0, 0},
-	{"and forgotten", 70, {4, 99}, 0, 70},
+	{"after that an old inode is new", 70, {4, 99}, 0, 70},
 };
 
 Test(queue, a_client_has_waited_since_the_first_sample_that_had_it)
@@ -50,7 +50,7 @@ Test(queue, a_disconnected_client_counts_before_a_connected_one)
 	queue_update(&q, (uint32_t[]){0, 2, 0, 4, 0}, 5, 20);
 	cr_expect_eq(queue_overdue(&q, 10), 4);
 	cr_expect_eq(queue_oldest(&q), 10);
-	/* Some of the disconnected were accepted; it is unknown which. */
+	/* Some of the disconnected clients were accepted; unknown which. */
 	queue_update(&q, (uint32_t[]){0, 4, 0, 6}, 4, 30);
 	cr_expect_eq(queue_overdue(&q, 10), 2);
 	cr_expect_eq(queue_overdue(&q, 30), 4);

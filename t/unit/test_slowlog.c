@@ -1,5 +1,5 @@
 /*
- * test_slowlog.c - what the slow log writes, and what it leaves out
+ * test_slowlog.c - the entries of the slow log, and their limit
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -47,8 +47,8 @@ set_up(void)
 	cr_assert_not_null(slowlog);
 }
 
-/* Its tool ends with it.  Called by the tests: what fails in tear_down() fails
- * nothing. */
+/* Closes it, which kills its tool.  Called by the tests, since failures in
+ * tear_down() are ignored. */
 static void
 close_slowlog(void)
 {
@@ -99,18 +99,18 @@ count(const char *text, const char *want)
 	return n;
 }
 
-/* As watchdog.c does. */
+/* As timeout/watchdog does. */
 static void
 add(const char *method, const char *uri)
 {
-	const struct slowlog_entry e = {getsid(0), target, method, uri, "busy",
-		1250};
+	const struct slowlog_entry e = {getsid(0), target, method, uri,
+		"answering", 1250};
 
 	if (slowlog_has_room(slowlog))
 		slowlog_add(slowlog, &e);
 }
 
-Test(slowlog, counts_what_is_too_much_for_a_second)
+Test(slowlog, requests_beyond_five_a_second_are_counted)
 {
 	int i;
 
@@ -118,8 +118,8 @@ Test(slowlog, counts_what_is_too_much_for_a_second)
 		add("GET", "/");
 	close_slowlog();
 	cr_expect_eq(count(read_file(path), "request: GET /\n"), 5);
-	cr_expect_eq(count(read_file(path),
-		"] pool www: 3 more slow requests within a second\n\n"), 1);
+	cr_expect_eq(count(read_file(path), "] pool www: 3 more slow requests "
+		"within 1 s have no entry\n\n"), 1);
 }
 
 static bool
@@ -146,8 +146,8 @@ end_loop(struct loop_timer *timer)
 	loop_quit(loop);
 }
 
-/* The second begins with its first entry. */
-Test(slowlog, begins_each_second_with_room)
+/* A second begins with its first entry. */
+Test(slowlog, each_second_has_room_for_five_entries)
 {
 	struct loop_timer later = {.on_timer = on_later},
 		end = {.on_timer = end_loop};
@@ -166,8 +166,8 @@ Test(slowlog, begins_each_second_with_room)
 	cr_expect_eq(count(read_file(path), "more slow"), 2);
 }
 
-/* One stack is taken at a time; each entry is whole. */
-Test(slowlog, writes_each_entry_with_its_own_request)
+/* Only one stack is taken at a time, but each entry is complete. */
+Test(slowlog, each_entry_has_its_own_request)
 {
 	const char *text, *first, *second;
 
@@ -175,23 +175,23 @@ Test(slowlog, writes_each_entry_with_its_own_request)
 	add("", "");
 	close_slowlog();
 	text = read_file(path);
-	second = strstr(text, "request: ? (what it is cannot be seen)\n");
+	second = strstr(text, "request: ? (not reported by the worker)\n");
 	first = strstr(text, "request: GET /first?a=\\x01");
 	cr_assert_not_null(second, "%s", text);
 	cr_assert_not_null(first, "%s", text);
-	cr_expect_eq(count(text, "running for: 1.2 s, busy\n"), 2);
+	cr_expect_eq(count(text, "running for: 1.2 s, answering\n"), 2);
 	cr_expect_eq(count(text, "\n\n"), 2);
-	cr_expect_eq(count(text, ", its child "), 2);
+	cr_expect_eq(count(text, ", child "), 2);
 	if (!has_tool())
 		cr_skip_test("neither eu-stack nor gdb is installed");
-	cr_expect_lt(second, first, "that waits for nothing");
-	cr_expect_not_null(strstr(second,
-		"user stack: that of another process was being taken\n\n"));
+	cr_expect_lt(second, first, "it did not wait for a stack");
+	cr_expect_not_null(strstr(second, "user stack: not taken: that of "
+		"another process was being taken\n\n"));
 	cr_expect_not_null(strstr(first,
-		"user stack: the pool was stopped meanwhile\n\n"));
+		"user stack: not taken: the pool was stopped\n\n"));
 }
 
-Test(slowlog, knows_whose_stack_is_taken)
+Test(slowlog, reports_the_process_whose_stack_is_taken)
 {
 	cr_expect(!slowlog_is_tracing(slowlog, target));
 	add("GET", "/");
@@ -199,7 +199,7 @@ Test(slowlog, knows_whose_stack_is_taken)
 	cr_expect(!slowlog_is_tracing(slowlog, getpid()));
 }
 
-Test(slowlog, keeps_its_file_where_there_is_no_new_one)
+Test(slowlog, keeps_its_file_when_reopening_fails)
 {
 	char old[120];
 
@@ -214,7 +214,7 @@ Test(slowlog, keeps_its_file_where_there_is_no_new_one)
 	cr_expect_eq(unlink(old), 0);
 }
 
-Test(slowlog, goes_on_in_a_new_file)
+Test(slowlog, writes_to_the_new_file_after_reopening)
 {
 	size_t descriptors = count_descriptors();
 	char old[120];
@@ -230,7 +230,7 @@ Test(slowlog, goes_on_in_a_new_file)
 	cr_expect_eq(unlink(old), 0);
 }
 
-Test(slowlog, goes_on_with_what_is_there)
+Test(slowlog, appends_to_an_existing_file)
 {
 	struct stat st;
 
@@ -243,6 +243,6 @@ Test(slowlog, goes_on_with_what_is_there)
 	add("GET", "/");
 	close_slowlog();
 	cr_assert_eq(stat(path, &st), 0);
-	cr_expect_gt(st.st_size, 100, "behind the three bytes");
+	cr_expect_gt(st.st_size, 100, "after the three bytes");
 	cr_expect_eq(count(read_file(path) + 3, "request: GET /\n"), 1);
 }

@@ -1,8 +1,8 @@
 /*
- * test_sockets.c - is a socket a connection of a client?
+ * test_sockets.c - client connections and other sockets
  *
- * By sockets of our own: a listener of each family, what was accepted from it,
- * and what was not.
+ * The test has a listening socket of each family, sockets that were accepted
+ * from it, and others.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -92,7 +92,7 @@ end(void)
 	sockdiag_close(&diag);
 }
 
-/* As the first of a sample. */
+/* As for the first socket of a sample. */
 static enum sockets_origin
 origin_of(int fd, enum watch_kind kind)
 {
@@ -103,7 +103,7 @@ origin_of(int fd, enum watch_kind kind)
 
 TestSuite(sockets, .fini = end);
 
-Test(sockets, of_a_unix_listener)
+Test(sockets, clients_of_a_unix_socket_are_found)
 {
 	struct sockaddr_un un;
 	socklen_t len;
@@ -118,18 +118,18 @@ Test(sockets, of_a_unix_listener)
 	cr_expect_eq(origin_of(conn, WATCH_KIND_UNIX), SOCKETS_CLIENT);
 	cr_expect_eq(origin_of(client, WATCH_KIND_UNIX), SOCKETS_FOREIGN);
 	cr_expect_eq(origin_of(pair[0], WATCH_KIND_UNIX), SOCKETS_FOREIGN);
-	/* None that this listener could have accepted. */
+	/* Kinds that this listening socket cannot have accepted. */
 	cr_expect_eq(origin_of(conn, WATCH_KIND_TCP), SOCKETS_FOREIGN);
 	cr_expect_eq(origin_of(conn, WATCH_KIND_OTHER), SOCKETS_FOREIGN);
 	cr_expect_eq(origin_of(conn, WATCH_KIND_GONE), SOCKETS_UNKNOWN);
-	/* Whom the kernel cannot be asked about. */
+	/* Without netlink the kernel cannot be queried. */
 	fflush(NULL);
 	sockdiag_close(&diag);
 	cr_expect_eq(origin_of(conn, WATCH_KIND_UNIX), SOCKETS_UNKNOWN);
 	cr_expect_eq(origin_of(pair[0], WATCH_KIND_UNIX), SOCKETS_UNKNOWN);
 }
 
-Test(sockets, of_a_tcp_listener)
+Test(sockets, clients_of_a_tcp_socket_are_found)
 {
 	struct sockaddr_in in, other_in;
 	int listener = listen_tcp(&in), other = listen_tcp(&other_in);
@@ -146,9 +146,9 @@ Test(sockets, of_a_tcp_listener)
 	cr_expect_eq(origin_of(conn, WATCH_KIND_UNIX), SOCKETS_FOREIGN);
 }
 
-/* What is foreign to one listener may have come from another one that was
- * listed at another moment. */
-Test(sockets, of_two_tcp_listeners)
+/* A socket that is foreign to one listening socket may be a client of the
+ * other, which is listed at another moment. */
+Test(sockets, with_two_tcp_sockets_a_foreign_socket_is_unknown)
 {
 	struct sockaddr_in in[2], other_in;
 	int fds[2] = {listen_tcp(&in[0]), listen_tcp(&in[1])};
@@ -167,8 +167,8 @@ Test(sockets, of_two_tcp_listeners)
 		SOCKETS_UNKNOWN);
 }
 
-/* Accepted ones are listed once a sample, all others in a share of the time. */
-Test(sockets, lists_are_made_again_seldom)
+/* Accepted sockets are listed once in a sample, all others even less often. */
+Test(sockets, tcp_sockets_are_listed_rarely)
 {
 	struct sockaddr_in in, other_in;
 	int listener = listen_tcp(&in), other = listen_tcp(&other_in);
@@ -180,24 +180,24 @@ Test(sockets, lists_are_made_again_seldom)
 	first = connect_tcp(listener, &in, &client[0]);
 	cr_expect_eq(sockets_find_origin(&sockets, WATCH_KIND_TCP,
 			     ino_of(first), &listed), SOCKETS_CLIENT);
-	cr_expect(listed, "a list was made");
+	cr_expect(listed, "not listed");
 	second = connect_tcp(listener, &in, &client[1]);
 	cr_expect_eq(sockets_find_origin(&sockets, WATCH_KIND_TCP,
 			     ino_of(second), &listed), SOCKETS_UNKNOWN,
-		"of this sample's list");
+		"listed twice in a sample");
 	listed = false;
 	cr_expect_eq(sockets_find_origin(&sockets, WATCH_KIND_TCP,
 			     ino_of(first), &listed), SOCKETS_CLIENT);
-	cr_expect_not(listed, "known from before");
+	cr_expect_not(listed, "known already");
 	cr_expect_eq(sockets_find_origin(&sockets, WATCH_KIND_TCP,
 			     ino_of(second), &listed), SOCKETS_CLIENT);
 	cr_expect(listed);
 
 	foreign = connect_tcp(other, &other_in, &foreign_client);
 	cr_expect_eq(origin_of(foreign, WATCH_KIND_TCP), SOCKETS_UNKNOWN,
-		"all are not listed now");
+		"all sockets were listed");
 	sockets.others_not_before_us = 0;
 	cr_expect_eq(origin_of(foreign, WATCH_KIND_TCP), SOCKETS_FOREIGN);
 	cr_expect_gt(sockets.others_not_before_us, now_us(),
-		"the next time is not now");
+		"listed again immediately");
 }
