@@ -131,7 +131,8 @@ def messages_of(path, source):
         if not text:
             continue
         action = ACTION.search(source, max(0, m.start() - 1500), m.start())
-        action = action and re.sub(r'\s*\n\s*\*\s*', ' ', action.group(1))
+        action = action and re.sub(r'\s*\n\s*\*\s*|\s+', ' ',
+                                   action.group(1))
         action = action and action[0].upper() + action[1:]
         line = source.count('\n', 0, m.start()) + 1
         yield Message(level or args[1], render(text, args[skip + 1:]),

@@ -1,6 +1,5 @@
 /*
- * test_unwatched.c - a child process that cannot be watched with epoll is not
- * left running
+ * test_unwatched.c - a child that epoll takes no descriptor of is not left
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -17,7 +16,7 @@
 #include "timeout/backtrace.h"
 #include "worker/worker.h"
 
-/* As if the limit /proc/sys/fs/epoll/max_user_watches were reached. */
+/* As where /proc/sys/fs/epoll/max_user_watches is reached. */
 static void
 fill_epoll(void)
 {
@@ -43,7 +42,7 @@ expect_nothing_left(size_t before)
 	cr_expect_eq(count_descriptors(), before);
 }
 
-Test(unwatched, the_start_of_a_worker_fails, .timeout = 20)
+Test(unwatched, a_worker_is_a_start_that_failed, .timeout = 20)
 {
 	const char *const argv[] = {"sleep", "1000", NULL};
 	char *const env[] = {NULL};
@@ -74,7 +73,7 @@ on_done(struct backtrace *b, const char *text)
 	cr_expect_fail("%s", text);
 }
 
-Test(unwatched, the_tool_that_takes_a_stack_is_not_started, .timeout = 20)
+Test(unwatched, a_tool_is_a_line, .timeout = 20)
 {
 	struct loop *loop = loop_new();
 	struct backtrace b;
@@ -88,16 +87,14 @@ Test(unwatched, the_tool_that_takes_a_stack_is_not_started, .timeout = 20)
 	fill_epoll();
 	why = backtrace_start(&b, getpid(), getsid(0));
 	cr_assert_not_null(why);
-	cr_expect_str_eq(why, "cannot watch the tool with epoll; see "
-		"fs.epoll.max_user_watches");
+	cr_expect_str_eq(why, "epoll takes no more descriptors");
 	cr_expect(!backtrace_runs(&b));
 	expect_nothing_left(before);
 	loop_free(&loop);
 }
 
-/* The pid comes from the board, so it is untrusted. */
-Test(unwatched, no_stack_is_taken_of_a_process_in_another_session,
-	.timeout = 20)
+/* Of what it looks at, a number alone is known. */
+Test(unwatched, nobody_of_another_session_is_looked_at, .timeout = 20)
 {
 	struct loop *loop = loop_new();
 	struct backtrace b;
@@ -106,7 +103,7 @@ Test(unwatched, no_stack_is_taken_of_a_process_in_another_session,
 	if (!b.tool)
 		cr_skip_test("neither eu-stack nor gdb is installed");
 	cr_expect_str_eq(backtrace_start(&b, getpid(), getsid(0) + 1),
-		"the process is not in the worker's session");
+		"it is not in its worker's session");
 	cr_expect(!backtrace_runs(&b));
 	loop_free(&loop);
 }
