@@ -39,7 +39,7 @@ activity_needs_kernel(const struct board_sample *slot, unsigned threads)
 	return has_hidden_threads(slot, threads);
 }
 
-/* The worker itself writes the slot: it has called accept(2) once. */
+/* The worker itself writes the slot: it has called accept(2) at least once. */
 static bool
 is_attached(const struct board_sample *s)
 {

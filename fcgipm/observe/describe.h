@@ -2,8 +2,8 @@
  * describe.h - formats a process's current state as text for logs and status
  *
  * Decides nothing: observe/activity decides a worker's state.  The supervisor
- * reads /proc itself, or through the prober where it has not the rights.  What
- * neither of them may read is named with the reason.
+ * reads /proc itself, or through the prober where it does not have the rights.
+ * What neither of them may read is named with the reason.
  */
 #ifndef FCGIPM_OBSERVE_DESCRIBE_H
 #define FCGIPM_OBSERVE_DESCRIBE_H

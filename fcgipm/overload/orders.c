@@ -123,9 +123,9 @@ refuser_on_dead(struct worker *w, enum worker_state before, const char *story,
 		return;
 	if (!o->reported)
 		back_off(o);
-	/* Action: none if it was killed by hand or by the kernel for lack of
-	 * memory.  If it dies repeatedly, start fcgipm-cgi --refuse as the
-	 * pool's user to see why, and report it. */
+	/* Action: nothing if it was killed by hand or by the kernel for lack of
+	 * memory.  If it dies repeatedly, make sure that the pool's user may
+	 * execute fcgipm-cgi; otherwise report a bug. */
 	log_warning("pool %s: refuser %d: died: %s; it is started again when "
 		"a client is overdue", o->conf->name, (int)w->pid, story);
 }
@@ -148,8 +148,8 @@ orders_send(struct orders *o, unsigned n, const struct queue *clients)
 	if (n == 0 || o->stopping)
 		BUG(n == 0 ? "an empty order" : "an order after orders_stop()");
 	if (o->ordered > 0 && now >= o->ordered_ms + REPORT_TIMEOUT_MS) {
-		/* Action: none if the machine was overloaded or the process was
-		 * stopped.  If it happens repeatedly, report it. */
+		/* Action: nothing if the machine was overloaded or the process
+		 * was stopped.  If it happens repeatedly, report a bug. */
 		log_warning("pool %s: refuser %d: no report within %d s; "
 			"killed; it is started again when a client is overdue",
 			o->conf->name, (int)o->refuser.pid,

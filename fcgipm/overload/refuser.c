@@ -321,10 +321,9 @@ refuser_run(const struct conf_pool *keys)
 
 	r.timeout_ms = keys->queue_timeout_ms;
 	if (refuser_open(&r) < 0 || loop_run(r.loop) < 0) {
-		/* Action: the supervisor starts this process; started by hand
-		 * it needs the listening socket as descriptor 0 and the channel
-		 * as descriptor 3.  In a container allow netlink sockets, and
-		 * raise the descriptor limit if it is exhausted. */
+		/* Action: do not start fcgipm-cgi --refuse by hand, the
+		 * supervisor does it.  Raise the descriptor limit if it is
+		 * exhausted, and allow netlink sockets in a container. */
 		log_error("refuser: exiting: %s", strerror(errno));
 		status = EXIT_SYSTEM;
 	}

@@ -87,7 +87,8 @@ Test(unwatched, a_tool_is_a_line, .timeout = 20)
 	fill_epoll();
 	why = backtrace_start(&b, getpid(), getsid(0));
 	cr_assert_not_null(why);
-	cr_expect_str_eq(why, "epoll takes no more descriptors");
+	cr_expect_str_eq(why, "cannot watch the tool with epoll; see "
+		"fs.epoll.max_user_watches");
 	cr_expect(!backtrace_runs(&b));
 	expect_nothing_left(before);
 	loop_free(&loop);
@@ -103,7 +104,7 @@ Test(unwatched, nobody_of_another_session_is_looked_at, .timeout = 20)
 	if (!b.tool)
 		cr_skip_test("neither eu-stack nor gdb is installed");
 	cr_expect_str_eq(backtrace_start(&b, getpid(), getsid(0) + 1),
-		"it is not in its worker's session");
+		"the process is not in the worker's session");
 	cr_expect(!backtrace_runs(&b));
 	loop_free(&loop);
 }
