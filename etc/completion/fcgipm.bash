@@ -1,20 +1,20 @@
-# Completion for bash of fcgipm, fcgipm-cgi and fcgipmctl.
+# bash completion for fcgipm, fcgipm-cgi and fcgipmctl.
 #
-# bash-completion(7) loads it from share/bash-completion/completions; without
-# that, source it.
+# The package bash-completion loads it from share/bash-completion/completions.
+# Without that package, source this file.
 
-# Words that begin with what is typed, one a line.
+# The words of $1 that begin with $2.
 _fcgipm_words() {
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
 }
 
-# Files, and directories on the way to them.
+# Files, and directories that lead to files.
 _fcgipm_files() {
 	compopt -o filenames 2>/dev/null
 	mapfile -t COMPREPLY < <(compgen -f -- "$1")
 }
 
-# The value of an option that several programs have; 1 = none of these.
+# The value of an option that several programs share; 1 = not such an option.
 _fcgipm_value() {
 	case $1 in
 	-u | --user | -U | --socket-owner)
@@ -38,7 +38,7 @@ _fcgipm() {
 	local i
 
 	COMPREPLY=()
-	# After "--" stands a command line of its own.
+	# The handler and its arguments follow after "--".
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		if [ "${COMP_WORDS[i]}" = -- ]; then
 			if [ $((COMP_CWORD - i)) = 1 ]; then
@@ -155,7 +155,7 @@ _fcgipmctl() {
 	*:-*)
 		_fcgipm_words "$options -h --help -V --version" "$cur" ;;
 	status:*)
-		# Pools of the supervisor that answers without more options.
+		# The pools of the default supervisor.
 		_fcgipm_words "$(fcgipmctl status -j 2>/dev/null |
 			grep -o '"pool":"[A-Za-z0-9._-]*"' |
 			cut -d '"' -f 4)" "$cur" ;;

@@ -1,9 +1,9 @@
 /*
- * bench.c - fcgipmctl bench: many requests, and how long they took
+ * bench.c - fcgipmctl bench: sends many requests and measures their latency
  *
- * One thread and one loop.  Each connection sends the same prepared bytes,
- * reads the whole answer and begins again; an answer counts only with its
- * END_REQUEST.
+ * Called by main.  One thread and one event loop.  Each connection sends the
+ * same prepared bytes, reads the complete answer and starts again.  An answer
+ * without END_REQUEST counts as an error.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@
 
 #define HEADER_MAX 65536
 #define BODY_MAX (UINT64_C(256) << 20)
-/* A full queue of a unix listener is tried again after this. */
+/* Between two attempts to connect while the queue of a unix socket is full. */
 #define RETRY_MS 1
 
 struct bench;
@@ -35,10 +35,10 @@ struct client {
 	struct bench *bench;
 	struct exchange x;
 	struct loop_timer retry;
-	struct loop_task next;	/* begins the next request */
-	int64_t begin_us;	/* 0 = not begun; tries again keep it */
+	struct loop_task next;	/* starts the next request */
+	int64_t begin_us;	/* 0 = not started; a retry keeps it */
 	struct cgi_header scan;	/* the answer's header */
-	bool scanned;		/* it is over */
+	bool scanned;		/* the header is complete */
 };
 
 struct bench {
@@ -48,13 +48,13 @@ struct bench {
 	struct loop_timer end, progress;
 	struct client *clients;
 	struct buf request;
-	unsigned active;	/* clients with a request under way */
+	unsigned active;	/* clients waiting for an answer */
 	uint64_t started, finished;
 	bool ending;		/* no new requests */
 	int64_t begin_us, end_us;
 	struct histogram latency;
 	uint64_t errors[EXCHANGE_RESULTS];
-	uint64_t statuses[6];	/* by hundred; [0] no header */
+	uint64_t statuses[6];	/* by status / 100; [0] = empty answer */
 	uint64_t retries;
 	uint64_t bytes_in;
 };
@@ -77,7 +77,7 @@ client_begin(struct client *c)
 			bench_end(b);
 		return;
 	}
-	/* What waits for a place in a full queue waits as a client does. */
+	/* The time in which the listen queue is full counts, too. */
 	if (c->begin_us == 0)
 		c->begin_us = now_us();
 	cgi_header_init(&c->scan, HEADER_MAX);
@@ -117,7 +117,7 @@ client_on_content(struct exchange *x, enum fcgi_type type, const uint8_t *p,
 		c->scanned = true;
 }
 
-/* The hundred of the status; 0 when there was no answer at all. */
+/* Status / 100; 0 = the answer was empty. */
 static unsigned
 status_of(const struct client *c)
 {
@@ -146,7 +146,7 @@ client_on_done(struct exchange *x, enum exchange_result result)
 	}
 	c->begin_us = 0;
 	if (result == EXCHANGE_CONNECT && !b->ending) {
-		/* Nobody is there: not a reason to spin. */
+		/* Without a server, do not spin. */
 		loop_timer_set(b->loop, &c->retry, now_ms() + 10);
 		return;
 	}
@@ -235,7 +235,7 @@ print_text(const struct bench *b, double s)
 		if (b->errors[i])
 			printf("  %s %" PRIu64, ctl_result_name(
 				(enum exchange_result)i), b->errors[i]);
-	printf("\nclient: %.2f CPU s, %" PRIu64 " connects tried again\n",
+	printf("\nclient: %.2f CPU s, %" PRIu64 " connects retried\n",
 		own_cpu_s(), b->retries);
 }
 
@@ -293,7 +293,7 @@ parse_body(const char *text, uint64_t *ret)
 	return 0;
 }
 
-/* The whole request as one run of bytes, the body included. */
+/* The complete request as one sequence of bytes, with its body. */
 static int
 build_request(struct bench *b)
 {
@@ -309,7 +309,8 @@ build_request(struct bench *b)
 	int rc;
 
 	if (b->o->body && parse_body(b->o->body, &p.body_bytes) < 0) {
-		fprintf(stderr, "fcgipmctl: -b takes a size up to 256M\n");
+		fprintf(stderr, "fcgipmctl: bench: %s is not a size from 0 to "
+			"256M; give one such as -b 10K\n", b->o->body);
 		free(block);
 		return -1;
 	}
@@ -379,8 +380,8 @@ ctl_bench(const struct ctl_options *o)
 	b->end.on_timer = bench_on_end;
 	b->progress.on_timer = bench_on_progress;
 	if (o->seconds <= 0 && o->requests == 0) {
-		fprintf(stderr, "fcgipmctl: write -d SECONDS or -n "
-			"REQUESTS\n");
+		fprintf(stderr, "fcgipmctl: bench: missing -d SEC or -n N, "
+			"such as -d 10\n");
 		code = EXIT_USAGE;
 		goto out;
 	}

@@ -1,5 +1,7 @@
 /*
- * call.c - fcgipmctl call: one request, its answer on stdout
+ * call.c - fcgipmctl call: sends one request, prints the answer to stdout
+ *
+ * Called by main.  The exit status follows from the result and the HTTP status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +26,12 @@ struct call {
 	const struct ctl_options *o;
 	struct exchange x;
 	struct cgi_header scan;	/* the answer's header */
-	bool in_body;		/* the header is over */
-	const char *bad;	/* why the header is none */
-	char *body;		/* what is sent, NULL = none */
+	bool in_body;		/* the header is complete */
+	const char *bad;	/* why the header is invalid; NULL */
+	char *body;		/* of the request, NULL = none */
 	size_t body_len, body_at;
 	bool body_ended;
-	struct buf record;	/* the STDIN record on its way */
+	struct buf record;	/* the STDIN record being sent */
 	enum exchange_result result;
 	uint64_t body_in;
 };
@@ -64,7 +66,7 @@ print_output(struct call *c, const uint8_t *p, size_t len)
 		if (c->o->headers)
 			write_bytes(p, used, stdout);
 	}
-	/* What is no header is shown, whatever it is. */
+	/* Output that is not a header is printed as well. */
 	write_bytes(p + used, len - used, stdout);
 	c->body_in += len - used;
 }
@@ -143,7 +145,7 @@ report_result(const struct call *c, double seconds)
 		fprintf(stderr, "fcgipmctl: %s: %s\n", c->o->addr.text,
 			strerror(c->x.error));
 	else if (r != EXCHANGE_OK)
-		fprintf(stderr, "fcgipmctl: %s: no whole answer (%s)\n",
+		fprintf(stderr, "fcgipmctl: %s: no complete answer (%s)\n",
 			c->o->addr.text, ctl_result_name(r));
 	else if (!c->in_body)
 		fprintf(stderr, "fcgipmctl: the answer has no CGI header: "
@@ -179,7 +181,8 @@ ctl_call(const struct ctl_options *o)
 		.body_bytes = c.body_len,
 	};
 	if (params_encode(&params, &head) < 0) {
-		fprintf(stderr, "fcgipmctl: the parameters are too long\n");
+		fprintf(stderr, "fcgipmctl: the parameters are longer "
+			"than 1 MiB\n");
 		code = EXIT_USAGE;
 		goto out;
 	}

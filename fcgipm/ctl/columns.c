@@ -1,5 +1,7 @@
 /*
- * columns.c - a table for a terminal; see columns.h
+ * columns.c - prints a table with fitted column widths; see columns.h
+ *
+ * Called by ctl/status.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -16,7 +18,7 @@ columns_add(struct columns *c, const char *text)
 {
 	char *clean = escape_text(*text ? text : "-"), *tab;
 
-	/* It would take as much room as it likes. */
+	/* The terminal decides how wide a tab is. */
 	while (clean && (tab = strchr(clean, '\t')) != NULL)
 		*tab = ' ';
 	c->cells = mem_realloc(c->cells, c->ncells + 1, sizeof(*c->cells));
@@ -41,7 +43,7 @@ title(const struct columns *c, size_t i)
 	return c->titles[i] + (c->titles[i][0] == ' ');
 }
 
-/* Characters of UTF-8, as a terminal shows most of them. */
+/* Characters of UTF-8.  A terminal shows most of them one column wide. */
 static size_t
 count_characters(const char *text)
 {
@@ -52,7 +54,7 @@ count_characters(const char *text)
 	return n;
 }
 
-/* Where the character of this number begins, or the text ends. */
+/* Where character number, counted from 0, begins; or the end of the text. */
 static char *
 find_character(char *text, size_t number)
 {
@@ -72,7 +74,7 @@ width_of(const struct columns *c, size_t column)
 	return w;
 }
 
-/* One line, without blanks at its end. */
+/* One line without trailing blanks; cells NULL = the titles. */
 static char *
 line_of(const struct columns *c, const size_t *widths, char *const *cells)
 {

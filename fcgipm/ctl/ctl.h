@@ -1,5 +1,5 @@
 /*
- * ctl.h - the commands of fcgipmctl, and what they share
+ * ctl.h - the commands of fcgipmctl, their options and exit statuses
  */
 #ifndef FCGIPM_CTL_CTL_H
 #define FCGIPM_CTL_CTL_H
@@ -14,9 +14,9 @@
 #include "ctl/supervisor.h"
 
 struct ctl_options {
-	struct supervisor supervisor;	/* status: which one */
+	struct supervisor supervisor;	/* status: the supervisor to ask */
 	const char *pool;	/* status: NULL = all */
-	bool measure;		/* status: CPU and memory too */
+	bool measure;		/* status: with CPU time and memory */
 	struct addr addr;
 	const char *url;
 	const char **params;	/* NAME=VALUE, nparams of them */
@@ -24,17 +24,17 @@ struct ctl_options {
 	const char *body;	/* file, "-" = stdin; bench: a size */
 	bool headers, json, keep, verbose;
 	unsigned connections;
-	uint64_t requests;	/* 0 = by time */
+	uint64_t requests;	/* 0 = until seconds have passed */
 	double seconds;
 	int64_t timeout_ms;
 };
 
-/* "connect", "timeout" ... as errors are called in output. */
+/* The name of a result in output: "connect", "timeout" and so on. */
 const char *ctl_result_name(enum exchange_result r);
-/* The exit status for a result, and for a status code when it is OK. */
+/* The exit status for a result; status is the HTTP status of an answer. */
 int ctl_exit_code(enum exchange_result r, unsigned status);
 
-/* Each runs one command to its end and returns the exit status. */
+/* Each runs one command and returns its exit status. */
 int ctl_call(const struct ctl_options *o);
 int ctl_ping(const struct ctl_options *o);
 int ctl_bench(const struct ctl_options *o);

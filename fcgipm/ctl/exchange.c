@@ -1,5 +1,7 @@
 /*
- * exchange.c - one FastCGI request and its answer; see exchange.h
+ * exchange.c - sends one FastCGI request, receives its answer; see exchange.h
+ *
+ * Called by ctl/call, ctl/ping and ctl/bench.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,7 +25,7 @@ exchange_close(struct exchange *x)
 static void
 done(struct exchange *x, enum exchange_result result)
 {
-	bool again = x->reused && !x->heard && !x->ops->on_drained &&
+	bool again = x->reused && !x->received && !x->ops->on_drained &&
 		(result == EXCHANGE_RESET || result == EXCHANGE_TRUNCATED);
 
 	loop_timer_stop(x->loop, &x->timer);
@@ -35,7 +37,7 @@ done(struct exchange *x, enum exchange_result result)
 	x->ops->on_done(x, result);
 }
 
-/* False when the exchange is over. */
+/* false: the connection cannot be watched. */
 static bool
 send_more(struct exchange *x)
 {
@@ -50,8 +52,8 @@ send_more(struct exchange *x)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0) {
-			/* The answer may be there already: read it, and
-			 * then the end of the connection. */
+			/* The answer may have arrived already.  Read it; the
+			 * end of the connection follows. */
 			x->out_left = 0;
 			break;
 		}
@@ -77,13 +79,13 @@ receive_content(struct exchange *x, const struct fcgi_chunk *c)
 	}
 }
 
-/* True when the record that just ended ends the answer: *ret tells how. */
+/* true: the record that has just ended is the last one; *ret is the result. */
 static bool
 is_last(struct exchange *x, enum exchange_result *ret)
 {
 	unsigned type = x->reader.header.type;
 
-	/* We have one request, number 1. */
+	/* The only request has the id 1. */
 	if (!x->management && x->reader.header.id != 1) {
 		*ret = EXCHANGE_PROTOCOL;
 		return true;
@@ -103,7 +105,7 @@ is_last(struct exchange *x, enum exchange_result *ret)
 	return true;
 }
 
-/* False when the exchange is over. */
+/* false: the exchange has ended. */
 static bool
 feed(struct exchange *x, const uint8_t *p, size_t len)
 {
@@ -134,7 +136,7 @@ receive(struct exchange *x)
 
 	if (n > 0) {
 		x->bytes_in += (uint64_t)n;
-		x->heard = true;
+		x->received = true;
 		(void)feed(x, buf, (size_t)n);
 		return;
 	}
@@ -196,7 +198,7 @@ exchange_start(struct exchange *x, const struct addr *to, const uint8_t *out,
 	x->first_len = x->out_left = len;
 	x->timeout_ms = timeout_ms;
 	x->reused = x->io.fd >= 0;
-	x->heard = false;
+	x->received = false;
 	x->end_len = 0;
 	x->error = 0;
 	fcgi_reader_init(&x->reader);
@@ -210,7 +212,7 @@ exchange_start(struct exchange *x, const struct addr *to, const uint8_t *out,
 			x->ops->on_done(x, EXCHANGE_CONNECT);
 			return 0;
 		}
-		/* A unix socket is connected at once, TCP when writable. */
+		/* A unix socket is connected now, TCP when it is writable. */
 		x->connected = !addr_is_tcp(to);
 	}
 	loop_timer_set(x->loop, &x->timer, now_ms() + timeout_ms);

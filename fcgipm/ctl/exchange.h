@@ -1,8 +1,9 @@
 /*
- * exchange.h - one FastCGI request and its answer, as a state machine
+ * exchange.h - sends one FastCGI request and receives its answer
  *
- * Used by call, ping and bench.  The owner gives the bytes to send and is
- * told what comes; both directions go on at once.
+ * A non-blocking state machine, used by call, ping and bench.  The caller
+ * provides the bytes to send; callbacks deliver the answer.  Sending and
+ * receiving overlap, because a program may answer before it has read its input.
  */
 #ifndef FCGIPM_CTL_EXCHANGE_H
 #define FCGIPM_CTL_EXCHANGE_H
@@ -16,11 +17,11 @@
 #include "proto/fcgi.h"
 
 enum exchange_result {
-	EXCHANGE_OK,		/* END_REQUEST came */
+	EXCHANGE_OK,		/* END_REQUEST received */
 	EXCHANGE_CONNECT,	/* no connection */
-	EXCHANGE_RESET,		/* the peer broke the connection */
-	EXCHANGE_TRUNCATED,	/* it closed before END_REQUEST */
-	EXCHANGE_PROTOCOL,	/* no FastCGI, or a protocol status above 0 */
+	EXCHANGE_RESET,		/* connection reset by the peer */
+	EXCHANGE_TRUNCATED,	/* closed before END_REQUEST */
+	EXCHANGE_PROTOCOL,	/* not FastCGI, or a protocol status above 0 */
 	EXCHANGE_TIMEOUT,
 	EXCHANGE_RESULTS
 };
@@ -31,10 +32,10 @@ struct exchange_ops {
 	/* Content of a record of the answer; may be NULL. */
 	void (*on_content)(struct exchange *x, enum fcgi_type type,
 		const uint8_t *p, size_t len);
-	/* More bytes to send, when those given are out: sets x->out and
-	 * x->out_left, or leaves out_left 0 at the end.  May be NULL. */
+	/* All bytes have been sent: sets x->out and x->out_left to the next
+	 * ones, or leaves out_left 0 at the end.  May be NULL. */
 	void (*on_drained)(struct exchange *x);
-	/* Over, one way or the other; a new one may be started. */
+	/* The exchange has ended; a new one may be started. */
 	void (*on_done)(struct exchange *x, enum exchange_result result);
 };
 
@@ -46,18 +47,18 @@ struct exchange {
 	struct fcgi_reader reader;
 	const uint8_t *out;		/* bytes to send, borrowed */
 	size_t out_left;
-	uint8_t end[FCGI_BODY_LEN];	/* END_REQUEST's body, as it comes */
-	size_t end_len;
+	uint8_t end[FCGI_BODY_LEN];	/* body of END_REQUEST */
+	size_t end_len;			/* bytes of it received */
 	struct fcgi_end status;		/* valid with EXCHANGE_OK */
 	int error;			/* errno, with CONNECT and RESET */
-	bool keep;			/* keep the connection when OK */
-	bool management;		/* a management record is the end */
+	bool keep;			/* keep the connection after OK */
+	bool management;		/* a management record ends it */
 	bool connected;
-	bool reused;			/* began on a kept connection */
-	bool heard;			/* a byte of this answer came */
-	const struct addr *to;		/* for a second try */
-	const uint8_t *first;		/* the request's first bytes ... */
-	size_t first_len;		/* ... as exchange_start() got them */
+	bool reused;			/* started on a kept connection */
+	bool received;			/* at least a byte of the answer */
+	const struct addr *to;		/* for a second attempt */
+	const uint8_t *first;		/* the first bytes of the request, */
+	size_t first_len;		/* as given to exchange_start() */
 	int64_t timeout_ms;
 	uint64_t bytes_in;
 };
@@ -68,12 +69,13 @@ void exchange_init(struct exchange *x, struct loop *loop,
 /*
  * exchange_start - send and wait for the answer
  *
- * Connects unless a connection was kept.  One that the peer closed meanwhile,
- * before a byte of this answer, is no error: the request is sent once more on
- * a new one.  to and out have to stay until on_done.
- * returns	0, on_done will tell; -1 with errno EAGAIN when a unix
- *		listener's queue is full: try again.  Other failures to
- *		connect are told by on_done, at once
+ * Connects unless a connection was kept.  The peer may close a kept connection
+ * at any time: when it does so before the first byte of the answer, the request
+ * is sent once more over a new connection.  to and out must stay valid until
+ * on_done.
+ * returns	0, and on_done reports the result, possibly before this
+ *		returns; -1 with errno EAGAIN when the listen queue of a unix
+ *		socket is full: try again
  */
 int exchange_start(struct exchange *x, const struct addr *to,
 	const uint8_t *out, size_t len, int64_t timeout_ms);

@@ -1,5 +1,7 @@
 /*
- * histogram.c - latencies, counted; see histogram.h
+ * histogram.c - latency histogram; see histogram.h
+ *
+ * Called by ctl/bench.
  */
 #include <stddef.h>
 
@@ -14,13 +16,14 @@ bucket_of(uint64_t us)
 
 	if (us < 256)
 		return (size_t)us;
-	/* The seven bits behind the highest one choose within its power. */
+	/* The highest bit selects the power of two, the next seven bits the
+	 * bucket within it. */
 	shift = 63 - (unsigned)__builtin_clzll(us) - 7;
 	i = 256 + (size_t)(shift - 1) * 128 + (size_t)(us >> shift) - 128;
 	return MIN(i, (size_t)HISTOGRAM_BUCKETS - 1);
 }
 
-/* The largest value of a bucket. */
+/* The largest value that a bucket counts. */
 static uint64_t
 top_of(size_t bucket)
 {

@@ -1,7 +1,8 @@
 /*
- * histogram.h - latencies, counted so that percentiles are within 1 %
+ * histogram.h - latency histogram with percentiles accurate to 1 %
  *
- * Pure.  Buckets are linear below 256 us and 128 for each power of two above.
+ * Pure.  Below 256 us there is one bucket for each microsecond, above that 128
+ * buckets for each power of two.
  */
 #ifndef FCGIPM_CTL_HISTOGRAM_H
 #define FCGIPM_CTL_HISTOGRAM_H
@@ -19,7 +20,7 @@ struct histogram {
 void histogram_add(struct histogram *h, uint64_t us);
 
 /*
- * histogram_percentile - the value that so many of a hundred do not exceed
+ * histogram_percentile - the value that percent of the values do not exceed
  *
  * returns	microseconds, never above max_us; 0 when empty
  */

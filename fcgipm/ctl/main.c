@@ -1,7 +1,8 @@
 /*
- * main.c - the program fcgipmctl: its commands and options; fcgipmctl(8)
+ * main.c - the program fcgipmctl: parses the command and its options
  *
- * Each command has a table of options and a function that runs it.
+ * Each command has a table of options and a function that executes it, in a
+ * file of its own.  See fcgipmctl(8).
  */
 #include <getopt.h>
 #include <signal.h>
@@ -19,21 +20,22 @@
 #define ADDRESS_NOTE "ADDR is a path, @name, host:port, [v6]:port or a port; " \
 	"see fcgipmctl(8).\n"
 
-/* -c is --config elsewhere. */
+/* bench uses -c for --connections, status for --config. */
 #define KEY_CONNECTIONS CMDLINE_KEY
 
 #define PARAM_ROW                                                              \
-	{"p", "param", "NAME=VALUE", "a parameter, such as\n"                  \
+	{"p", "param", "NAME=VALUE", "set a FastCGI parameter, such as\n"      \
 		"SCRIPT_FILENAME=/srv/a.cgi", 0, false}
 #define TIMEOUT_ROW(seconds)                                                   \
-	{"T", "timeout", "SEC", "give up after SEC seconds (" seconds ")",     \
-		0, true}
+	{"T", "timeout", "SEC", "give up after SEC seconds (default " seconds  \
+		")", 0, true}
 
 static const struct cmdline_option status_rows[] = {
-	{"c", "config", "FILE", "the supervisor's configuration", 0, true},
-	{"s", "socket", "SOCKET", "its control socket", 0, true},
-	{"m", "measure", NULL, "CPU time and memory of each worker too", 0,
-		false},
+	{"c", "config", "FILE", "configuration file of the supervisor", 0,
+		true},
+	{"s", "socket", "SOCKET", "control socket of the supervisor", 0, true},
+	{"m", "measure", NULL, "print CPU time and memory of each worker, too",
+		0, false},
 	{"j", "json", NULL, "print JSON", 0, false},
 	TIMEOUT_ROW("10"),
 };
@@ -42,29 +44,30 @@ static const struct cmdline_option call_rows[] = {
 	PARAM_ROW,
 	{"b", "body", "FILE", "send FILE as the body (- is standard input)",
 		0, true},
-	{"i", "include", NULL, "print the header of the answer too", 0,
+	{"i", "include", NULL, "print the header of the answer, too", 0,
 		false},
-	{"v", "verbose", NULL, "print exit status, size and time too", 0,
-		false},
+	{"v", "verbose", NULL, "print status, exit status, size and time, too",
+		0, false},
 	TIMEOUT_ROW("30"),
 };
 
 static const struct cmdline_option ping_rows[] = {TIMEOUT_ROW("2")};
 
 static const struct cmdline_option bench_rows[] = {
-	{"c", "connections", "N", "connections at once (1)",
+	{"c", "connections", "N", "number of connections (default 1)",
 		KEY_CONNECTIONS, true},
 	{"d", "duration", "SEC", "run for SEC seconds", 0, true},
 	{"n", "requests", "N", "send N requests", 0, true},
-	{"k", "keep-alive", NULL, "keep connections", 0, false},
-	{"b", "body", "SIZE", "send a body of SIZE bytes; K and M are units",
+	{"k", "keep-alive", NULL, "use connections for several requests", 0,
+		false},
+	{"b", "body", "SIZE", "send a body of SIZE bytes, such as 10K or 1M",
 		0, true},
 	PARAM_ROW,
 	TIMEOUT_ROW("30"),
 	{"j", "json", NULL, "print JSON", 0, false},
 };
 
-/* How many arguments a command takes, and what they are. */
+/* The arguments of a command. */
 enum arguments {
 	ARGS_POOL,		/* [POOL] */
 	ARGS_ADDR,		/* ADDR */
@@ -75,15 +78,15 @@ enum arguments {
 static struct command {
 	int (*run)(const struct ctl_options *o);
 	enum arguments arguments;
-	int64_t timeout_ms;	/* unless -T says otherwise */
+	int64_t timeout_ms;	/* default of -T */
 	const char *summary;
-	struct cmdline cmdline;	/* main() fills in the program */
+	struct cmdline cmdline;	/* main() sets its program and page */
 } commands[] = {
-	{ctl_status, ARGS_POOL, 10000, "print what a supervisor's workers do", {
+	{ctl_status, ARGS_POOL, 10000, "print the state of pools and workers", {
 		.command = "status",
 		.usage = "usage: fcgipmctl status [-jm] [-c FILE | -s SOCKET] "
 			"[-T SEC] [POOL]\n",
-		.notes = "Without -c and -s, FILE is " CONF_INSTALLED ".\n",
+		.notes = "Default FILE: " CONF_INSTALLED "\n",
 		.options = status_rows,
 		.noptions = ARRAY_SIZE(status_rows)}},
 	{ctl_call, ARGS_ADDR_URL, 30000, "send one request", {
@@ -93,14 +96,14 @@ static struct command {
 		.notes = ADDRESS_NOTE,
 		.options = call_rows,
 		.noptions = ARRAY_SIZE(call_rows)}},
-	{ctl_ping, ARGS_ADDR, 2000, "ask whether a program speaks FastCGI", {
+	{ctl_ping, ARGS_ADDR, 2000, "check that a program answers FastCGI", {
 		.command = "ping",
 		.usage = "usage: fcgipmctl ping ADDR [-T SEC]\n",
 		.notes = ADDRESS_NOTE,
 		.options = ping_rows,
 		.noptions = ARRAY_SIZE(ping_rows)}},
-	{ctl_bench, ARGS_ADDR_ANY_URL, 30000, "send many requests and time "
-		"them", {
+	{ctl_bench, ARGS_ADDR_ANY_URL, 30000, "send many requests and measure "
+		"their latency", {
 		.command = "bench",
 		.usage = "usage: fcgipmctl bench ADDR [-c N] -d SEC|-n N [-jk] "
 			"[-b SIZE]\n"
@@ -142,7 +145,7 @@ ctl_exit_code(enum exchange_result r, unsigned status)
 	}
 }
 
-/* A number above 0 that ends the text; false for anything else. */
+/* Parses a number above 0 and at most max; false for any other text. */
 static bool
 parse_positive(const char *text, double max, double *ret)
 {
@@ -155,7 +158,7 @@ parse_positive(const char *text, double max, double *ret)
 	return true;
 }
 
-/* NULL, or what is wrong. */
+/* NULL, or an error. */
 static const char *
 set_number(struct ctl_options *o, int key, const char *value)
 {
@@ -164,29 +167,29 @@ set_number(struct ctl_options *o, int key, const char *value)
 	switch (key) {
 	case 'T':
 		if (!parse_positive(value, 86400, &v))
-			return "write -T SECONDS";
+			return "-T takes a number of seconds, such as -T 2.5";
 		o->timeout_ms = (int64_t)(v * 1000) + 1;
 		break;
 	case KEY_CONNECTIONS:
 		if (!parse_positive(value, 10000, &v) || v < 1)
-			return "write -c with 1 to 10000 connections";
+			return "-c takes 1 to 10000 connections";
 		o->connections = (unsigned)v;
 		break;
 	case 'd':
 		if (!parse_positive(value, 86400, &v))
-			return "write -d SECONDS";
+			return "-d takes a number of seconds, such as -d 10";
 		o->seconds = v;
 		break;
 	case 'n':
 		if (!parse_positive(value, 1e12, &v))
-			return "write -n REQUESTS";
+			return "-n takes a number of requests, such as -n 1000";
 		o->requests = (uint64_t)v;
 		break;
 	}
 	return NULL;
 }
 
-/* The same for every option. */
+/* Sets what an option says; NULL, or an error. */
 static const char *
 set_option(struct ctl_options *o, int key, const char *value)
 {
@@ -202,7 +205,7 @@ set_option(struct ctl_options *o, int key, const char *value)
 		return NULL;
 	case 'p':
 		if (!strchr(value, '=') || value[0] == '=')
-			return "write -p NAME=VALUE";
+			return "-p takes NAME=VALUE";
 		o->params = mem_realloc(o->params, o->nparams + 1,
 			sizeof(*o->params));
 		o->params[o->nparams++] = value;
@@ -226,20 +229,7 @@ set_option(struct ctl_options *o, int key, const char *value)
 	return set_number(o, key, value);
 }
 
-/* NULL, or what is wrong with the address. */
-static const char *
-set_address(struct ctl_options *o, const char *text)
-{
-	const char *why = NULL;
-
-	if (!text)
-		return "missing address, such as /run/fcgipm/app.sock";
-	if (addr_parse(text, &o->addr, &why) < 0)
-		return why ? why : "write an address";
-	return NULL;
-}
-
-/* What follows the options, NULL at its end; 0, or EXIT_USAGE. */
+/* The arguments after the options, then NULL; 0, or EXIT_USAGE. */
 static int
 set_arguments(struct ctl_options *o, const struct command *c, char **argv)
 {
@@ -248,22 +238,30 @@ set_arguments(struct ctl_options *o, const struct command *c, char **argv)
 	if (c->arguments == ARGS_POOL) {
 		o->pool = *argv;
 		argv += *argv != NULL;
+	} else if (!*argv) {
+		return cmdline_fail(&c->cmdline, "missing address, such as "
+			"fcgipmctl %s /run/fcgipm/app.sock%s",
+			c->cmdline.command,
+			c->arguments == ARGS_ADDR_URL ? " /hello" : "");
 	} else {
-		why = set_address(o, *argv);
-		argv += *argv != NULL;
+		if (addr_parse(*argv, &o->addr, &why) < 0)
+			return cmdline_fail(&c->cmdline, "%s: %s", *argv,
+				why ? why : "invalid address");
+		argv++;
 		o->url = *argv && c->arguments != ARGS_ADDR ? *argv++ : NULL;
 	}
-	if (!why && *argv)
+	if (*argv)
 		return cmdline_fail(&c->cmdline, "unexpected argument \"%s\"",
 			*argv);
-	if (!why && c->arguments == ARGS_ADDR_URL && !o->url)
-		why = "missing URL, such as /hello?name=you";
+	if (c->arguments == ARGS_ADDR_URL && !o->url)
+		return cmdline_fail(&c->cmdline,
+			"missing URL, such as /hello?name=you");
 	if (!o->url)
 		o->url = "/";
-	return why ? cmdline_fail(&c->cmdline, "%s", why) : 0;
+	return 0;
 }
 
-/* argv[0] is the command's name. */
+/* argv[0] is the name of the command. */
 static int
 run_command(struct command *c, int argc, char **argv)
 {
@@ -299,7 +297,7 @@ static struct cmdline cmdline = {
 	.notes = "fcgipmctl COMMAND --help prints the options of a command.\n",
 };
 
-/* Commands are what they are in their own help. */
+/* The usage of the program: each command with its summary. */
 static char *
 list_commands(void)
 {
@@ -351,14 +349,14 @@ run_program(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (argc == 0)
-		return cmdline_fail(&cmdline, "missing command: status, call, "
-			"ping or bench");
+		return cmdline_fail(&cmdline, "missing command: give status, "
+			"call, ping or bench");
 	if (strcmp(argv[0], "help") == 0)
 		return run_help(argv[1]);
 	c = find_command(argv[0]);
 	if (!c)
-		return cmdline_fail(&cmdline, "unknown command \"%s\"; there "
-			"are status, call, ping and bench", argv[0]);
+		return cmdline_fail(&cmdline, "unknown command \"%s\"; give "
+			"status, call, ping or bench", argv[0]);
 	return run_command(c, argc, argv);
 }
 

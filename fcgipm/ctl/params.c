@@ -1,5 +1,7 @@
 /*
- * params.c - a request as fcgipmctl sends it; see params.h
+ * params.c - encodes the head of a test request; see params.h
+ *
+ * Called by ctl/call and ctl/bench, and by ctl/ping for its single record.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,7 +57,7 @@ add_own(const struct params *p, struct buf *to, const char *name,
 	return add_pair(to, name, strlen(name), value, len);
 }
 
-/* The meta-variables that follow from the URL. */
+/* The meta-variables (RFC 3875) that the URL determines. */
 static int
 add_url(const struct params *p, struct buf *to)
 {

@@ -1,5 +1,5 @@
 /*
- * params.h - a request as fcgipmctl sends it: the bytes before its body
+ * params.h - encodes BEGIN_REQUEST and PARAMS records of a test request
  */
 #ifndef FCGIPM_CTL_PARAMS_H
 #define FCGIPM_CTL_PARAMS_H
@@ -10,14 +10,14 @@
 
 #include "base/buf.h"
 
-/* Largest request head: begin, parameters and their end. */
+/* Maximum size of these records. */
 #define PARAMS_MAX (1 << 20)
 
 struct params {
 	const char *url;	/* "/path?query", or http://host/path?query */
 	const char *const *extra;	/* NAME=VALUE each, nextra of them */
 	size_t nextra;
-	bool has_body;		/* POST, and CONTENT_LENGTH is told */
+	bool has_body;		/* POST, with CONTENT_LENGTH */
 	uint64_t body_bytes;
 	bool keep;		/* FCGI_KEEP_CONN */
 };
@@ -25,12 +25,13 @@ struct params {
 /*
  * params_encode - BEGIN_REQUEST and PARAMS records for one request, id 1
  *
- * A parameter of extra replaces ours of the same name.
- * returns	0, out holds the bytes; -1 when they are more than PARAMS_MAX
+ * A parameter of extra replaces the default one of the same name.
+ * returns	0, the records were added to out; -1 when they are longer than
+ *		PARAMS_MAX
  */
 int params_encode(const struct params *p, struct buf *out);
 
-/* Adds one record to out; 0, or -1 with errno as buf_add(). */
+/* Adds one record to out; 0, or -1 with the errno of buf_add(). */
 int params_add_record(struct buf *out, int type, int id, const void *p,
 	size_t len);
 

@@ -1,8 +1,8 @@
 /*
- * ping.c - fcgipmctl ping: is somebody there who speaks FastCGI?
+ * ping.c - fcgipmctl ping: checks that a program answers FastCGI
  *
- * FCGI_GET_VALUES (FastCGI 1.0, section 4.1) asks a program about itself and
- * is answered without a request.
+ * Called by main.  Sends FCGI_GET_VALUES (FastCGI 1.0, section 4.1), which a
+ * program answers without running a request, and prints the values.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -99,16 +99,16 @@ ctl_ping(const struct ctl_options *o)
 	code = ctl_exit_code(c.result, 200);
 	if (c.result == EXCHANGE_OK) {
 		print_values(&c);
-		printf("%s answers in %lld ms\n", o->addr.text,
+		printf("%s answered in %lld ms\n", o->addr.text,
 			(long long)(now_ms() - begin));
 	} else if (c.result == EXCHANGE_CONNECT) {
 		fprintf(stderr, "fcgipmctl: %s: %s\n", o->addr.text,
 			strerror(c.x.error));
 	} else {
-		fprintf(stderr, "fcgipmctl: %s takes connections, but does "
+		fprintf(stderr, "fcgipmctl: %s: accepts connections, but does "
 			"not answer FCGI_GET_VALUES (%s); many programs do "
-			"not: try fcgipmctl call\n", o->addr.text,
-			ctl_result_name(c.result));
+			"not implement it: try fcgipmctl call\n",
+			o->addr.text, ctl_result_name(c.result));
 	}
 	exchange_close(&c.x);
 done:

@@ -1,5 +1,5 @@
 /*
- * print.c - what fcgipmctl prints of what others sent; see print.h
+ * print.c - prints untrusted text, escaped; see print.h
  */
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,15 +1,15 @@
 /*
- * print.h - what fcgipmctl prints of what others sent
+ * print.h - prints text from a supervisor or server, escaped
  *
- * What a supervisor or a server answers is not ours: it may be anybody's.
+ * Neither is trusted: the text may contain control sequences for a terminal.
  */
 #ifndef FCGIPM_CTL_PRINT_H
 #define FCGIPM_CTL_PRINT_H
 
 #include <stdio.h>
 
-/* As fprintf(3); the text is escaped (base/escape) but for newlines at the end
- * of fmt. */
+/* As fprintf(3).  The text is escaped (base/escape), except for newlines at the
+ * end of fmt. */
 void print_escaped(FILE *out, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

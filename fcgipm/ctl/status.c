@@ -1,8 +1,9 @@
 /*
- * status.c - fcgipmctl status: what a supervisor knows of its pools
+ * status.c - fcgipmctl status: prints the state of pools and workers
  *
- * What comes is pool/snapshot's table as JSON; a person gets the most of it
- * in two tables, a line for each pool and one for each worker.
+ * Called by main.  Requests the status through ctl/supervisor and prints the
+ * JSON answer, which master/status builds, as two tables: one line for each
+ * pool, and one line for each worker.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,7 +28,7 @@ text_of(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-/* -1 = nobody knows. */
+/* -1 = unknown. */
 static int64_t
 number_of(const json_t *object, const char *name)
 {
@@ -47,7 +48,7 @@ add_number(struct columns *c, const json_t *object, const char *name)
 		columns_addf(c, "%" PRId64, n);
 }
 
-/* Microseconds as a person says them: 3h12m; "" below 0. */
+/* Microseconds in units that are easy to read, such as 3h12m; "" below 0. */
 static const char *
 duration(int64_t us, char *buf, size_t size)
 {
@@ -121,26 +122,23 @@ print_trouble(const json_t *pool)
 
 	if (kept > 0 && waiting > 0)
 		print_escaped(stdout,
-			"%s: %" PRId64 " worker%s held by kept connections "
-			"without a request while %" PRId64 " wait%s; have "
-			"the web server keep fewer than there are workers "
-			"(nginx: fastcgi_keep_conn, keepalive; Apache: "
-			"enablereuse, max)\n",
-			text_of(pool, "pool"), kept,
-			kept == 1 ? " is" : "s are", waiting,
-			waiting == 1 ? "s" : "");
+			"%s: idle keep-alive connections occupy %" PRId64
+			" worker%s while %" PRId64 " client%s; in nginx "
+			"lower keepalive or remove fastcgi_keep_conn, in "
+			"Apache lower max or remove enablereuse=on\n",
+			text_of(pool, "pool"), kept, kept == 1 ? "" : "s",
+			waiting, waiting == 1 ? " waits" : "s wait");
 	if (refused > 0)
 		print_escaped(stdout,
 			"%s: %" PRId64 " connection%s answered 503 after "
 			"queue_timeout%s\n",
 			text_of(pool, "pool"), refused,
 			refused == 1 ? " was" : "s were",
-			number_of(pool, "refusing") > 0 ? ", which goes on" :
-							  "");
+			number_of(pool, "refusing") > 0 ? " and more are" : "");
 	if (slow > 0)
 		print_escaped(stdout,
 			"%s: %" PRId64 " request%s took longer than "
-			"request_slowlog_timeout; see slowlog\n",
+			"request_slowlog_timeout; see the slow log\n",
 			text_of(pool, "pool"), slow, slow == 1 ? "" : "s");
 	if (reached > 0)
 		print_escaped(stdout,
@@ -149,7 +147,7 @@ print_trouble(const json_t *pool)
 			reached == 1 ? "" : "s");
 	if (bad > 0)
 		print_escaped(stdout,
-			"%s: %" PRId64 " bad start%s in a row (%s); next "
+			"%s: %" PRId64 " failed start%s in a row (%s); next "
 			"start in %.1f s\n",
 			text_of(pool, "pool"), bad, bad == 1 ? "" : "s",
 			text_of(pool, "last failure"),
@@ -160,7 +158,7 @@ static void
 print_pools(const json_t *pools, size_t width)
 {
 	static const char *const titles[] = {"POOL", "MANAGER", " IDLE",
-		" ACTIVE", " MOST", " TOTAL", " MAX", " QUEUE", " LONGEST",
+		" ACTIVE", " PEAK", " TOTAL", " MAX", " QUEUE", " QPEAK",
 		" ACCEPTED", " REQUESTS"};
 	static const char *const names[] = {"idle processes",
 		"active processes", "max active processes", "total processes",
@@ -206,7 +204,7 @@ add_memory(struct columns *c, const json_t *worker)
 			number_of(worker, "memory pss") < 0 ? " rss" : "");
 }
 
-/* The request; and of a worker whose requests nobody sees, why nobody does. */
+/* The request, and in brackets why the state or the request is not known. */
 static void
 add_request(struct columns *c, const json_t *worker)
 {
@@ -270,8 +268,8 @@ print_workers(const json_t *pools, bool measured, size_t width)
 
 /* -- the command ----------------------------------------------------------- */
 
-/* What costs too much for the supervisor to look at: of each worker, its
- * memory and the CPU it has used. */
+/* Adds the memory and the CPU time of a worker.  Reading these takes too long
+ * for the supervisor. */
 static void
 measure(json_t *worker)
 {
@@ -303,7 +301,7 @@ measure_all(const json_t *pools)
 	}
 }
 
-/* Of the terminal; 0 = there is none, so that nothing is cut. */
+/* Columns of the terminal; 0 = output is not a terminal, cut nothing. */
 static size_t
 terminal_width(void)
 {
@@ -323,7 +321,7 @@ print_text(const json_t *answer, bool measured)
 	size_t width = terminal_width();
 	char since[32];
 
-	print_escaped(stdout, "fcgipm %s, process %" PRId64 ", up %s\n\n",
+	print_escaped(stdout, "fcgipm %s, PID %" PRId64 ", uptime %s\n\n",
 		text_of(answer, "version"), number_of(answer, "pid"),
 		duration(up_s * 1000000, since, sizeof(since)));
 	print_pools(pools, width);
@@ -333,18 +331,16 @@ print_text(const json_t *answer, bool measured)
 int
 ctl_status(const struct ctl_options *o)
 {
-	json_t *question, *answer;
+	json_t *request, *answer;
 	int code;
 
-	question = json_pack("{s:s, s:s*}", "cmd", "status", "pool", o->pool);
-	if (!question) {
+	request = json_pack("{s:s, s:s*}", "cmd", "status", "pool", o->pool);
+	if (!request) {
 		print_escaped(stderr,
-			"fcgipmctl: %s: no such pool; write its name in "
-			"UTF-8\n",
-			o->pool);
+			"fcgipmctl: no such pool: %s is not UTF-8\n", o->pool);
 		return EXIT_USAGE;
 	}
-	answer = supervisor_ask(&o->supervisor, question, &code);
+	answer = supervisor_ask(&o->supervisor, request, &code);
 	if (!answer)
 		return code;
 	if (o->measure)

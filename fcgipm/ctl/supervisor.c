@@ -1,7 +1,8 @@
 /*
- * supervisor.c - what a running supervisor answers; see supervisor.h
+ * supervisor.c - client of the control socket; see supervisor.h
  *
- * Called by those commands of fcgipmctl that are about a supervisor.
+ * Called by ctl/status.  Finds the control socket, sends one line with JSON and
+ * parses the answer.  The server is master/control.
  */
 #include <errno.h>
 #include <limits.h>
@@ -24,108 +25,113 @@
 #include "ctl/print.h"
 #include "ctl/supervisor.h"
 
-#define ROOTS_PLACE "/run/fcgipm/control.sock"
+#define ROOT_PATH "/run/fcgipm/control.sock"
 
-/* Until a full queue is tried again. */
+/* Between two attempts to connect while the listen queue is full. */
 #define RETRY_MS 20
 #define ANSWER_MAX_BYTES (64 << 20)
 #define PIECE_BYTES 65536
 
-/* The file's control key; NULL = it leaves that to the default. */
+/* The value of the key control in the file; NULL = the file does not set it. */
 static char *
-place_in(const char *file)
+configured_path(const char *file)
 {
 	struct conf_problems ps = {0};
 	struct conf c = {0};
-	char *place = NULL;
+	char *path = NULL;
 
-	/* Errors are the supervisor's business: another user's pools are
-	 * refused to us, and it runs all the same. */
+	/* Errors are ignored.  A file that is valid for the supervisor may not
+	 * be valid for the user that runs fcgipmctl. */
 	(void)conf_load(file, &c, &ps);
 	if (c.control)
-		place = mem_strdup(c.control);
+		path = mem_strdup(c.control);
 	conf_problems_free(&ps);
 	conf_free(&c);
-	return place;
+	return path;
 }
 
-/* Whoever is no root may have a supervisor of his own, or be let in to
- * root's. */
+/* A user other than root may run a supervisor of its own.  Without one, root's
+ * supervisor is asked, which may permit this user. */
 static char *
-default_place(void)
+default_path(void)
 {
-	char *place = conf_control_place();
+	char *path = conf_control_place();
 
-	if (place && (geteuid() == 0 || access(place, F_OK) == 0))
-		return place;
-	free(place);
-	return mem_strdup(ROOTS_PLACE);
+	if (path && (geteuid() == 0 || access(path, F_OK) == 0))
+		return path;
+	free(path);
+	return mem_strdup(ROOT_PATH);
 }
 
-/* Of a relative path, in the folder we are in. */
+/* A relative path begins in the working directory. */
 static char *
-make_absolute(const char *path)
+make_absolute(const char *name)
 {
-	char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
-	char *place =
-		folder ? mem_printf("%s/%s", folder, path) : mem_strdup(path);
+	char *dir = name[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *path = dir ? mem_printf("%s/%s", dir, name) : mem_strdup(name);
 
-	free(folder);
-	return place;
+	free(dir);
+	return path;
 }
 
+/* The path of the control socket, or NULL after a message. */
 static char *
-find_place(const struct supervisor *a)
+find_path(const struct supervisor *a)
 {
 	const char *file = a->config ? a->config : CONF_INSTALLED;
-	char *place = NULL;
+	char *path = NULL;
 
 	if (a->socket)
 		return make_absolute(a->socket);
 	if (access(file, R_OK) == 0) {
-		place = place_in(file);
+		path = configured_path(file);
 	} else if (a->config) {
 		print_escaped(
 			stderr, "fcgipmctl: %s: %s\n", file, strerror(errno));
 		return NULL;
 	}
-	if (!place)
-		return default_place();
-	if (strcmp(place, "none") == 0) {
-		print_escaped(
-			stderr, "fcgipmctl: %s says control = none\n", file);
-		free(place);
+	if (!path)
+		return default_path();
+	if (strcmp(path, "none") == 0) {
+		print_escaped(stderr,
+			"fcgipmctl: no control socket: %s contains control = "
+			"none; remove that line and restart fcgipm\n",
+			file);
+		free(path);
 		return NULL;
 	}
-	return place;
+	return path;
 }
 
 static void
-explain_connect(const char *place, int err)
+explain_connect(const char *path, int err)
 {
 	const struct passwd *owner = NULL;
 	struct stat st;
 
-	if (err == EACCES && stat(place, &st) == 0)
+	if (err == EACCES && stat(path, &st) == 0)
 		owner = getpwuid(st.st_uid);
-	print_escaped(stderr, "fcgipmctl: %s: %s", place, strerror(err));
+	print_escaped(stderr, "fcgipmctl: %s: %s", path, strerror(err));
 	if (owner)
 		print_escaped(stderr,
-			"; it belongs to %s: ask as root or as that "
-			"user, or write control.mode and control.group",
+			"; its owner is %s: run fcgipmctl as root or as that "
+			"user, or set control.mode and control.group",
 			owner->pw_name);
 	else if (err == EACCES)
-		fputs("; ask as root or as the user who runs fcgipm", stderr);
+		fputs("; run fcgipmctl as root or as the user running fcgipm",
+			stderr);
 	else if (err == ENOENT)
-		fputs("; no fcgipm runs with this control socket: name another "
-		      "with -s, or its configuration with -c",
+		fputs("; no fcgipm is listening there: start it, or give its "
+		      "configuration file with -c or its control socket with "
+		      "-s",
 			stderr);
 	else if (err == ECONNREFUSED)
-		fputs("; the fcgipm that made it runs no more", stderr);
+		fputs("; the fcgipm that created it has exited: start it again",
+			stderr);
 	fputc('\n', stderr);
 }
 
-/* Milliseconds that are left; 0 = it is over. */
+/* Milliseconds until the deadline; 0 = it has passed. */
 static int
 wait_ms(int64_t deadline_ms)
 {
@@ -134,32 +140,32 @@ wait_ms(int64_t deadline_ms)
 	return left > 0 ? (int)MIN(left, (int64_t)INT_MAX) : 0;
 }
 
-/* A descriptor that does not block, or -1 with an exit status. */
+/* A non-blocking descriptor, or -1 and an exit status. */
 static int
-connect_to(const char *place, int64_t deadline_ms, int *ret_code)
+connect_to(const char *path, int64_t deadline_ms, int *ret_code)
 {
 	const char *why = NULL;
 	struct addr addr;
 	int fd, left;
 
 	*ret_code = CTL_CONNECT;
-	if (addr_parse(place, &addr, &why) < 0 || !addr_is_path(&addr)) {
-		print_escaped(stderr, "fcgipmctl: %s: %s\n", place,
-			why ? why : "write the path of a socket");
+	if (addr_parse(path, &addr, &why) < 0 || !addr_is_path(&addr)) {
+		print_escaped(stderr, "fcgipmctl: %s: %s\n", path,
+			why ? why : "not the path of a socket");
 		return -1;
 	}
-	/* A full queue is one of a supervisor that is busy, or stopped. */
+	/* The queue is full while the supervisor is busy or stopped. */
 	while ((fd = addr_connect(&addr, SOCK_NONBLOCK)) < 0 &&
 		errno == EAGAIN && (left = wait_ms(deadline_ms)) > 0)
 		(void)poll(NULL, 0, MIN(left, RETRY_MS));
 	if (fd < 0 && errno == EAGAIN)
 		*ret_code = CTL_TIMEOUT;
 	else if (fd < 0)
-		explain_connect(place, errno);
+		explain_connect(path, errno);
 	return fd;
 }
 
-/* Up to the end of the line; 0, or an exit status. */
+/* Reads one line; returns an exit status. */
 static int
 read_answer(int fd, int64_t deadline_ms, struct buf *answer)
 {
@@ -187,26 +193,27 @@ read_answer(int fd, int64_t deadline_ms, struct buf *answer)
 }
 
 static int
-exchange_line(const struct supervisor *s, const char *place, const char *line,
+exchange_line(const struct supervisor *s, const char *path, const char *line,
 	struct buf *answer)
 {
 	int64_t deadline_ms = now_ms() + s->timeout_ms;
-	int code, fd = connect_to(place, deadline_ms, &code);
+	int code, fd = connect_to(path, deadline_ms, &code);
 
 	if (fd >= 0) {
 		if (fd_write_all(fd, line, strlen(line)) < 0 ||
 			fd_write_all(fd, "\n", 1) < 0)
-			/* It may have turned us away, and said why. */
+			/* The supervisor may have refused this client: its
+			 * answer says why. */
 			(void)shutdown(fd, SHUT_WR);
 		code = read_answer(fd, deadline_ms, answer);
 		if (code != CTL_OK && code != CTL_TIMEOUT)
-			print_escaped(stderr, "fcgipmctl: %s: no whole "
-				"answer\n", place);
+			print_escaped(stderr, "fcgipmctl: %s: no complete "
+				"answer\n", path);
 		fd_close(&fd);
 	}
 	if (code == CTL_TIMEOUT)
 		print_escaped(stderr, "fcgipmctl: %s: no answer within %.1f "
-			"s\n", place, (double)s->timeout_ms / 1000);
+			"s\n", path, (double)s->timeout_ms / 1000);
 	return code;
 }
 
@@ -216,7 +223,7 @@ name_of(const json_t *name)
 	return json_is_string(name) ? json_string_value(name) : "?";
 }
 
-/* What it sent instead of an answer. */
+/* The error that the supervisor sent as its answer. */
 static void
 print_error(const json_t *answer)
 {
@@ -226,22 +233,22 @@ print_error(const json_t *answer)
 
 	print_escaped(stderr, "fcgipmctl: %s", error);
 	for (i = 0; i < json_array_size(pools); i++)
-		print_escaped(stderr, "%s %s", i == 0 ? "; there are" : ",",
+		print_escaped(stderr, "%s %s", i == 0 ? "; pools:" : ",",
 			name_of(json_array_get(pools, i)));
 	fputc('\n', stderr);
 }
 
 static json_t *
-parse_answer(const char *place, const struct buf *answer, int *ret_code)
+parse_answer(const char *path, const struct buf *answer, int *ret_code)
 {
 	json_t *root = json_loadb(
 		(const char *)buf_data(answer), answer->len, 0, NULL);
 
 	if (!json_is_object(root)) {
 		print_escaped(stderr,
-			"fcgipmctl: %s: the answer is no JSON; is it "
-			"fcgipm's control socket?\n",
-			place);
+			"fcgipmctl: %s: the answer is not a JSON object; give "
+			"the control socket of fcgipm\n",
+			path);
 		*ret_code = CTL_PROTOCOL;
 	} else if (json_is_string(json_object_get(root, "error"))) {
 		print_error(root);
@@ -254,22 +261,22 @@ parse_answer(const char *place, const struct buf *answer, int *ret_code)
 }
 
 json_t *
-supervisor_ask(const struct supervisor *a, json_t *question, int *ret_code)
+supervisor_ask(const struct supervisor *a, json_t *request, int *ret_code)
 {
-	char *line = json_dumps(question, JSON_COMPACT);
-	char *place = find_place(a);
+	char *line = json_dumps(request, JSON_COMPACT);
+	char *path = find_path(a);
 	json_t *root = NULL;
 	struct buf answer;
 
 	buf_init(&answer, ANSWER_MAX_BYTES);
 	*ret_code = !line ? EXIT_SYSTEM
-		: !place  ? CTL_CONNECT
-			  : exchange_line(a, place, line, &answer);
+		: !path   ? CTL_CONNECT
+			  : exchange_line(a, path, line, &answer);
 	if (*ret_code == CTL_OK)
-		root = parse_answer(place, &answer, ret_code);
+		root = parse_answer(path, &answer, ret_code);
 	buf_fini(&answer);
-	json_decref(question);
-	free(place);
+	json_decref(request);
+	free(path);
 	free(line);
 	return root;
 }

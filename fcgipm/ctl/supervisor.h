@@ -1,5 +1,5 @@
 /*
- * supervisor.h - what a running supervisor answers on its control socket
+ * supervisor.h - client of the control socket: sends a request, gets the answer
  */
 #ifndef FCGIPM_CTL_SUPERVISOR_H
 #define FCGIPM_CTL_SUPERVISOR_H
@@ -7,22 +7,22 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* Which supervisor: what is not NULL decides, in this order; else the
- * installed configuration, else the default place. */
+/* Which supervisor to ask.  The first member that is not NULL decides; without
+ * any, the installed configuration, and then the default path. */
 struct supervisor {
 	const char *socket;	/* its control socket */
 	const char *config;	/* its configuration file */
-	int64_t timeout_ms;	/* until its whole answer is there */
+	int64_t timeout_ms;	/* until the complete answer has arrived */
 };
 
 /*
- * supervisor_ask - one question, one answer
+ * supervisor_ask - send one request, wait for its answer
  *
- * question	an object with a member "cmd"; taken
- * returns	the answer, an object, the caller's to json_decref(); NULL with
+ * request	an object with a member "cmd"; taken
+ * returns	the answer, an object for the caller to json_decref(); NULL and
  *		an exit status, after a message on stderr
  */
-json_t *supervisor_ask(const struct supervisor *a, json_t *question,
+json_t *supervisor_ask(const struct supervisor *a, json_t *request,
 	int *ret_code);
 
 #endif

@@ -47,13 +47,13 @@ why_unattached(struct survey *v, const struct worker *w)
 	if (v->unattached)
 		return v->unattached;
 	if (v->p->conf->chroot)
-		v->unattached = "chroot: nothing is preloaded there";
+		v->unattached = "chroot: the shim cannot be preloaded";
 	else if (describe_is_static(&ms->kernel.prober, w->pid) > 0)
-		v->unattached = "static program: nothing can be preloaded";
+		v->unattached = "static program: the shim cannot be preloaded";
 	else if (!(shim = board_find_shim()))
 		v->unattached = "libfcgipm-shim.so is not installed";
 	else
-		v->unattached = "has not accepted by the C library";
+		v->unattached = "has not called accept() in the C library";
 	free(shim);
 	return v->unattached;
 }
@@ -65,19 +65,21 @@ why_not_shim(
 	const struct conf_pool *c = v->p->conf;
 
 	if (c->mode == CONF_MODE_CGI)
-		return "the gateway is not preloaded";
+		return "gateway: the shim is not preloaded";
 	if (c->observe == CONF_OBSERVE_KERNEL)
 		return "observe = kernel";
 	if (!v->p->members.board)
-		return "nothing depends on it";
+		return addr_is_tcp(&v->p->sockets[0].addr)
+			? "not observed: static TCP pool"
+			: "not observed: static pool";
 	if (slot->incomplete)
-		return "some of its connections pass unseen";
+		return "some of its connections bypass the shim";
 	if (slot->attached)
-		return "another process has its place";
+		return "another process has its slot";
 	if (slot->no_spare)
-		return "it has more processes than places";
+		return "it has more processes than slots";
 	if (w->state == WORKER_STARTING)
-		return "not yet accepted";
+		return "has not accepted a connection yet";
 	return why_unattached(v, w);
 }
 

@@ -1,6 +1,6 @@
 /*
  * test_bad_servers.c - fcgipmctl ends in time, with the right exit status,
- * whatever is at the other end
+ * whatever the server sends
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,13 +13,13 @@ TestSuite(bad_servers, .timeout = 60);
 /* What a server does with a connection after it has sent its bytes. */
 enum ending {
 	CLOSES,
-	GOES_SILENT,		/* until the client leaves */
-	GOES_ON			/* the same bytes again, every 5 ms */
+	GOES_SILENT,		/* until the client closes */
+	GOES_ON			/* sends the same bytes every 5 ms */
 };
 
 struct server {
-	int fd;			/* listens */
-	bool reads;		/* the request, first */
+	int fd;			/* listening socket */
+	bool reads;		/* reads the request first */
 	const void *bytes;
 	size_t len;
 	enum ending ending;
@@ -70,7 +70,7 @@ listen_at(const char *path)
 	return fd;
 }
 
-/* Runs fcgipmctl against a server that does this; its output. */
+/* Runs fcgipmctl against server s; returns its output. */
 static char *
 run_against(struct world *w, struct server s, const char *const *argv, int want,
 	const char *why)
@@ -92,7 +92,7 @@ run_against(struct world *w, struct server s, const char *const *argv, int want,
 
 /* -- records --------------------------------------------------------------- */
 
-/* One record of request id; the bytes it took. */
+/* One record of request id; returns its length. */
 static size_t
 put_record(uint8_t *to, int type, int id, const void *p, size_t len)
 {
@@ -107,7 +107,7 @@ put_record(uint8_t *to, int type, int id, const void *p, size_t len)
 	return 8 + len;
 }
 
-/* STDOUT with this text and END_REQUEST with this protocol status. */
+/* STDOUT with this text, and END_REQUEST with this protocol status. */
 static size_t
 put_answer(uint8_t *to, const char *text, int protocol_status)
 {
@@ -130,22 +130,22 @@ expect_call(struct world *w, struct server s, int code, const char *want,
 	cr_expect(strstr(out, want), "%s: no \"%s\": %.300s", why, want, out);
 }
 
-Test(bad_servers, call_tells_whole_answers_by_exit_status)
+Test(bad_servers, call_exit_status_of_complete_answers)
 {
 	static const struct {
 		const char *text;
 		int protocol_status, code;
 		const char *want, *why;
 	} rows[] = {
-		{"Content-Type: a/b\r\n\r\nbody", 0, 0, "body", "good"},
+		{"Content-Type: a/b\r\n\r\nbody", 0, 0, "body", "200"},
 		{"Status: 302 Found\r\nLocation: /\r\n\r\n", 0, 0, "", "302"},
 		{"Status: 404 No\r\n\r\ngone", 0, 4, "gone", "404"},
 		{"Status: 503 No\r\n\r\nbusy", 0, 5, "busy", "503"},
 		{"no header\n", 0, 1, "no CGI header", "no header"},
-		{"no header\n", 0, 1, "no header\n", "it is shown"},
+		{"no header\n", 0, 1, "no header\n", "output is printed"},
 		{"Content-Type: a/b\r\n", 0, 1, "no CGI header",
-			"a header without its end"},
-		{"", 0, 1, "no CGI header", "nothing at all"},
+			"an incomplete header"},
+		{"", 0, 1, "no CGI header", "an empty answer"},
 		{"Status: 200 OK\r\n\r\n", 2, 1, "(protocol)", "overloaded"},
 	};
 	struct world *w = world_open();
@@ -161,7 +161,7 @@ Test(bad_servers, call_tells_whole_answers_by_exit_status)
 	}
 }
 
-Test(bad_servers, call_tells_broken_answers_by_exit_status)
+Test(bad_servers, call_exit_status_of_broken_answers)
 {
 	static const char http[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
 	struct world *w = world_open();
@@ -170,13 +170,14 @@ Test(bad_servers, call_tells_broken_answers_by_exit_status)
 	size_t whole = put_answer(bytes, "Content-Type: a/b\r\n\r\nx", 0);
 
 	s.len = whole - 1;
-	expect_call(w, s, 1, "no whole answer (truncated)", "cut");
+	expect_call(w, s, 1, "no complete answer (truncated)", "truncated");
 	s.len = 4;
-	expect_call(w, s, 1, "(truncated)", "cut in a header");
+	expect_call(w, s, 1, "(truncated)", "truncated in a record header");
 	s.len = 0;
 	expect_call(w, s, 1, "(truncated)", "closed after the request");
 	s.reads = false;
-	expect_call(w, s, 1, "no whole answer (", "closed before it");
+	expect_call(w, s, 1, "no complete answer (",
+		"closed before the request");
 	s.reads = true;
 	s.ending = GOES_SILENT;
 	expect_call(w, s, 3, "(timeout)", "silent");
@@ -191,8 +192,8 @@ Test(bad_servers, call_tells_broken_answers_by_exit_status)
 	expect_call(w, s, 1, "(protocol)", "not FastCGI");
 }
 
-/* One that was stopped accepts in the kernel only. */
-Test(bad_servers, nobody_who_accepts_is_a_timeout)
+/* The kernel completes the connection, but no process accepts it. */
+Test(bad_servers, a_server_that_does_not_accept_is_a_timeout)
 {
 	struct world *w = world_open();
 	char *path = world_path(w, "bad.sock"), *out;
@@ -211,7 +212,8 @@ Test(bad_servers, nobody_who_accepts_is_a_timeout)
 
 /* -- bench ----------------------------------------------------------------- */
 
-/* Answers one request a connection, says that it keeps it, and closes. */
+/* Answers one request for each connection and closes it, although it was asked
+ * to keep it. */
 static void *
 serve_and_close(void *arg)
 {
@@ -227,8 +229,9 @@ serve_and_close(void *arg)
 	return NULL;
 }
 
-/* FastCGI 1.0, section 3.5: the server may close a kept one at any time. */
-Test(bad_servers, bench_sends_again_what_a_kept_connection_lost)
+/* A server may close a keep-alive connection at any time (FastCGI 1.0, section
+ * 3.5). */
+Test(bad_servers, bench_repeats_a_request_on_a_closed_keep_alive_connection)
 {
 	struct world *w = world_open();
 	char *path = world_path(w, "bad.sock"), *out;
@@ -250,7 +253,7 @@ Test(bad_servers, bench_sends_again_what_a_kept_connection_lost)
 }
 
 static double
-number_behind(const char *text, const char *name)
+number_after(const char *text, const char *name)
 {
 	const char *at = strstr(text, name);
 
@@ -258,7 +261,7 @@ number_behind(const char *text, const char *name)
 	return strtod(at + strlen(name), NULL);
 }
 
-Test(bad_servers, bench_does_not_spin_where_nobody_is)
+Test(bad_servers, bench_does_not_spin_without_a_server)
 {
 	struct world *w = world_open();
 	char *path = world_path(w, "none.sock"), *out;
@@ -267,10 +270,10 @@ Test(bad_servers, bench_does_not_spin_where_nobody_is)
 	double seconds;
 
 	cr_expect_eq(world_run(w, argv, &out), 1, "%s", out);
-	seconds = number_behind(out, "\"seconds\": ");
+	seconds = number_after(out, "\"seconds\": ");
 	cr_expect(seconds >= 0.29 && seconds < 2.5, "%s", out);
-	/* One every 10 ms. */
-	cr_expect_leq(number_behind(out, "\"requests\": "),
+	/* One attempt every 10 ms. */
+	cr_expect_leq(number_after(out, "\"requests\": "),
 		seconds * 100 + 2, "%s", out);
 }
 
@@ -309,7 +312,7 @@ Test(bad_servers, ping_survives_any_answer)
 		(void)put_values(content, sizes[i]);
 		s.len = put_record(bytes, 10, 0, content, sizes[i]);
 		out = run_against(w, s, argv, 0, "ping");
-		cr_expect(strstr(out, " answers in "), "%zu: %s", sizes[i],
+		cr_expect(strstr(out, " answered in "), "%zu: %s", sizes[i],
 			out);
 		if (sizes[i] > 0)
 			cr_expect(strstr(out, "NAME0000 = vvv"), "%zu: %s",
@@ -319,7 +322,7 @@ Test(bad_servers, ping_survives_any_answer)
 	free(bytes);
 }
 
-Test(bad_servers, no_byte_of_a_server_gets_to_the_terminal_by_ping)
+Test(bad_servers, ping_escapes_control_characters_of_a_server)
 {
 	struct world *w = world_open();
 	char *path = world_path(w, "bad.sock"), *out;
@@ -330,7 +333,7 @@ Test(bad_servers, no_byte_of_a_server_gets_to_the_terminal_by_ping)
 	s.len = put_record(bytes, 10, 0, "\4\3N\x1b[2a\rb", 9);
 	out = run_against(w, s, argv, 0, "ping");
 	cr_expect(strstr(out, "N\\x1b[2 = a\\x0db\n"), "%s", out);
-	/* No values at all is not what was asked for. */
+	/* UNKNOWN_TYPE instead of values. */
 	s.len = put_record(bytes, 11, 0, "\11\0\0\0\0\0\0\0", 8);
 	out = run_against(w, s, argv, 1, "an unknown type");
 	cr_expect(strstr(out, "does not answer FCGI_GET_VALUES"), "%s", out);
@@ -352,25 +355,26 @@ expect_status(struct world *w, const char *text, enum ending ending, int code,
 		out);
 }
 
-Test(bad_servers, status_tells_broken_supervisors_by_exit_status)
+Test(bad_servers, status_exit_status_of_broken_supervisors)
 {
 	struct world *w = world_open();
 
 	expect_status(w, "{\"version\":\"1\",\"pools\":[]}\n", CLOSES, 0,
 		"fcgipm 1");
-	expect_status(w, "", CLOSES, 1, "no whole answer");
-	expect_status(w, "{\"version\":\"1\"", CLOSES, 1, "no whole answer");
-	expect_status(w, "[]\n", CLOSES, 1, "is no JSON");
+	expect_status(w, "", CLOSES, 1, "no complete answer");
+	expect_status(w, "{\"version\":\"1\"", CLOSES, 1,
+		"no complete answer");
+	expect_status(w, "[]\n", CLOSES, 1, "is not a JSON object");
 	expect_status(w, "HTTP/1.1 400 Bad Request\r\n", CLOSES, 1,
-		"is no JSON");
+		"is not a JSON object");
 	expect_status(w, "", GOES_SILENT, 3, "no answer within 0.3 s");
 	expect_status(w, "{\"version\":", GOES_SILENT, 3, "no answer within");
-	/* Each byte is in time, their line is not. */
+	/* Bytes keep arriving, but the line does not end in time. */
 	expect_status(w, " ", GOES_ON, 3, "no answer within 0.3 s");
 	expect_status(w, "{\"error\":\"no\"}\n", CLOSES, 4, "fcgipmctl: no");
 }
 
-Test(bad_servers, status_gives_up_on_a_stopped_supervisor)
+Test(bad_servers, status_times_out_on_a_stopped_supervisor)
 {
 	struct world *w = world_open();
 	char *path = world_path(w, "run/control.sock"), *out;
@@ -384,7 +388,7 @@ Test(bad_servers, status_gives_up_on_a_stopped_supervisor)
 	begin = world_now_ms();
 	cr_expect_eq(world_run(w, argv, &out), 3, "%s", out);
 	cr_expect(strstr(out, "no answer within 0.3 s"), "%s", out);
-	/* More than its queue takes. */
+	/* More connections than the listen queue holds. */
 	for (i = 0; i < 80; i++) {
 		struct sockaddr_un un = {.sun_family = AF_UNIX};
 

@@ -1,5 +1,5 @@
 /*
- * test_ctl.c - fcgipmctl asks and measures, and its exit status tells
+ * test_ctl.c - fcgipmctl call, ping and bench, and their exit statuses
  */
 #include "world.h"
 
@@ -24,7 +24,7 @@ expect_ctl(struct world *w, const char *const *argv, int status, const char *wan
 		argv[2], want, out);
 }
 
-Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
+Test(ctl, the_exit_status_shows_the_result, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *body = world_write(w, "body", "some bytes");
@@ -34,7 +34,7 @@ Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
 	snprintf(script, sizeof(script), "SCRIPT_FILENAME=%s",
 		world_child("misbehave.sh"));
 	expect_ctl(w, (const char *[]){"fcgipmctl", "call", "pre.sock", "/x", NULL},
-		64, "write");
+		64, "fcgipmctl: call: pre.sock: ");
 	const char *pre = world_path(w, "pre.sock");
 	const char *cgi = world_path(w, "cgi.sock");
 	const char *none = world_path(w, "none.sock");
@@ -55,7 +55,7 @@ Test(ctl, exit_status_tells_the_outcome, .timeout = 60)
 		"FCGI_MPXS_CONNS = 0");
 }
 
-Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
+Test(ctl, bench_counts_complete_answers_and_fails_on_errors, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *pre, *none;
@@ -71,5 +71,5 @@ Test(ctl, bench_counts_whole_answers_and_fails_on_errors, .timeout = 60)
 	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", none, "-n", "3", NULL},
 		1, "connect 3");
 	expect_ctl(w, (const char *[]){"fcgipmctl", "bench", pre, NULL}, 64,
-		"write -d SECONDS or -n");
+		"missing -d SEC or -n N");
 }

@@ -1,5 +1,5 @@
 /*
- * test_status.c - what fcgipmctl status tells, of workers in every state
+ * test_status.c - fcgipmctl status: workers in every state, figures, output
  */
 #include <jansson.h>
 #include <pthread.h>
@@ -7,7 +7,7 @@
 
 #include "world.h"
 
-/* What the command prints; the caller's to free(). */
+/* Runs fcgipmctl status; returns its output, which the caller frees. */
 static char *
 ask(struct world *w, const char *options, const char *pool, int want)
 {
@@ -20,14 +20,14 @@ ask(struct world *w, const char *options, const char *pool, int want)
 	return out;
 }
 
-/* The pool's object, the caller's to json_decref(). */
+/* The object of a pool; the caller calls json_decref(). */
 static json_t *
 ask_pool(struct world *w, const char *pool)
 {
 	char *out = ask(w, "-j", pool, 0);
 	json_t *all = json_loads(out, 0, NULL), *one;
 
-	cr_assert(all, "no JSON: %s", out);
+	cr_assert(all, "not JSON: %s", out);
 	one = json_incref(json_array_get(json_object_get(all, "pools"), 0));
 	cr_assert_str_eq(json_string_value(json_object_get(one, "pool")),
 		pool);
@@ -35,7 +35,7 @@ ask_pool(struct world *w, const char *pool)
 	return one;
 }
 
-/* "a.b.c" of an object, a number being a place in an array. */
+/* The member "a.b.c" of an object; a number is an index of an array. */
 static const json_t *
 member(const json_t *at, const char *path)
 {
@@ -53,7 +53,7 @@ member(const json_t *at, const char *path)
 	return at;
 }
 
-/* A value as the test writes it: a number, a word, or "null". */
+/* A value as text: a number, a string, "null", or "?" for other types. */
 static void
 print(const json_t *v, char *buf, size_t size)
 {
@@ -85,7 +85,7 @@ is_so(void *arg)
 					    strcmp(i->got, i->want) == 0;
 }
 
-/* Until the status says so. */
+/* Waits until the member at path has this value. */
 static void
 expect(struct world *w, const char *pool, const char *path, const char *want)
 {
@@ -94,7 +94,7 @@ expect(struct world *w, const char *pool, const char *path, const char *want)
 	world_until(is_so, &i, own_text("%s: %s is %s", pool, path, want));
 }
 
-/* And for longer than the pause between two inspections. */
+/* Expects it to stay for longer than the interval of inspections. */
 static void
 expect_stays(struct world *w, const char *pool, const char *path,
 	const char *want)
@@ -105,7 +105,7 @@ expect_stays(struct world *w, const char *pool, const char *path,
 	world_stays(is_so, &i, own_text("%s: %s is %s", pool, path, want));
 }
 
-/* -- who knows a worker ---------------------------------------------------- */
+/* -- tiers ----------------------------------------------------------------- */
 
 TestSuite(status, .timeout = 60);
 
@@ -120,7 +120,7 @@ expect_unknown(struct world *w, const char *pool, const char *tier_reason)
 	expect(w, pool, "unknown processes", "1");
 }
 
-Test(status, the_tier_is_told_and_why)
+Test(status, each_tier_has_a_reason)
 {
 	static const struct {
 		const char *pool, *tier, *reason;
@@ -130,11 +130,13 @@ Test(status, the_tier_is_told_and_why)
 		{"wrapper", "shim", "null"},
 		{"header", "handler", "null"},
 		{"static", "kernel",
-			"static program: nothing can be preloaded"},
-		{"plain", "kernel", "nothing depends on it"},
+			"static program: the shim cannot be preloaded"},
+		{"plain", "kernel", "not observed: static pool"},
+		{"tcp", "kernel", "not observed: static TCP pool"},
 		{"kernel", "kernel", "observe = kernel"},
-		{"cgi", "kernel", "the gateway is not preloaded"},
-		{"polls", "kernel", "has not accepted by the C library"},
+		{"cgi", "kernel", "gateway: the shim is not preloaded"},
+		{"polls", "kernel",
+			"has not called accept() in the C library"},
 	};
 	struct world *w = world_open();
 
@@ -150,6 +152,8 @@ Test(status, the_tier_is_told_and_why)
 		POOL("static") DYNAMIC "handler = @T@/children/echo_static\n"
 		POOL("plain") "handler = @BIN@/handlers/hello\n"
 			"accelerate = no\n"
+		"[tcp]\nlisten = 127.0.0.1:@PORT@\n"
+			"handler = @BIN@/handlers/hello\n"
 		POOL("kernel") DYNAMIC "observe = kernel\n"
 			"handler = @BIN@/handlers/hello\n"
 		POOL("cgi") "mode = cgi\nhandler = @BIN@/handlers/hello\n"
@@ -157,8 +161,8 @@ Test(status, the_tier_is_told_and_why)
 			"handler = @T@/children/count_async.py\n"
 			"stop_timeout = 1s\n");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		/* What changed its user by itself shows nothing to anybody
-		 * but root with all its rights. */
+		/* A process that has changed its user can be inspected only by
+		 * root with all capabilities. */
 		if (strcmp(rows[i].pool, "cgi") == 0 && world_is_blind()) {
 			expect_unknown(w, "cgi", rows[i].reason);
 			continue;
@@ -172,7 +176,7 @@ Test(status, the_tier_is_told_and_why)
 	world_close_changed(&w);
 }
 
-Test(status, go_accepts_by_itself)
+Test(status, the_kernel_observes_a_go_program)
 {
 	struct world *w = world_open();
 
@@ -183,8 +187,9 @@ Test(status, go_accepts_by_itself)
 	world_close_changed(&w);
 }
 
-/* Of a program that its user may not read, the kernel shows him nothing. */
-Test(status, what_may_not_be_seen_is_unknown_and_why)
+/* The kernel does not show the sockets of a process whose program file its user
+ * cannot read. */
+Test(status, an_unobservable_worker_is_unknown_with_a_reason)
 {
 	struct world *w = world_open();
 
@@ -201,8 +206,8 @@ Test(status, what_may_not_be_seen_is_unknown_and_why)
 	world_close_changed(&w);
 }
 
-/* A handler's pool at rest has its spare worker and no more. */
-Test(status, who_tells_by_the_header_is_idle)
+/* An idle pool keeps one spare worker and starts no more. */
+Test(status, a_worker_that_reports_by_fcgipm_handler_h_is_idle)
 {
 	struct world *w = world_open();
 	json_t *pool;
@@ -215,7 +220,7 @@ Test(status, who_tells_by_the_header_is_idle)
 	pool = ask_pool(w, "www");
 	pid = (pid_t)json_integer_value(member(pool, "processes.0.pid"));
 	json_decref(pool);
-	/* Whoever follows it is started after a look at how many idle. */
+	/* The idle workers are counted before a replacement starts. */
 	cr_assert_eq(kill(pid, SIGKILL), 0);
 	expect(w, "www", "ended processes.crash", "1");
 	expect(w, "www", "idle processes", "1");
@@ -227,9 +232,10 @@ Test(status, who_tells_by_the_header_is_idle)
 
 /* -- states ---------------------------------------------------------------- */
 
-/* One worker that is asked by a client who goes on when we say so. */
+/* Checks the state of one worker at each step of a request.  counted: the board
+ * reports its requests. */
 static void
-tell_states(const char *keys, const char *accepted, const char *begun,
+expect_states(const char *keys, const char *accepted, const char *begun,
 	const char *kept, bool counted)
 {
 	static const char *const params[] = {"REQUEST_METHOD=POST",
@@ -266,20 +272,20 @@ tell_states(const char *keys, const char *accepted, const char *begun,
 
 Test(status, states_by_the_shim)
 {
-	tell_states(ONE, "Reading", "Running", "Kept", true);
+	expect_states(ONE, "Reading", "Running", "Kept", true);
 }
 
-/* libfcgi polls before its first read, and reads for ever after. */
+/* libfcgi polls before its first read(2), and blocks in read(2) after that. */
 Test(status, states_by_the_kernel)
 {
-	tell_states(ONE "observe = kernel\n", "Running", "Reading",
+	expect_states(ONE "observe = kernel\n", "Running", "Reading",
 		"Reading", false);
 }
 
-/* Nobody looks at this pool but whoever asks for its status. */
+/* The supervisor inspects the workers of this pool only for a status. */
 Test(status, states_of_a_static_pool)
 {
-	tell_states("pm.max_children = 1\naccelerate = no\n", "Running",
+	expect_states("pm.max_children = 1\naccelerate = no\n", "Running",
 		"Reading", "Reading", false);
 }
 
@@ -294,7 +300,7 @@ Test(status, a_worker_that_is_starting_and_one_that_is_retiring)
 		"pm.max_children = 1\n"
 		POOL("www") "handler = @BIN@/handlers/upload\n"
 		"pm.max_children = 1\npm.max_age = 1\n");
-	world_expect_log(w, "pool www: serves");
+	world_expect_log(w, "pool www: listening");
 	fd = client_connect(w, "www.sock");
 	client_begin(fd, 1, 0, params);
 	expect(w, "slow", "processes.0.state", "Starting");
@@ -302,7 +308,7 @@ Test(status, a_worker_that_is_starting_and_one_that_is_retiring)
 	expect(w, "slow", "bad starts", ">0");
 	expect(w, "slow", "next start ms", ">0");
 	expect(w, "slow", "ended processes.crash", ">0");
-	/* Its place is in front: its client is not done. */
+	/* It is still the first worker: its client is connected. */
 	expect(w, "www", "retiring processes", "1");
 	expect(w, "www", "processes.0.state", "Retiring");
 	expect(w, "www", "processes.0.reason", "age");
@@ -315,7 +321,7 @@ Test(status, a_worker_that_is_starting_and_one_that_is_retiring)
 
 /* -- figures --------------------------------------------------------------- */
 
-Test(status, why_workers_ended)
+Test(status, ended_workers_are_counted_by_cause)
 {
 	struct world *w = world_open();
 	json_t *pool;
@@ -361,14 +367,14 @@ number(struct world *w, const char *path)
 	const json_t *v = member(pool, path);
 	int64_t n;
 
-	cr_assert(json_is_integer(v), "%s is no number", path);
+	cr_assert(json_is_integer(v), "%s is not a number", path);
 	n = json_integer_value(v);
 	json_decref(pool);
 	return n;
 }
 
-/* Those that answer are forked by the worker, one after the other. */
-Test(status, what_forked_children_counted_stays)
+/* The worker forks one process after the other; each answers one request. */
+Test(status, requests_of_forked_children_stay_counted)
 {
 	struct world *w = world_open();
 	int i;
@@ -392,7 +398,7 @@ Test(status, what_forked_children_counted_stays)
 	world_close_changed(&w);
 }
 
-/* It counts as up after a second, though nobody knows what it waits for. */
+/* Even after a second, when the pool counts it as ready. */
 Test(status, a_program_that_never_accepts_is_starting)
 {
 	struct world *w = world_open();
@@ -408,7 +414,7 @@ Test(status, a_program_that_never_accepts_is_starting)
 	world_close_changed(&w);
 }
 
-/* Whatever a child makes of the numbers on its board. */
+/* Even when a worker writes random values to the board. */
 Test(status, counters_never_fall)
 {
 	struct world *w = world_open();
@@ -436,7 +442,7 @@ leave_queue(struct world *w, const int *fds)
 	expect(w, "www", "listen queue", "0");
 }
 
-/* One is served, and two wait. */
+/* One client is served, and two wait. */
 static void
 fill_queue(struct world *w, int *fds)
 {
@@ -445,7 +451,7 @@ fill_queue(struct world *w, int *fds)
 	expect(w, "www", "listen queue", "2");
 }
 
-Test(status, clients_that_wait_are_counted)
+Test(status, waiting_clients_are_counted)
 {
 	struct world *w = world_open();
 	int fds[3];
@@ -461,8 +467,8 @@ Test(status, clients_that_wait_are_counted)
 	world_close_changed(&w);
 }
 
-/* Nobody but us asks for the queue of such a pool. */
-Test(status, clients_that_wait_at_a_static_pool_are_counted)
+/* The supervisor reads the listen queue of this pool only for a status. */
+Test(status, waiting_clients_of_a_static_pool_are_counted)
 {
 	struct world *w = world_open();
 	int fds[3];
@@ -475,7 +481,7 @@ Test(status, clients_that_wait_at_a_static_pool_are_counted)
 	world_close_changed(&w);
 }
 
-/* Such a pool is inspected each second, whatever happens. */
+/* This pool is inspected every second. */
 Test(status, a_pool_that_stays_full_is_counted_once)
 {
 	struct world *w = world_open();
@@ -492,14 +498,14 @@ Test(status, a_pool_that_stays_full_is_counted_once)
 	leave_queue(w, fds);
 	world_signal(w, SIGTERM);
 	cr_expect_eq(world_wait(w), 0);
-	/* That is logged once a minute. */
+	/* The warning is logged once a minute. */
 	cr_expect_eq(world_log_count(w, "pm.max_children = 1"), 1);
 	cr_expect(!world_log_has(w, "last line repeated"));
 }
 
-/* Nobody asks for it while they are.  The pool is sampled at an inspection, so
- * the connection stays until there was one. */
-Test(status, the_most_that_were_active_are_known)
+/* No status is requested while the workers are active.  The pool is sampled at
+ * inspections, so the connection stays open until one has happened. */
+Test(status, the_highest_number_of_active_workers_is_known)
 {
 	struct world *w = world_open();
 	int fd;
@@ -508,13 +514,13 @@ Test(status, the_most_that_were_active_are_known)
 		"pm = dynamic\npm.max_children = 4\n");
 	fd = client_connect(w, "www.sock");
 	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=1", NULL});
-	world_keeps_workers(w, 2, "one is busy, and one is spare");
+	world_keeps_workers(w, 2, "one busy and one spare worker");
 	close(fd);
 	expect(w, "www", "max active processes", "1");
 	world_close_changed(&w);
 }
 
-Test(status, kept_connections_that_starve_a_pool_are_named)
+Test(status, idle_keep_alive_connections_that_block_clients_are_reported)
 {
 	static const char *const params[] = {"REQUEST_URI=/x", NULL};
 	struct world *w = world_open();
@@ -529,15 +535,14 @@ Test(status, kept_connections_that_starve_a_pool_are_named)
 	other = client_connect(w, "www.sock");
 	expect(w, "www", "listen queue", "1");
 	out = ask(w, "-m", "www", 0);
-	cr_expect(strstr(out, "www: 1 worker is held by kept connections "
-		"without a request while 1 waits; have the web server "
-		"keep fewer"), "%s", out);
+	cr_expect(strstr(out, "www: idle keep-alive connections occupy "
+		"1 worker while 1 client waits; in nginx lower"), "%s", out);
 	close(other);
 	close(fd);
 	world_close_changed(&w);
 }
 
-Test(status, who_was_refused_is_counted)
+Test(status, clients_answered_503_are_counted)
 {
 	struct world *w = world_open();
 	int fd;
@@ -553,9 +558,9 @@ Test(status, who_was_refused_is_counted)
 	world_close_changed(&w);
 }
 
-/* -- what a person gets ---------------------------------------------------- */
+/* -- output ---------------------------------------------------------------- */
 
-Test(status, no_byte_of_a_client_gets_to_the_terminal)
+Test(status, control_characters_of_a_client_are_escaped)
 {
 	static const char uri[] = "/\x1b[2J\xff\xc2\x9b\"\\\n\xe2\x82\xac";
 	char param[64];
@@ -578,7 +583,7 @@ Test(status, no_byte_of_a_client_gets_to_the_terminal)
 	world_close_changed(&w);
 }
 
-/* Whose socket it is, nobody can tell from its name. */
+/* Another process that listens at the path of the control socket. */
 struct fake {
 	int fd;
 	const char *answer;
@@ -588,16 +593,16 @@ static void *
 answer_once(void *arg)
 {
 	const struct fake *f = arg;
-	char question[200];
+	char request[200];
 	int fd = accept(f->fd, NULL, NULL);
 
-	if (fd >= 0 && read(fd, question, sizeof(question)) > 0)
+	if (fd >= 0 && read(fd, request, sizeof(request)) > 0)
 		(void)!write(fd, f->answer, strlen(f->answer));
 	close(fd);
 	return NULL;
 }
 
-/* What the command prints of this answer; the caller's to free(). */
+/* The output of fcgipmctl status for this answer; the caller frees it. */
 static char *
 ask_fake(struct world *w, const char *answer, int want)
 {
@@ -620,7 +625,7 @@ ask_fake(struct world *w, const char *answer, int want)
 	return out;
 }
 
-Test(status, no_byte_of_a_strange_supervisor_gets_to_the_terminal)
+Test(status, control_characters_of_a_false_supervisor_are_escaped)
 {
 #define EVIL "\\u001b[2J\\u009b\\u000d"
 #define MOST "9223372036854775807"
@@ -629,7 +634,7 @@ Test(status, no_byte_of_a_strange_supervisor_gets_to_the_terminal)
 		int code;
 	} rows[] = {
 		{"{\"error\":\"" EVIL "\",\"pools\":[\"" EVIL "\",1]}\n",
-			"\\x1b[2J\\xc2\\x9b\\x0d; there are \\x1b", 4},
+			"\\x1b[2J\\xc2\\x9b\\x0d; pools: \\x1b", 4},
 		{"{\"version\":\"" EVIL "\",\"start since\":" MOST
 			",\"pools\":[{\"pool\":\"" EVIL "\","
 			"\"bad starts\":" MOST ",\"last failure\":\"" EVIL "\","
@@ -648,7 +653,7 @@ Test(status, no_byte_of_a_strange_supervisor_gets_to_the_terminal)
 	}
 }
 
-Test(status, the_tables_are_as_wide_as_need_be)
+Test(status, columns_fit_their_content)
 {
 	struct world *w = world_open();
 	char *out;
@@ -662,8 +667,8 @@ Test(status, the_tables_are_as_wide_as_need_be)
 	cr_expect(strstr(out, "\nwww   dynamic     1       0"), "%s", out);
 	cr_expect(strstr(out, "\nslow  static      2       0"), "%s", out);
 	cr_expect(strstr(out, "MEMORY  TIER    REQUEST\n"), "%s", out);
-	cr_expect(strstr(out, "kernel  (nothing depends on it)\n"), "%s",
-		out);
+	cr_expect(strstr(out, "kernel  (not observed: static pool)\n"),
+		"%s", out);
 	world_close_changed(&w);
 }
 
@@ -676,7 +681,7 @@ Test(status, errors_say_what_to_do)
 
 	world_start(w, POOL("www") "handler = @BIN@/handlers/hello\n" ONE);
 	out = ask(w, "-j", "nobody", 4);
-	cr_expect(strstr(out, "no such pool; there are www"), "%s", out);
+	cr_expect(strstr(out, "no such pool; pools: www"), "%s", out);
 #define RUN(want, text, ...)                                                  \
 	do {                                                                  \
 		const char *argv[] = {"fcgipmctl", "status", __VA_ARGS__, NULL};    \
@@ -684,17 +689,16 @@ Test(status, errors_say_what_to_do)
 		cr_expect_eq(code, want, "exit status %d: %s", code, out);    \
 		cr_expect(strstr(out, text), "no \"%s\": %s", text, out);     \
 	} while (0)
-	RUN(2, "no fcgipm runs with this control socket", "-s", none);
+	RUN(2, "no fcgipm is listening there", "-s", none);
 	RUN(2, "No such file", "-c", none);
-	RUN(2, "says control = none", "-c", ini);
+	RUN(2, "contains control = none", "-c", ini);
 	RUN(64, "status: unknown option -x", "-x");
 	RUN(64, "unexpected argument \"two\"", "one", "two");
-	RUN(64, "\\xff: no such pool; write its name in UTF-8", "\xff");
+	RUN(64, "no such pool: \\xff is not UTF-8", "\xff");
 	RUN(0, "www", "www");
 	world_stop(w);
 	RUN(2, "No such file", "www");
-	/* Root's is the one that a user without one of its own may be let
-	 * in to. */
+	/* Without a supervisor of its own, a user asks root's. */
 	if (geteuid() != 0)
 		RUN(2, "fcgipmctl: /run/fcgipm/control.sock: ", "www");
 }

@@ -1,5 +1,5 @@
 /*
- * test_columns.c - ctl/columns: a table as wide as need be
+ * test_columns.c - ctl/columns: tables with fitted column widths
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ expect_table(const char *const *cells, size_t n, size_t width,
 	columns_fini(&c);
 }
 
-Test(columns, numbers_stand_at_the_right)
+Test(columns, numbers_are_right_aligned)
 {
 	static const char *const cells[] = {"a", "1", "x y", "long name",
 		"12345", ""};
@@ -40,12 +40,12 @@ Test(columns, numbers_stand_at_the_right)
 		"long name  12345  -\n");
 }
 
-Test(columns, only_titles)
+Test(columns, an_empty_table_has_titles)
 {
 	expect_table(NULL, 0, 0, "NAME  N  REST\n");
 }
 
-Test(columns, a_terminal_gets_no_more_than_fits_it)
+Test(columns, a_line_longer_than_the_width_is_cut)
 {
 	static const char *const cells[] = {"a", "1", "0123456789", "b", "2",
 		"0123"};
@@ -56,7 +56,7 @@ Test(columns, a_terminal_gets_no_more_than_fits_it)
 		"b     2  0123\n");
 }
 
-Test(columns, no_byte_moves_the_cursor)
+Test(columns, control_characters_are_escaped)
 {
 	static const char *const cells[] = {"\x1b[2J", "\n", "\xc2\x9b\x7f\\"};
 
@@ -65,8 +65,7 @@ Test(columns, no_byte_moves_the_cursor)
 		"\\x1b[2J  \\x0a  \\xc2\\x9b\\x7f\\\n");
 }
 
-/* Characters are counted, not bytes. */
-Test(columns, other_alphabets_stand_in_line)
+Test(columns, widths_count_characters_not_bytes)
 {
 	static const char *const cells[] = {"\xd1\x8f\xd1\x8f", "1",
 		"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac",

@@ -1,5 +1,5 @@
 /*
- * test_histogram.c - percentiles within one percent
+ * test_histogram.c - ctl/histogram: percentiles accurate to 1 %
  */
 #include <criterion/criterion.h>
 
@@ -7,7 +7,7 @@
 
 static struct histogram h;
 
-Test(histogram, is_exact_below_256_us)
+Test(histogram, percentiles_are_exact_below_256_us)
 {
 	uint64_t us;
 
@@ -18,7 +18,7 @@ Test(histogram, is_exact_below_256_us)
 	cr_expect_eq(histogram_percentile(&h, 100), 100);
 }
 
-Test(histogram, is_within_one_percent_above)
+Test(histogram, percentiles_are_within_one_percent_above_256_us)
 {
 	uint64_t us;
 
@@ -34,14 +34,14 @@ Test(histogram, is_within_one_percent_above)
 	}
 }
 
-Test(histogram, never_tells_more_than_the_largest)
+Test(histogram, a_percentile_never_exceeds_the_maximum)
 {
 	histogram_add(&h, 1000003);
 	cr_expect_eq(histogram_percentile(&h, 99), 1000003);
 	cr_expect_eq(h.max_us, 1000003);
 }
 
-Test(histogram, empty_is_zero)
+Test(histogram, percentiles_of_an_empty_histogram_are_0)
 {
 	cr_expect_eq(histogram_percentile(&h, 50), 0);
 }
