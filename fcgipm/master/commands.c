@@ -1,7 +1,8 @@
 /*
- * commands.c - what may be asked of a supervisor; see commands.h
+ * commands.c - executes one command of a control client; see commands.h
  *
- * Called by master/control with each line that somebody wrote.
+ * Called by master/control with each line that a client sent.  The answer of
+ * "status" is built by master/status.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -16,11 +17,11 @@
 
 struct command {
 	const char *name;
-	void (*run)(const struct status_view *v, const json_t *question,
+	void (*run)(const struct status_view *v, const json_t *request,
 		struct emit *e);
 };
 
-/* What is wrong and, by name, what there is. */
+/* The error, and an array of the valid names as the member called list. */
 static void
 begin_error(struct emit *e, const char *error, const char *list)
 {
@@ -38,9 +39,9 @@ end_error(struct emit *e)
 }
 
 static void
-run_status(const struct status_view *v, const json_t *question, struct emit *e)
+run_status(const struct status_view *v, const json_t *request, struct emit *e)
 {
-	const json_t *pool = json_object_get(question, "pool");
+	const json_t *pool = json_object_get(request, "pool");
 	const char *name = json_string_value(pool);
 	size_t i;
 
@@ -73,22 +74,22 @@ commands_answer(const struct status_view *v, const char *line, size_t len,
 	struct emit *e)
 {
 	json_error_t error;
-	json_t *question = json_loadb(line, len, JSON_REJECT_DUPLICATES,
+	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES,
 		&error);
-	const char *name = json_string_value(json_object_get(question, "cmd"));
+	const char *name = json_string_value(json_object_get(request, "cmd"));
 	size_t i;
 
-	if (!question)
+	if (!request)
 		commands_refuse(e, error.text);
 	else if (!name)
-		commands_refuse(e, "write an object with a member cmd, as "
-			"{\"cmd\": \"status\"}");
+		commands_refuse(e, "missing member \"cmd\"; send an object "
+			"such as {\"cmd\": \"status\"}");
 	for (i = 0; name && i < ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, name) == 0)
 			break;
 	if (name && i == ARRAY_SIZE(commands))
-		commands_refuse(e, "no such command");
+		commands_refuse(e, "unknown command");
 	else if (name)
-		commands[i].run(v, question, e);
-	json_decref(question);
+		commands[i].run(v, request, e);
+	json_decref(request);
 }

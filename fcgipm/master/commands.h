@@ -1,8 +1,8 @@
 /*
- * commands.h - what may be asked of a supervisor
+ * commands.h - executes one command, returns its JSON answer
  *
- * A question is a JSON object with a member cmd, an answer is an object too:
- * {"error": "..."} where something was wrong.
+ * A request is a JSON object with a member "cmd".  The answer is an object, too:
+ * for an invalid request, {"error": "..."}.
  */
 #ifndef FCGIPM_MASTER_COMMANDS_H
 #define FCGIPM_MASTER_COMMANDS_H
@@ -12,10 +12,11 @@
 struct emit;
 struct status_view;
 
-/* Whatever len bytes at line are, they are answered. */
+/* Executes the request in the len bytes at line and adds its answer to e.  The
+ * bytes need not be JSON. */
 void commands_answer(const struct status_view *v, const char *line, size_t len,
 	struct emit *e);
-/* The answer that says what is wrong, and which commands there are. */
+/* Adds an answer with this error and the names of all commands. */
 void commands_refuse(struct emit *e, const char *error);
 
 #endif

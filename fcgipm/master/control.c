@@ -1,9 +1,10 @@
 /*
- * control.c - the socket where fcgipmctl asks; see control.h
+ * control.c - control socket server; see control.h
  *
- * Opened by master/super.  The file's mode lets in or keeps out; whom the
- * kernel then names as the peer (unix(7), SO_PEERCRED) is asked again, as
- * modes are changed by hand.
+ * Opened by master/super.  Leaves the requests to master/commands.
+ * The mode of the socket decides which users can connect.  The credentials of
+ * the peer (unix(7), SO_PEERCRED) are checked as well, because the mode may
+ * have been changed by hand.
  */
 #include <errno.h>
 #include <limits.h>
@@ -32,18 +33,18 @@
 #define LINE_MAX_BYTES 4096
 #define ANSWER_MAX_BYTES (64 << 20)
 #define BACKLOG 64
-/* From one whole line to the next, the answer read in between. */
+/* Between two complete lines; the client reads the answer in this time. */
 #define CLIENT_TIMEOUT_MS 10000
-/* Until accept(2) or epoll_ctl(2) is tried again where it fails. */
+/* Between a failed accept(2) or epoll_ctl(2) and the next attempt. */
 #define PAUSE_MS 1000
 #define GROUPS_MAX 1024
 
 struct client {
 	struct control *control;
-	struct loop_io io;	/* fd -1 = a free place */
+	struct loop_io io;	/* fd -1 = a free entry */
 	struct loop_timer timer;
 	struct buf in, out;
-	bool ended;		/* nothing more comes in */
+	bool ended;		/* the client sends no more */
 };
 
 struct control {
@@ -54,7 +55,7 @@ struct control {
 	mode_t mode;
 	uid_t owner;
 	gid_t group;
-	struct status_view view;	/* what is asked about */
+	struct status_view view;	/* what "status" reports */
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -89,15 +90,17 @@ answer_line(struct client *cl, size_t len)
 	commands_answer(&cl->control->view, (const char *)buf_data(&cl->in),
 		len, &e);
 	if (e.failed) {
-		/* Half an answer would be taken for one. */
+		/* The client would take a truncated answer for a complete
+		 * one. */
 		buf_fini(&cl->out);
 		e = (struct emit){.out = &cl->out};
-		commands_refuse(&e, "the answer is too long; name a pool");
+		commands_refuse(&e, "the answer is longer than 64 MiB; "
+			"request one pool");
 	}
 	(void)buf_add(&cl->out, "\n", 1);
 }
 
-/* The length of the first whole line, its end included; 0 = there is none. */
+/* The length of the first complete line, with its newline; 0 = none yet. */
 static size_t
 find_line(const struct client *cl)
 {
@@ -109,7 +112,8 @@ find_line(const struct client *cl)
 	return cl->ended ? cl->in.len : 0;
 }
 
-/* The next line is read when the answer to this one is gone. */
+/* Called when no answer is waiting to be sent: one answer at a time is kept in
+ * memory. */
 static void
 answer_next_line(struct client *cl)
 {
@@ -122,14 +126,14 @@ answer_next_line(struct client *cl)
 		answer_line(cl, len);
 		buf_consume(&cl->in, len);
 	} else if (cl->in.len >= LINE_MAX_BYTES) {
-		commands_refuse(&e, "the line is too long");
+		commands_refuse(&e, "the line is longer than 4096 bytes");
 		(void)buf_add(&cl->out, "\n", 1);
 		buf_fini(&cl->in);
 		cl->ended = true;
 	}
 }
 
-/* false: it is gone. */
+/* false: the connection is to be closed. */
 static bool
 read_client(struct client *cl)
 {
@@ -164,14 +168,15 @@ on_client(struct loop_io *io, uint32_t events)
 		client_close(cl);
 		return;
 	}
-	/* A line that is here already is answered in the next turn. */
+	/* A complete line that has been read already is answered in the next
+	 * iteration of the loop. */
 	if (loop_mod(cl->control->loop, io,
 		    cl->out.len > 0 || find_line(cl) > 0 ? LOOP_WRITE :
 							   LOOP_READ) < 0)
 		client_close(cl);
 }
 
-/* -- the listener --------------------------------------------------------- */
+/* -- accepting ------------------------------------------------------------- */
 
 static bool
 is_in_group(int fd, gid_t primary, gid_t group)
@@ -206,10 +211,12 @@ may_ask(const struct control *c, int fd)
 static void
 reject_peer(int fd)
 {
-	static const char text[] = "{\"error\":\"you are neither root nor who "
-		"runs this fcgipm; see control.mode\"}\n";
+	static const char text[] = "{\"error\":\"permission denied: only root "
+		"and the user running fcgipm may connect; see control.mode in "
+		"fcgipm.ini(5)\"}\n";
 
-	/* It fits an empty buffer, or nobody wants it. */
+	/* An error is ignored: the buffer of a new socket is empty, so only a
+	 * closed connection fails. */
 	(void)send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	fd_close(&fd);
 }
@@ -258,7 +265,7 @@ on_connection(struct loop_io *io, uint32_t events)
 			errno == ENOMEM || errno == ENOBUFS))
 		loop_timer_set(c->loop, &c->retry_timer,
 			loop_now(c->loop) + PAUSE_MS);
-	/* Whoever comes now waits in the queue. */
+	/* Further clients wait in the listen queue. */
 	if (c->retry_timer.place || !find_free_client(c))
 		loop_del(c->loop, io);
 }
@@ -271,7 +278,10 @@ resume_accept(struct control *c)
 		loop_add(c->loop, &c->listener_io, c->socket.fd, LOOP_READ) ==
 			0)
 		return;
-	log_error("control: epoll_ctl: %m; whoever asks waits");
+	/* Action: the kernel is out of memory or of epoll watches
+	 * (fs.epoll.max_user_watches).  The pools are not affected; fcgipmctl
+	 * status waits or times out meanwhile. */
+	log_error("control socket: epoll_ctl: %m; retrying in 1 s");
 	loop_timer_set(c->loop, &c->retry_timer,
 		loop_now(c->loop) + PAUSE_MS);
 }
@@ -311,25 +321,25 @@ open_at(struct control *c, const struct conf *conf, const char *path,
 	return listen_open(&addr, &opts, &c->socket, why, size);
 }
 
-/* The folder of the default place, whoever made it.  One in which others may
- * write could be another daemon's by the time somebody asks. */
+/* Creates the directory of the default path, or checks it.  In a directory
+ * that another user can write to, that user could replace the socket. */
 static int
-make_folder(const char *path, char *why, size_t size)
+make_directory(const char *path, char *why, size_t size)
 {
-	char *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+	char *dir = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
 	struct stat st;
 	int rc = -1;
 
-	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-		snprintf(why, size, "%s: mkdir: %s", folder, strerror(errno));
-	else if (stat(folder, &st) < 0)
-		snprintf(why, size, "%s: %s", folder, strerror(errno));
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		snprintf(why, size, "%s: mkdir: %s", dir, strerror(errno));
+	else if (stat(dir, &st) < 0)
+		snprintf(why, size, "%s: %s", dir, strerror(errno));
 	else if ((st.st_uid != 0 && st.st_uid != geteuid()) ||
 		(st.st_mode & 0022))
-		snprintf(why, size, "%s: others may write there", folder);
+		snprintf(why, size, "%s is writable by other users", dir);
 	else
 		rc = 0;
-	free(folder);
+	free(dir);
 	return rc;
 }
 
@@ -342,7 +352,7 @@ open_default(struct control *c, const struct conf *conf, char *why,
 
 	if (!path)
 		snprintf(why, size, "XDG_RUNTIME_DIR is not set");
-	else if (make_folder(path, why, size) == 0)
+	else if (make_directory(path, why, size) == 0)
 		rc = open_at(c, conf, path, why, size);
 	free(path);
 	return rc;
@@ -379,11 +389,17 @@ control_open(struct control **ret, struct loop *loop, const struct conf *conf,
 		return 0;
 	}
 	control_close(&c);
+	/* Action: correct the key control, control.owner or control.group in
+	 * section [fcgipm], or remove it.  A path that the configuration names
+	 * must be usable, so fcgipm does not start without it. */
 	if (conf->control)
-		log_error("control: %s", why);
+		log_error("control socket: %s", why);
 	else
-		log_notice("no control socket: %s; write control = PATH or "
-			"control = none in [fcgipm]", why);
+		/* Action: the pools are served, but fcgipmctl status cannot
+		 * connect.  Make the directory writable for the user of fcgipm
+		 * only, or set the key. */
+		log_notice("control socket: not available: %s; set control = "
+			"PATH or control = none in [fcgipm]", why);
 	return conf->control ? -1 : 0;
 }
 

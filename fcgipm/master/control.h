@@ -1,10 +1,11 @@
 /*
- * control.h - the socket where fcgipmctl asks
+ * control.h - control socket server: reads requests of fcgipmctl, sends answers
  *
- * A line in is one JSON object, {"cmd": "status"}; each is answered by a line,
- * which holds an object too (master/commands.h).
- * Nobody who asks can hold the supervisor up: few clients at once, short
- * lines, answers that wait for their reader, and little patience.
+ * A request is one line with a JSON object, such as {"cmd": "status"}.  Its
+ * answer is one line with an object, too (master/commands).
+ * A client cannot block the supervisor.  The number of clients, the length of a
+ * line and the time until the next line are limited, and an answer waits in
+ * memory until its client reads it.
  */
 #ifndef FCGIPM_MASTER_CONTROL_H
 #define FCGIPM_MASTER_CONTROL_H
@@ -17,18 +18,19 @@ struct loop;
 struct pool;
 
 /*
- * control_open - open the socket that the configuration names
+ * control_open - open the control socket, as the configuration says
  *
- * pools	borrowed, as long as the control
- * ret		NULL when there is none: control = none, or the default place
- *		is no good, which the log tells
- * returns	0; -1 when the place that was written is no good, which the
- *		log tells too
+ * pools	borrowed until control_close()
+ * ret		NULL when there is no socket: control = none, or the default
+ *		path cannot be used, which is logged
+ * returns	0; -1 when the path of the key control cannot be used, which is
+ *		logged
  */
 int control_open(struct control **ret, struct loop *loop,
 	const struct conf *conf, struct pool *pools, size_t npools);
 
-/* Nobody new finds it: its path is free for the next supervisor. */
+/* Removes the path, so that the next supervisor can use it.  Connected clients
+ * are still answered. */
 void control_unlink(struct control *c);
 void control_close(struct control **c);
 

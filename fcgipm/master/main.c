@@ -1,8 +1,8 @@
 /*
- * main.c - the program fcgipm: its options, and becoming a daemon
+ * main.c - the program fcgipm: options, configuration, daemon mode (-D)
  *
- * fcgipm(8).  Reads the configuration or makes one from options, then leaves
- * everything to super_run().
+ * Reads the configuration file, or makes a configuration of one pool from the
+ * options (-l).  Everything after that is left to super_run().  See fcgipm(8).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,30 +23,31 @@
 #include "master/notify.h"
 #include "master/super.h"
 
-/* -c means --config, but with -l --chroot, as spawn-fcgi has it. */
+/* -c is --config; with -l it is --chroot, as in spawn-fcgi. */
 #define KEY_CHROOT CMDLINE_KEY
 
 static const struct cmdline_option option_rows[] = {
-	{"c", "config", "FILE", "serve what FILE says", 0, true},
-	{"D", "daemon", NULL, "become a daemon; returns when every pool is "
-		"up", 0, false},
+	{"c", "config", "FILE", "read the configuration from FILE", 0, true},
+	{"D", "daemon", NULL, "run as a daemon; return when every pool is "
+		"ready", 0, false},
 	{"t", "test", NULL, "check the configuration; given twice, print it",
 		0, false},
-	{NULL, NULL, NULL, "without a file:", 0, false},
+	{NULL, NULL, NULL, "without a configuration file:", 0, false},
 	{"l", "listen", "ADDR", "serve one handler at this address", 0, true},
 	{"m", "mode", "MODE", "prefork (default) or cgi", 0, true},
-	{"n", "workers", "N", "workers; in cgi mode programs at once", 0,
-		true},
-	{"u", "user", "USER", "user the handler runs as", 0, true},
-	{"g", "group", "GROUP", "group the handler runs as", 0, true},
+	{"n", "workers", "N", "number of workers (cgi: of programs at once)",
+		0, true},
+	{"u", "user", "USER", "user that the handler runs as", 0, true},
+	{"g", "group", "GROUP", "group that the handler runs as", 0, true},
 	{"M", "socket-mode", "MODE", "mode of a unix socket, such as 0660", 0,
 		true},
-	{"U", "socket-owner", "OWNER", "its owner", 0, true},
-	{"G", "socket-group", "GROUP", "its group", 0, true},
+	{"U", "socket-owner", "OWNER", "owner of a unix socket", 0,
+		true},
+	{"G", "socket-group", "GROUP", "group of a unix socket", 0,
+		true},
 	{"c", "chroot", "DIR", "root directory of the handler", KEY_CHROOT,
 		true},
-	{"P", "pidfile", "FILE", "write the process number to FILE", 0,
-		true},
+	{"P", "pidfile", "FILE", "write the PID to FILE", 0, true},
 };
 
 static struct cmdline cmdline = {
@@ -55,7 +56,7 @@ static struct cmdline cmdline = {
 	.usage = "usage: fcgipm [-D] -c FILE\n"
 		"       fcgipm -t|-tt [-c FILE]\n"
 		"       fcgipm -l ADDR [OPTION]... -- HANDLER [ARG]...\n",
-	.notes = "With -t, FILE is " CONF_INSTALLED " unless given.\n"
+	.notes = "Default FILE of -t: " CONF_INSTALLED "\n"
 		"ADDR is a path, @name, host:port, [v6]:port or a port; see "
 		"fcgipm(8).\n",
 	.options = option_rows,
@@ -68,15 +69,15 @@ struct options {
 	bool daemon;
 	unsigned test;		/* 1 check, 2 and dump */
 	bool direct;		/* -l */
-	bool needs_listen;	/* an option that goes with -l */
-	const char *c_value;	/* -c: a file, or with -l the root */
-	/* Keys of the one pool, in the order given. */
+	bool needs_listen;	/* an option that requires -l was given */
+	const char *c_value;	/* of -c: a file, or with -l a directory */
+	/* Keys of the pool, in the order of the options. */
 	struct {
 		const char *key, *value;
 	} set[ARRAY_SIZE(option_rows)];
 	size_t nset;
 	const char *pidfile;
-	char **handler;		/* program and arguments, NULL ended */
+	char **handler;		/* program and arguments, then NULL */
 };
 
 static void
@@ -88,39 +89,40 @@ add_pool_key(struct options *o, const char *key, const char *value)
 	o->set[o->nset++].value = value;
 }
 
-/* Does it go together?  rest is what stands behind the options. */
+/* Checks the combination of options.  rest: the arguments after them. */
 static int
 check_options(struct options *o, char **rest)
 {
 	if (o->direct && o->file)
-		return cmdline_fail(&cmdline, "--config and -l exclude each "
-			"other");
+		return cmdline_fail(&cmdline, "--config and -l cannot be used "
+			"together");
 	if (o->direct) {
 		if (o->c_value)
 			add_pool_key(o, "chroot", o->c_value);
 		if (!*rest)
-			return cmdline_fail(&cmdline, "missing handler: write "
-				"-- HANDLER [ARG...] after the options");
+			return cmdline_fail(&cmdline, "missing handler: give "
+				"-- HANDLER [ARG]... after the options");
 		o->handler = rest;
 		return 0;
 	}
 	if (o->c_value)
 		o->file = o->c_value;
 	if (o->needs_listen)
-		return cmdline_fail(&cmdline, "these options go with -l ADDR; "
-			"with -c FILE the file says it");
+		return cmdline_fail(&cmdline, "-m, -n, -u, -g, -M, -U, -G, "
+			"--chroot and -P require -l ADDR; with -c FILE, set "
+			"the keys in the file");
 	if (*rest)
 		return cmdline_fail(&cmdline, "unexpected argument \"%s\": "
 			"give -c FILE, or -l ADDR -- HANDLER", *rest);
 	if (!o->file && o->test > 0)
 		o->file = CONF_INSTALLED;
 	if (!o->file)
-		return cmdline_fail(&cmdline, "name a configuration file with "
-			"-c FILE, or an address with -l ADDR");
+		return cmdline_fail(&cmdline, "missing -c FILE or -l ADDR -- "
+			"HANDLER");
 	return 0;
 }
 
-/* The key of the pool that an option gives; NULL = it gives none. */
+/* The pool key that an option sets; NULL = none. */
 static const char *
 pool_key(int key)
 {
@@ -169,7 +171,7 @@ set_option(struct options *o, int key, const char *value)
 	}
 }
 
-/* 0, or CMDLINE_EXIT and an exit status. */
+/* 0; or CMDLINE_EXIT, and cmdline.status is the exit status. */
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
@@ -183,7 +185,7 @@ parse_options(int argc, char **argv, struct options *o)
 	return key == CMDLINE_EXIT || cmdline.status ? CMDLINE_EXIT : 0;
 }
 
-/* The handler's arguments as a value of handler_args, each one quoted. */
+/* The handler's arguments as a value of handler_args, each in quotes. */
 static char *
 quote_args(char **args)
 {
@@ -229,7 +231,7 @@ conf_from_options(const struct options *o, struct conf *c,
 		(void)conf_pool_set(c, p, "handler_args", args, ps);
 		free(args);
 	}
-	/* Many run at once in the manner of spawn-fcgi. */
+	/* Several of these may run, and would use the same path. */
 	(void)conf_set(c, "control", "none", ps);
 	if (o->pidfile)
 		(void)conf_set(c, "pid", o->pidfile, ps);
@@ -251,7 +253,8 @@ read_conf(const struct options *o, struct conf *c)
 	return rc;
 }
 
-/* The parent of -D: waits for the daemon's word and ends with it. */
+/* In the parent process of -D: waits for the result of the start, which becomes
+ * its exit status. */
 static int
 wait_for_daemon(int fd)
 {
@@ -261,27 +264,31 @@ wait_for_daemon(int fd)
 	do {
 		n = read(fd, &code, 1);
 	} while (n < 0 && errno == EINTR);
-	/* No word at all: it died, and said why on the same stderr. */
+	/* End of file: the daemon died.  The reason is on the same stderr. */
 	return n == 1 ? code : EXIT_INTERNAL;
 }
 
 /*
- * Into the background, standard streams to /dev/null once the caller is told.
- * returns -1 in the daemon with *ret_tellfd, else the caller's exit code.
+ * Starts the daemon process.  It redirects its standard streams when it reports
+ * the result of the start.
+ * returns -1 in the daemon, with *ret_reportfd; the exit code in the parent.
  */
 static int
-become_daemon(int *ret_tellfd)
+become_daemon(int *ret_reportfd)
 {
 	int readfd = -1, writefd = -1;
 	pid_t pid;
 
 	if (fd_pipe(0, 0, &readfd, &writefd) < 0) {
-		log_error("pipe: %s", strerror(errno));
+		/* Action: raise the limit of open files (ulimit -n). */
+		log_error("-D: pipe: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	pid = fork();
 	if (pid < 0) {
-		log_error("fork: %s", strerror(errno));
+		/* Action: free memory, or raise the limit of processes
+		 * (ulimit -u, or pids.max of the cgroup). */
+		log_error("-D: fork: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	if (pid > 0) {
@@ -290,32 +297,34 @@ become_daemon(int *ret_tellfd)
 	}
 	fd_close(&readfd);
 	if (setsid() < 0 || chdir("/") < 0) {
-		log_error("setsid, chdir: %s", strerror(errno));
+		/* Action: start fcgipm without -D, from a service manager,
+		 * and report it. */
+		log_error("-D: setsid or chdir to /: %s", strerror(errno));
 		_exit(EXIT_SYSTEM);
 	}
-	*ret_tellfd = writefd;
+	*ret_reportfd = writefd;
 	return -1;
 }
 
 static int
 serve(const struct options *o, const struct conf *c)
 {
-	struct super_opts so = {.tellfd = -1};
+	struct super_opts so = {.reportfd = -1};
 	const char *target = c->log;
 	int code;
 
-	/* A daemon has no stderr. */
+	/* The stderr of a daemon is /dev/null. */
 	if (o->daemon && strcmp(target, "stderr") == 0)
 		target = "syslog";
 	if (log_open(target, (enum log_level)c->log_level,
 		    (enum log_format)c->log_format) < 0) {
-		fprintf(stderr, "fcgipm: log: %s: %s\n", target,
-			strerror(errno));
+		fprintf(stderr, "fcgipm: log: %s: %s; set log to a writable "
+			"path\n", target, strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	if (o->daemon) {
 		log_echo(true);
-		code = become_daemon(&so.tellfd);
+		code = become_daemon(&so.reportfd);
 		if (code >= 0)
 			return code;
 	}

@@ -1,5 +1,7 @@
 /*
- * notify.c - tell the service manager; see notify.h
+ * notify.c - reports READY, STATUS and STOPPING to systemd; see notify.h
+ *
+ * Called by master/main (notify_init) and master/super.
  */
 #include <stdarg.h>
 #include <stddef.h>

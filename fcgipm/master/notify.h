@@ -1,18 +1,18 @@
 /*
- * notify.h - tell the service manager (sd_notify(3)'s protocol)
+ * notify.h - reports READY, STATUS and STOPPING to systemd (sd_notify(3))
  */
 #ifndef FCGIPM_MASTER_NOTIFY_H
 #define FCGIPM_MASTER_NOTIFY_H
 
 /*
- * notify_init - remember NOTIFY_SOCKET and take it out of the environment
+ * notify_init - remember NOTIFY_SOCKET and remove it from the environment
  *
- * Without one, notify_send() does nothing.
+ * Without this variable, notify_send() does nothing.
  */
 void notify_init(void);
 
-/* One datagram, as "READY=1\nSTATUS=...".  A manager that does not listen
- * costs nothing: the result is of no use to us. */
+/* Sends one datagram, such as "READY=1\nSTATUS=...".  Errors are ignored: the
+ * service runs with or without the manager. */
 void notify_send(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,5 +1,7 @@
 /*
- * pidfile.c - where others read our number; see pidfile.h
+ * pidfile.c - writes and removes the PID file; see pidfile.h
+ *
+ * Called by master/super, when all pools are ready and after they have stopped.
  */
 #include <errno.h>
 #include <fcntl.h>

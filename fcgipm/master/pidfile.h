@@ -1,18 +1,19 @@
 /*
- * pidfile.h - where others read our number
+ * pidfile.h - writes and removes the PID file of the supervisor
  */
 #ifndef FCGIPM_MASTER_PIDFILE_H
 #define FCGIPM_MASTER_PIDFILE_H
 
 /*
- * pidfile_write - our pid and a newline, complete or not at all
+ * pidfile_write - write our PID and a newline to path
  *
- * Written beside and renamed, so nobody reads half a number.
+ * The file is written under another name and renamed, so that a reader never
+ * finds an incomplete PID.
  * returns	0, or -1 with errno
  */
 int pidfile_write(const char *path);
 
-/* Removes the file if it still holds our pid. */
+/* Removes the file, unless it holds the PID of another process by now. */
 void pidfile_remove(const char *path);
 
 #endif

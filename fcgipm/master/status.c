@@ -1,7 +1,8 @@
 /*
- * status.c - what a supervisor tells of its pools; see status.h
+ * status.c - builds the JSON answer of "status"; see status.h
  *
- * Called by master/commands.  What there is to tell is pool/snapshot's table.
+ * Called by master/commands.  The names and the order of the fields come from
+ * the tables of pool/snapshot.  fcgipmctl prints them (ctl/status).
  */
 #include <string.h>
 #include <time.h>
@@ -87,18 +88,18 @@ emit_pool(struct emit *e, const struct snapshot *s)
 }
 
 static bool
-is_asked_for(const struct pool *p, const char *name)
+is_selected(const struct pool *p, const char *name)
 {
 	return !name || strcmp(p->conf->name, name) == 0;
 }
 
 static bool
-is_there(const struct status_view *v, const char *name)
+has_pool(const struct status_view *v, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < v->npools; i++)
-		if (is_asked_for(&v->pools[i], name))
+		if (is_selected(&v->pools[i], name))
 			return true;
 	return false;
 }
@@ -110,7 +111,7 @@ status_answer(const struct status_view *v, const char *pool, struct emit *e)
 	struct snapshot s;
 	size_t i;
 
-	if (!is_there(v, pool))
+	if (!has_pool(v, pool))
 		return false;
 	emit_begin(e, '{');
 	emit_member(e, "version", FCGIPM_VERSION);
@@ -121,7 +122,7 @@ status_answer(const struct status_view *v, const char *pool, struct emit *e)
 	emit_name(e, "pools");
 	emit_begin(e, '[');
 	for (i = 0; i < v->npools; i++) {
-		if (!is_asked_for(&v->pools[i], pool))
+		if (!is_selected(&v->pools[i], pool))
 			continue;
 		snapshot_take(&v->pools[i], &s);
 		emit_pool(e, &s);

@@ -1,5 +1,5 @@
 /*
- * status.h - what a supervisor tells of its pools, as JSON
+ * status.h - builds the JSON answer of "status" from pool/snapshot
  */
 #ifndef FCGIPM_MASTER_STATUS_H
 #define FCGIPM_MASTER_STATUS_H
@@ -14,17 +14,17 @@ struct pool;
 struct status_view {
 	struct pool *pools;	/* borrowed, npools of them */
 	size_t npools;
-	int64_t start_ms;	/* the supervisor's */
+	int64_t start_ms;	/* when the supervisor started */
 };
 
 /*
- * status_answer - one object: "version", "pid" and so on, and "pools"
+ * status_answer - add one object: "version", "pid" and so on, and "pools"
  *
- * A pool has the fields of its snapshot, and "processes", an array of its
- * workers'.
+ * Each pool has the fields of its snapshot, and an array "processes" with the
+ * fields of each worker.
  *
- * pool		the only one to tell of, NULL = all
- * returns	false when there is no such pool, nothing written
+ * pool		name of the only pool to report, NULL = all
+ * returns	false, and adds nothing, when there is no such pool
  */
 bool status_answer(const struct status_view *v, const char *pool,
 	struct emit *e);

@@ -1,9 +1,21 @@
 /*
- * super.c - the supervisor: starting, running, stopping; see super.h
+ * super.c - the main loop of the supervisor; see super.h
  *
- * Called by main.  Opens every pool's sockets before it starts any worker, so
- * that an address in use ends it with nothing begun; then sleeps until a
- * signal or the death of a child.
+ * Called by main.  Opens the sockets of all pools before it starts any worker,
+ * so that an address in use ends fcgipm before anything runs.  Then it sleeps
+ * in base/loop.  What happens to a worker is handled by pool/lifecycle, a stop
+ * by pool/stop.
+ *
+ * The signals, which are read from a signalfd:
+ *
+ *	TERM, INT, QUIT	stop all pools: the accepted requests are finished; a
+ *			second one kills the workers
+ *	USR1		reopen the log and the slow logs, for logrotate(8)
+ *	HUP		ignored and logged: there is no reload
+ *	USR2, TTIN, TTOU	ignored and logged: they have no function
+ *	PIPE		ignored: the write(2) fails with EPIPE
+ *
+ * The end of a worker is reported by its pidfd, not by SIGCHLD.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -25,22 +37,22 @@
 #include "pool/stop.h"
 #include "sys/spawn.h"
 
-/* With -D the start has failed when a pool failed so often before its first
- * success. */
+/* With -D, the start has failed after so many failed starts of a pool that was
+ * never ready. */
 #define BAD_STARTS_MAX 3
 
-/* A process has one supervisor; pools find it without a pointer each. */
+/* One for each process, so the callbacks of pools need no pointer to it. */
 static struct super {
 	const struct conf *conf;
 	struct loop *loop;
 	struct loop_signals signals;
-	struct sockdiag diag;	/* for the queues of the pools */
+	struct sockdiag diag;	/* for the listen queues of the pools */
 	struct pool *pools;
 	size_t npools;		/* opened */
-	struct control *control;	/* NULL = nobody asks */
+	struct control *control;	/* NULL = no control socket */
 	size_t nready;
 	size_t nstopped;
-	int tellfd;
+	int reportfd;
 	int exit_code;
 	bool announced;
 	bool stopping;
@@ -49,22 +61,27 @@ static struct super {
 static const int signals_known[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
 	SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE};
 
-/* Reports to the parent process of -D, once, how the start went. */
+/* Reports the result of the start to the parent process of -D, once. */
 static void
 report_start(int code)
 {
 	unsigned char byte = (unsigned char)code;
 
-	if (super.tellfd < 0)
+	if (super.reportfd < 0)
 		return;
 	log_echo(false);
-	/* Before that: its reader may wait next for the end of its
-	 * pipes, which we hold. */
+	/* Detach first: after the byte, the command that ran fcgipm -D may
+	 * wait for the end of its pipes, which these descriptors hold open. */
+	/* Action: check that /dev/null exists and is writable.  The daemon
+	 * runs, but keeps the terminal or the pipes it was started from. */
 	if (fd_detach_std() < 0)
-		log_warning("/dev/null: %m");
-	if (write(super.tellfd, &byte, 1) != 1)
-		log_warning("the caller of -D did not wait");
-	fd_close(&super.tellfd);
+		log_warning("-D: cannot redirect standard streams to "
+			"/dev/null: %m");
+	/* Action: none is needed, the daemon runs.  The command fcgipm -D was
+	 * killed before it could report the result. */
+	if (write(super.reportfd, &byte, 1) != 1)
+		log_warning("-D: the parent process has exited");
+	fd_close(&super.reportfd);
 }
 
 static void
@@ -85,14 +102,16 @@ stop_all(int code)
 static void
 announce(void)
 {
+	const char *path = super.conf->pid;
 	unsigned workers = 0;
 	size_t i;
 
 	for (i = 0; i < super.npools; i++)
 		workers += members_up(&super.pools[i].members);
-	if (super.conf->pid && pidfile_write(super.conf->pid) < 0)
-		log_error("%s: %m; set pid to a place that may be written",
-			super.conf->pid);
+	/* Action: create the directory, or give fcgipm the permission to write
+	 * there.  The pools are served without the file. */
+	if (path && pidfile_write(path) < 0)
+		log_error("PID file: %s: %m; set pid to a writable path", path);
 	log_notice("ready: %zu pool%s, %u worker%s", super.npools,
 		super.npools == 1 ? "" : "s", workers,
 		workers == 1 ? "" : "s");
@@ -109,11 +128,12 @@ on_ready(struct pool *p)
 
 	super.nready++;
 	if (p->conf->mode == CONF_MODE_CGI)
-		log_notice("pool %s: serves on %s, up to %u programs at once",
+		log_notice("pool %s: listening on %s, at most %u programs at "
+			"once",
 			p->conf->name, p->sockets[0].addr.text,
 			p->conf->max_children);
 	else
-		log_notice("pool %s: serves on %s with %u worker%s",
+		log_notice("pool %s: listening on %s, %u worker%s",
 			p->conf->name, p->sockets[0].addr.text, up,
 			up == 1 ? "" : "s");
 	if (super.nready == super.npools && !super.announced)
@@ -127,10 +147,13 @@ on_bad_start(struct pool *p, const char *story, int64_t pause_ms)
 		return;
 	notify_send("STATUS=pool %s: %s; next start in %lld ms",
 		p->conf->name, story, (long long)pause_ms);
-	if (super.tellfd >= 0 && !p->ready &&
+	if (super.reportfd >= 0 && !p->ready &&
 		p->memory.bad_starts >= BAD_STARTS_MAX) {
-		log_error("pool %s cannot be started: fcgipm stops",
-			p->conf->name);
+		/* Action: the lines before this one say why.  Correct the
+		 * pool and start again.  Without -D, fcgipm would keep the
+		 * other pools and retry. */
+		log_error("pool %s: cannot be started: %d failed starts in a "
+			"row; fcgipm -D exits", p->conf->name, BAD_STARTS_MAX);
 		stop_all(EXIT_SYSTEM);
 	}
 }
@@ -143,7 +166,7 @@ on_stopped(struct pool *p)
 		loop_quit(super.loop);
 }
 
-/* What process.max leaves. */
+/* The number of processes that process.max still allows. */
 static unsigned
 room(void)
 {
@@ -164,21 +187,25 @@ static const struct pool_ops pool_ops = {
 	.on_stopped = on_stopped,
 };
 
-/* logrotate(8) has renamed the files. */
+/* After logrotate(8) has renamed the files. */
 static void
 reopen_logs(void)
 {
 	size_t i;
 
+	/* Action: check that the directory of log exists and is writable for
+	 * the user of fcgipm, then send SIGUSR1 again. */
 	if (log_reopen() < 0)
-		log_error("log cannot be opened again: %m; the old file is "
-			"kept");
+		log_error("log: cannot be reopened: %m; the old file stays in "
+			"use");
 	else
-		log_notice("log opened again");
+		log_notice("log: reopened");
 	for (i = 0; i < super.npools; i++)
+		/* Action: check that the directory of slowlog exists and is
+		 * writable for the user of fcgipm, then send SIGUSR1 again. */
 		if (watchdog_reopen(super.pools[i].watchdog) < 0)
-			log_error("pool %s: slowlog cannot be opened again: "
-				"%m; the old file is kept",
+			log_error("pool %s: slow log: cannot be reopened: %m; "
+				"the old file stays in use",
 				super.pools[i].conf->name);
 }
 
@@ -192,8 +219,8 @@ on_signal(struct loop_signals *s, int signo, pid_t sender)
 	case SIGTERM:
 	case SIGINT:
 	case SIGQUIT:
-		log_notice("SIG%s from process %d: %s", name, (int)sender,
-			super.stopping ? "stopping at once" : "stopping");
+		log_notice("SIG%s from PID %d: %s", name, (int)sender,
+			super.stopping ? "killing all workers" : "stopping");
 		stop_all(0);
 		break;
 	case SIGUSR1:
@@ -201,9 +228,14 @@ on_signal(struct loop_signals *s, int signo, pid_t sender)
 		break;
 	case SIGPIPE:
 		break;
+	case SIGHUP:
+		log_notice("SIGHUP from PID %d: ignored: fcgipm does not "
+			"reload its configuration; restart it to apply changes",
+			(int)sender);
+		break;
 	default:
-		log_notice("SIG%s from process %d: ignored, this release has "
-			   "no use for it", name, (int)sender);
+		log_notice("SIG%s from PID %d: ignored: it has no function",
+			name, (int)sender);
 	}
 }
 
@@ -219,6 +251,8 @@ open_pools(const struct super_opts *opts)
 
 		if (pool_open(&super.pools[i], super.loop, conf, opts->nofile,
 			    &super.diag, &pool_ops, why, sizeof(why)) < 0) {
+			/* Action: correct what the line names.  fcgipm exits
+			 * before it has started any worker. */
 			log_error("pool %s: %s", conf->name, why);
 			return -1;
 		}
@@ -227,8 +261,8 @@ open_pools(const struct super_opts *opts)
 	return 0;
 }
 
-/* The loop, what it is woken by, and what serves all pools; 0, or -1 as the log
- * tells. */
+/* Creates the event loop and what all pools share; 0, or -1 after an error was
+ * logged. */
 static int
 open_loop(void)
 {
@@ -241,14 +275,17 @@ open_loop(void)
 	super.loop = loop_new();
 	if (!super.loop ||
 		loop_signals_add(super.loop, &super.signals, &set) < 0) {
-		log_error("cannot watch for events: %m");
+		/* Action: raise the limit of open files (ulimit -n, or
+		 * LimitNOFILE= of the systemd unit) or free memory. */
+		log_error("event loop: cannot be created: %m");
 		return -1;
 	}
 	if (sockdiag_open(&super.diag) < 0)
-		log_debug("sock_diag: %m; some workers will not be known to "
-			"be idle");
+		log_debug("sock_diag: %m; listen queues and some idle workers "
+			"cannot be seen");
 	if (spawn_reserve() < 0)
-		log_debug("no descriptors: %m; workers start more slowly");
+		log_debug("cannot reserve descriptors: %m; workers start more "
+			"slowly");
 	return 0;
 }
 
@@ -274,7 +311,7 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 
 	super = (struct super){
 		.conf = conf,
-		.tellfd = opts->tellfd,
+		.reportfd = opts->reportfd,
 		.exit_code = EXIT_SYSTEM,
 		.diag = {.fd = -1},
 		.signals = {.io = {.fd = -1}, .on_signal = on_signal},
@@ -285,8 +322,10 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 		goto out;
 	for (i = 0; i < super.npools; i++)
 		pool_start(&super.pools[i]);
+	/* Action: this is a bug or a lack of kernel memory; report it.  The
+	 * kernel kills the workers when fcgipm exits. */
 	if (loop_run(super.loop) < 0)
-		log_error("cannot wait for events: %m");
+		log_error("event loop: epoll_wait: %m; fcgipm exits");
 	if (conf->pid)
 		pidfile_remove(conf->pid);
 	log_notice("stopped");

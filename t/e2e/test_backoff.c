@@ -222,7 +222,7 @@ Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
 		add_pool(&b[i], ini, sizeof(ini));
 	}
 	world_launch(w, ini);
-	world_expect_log(w, "pool good: serves");
+	world_expect_log(w, "pool good: listening");
 	begin = world_now_ms();
 	cpu = cpu_ms(w->pid);
 	pid = good_pid(w);

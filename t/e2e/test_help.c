@@ -1,14 +1,14 @@
 /*
- * test_help.c - what --help prints is what the programs, pages and shells know
+ * test_help.c - --help, manual pages and completions have the same options
  */
 #include "conf/conf.h"
 #include "world.h"
 
 TestSuite(help, .timeout = 60);
 
-/* Each --help there is. */
+/* Every --help. */
 static const struct line {
-	const char *program, *command;	/* command NULL = the program's own */
+	const char *program, *command;	/* command NULL = of the program */
 } lines[] = {
 	{"fcgipm", NULL},
 	{"fcgipm-cgi", NULL},
@@ -64,8 +64,8 @@ read_source(const char *name)
 	return text;
 }
 
-/* Options of a --help: "-c" and "--config", one at a time; false at the end.
- * An option's row begins with two blanks; at is behind the usage. */
+/* The next option of a --help, "-c" or "--config"; false at the end.  The row of
+ * an option begins with two blanks; at is after the usage. */
 static bool
 next_option(const char **at, char *to, size_t size)
 {
@@ -88,7 +88,7 @@ next_option(const char **at, char *to, size_t size)
 	return false;
 }
 
-/* What bash offers where this is typed, one word a line. */
+/* What bash offers for this word, one word a line. */
 static char *
 complete(struct world *w, const char *program, const char *command,
 	const char *word)
@@ -110,7 +110,7 @@ complete(struct world *w, const char *program, const char *command,
 	return out;
 }
 
-/* Is it one of the lines? */
+/* Is word a line of text? */
 static bool
 has_line(const char *text, const char *word)
 {
@@ -133,8 +133,7 @@ expect_offered(struct world *w, const struct line *l, const char *option)
 		l->program, l->command ? l->command : "", option, offered);
 }
 
-/* The text of zsh's completions between the beginning of a program's, or of a
- * command's, and the next one. */
+/* The part of the zsh completions that belongs to a program or a command. */
 static char *
 zsh_part(const char *text, const struct line *l)
 {
@@ -150,12 +149,12 @@ zsh_part(const char *text, const struct line *l)
 				"_fcgipmctl() {" : "_fcgipm_gateway() {");
 		end = at ? strstr(at, "\n}\n") : NULL;
 	}
-	cr_assert(at && end, "zsh: nothing of %s %s", l->program,
+	cr_assert(at && end, "zsh: no completion for %s %s", l->program,
 		l->command ? l->command : "");
 	return strndup(at, (size_t)(end - at));
 }
 
-/* As '{-c+,--config=}' or '--refuse[...'. */
+/* An option is written as '{-c+,--config=}' or '--refuse[...'. */
 static bool
 zsh_has(const char *part, const char *option)
 {
@@ -175,17 +174,17 @@ expect_known(struct world *w, const struct line *l, const char *option,
 	char want[80], *part = zsh_part(zsh, l);
 
 	expect_offered(w, l, option);
-	/* What all commands have stands before them. */
+	/* Options of all commands stand before the commands. */
 	cr_expect(zsh_has(part, option) || (l->command &&
 		(strstr("-h --help -V --version", option) != NULL)),
-		"zsh: no %s of %s %s", option, l->program,
+		"zsh: no %s for %s %s", option, l->program,
 		l->command ? l->command : "");
 	snprintf(want, sizeof(want), "Fl %s", option + 1);
 	cr_expect(strstr(page, want), "%s(8) has no %s", l->program, option);
 	free(part);
 }
 
-Test(help, options_are_in_the_pages_and_completed)
+Test(help, every_option_is_documented_and_completed)
 {
 	struct world *w = world_open();
 	char *zsh = read_source("etc/completion/_fcgipm"), option[64];
@@ -209,8 +208,7 @@ Test(help, options_are_in_the_pages_and_completed)
 	free(zsh);
 }
 
-/* And bash offers no other. */
-Test(help, what_is_completed_is_an_option)
+Test(help, bash_completes_only_existing_options)
 {
 	struct world *w = world_open();
 
@@ -233,7 +231,7 @@ Test(help, what_is_completed_is_an_option)
 	}
 }
 
-Test(help, commands_are_in_the_page_and_completed)
+Test(help, every_command_is_documented_and_completed)
 {
 	struct world *w = world_open();
 	char *out = run(w, "fcgipmctl", NULL, "--help", 0);
@@ -260,8 +258,8 @@ Test(help, commands_are_in_the_page_and_completed)
 	free(zsh);
 }
 
-/* A key that is added to the table is completed. */
-Test(help, keys_of_the_gateway_are_completed)
+/* The keys come from the table of keys, so that a new one must be completed. */
+Test(help, every_key_of_the_gateway_is_completed)
 {
 	struct world *w = world_open();
 	char *offered = complete(w, "fcgipm-cgi", "-o", "");
@@ -319,8 +317,8 @@ Test(help, a_wrong_option_is_named)
 			"--socket-mode, --socket-owner, --socket-group\n"},
 		{"fcgipm", "start", NULL, "unexpected argument \"start\": "
 			"give -c FILE, or -l ADDR -- HANDLER\n"},
-		{"fcgipm", "--config=x", "-l1", "exclude each other"},
-		{"fcgipm", "-m", "cgi", "go with -l ADDR"},
+		{"fcgipm", "--config=x", "-l1", "cannot be used together"},
+		{"fcgipm", "-m", "cgi", "require -l ADDR"},
 		{"fcgipm-cgi", "--foo", NULL, "unknown option --foo\n"},
 		{"fcgipm-cgi", "-d/", "-d/", "-d may be given once\n"},
 		{"fcgipm-cgi", "-j1", "--jobs=2", "--jobs may be given once\n"},
@@ -330,15 +328,15 @@ Test(help, a_wrong_option_is_named)
 		{"fcgipmctl", "help", "foo", "unknown command \"foo\""},
 		{"fcgipmctl", NULL, NULL, "missing command: "},
 		{"fcgipmctl", "ping", NULL, "fcgipmctl: ping: missing address, "
-			"such as /run/fcgipm/app.sock\n"
+			"such as fcgipmctl ping /run/fcgipm/app.sock\n"
 			"Try fcgipmctl ping --help, or man 8 fcgipmctl.\n"},
 		{"fcgipmctl", "call", "/a", "missing URL"},
 		{"fcgipmctl", "bench", "--keep=x",
 			"option --keep takes no value\n"},
 		{"fcgipmctl", "status", "-k",
 			"fcgipmctl: status: unknown option -k\n"},
-		{"fcgipmctl", "ping", "-T0", "write -T SECONDS"},
-		{"fcgipmctl", "bench", "-c0", "write -c with 1 to 10000"},
+		{"fcgipmctl", "ping", "-T0", "-T takes a number of seconds"},
+		{"fcgipmctl", "bench", "-c0", "-c takes 1 to 10000 connections"},
 	};
 	struct world *w = world_open();
 
@@ -353,10 +351,10 @@ Test(help, t_reads_the_installed_file_by_default)
 	const char *argv[] = {"fcgipm", "-t", NULL};
 	char *out;
 
-	/* Whether it is there or not, this is the one. */
+	/* The message names this file, whether it exists or not. */
 	(void)world_run(w, argv, &out);
 	cr_expect(strstr(out, CONF_INSTALLED ":"), "%s", out);
-	expect(w, "fcgipm", NULL, NULL, 64, "name a configuration file");
+	expect(w, "fcgipm", NULL, NULL, 64, "missing -c FILE or -l ADDR");
 }
 
 Test(help, output_that_cannot_be_written_is_an_error)

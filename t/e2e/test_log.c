@@ -35,7 +35,7 @@ Test(log, usr1_opens_the_file_again, .timeout = 60)
 	/* As logrotate(8) does. */
 	cr_assert_eq(rename(file.log, old.log), 0);
 	world_signal(w, SIGUSR1);
-	world_expect_log(&file, "log opened again");
+	world_expect_log(&file, "log: reopened");
 	cr_expect(world_log_has(&old, "ready: "));
 	cr_expect_not(world_log_has(&file, "ready: "));
 	world_stop(w);
@@ -61,7 +61,7 @@ Test(log, usr1_keeps_the_old_file_when_there_can_be_no_new_one,
 		0);
 	world_signal(w, SIGUSR1);
 	file = look_at(w, "moved/file.log");
-	world_expect_log(&file, "log cannot be opened again: No such file");
+	world_expect_log(&file, "log: cannot be reopened: No such file");
 }
 
 static const char noisy[] =

@@ -119,7 +119,7 @@ Test(respawn, a_bad_pool_backs_off_and_hurts_no_other, .timeout = 60)
 		"[good]\n"
 		"listen = @DIR@/good.sock\n"
 		"handler = @BIN@/handlers/hello\n");
-	world_expect_log(w, "pool good: serves");
+	world_expect_log(w, "pool good: listening");
 	world_expect_log(w, "exit status 3 before it was ready");
 	world_expect_log(w, "mode = cgi");
 	world_expect_log(w, "next start in 0.1 s");

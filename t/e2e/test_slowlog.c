@@ -100,7 +100,7 @@ log_slow(const struct late_kind *k, const char *request)
 	/* As by logrotate(8). */
 	cr_assert_eq(rename(path, old), 0);
 	world_signal(w, SIGUSR1);
-	world_expect_lines(w, "log opened again", 1);
+	world_expect_lines(w, "log: reopened", 1);
 	second = be_slow(k, w, path, 1);
 	world_expect_lines(w, "(request_slowlog_timeout)", 2);
 	cr_expect_null(strstr(strstr(read_text(old), "request: ") + 1,

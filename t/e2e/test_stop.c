@@ -257,7 +257,7 @@ Test(stop, signals_of_later_releases_are_told_and_ignored, .timeout = 60)
 
 	for (size_t i = 0; i < 4; i++) {
 		cr_assert_eq(kill(w->pid, ignored[i]), 0);
-		world_expect_log(w, own_text("%s from process %d: ignored",
+		world_expect_log(w, own_text("%s from PID %d: ignored",
 			names[i], (int)getpid()));
 	}
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
