@@ -173,7 +173,7 @@ def page_text(messages):
         level = m.level.capitalize() if m.level.isalpha() else \
             'Status %s' % m.level
         out.append('%s.\n' % level)
-        for sentence in re.split(r'(?<=[.:]) (?=[A-Z])', m.action):
+        for sentence in re.split(r'(?<=[.:]) +(?=[A-Z])', m.action):
             if sentence:
                 out.append(quote(sentence) + '\n')
     return ''.join(out)
