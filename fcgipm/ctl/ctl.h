@@ -1,5 +1,20 @@
 /*
  * ctl.h - the commands of fcgipmctl, their options and exit statuses
+ *
+ * The modules of ctl/, lowest layer first:
+ *
+ *	exit.h		exit statuses
+ *	histogram	latency histogram (pure)
+ *	columns		prints a table
+ *	print		prints untrusted text, escaped
+ *	params		encodes the records before the body of a request
+ *	exchange	sends one request, receives its answer
+ *	supervisor	client of the control socket
+ *	status		fcgipmctl status
+ *	call		fcgipmctl call
+ *	ping		fcgipmctl ping
+ *	bench		fcgipmctl bench
+ *	main		parses the command and its options
  */
 #ifndef FCGIPM_CTL_CTL_H
 #define FCGIPM_CTL_CTL_H

@@ -297,8 +297,8 @@ become_daemon(int *ret_reportfd)
 	}
 	fd_close(&readfd);
 	if (setsid() < 0 || chdir("/") < 0) {
-		/* Action: start fcgipm without -D, from a service manager,
-		 * and report it. */
+		/* Action: start fcgipm without -D, in a service manager, and
+		 * report the error. */
 		log_error("-D: setsid or chdir to /: %s", strerror(errno));
 		_exit(EXIT_SYSTEM);
 	}

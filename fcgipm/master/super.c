@@ -77,8 +77,8 @@ report_start(int code)
 	if (fd_detach_std() < 0)
 		log_warning("-D: cannot redirect standard streams to "
 			"/dev/null: %m");
-	/* Action: none is needed, the daemon runs.  The command fcgipm -D was
-	 * killed before it could report the result. */
+	/* Action: the command fcgipm -D was killed before every pool was ready.
+	 * The daemon runs, so that nothing has to be done. */
 	if (write(super.reportfd, &byte, 1) != 1)
 		log_warning("-D: the parent process has exited");
 	fd_close(&super.reportfd);
@@ -322,8 +322,8 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 		goto out;
 	for (i = 0; i < super.npools; i++)
 		pool_start(&super.pools[i]);
-	/* Action: this is a bug or a lack of kernel memory; report it.  The
-	 * kernel kills the workers when fcgipm exits. */
+	/* Action: restart fcgipm and report the error.  The kernel kills the
+	 * workers when fcgipm exits. */
 	if (loop_run(super.loop) < 0)
 		log_error("event loop: epoll_wait: %m; fcgipm exits");
 	if (conf->pid)
