@@ -134,7 +134,8 @@ print_trouble(const json_t *pool)
 			"queue_timeout%s\n",
 			text_of(pool, "pool"), refused,
 			refused == 1 ? " was" : "s were",
-			number_of(pool, "refusing") > 0 ? " and more are" : "");
+			number_of(pool, "refusing") > 0 ? "; this continues" :
+							  "");
 	if (slow > 0)
 		print_escaped(stdout,
 			"%s: %" PRId64 " request%s took longer than "
