@@ -1,7 +1,8 @@
 /*
- * child.c - what a child does before its exec; see child.h
+ * child.c - code that runs in a new process before its exec; see child.h
  *
- * Called by sys/spawn.  System calls that leave errno alone, nothing else.
+ * Called by sys/spawn.  It uses raw system calls only (sys/raw.h): they do not
+ * change errno, which may be the parent's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,15 +36,16 @@ fail(struct child *c, const char *step, long err)
 		RAW(exit_group, 127);
 }
 
-/* fd, or a copy of it above the first n; -errno. */
+/* Returns fd when it is n or higher, else a duplicate that is; -errno. */
 CHILD_CODE static int
-above(int fd, int n)
+move_above(int fd, int n)
 {
 	return fd < 0 || fd >= n ? fd :
 				   (int)RAW(fcntl, fd, F_DUPFD_CLOEXEC, n);
 }
 
-/* fds[i] to i.  Sources that lie on a target move out of the way first. */
+/* Duplicates fds[i] to descriptor i.  A source whose number is the target of
+ * another one is moved first. */
 CHILD_CODE static const char *
 place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
 	long *err)
@@ -57,7 +59,7 @@ place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
 	for (i = 0; i < spec->nfds; i++) {
 		src[i] = spec->fds[i];
 		if (src[i] != i)
-			src[i] = above(src[i], spec->nfds);
+			src[i] = move_above(src[i], spec->nfds);
 		if (src[i] < 0) {
 			*err = -src[i];
 			return "dup";
@@ -66,14 +68,14 @@ place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
 	for (i = 0; i < (int)ARRAY_SIZE(others); i++) {
 		if (*others[i] < 0)
 			continue;
-		*others[i] = above(*others[i], spec->nfds);
+		*others[i] = move_above(*others[i], spec->nfds);
 		if (*others[i] < 0) {
 			*err = -*others[i];
 			return "dup";
 		}
 	}
 	for (i = 0; i < spec->nfds; i++) {
-		/* dup3 onto itself is an error */
+		/* dup3(2) with two equal descriptors is an error. */
 		long ret = src[i] == i ? RAW(fcntl, i, F_SETFD, 0) :
 					 RAW(dup3, src[i], i, 0);
 
@@ -86,13 +88,15 @@ place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
 }
 
 /*
- * A table of descriptors of our own, with few in it: a thousand that are there
- * for others take longer to be closed than all the rest of a start.
+ * Replaces the shared descriptor table with the child's own, without the
+ * descriptors from close_from on.  To close a thousand descriptors of other
+ * workers would take longer than the rest of the start.
  */
 CHILD_CODE static void
-leave_table(struct child *c)
+unshare_table(struct child *c)
 {
-	long err = RAW(close_range, c->above, UINT_MAX, CLOSE_RANGE_UNSHARE);
+	long err = RAW(close_range, c->close_from, UINT_MAX,
+		CLOSE_RANGE_UNSHARE);
 
 	if (err < 0)
 		fail(c, "close_range", -err);
@@ -110,7 +114,7 @@ child_run(struct child *c)
 	long err;
 
 	if (c->own_table)
-		leave_table(c);
+		unshare_table(c);
 	err = spec->new_session ? RAW(setsid) : RAW(setpgid, 0, 0);
 	if (err < 0)
 		fail(c, "setsid", -err);
@@ -120,7 +124,7 @@ child_run(struct child *c)
 	step = spec->privs ? privs_apply(spec->privs, &step_err) : NULL;
 	if (step)
 		fail(c, step, step_err);
-	/* Whose memory it is may be root's: no core file of it for others. */
+	/* The memory may be root's: another user must not get a core file. */
 	if (spec->privs && spec->privs->set_ids)
 		err = RAW(prctl, PR_SET_DUMPABLE, 0);
 	if (err < 0)
@@ -132,8 +136,8 @@ child_run(struct child *c)
 		err = RAW(chdir, spec->cwd);
 	if (err < 0)
 		fail(c, "chdir", -err);
-	/* Dispositions are default already: inherit_nothing() saw to those of
-	 * our parents, and we ignore none. */
+	/* Signal dispositions are the defaults: inherit_nothing() has reset
+	 * those of the parent, and the parent itself ignores no signal. */
 	err = RAW(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 	if (err < 0)
 		fail(c, "sigmask", -err);

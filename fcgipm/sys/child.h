@@ -1,8 +1,9 @@
 /*
- * child.h - what a new process does between its clone and its exec
+ * child.h - code that runs in a new process between clone and exec
  *
- * For sys/spawn.  The child may be in its parent's memory, on a stack of its
- * own, and begin with the parent's descriptors.
+ * For sys/spawn.  It sets descriptors, privileges (sys/privs), the working
+ * directory and the signal mask, then executes the program.  The child may
+ * share its parent's memory and descriptor table; it has a stack of its own.
  */
 #ifndef FCGIPM_SYS_CHILD_H
 #define FCGIPM_SYS_CHILD_H
@@ -12,26 +13,27 @@
 struct spawn_error;
 struct spawn_spec;
 
-/* Runs next to its parent, on a stack no sanitizer knows. */
+/* The sanitizers do not know the stack this code runs on. */
 #define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
 
-/* So many descriptors at most, numbered from 0. */
+/* Maximum number of descriptors of a child, counted from 0. */
 #define CHILD_FDS 16
 
-/* Written by a child that has its own table of descriptors. */
+/* The child writes this when it has a descriptor table of its own. */
 #define CHILD_OWN_TABLE (-2)
 
 struct child {
 	const struct spawn_spec *spec;
-	struct spawn_error *error;	/* in our memory, or its own copy */
-	int errfd;		/* the same is written to it; -1 = none */
-	/* Not NULL: it shares our table of descriptors, until it has said
-	 * there that it does not; a futex. */
+	struct spawn_error *error;	/* shared memory, or the child's copy */
+	int errfd;		/* receives *error too; -1 = none */
+	/* A futex.  Not NULL: the child starts with the parent's descriptor
+	 * table and writes CHILD_OWN_TABLE here when it has its own. */
 	pid_t *own_table;
-	unsigned above;		/* not taken along: all from this number on */
+	unsigned close_from;	/* first descriptor that own table drops */
 };
 
-/* Ends in an exec, or in exit status 127 with c->error. */
+/* Does not return: executes the program, or exits with status 127 after it has
+ * filled in c->error. */
 int child_run(struct child *c);
 
 #endif

@@ -1,5 +1,7 @@
 /*
- * clients.c - who may connect to a TCP listener; see clients.h
+ * clients.c - limits a TCP listener to allowed networks; see clients.h
+ *
+ * Called by sys/listen and pool/stop.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -31,7 +33,8 @@ emit(struct program *p, unsigned code, unsigned k, unsigned char jf)
 	};
 }
 
-/* For each word: load, mask, compare; a mismatch jumps behind the accept. */
+/* For each 32-bit word of the address: load, mask, compare.  A mismatch jumps
+ * past the instruction that accepts. */
 static void
 emit_network(struct program *p, const struct cidr *c)
 {
@@ -39,8 +42,8 @@ emit_network(struct program *p, const struct cidr *c)
 	unsigned at = c->family == AF_INET ? SOURCE_IPV4 : SOURCE_IPV6;
 
 	for (i = 0; i < words; i++) {
-		/* what follows: the words left, 3 instructions each, and
-		 * the accept */
+		/* Still to come: 3 instructions for each word left, and the
+		 * one that accepts. */
 		unsigned char skip = (unsigned char)((words - i - 1) * 3 + 1);
 
 		emit(p, BPF_LD | BPF_W | BPF_ABS,
@@ -87,7 +90,7 @@ out:
 int
 clients_refuse_all(int fd)
 {
-	/* The filter sees the packet from its TCP header on. */
+	/* For a TCP socket the packet begins at the TCP header. */
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TCP_SYN | TCP_ACK),

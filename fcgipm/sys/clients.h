@@ -1,28 +1,28 @@
 /*
- * clients.h - who may connect to a TCP listener, enforced by the kernel
+ * clients.h - limits a TCP listener to allowed networks, by a socket filter
  */
 #ifndef FCGIPM_SYS_CLIENTS_H
 #define FCGIPM_SYS_CLIENTS_H
 
 /*
- * clients_attach - let a listener drop packets of everybody else
+ * clients_attach - drop connection attempts from all other addresses
  *
- * A classic BPF filter (socket(7), SO_ATTACH_FILTER) looks at the source
- * address, so it holds for every handler, whatever it checks itself.  A
- * stranger gets no answer: his connection times out.
+ * A classic BPF filter (socket(7), SO_ATTACH_FILTER) checks the source address
+ * in the kernel, so it protects every handler.  A client that is not allowed
+ * gets no answer: its connection attempt times out.
  *
- * family	the listener's, AF_INET or AF_INET6
- * list		networks as cidr.h reads them, valid
- * returns	0, or -1 with errno; ENOBUFS when the list makes more than
- *		the 4096 instructions the kernel takes
+ * family	of the listener, AF_INET or AF_INET6
+ * list		networks as cidr.h parses them, valid
+ * returns	0, or -1 with errno; ENOBUFS when the list needs more than
+ *		the 4096 instructions that the kernel accepts
  */
 int clients_attach(int fd, int family, const char *list);
 
 /*
- * clients_refuse_all - let a TCP listener drop every new connection
+ * clients_refuse_all - drop every new connection attempt
  *
- * What it has accepted, and handshakes under way, are not touched.  Replaces
- * a list attached before.
+ * Accepted connections and handshakes in progress are not affected.  Replaces
+ * the filter of clients_attach().
  */
 int clients_refuse_all(int fd);
 

@@ -1,5 +1,5 @@
 /*
- * inspect.c - what a process does right now, in words; see inspect.h
+ * inspect.c - formats what a process does, from /proc; see inspect.h
  *
  * Called by observe/describe, observe/prober and timeout/watchdog.
  */
@@ -30,8 +30,8 @@ inspect_call_name(long nr)
 	}
 }
 
-/* The text of /proc/PID/NAME, or with a task /proc/PID/task/TID/NAME; NULL with
- * errno, else to be freed. */
+/* Reads /proc/PID/NAME, or /proc/PID/task/TID/NAME when tid is not 0.  The
+ * caller frees the text; NULL with errno. */
 static char *
 read_entry(pid_t pid, pid_t tid, const char *name)
 {
@@ -46,7 +46,7 @@ read_entry(pid_t pid, pid_t tid, const char *name)
 	return fd_read_file(path, FILE_MAX, &text, &len) < 0 ? NULL : text;
 }
 
-/* "KEY 17" */
+/* Finds the number after key, as in "syscr: 17". */
 static bool
 find_number(const char *text, const char *key, uint64_t *ret)
 {
@@ -68,14 +68,14 @@ state_word(char letter)
 	case 'S':
 		return "sleeping";
 	case 'D':
-		return "waiting for a device";
+		return "waiting for I/O";
 	case 'T':
 		return "stopped";
 	case 't':
 		return "stopped by a debugger";
 	case 'Z':
 	case 'X':
-		return "ended";
+		return "exited";
 	default:
 		return "?";
 	}
@@ -92,8 +92,8 @@ name_call(long nr, char *buf, size_t size)
 		snprintf(buf, size, "system call %ld", nr);
 }
 
-/* The call a task is in; "" when it runs, or when that cannot be seen: -1 with
- * errno then. */
+/* Names the system call of a task; "" when it runs in user mode.  -1 with
+ * errno when that cannot be read. */
 static int
 call_of(pid_t pid, pid_t tid, char *buf, size_t size)
 {
@@ -116,14 +116,14 @@ inspect_brief(pid_t pid, char *buf, size_t size)
 	char call[64], word[128];
 	int err = n == 0 ? ESRCH : 0;
 
-	snprintf(buf, size, "gone");
+	snprintf(buf, size, "exited");
 	for (i = 0; i < n && len < size; i++) {
 		if (call_of(pid, tids[i], call, sizeof(call)) < 0)
 			err = errno;
 		snprintf(word, sizeof(word), "%s%s%s",
 			state_word(procfs_task_state(pid, tids[i])),
 			call[0] ? " in " : "", call);
-		/* Threads that do the same are told once. */
+		/* Threads in the same state are listed once. */
 		if (len > 0 && strstr(buf, word))
 			continue;
 		len += (size_t)snprintf(buf + len, size - len, "%s%s",
@@ -133,7 +133,8 @@ inspect_brief(pid_t pid, char *buf, size_t size)
 	return err ? -1 : 0;
 }
 
-/* "clock_nanosleep(0x0, 0x0, ...)" of "230 0x0 0x0 ... SP PC"; 0, or errno. */
+/* Prints "230 0x0 0x0 ... SP PC" as "clock_nanosleep(0x0, 0x0, ...)".  Returns
+ * 0 or errno. */
 static int
 report_call(pid_t pid, pid_t tid, FILE *out)
 {
@@ -163,7 +164,7 @@ report_call(pid_t pid, pid_t tid, FILE *out)
 	return 0;
 }
 
-/* "[<0>] hrtimer_nanosleep+0xb1/0x1a0" a line. */
+/* Each line of the entry is such as "[<0>] hrtimer_nanosleep+0xb1/0x1a0". */
 static void
 report_stack(pid_t pid, pid_t tid, FILE *out)
 {
@@ -183,7 +184,7 @@ report_stack(pid_t pid, pid_t tid, FILE *out)
 	free(text);
 }
 
-/* 0, or why its system call cannot be seen, as errno. */
+/* Returns 0, or errno when the system call of the task cannot be read. */
 static int
 report_task(pid_t pid, pid_t tid, FILE *out)
 {
@@ -208,7 +209,7 @@ inspect_report(pid_t pid, FILE *out)
 	int err = n == 0 ? ESRCH : 0, one;
 
 	if (n == 0)
-		fprintf(out, "it is gone\n");
+		fprintf(out, "the process has exited\n");
 	for (i = 0; i < n; i++) {
 		one = report_task(pid, tids[i], out);
 		err = one ? one : err;

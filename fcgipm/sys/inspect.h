@@ -1,12 +1,10 @@
 /*
- * inspect.h - what a process does right now, in words (proc(5))
+ * inspect.h - formats what a process does, from /proc, for a reader (proc(5))
  *
- * For people to read: nothing is decided by it.  Most of it takes the rights
- * of ptrace(2), a kernel stack those of root; what cannot be read is named
- * with the reason.
- *
- * The first two return 0; -1 with errno when the system call of a task cannot
- * be seen.
+ * No decision depends on this text: observe/activity decides, observe/describe
+ * adds what the scoreboard says.  Most entries need the rights of ptrace(2),
+ * the kernel stack needs root.  An entry that cannot be read is printed with
+ * the reason.
  */
 #ifndef FCGIPM_SYS_INSPECT_H
 #define FCGIPM_SYS_INSPECT_H
@@ -16,23 +14,27 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* "sleeping in clock_nanosleep", "stopped in read", "running"; of several
- * tasks what each does. */
+/* Writes "sleeping in clock_nanosleep", "stopped in read" or "running"; with
+ * several tasks, each different state once.  Returns 0, or -1 with errno when
+ * the system call of a task cannot be read. */
 int inspect_brief(pid_t pid, char *buf, size_t size);
 
-/* A line for each of state, place in the kernel, system call with its
- * arguments, and of the kernel's stack; for every task, up to 32. */
+/* Prints for every task, up to 32: its state, where it waits in the kernel, its
+ * system call with arguments, and its kernel stack.  Returns 0, or -1 with
+ * errno when the system call of a task cannot be read. */
 int inspect_report(pid_t pid, FILE *out);
 
-/* The name of a system call; NULL when it has none here. */
+/* The name of a system call; NULL when it is unknown. */
 const char *inspect_call_name(long nr);
 
-/* Counts that grow while it gets on; UINT64_MAX, with errno, when one cannot be
- * seen.
- * Calls of read(2) and its kin, not those of recv(2). */
+/*
+ * Counters that grow while a process makes progress; UINT64_MAX with errno when
+ * they cannot be read.
+ */
+/* Calls of read(2), readv(2) and pread(2); recv(2) is not counted. */
 uint64_t inspect_reads(pid_t pid);
-/* Times that a task of it went to sleep or was made to wait for a processor;
- * not of one with 32 tasks or more. */
+/* Context switches of all tasks: a task slept or waited for a processor.
+ * UINT64_MAX also for a process with 32 tasks or more. */
 uint64_t inspect_pauses(pid_t pid);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * listen.c - listening sockets: opens, reopens and closes them; see listen.h
+ * listen.c - opens, reopens and closes listening sockets; see listen.h
  *
  * A unix socket is bound under a temporary name with its mode, given its owner,
- * made to listen and only then renamed to its path: it is never found with
- * wrong permissions or refusing connections, and a stale one is replaced in
- * one step.
+ * made to listen, and only then renamed to its path.  So a client never finds
+ * it with wrong permissions or refusing connections, and the rename replaces a
+ * stale socket in one step.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,13 +24,13 @@
 #include "sys/listen.h"
 #include "sys/listen_conflict.h"
 
-/* How long a dying owner of the address gets: orphans die at once, but not in
- * the same instant. */
-#define PATIENCE_MS 1000
+/* How long a process that holds the address may take to exit: the workers of a
+ * killed supervisor die at once, but not in the same instant. */
+#define IN_USE_WAIT_MS 1000
 
 /*
- * The name to bind first, in the same folder: the path and a tilde, or where
- * that is too long for sun_path the last byte of it changed.
+ * The name that is bound first, in the same directory: the path and a tilde.
+ * Where that does not fit into sun_path, the last byte is changed instead.
  */
 static struct sockaddr_un
 temporary_name(const char *path)
@@ -47,12 +47,13 @@ temporary_name(const char *path)
 }
 
 /*
- * Gives the socket its owner.  Who may write in its folder may put another file
- * in its place, so it is looked at and changed by one descriptor: a socket of
- * ours that stands nowhere else.
+ * Sets the owner of the socket's file.  A user with write access to the
+ * directory can put another file in its place.  Therefore one descriptor serves
+ * the check and the change: the file must be a socket of this user that has no
+ * other link.
  */
 static int
-give_away(const char *path, const struct listen_opts *opts,
+set_owner(const char *path, const struct listen_opts *opts,
 	struct stat *ret_st)
 {
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc = -1;
@@ -72,7 +73,7 @@ give_away(const char *path, const struct listen_opts *opts,
 
 static int
 open_path(const struct addr *a, const struct listen_opts *opts, int fd,
-	int64_t patience_ms, struct listen_socket *s, char *why, size_t size)
+	int64_t wait_ms, struct listen_socket *s, char *why, size_t size)
 {
 	struct sockaddr_un tmp = temporary_name(addr_path(a));
 	const char *step = "fchmod";
@@ -80,14 +81,16 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 	mode_t old;
 	int rc;
 
-	if (listen_check_path(a, patience_ms, why, size) < 0)
+	if (listen_check_path(a, wait_ms, why, size) < 0)
 		return -1;
-	/* A leftover of ours; bind says so if it is anything else. */
+	/* A socket left by an earlier start is removed; for any other file
+	 * bind(2) reports an error. */
 	if (lstat(tmp.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
 		st.st_uid == geteuid())
 		(void)unlink(tmp.sun_path);
-	/* The mode comes with the name; where the folder's access list takes
-	 * the umask's place (acl(5)), by the first of these. */
+	/* bind(2) creates the file with the mode of fchmod(2) less the umask.
+	 * A default ACL of the directory replaces the umask (acl(5)); then
+	 * fchmod(2) alone limits the mode. */
 	if (fchmod(fd, opts->mode) < 0)
 		goto fail;
 	old = umask(0777 & ~opts->mode);
@@ -98,7 +101,7 @@ open_path(const struct addr *a, const struct listen_opts *opts, int fd,
 		return -1;
 	}
 	step = "chown";
-	if (give_away(tmp.sun_path, opts, &st) < 0)
+	if (set_owner(tmp.sun_path, opts, &st) < 0)
 		goto fail_unlink;
 	step = "listen";
 	if (listen(fd, opts->backlog) < 0)
@@ -118,12 +121,12 @@ fail:
 	return -1;
 }
 
-/* Abstract names and TCP: bind itself says whether somebody is there. */
+/* Abstract names and TCP: bind(2) reports an address that is in use. */
 static int
 open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
 	char *why, size_t size)
 {
-	int64_t until = now_ms() + PATIENCE_MS;
+	int64_t until = now_ms() + IN_USE_WAIT_MS;
 	const char *step = "setsockopt";
 	int one = 1;
 
@@ -159,9 +162,11 @@ open_bound(const struct addr *a, const struct listen_opts *opts, int fd,
 	}
 	return 0;
 fail:
-	/* bpf(2): kernel.unprivileged_bpf_disabled. */
+	/* Some container runtimes and security modules restrict filters. */
 	snprintf(why, size, "%s: %s: %s%s", a->text, step, strerror(errno),
-		errno == EPERM ? "; start as root" : "");
+		errno != EPERM ? "" : geteuid() != 0 ? "; start as root" :
+		"; the address filter needs CAP_NET_ADMIN here (systemd: "
+		"CapabilityBoundingSet=; Docker: --cap-add NET_ADMIN)");
 	return -1;
 }
 
@@ -179,7 +184,7 @@ listen_open(const struct addr *addr, const struct listen_opts *opts,
 		return -1;
 	}
 	if (addr_is_path(addr))
-		rc = open_path(addr, opts, s.fd, PATIENCE_MS, &s, ret_why,
+		rc = open_path(addr, opts, s.fd, IN_USE_WAIT_MS, &s, ret_why,
 			why_size);
 	else
 		rc = open_bound(addr, opts, s.fd, ret_why, why_size);
@@ -199,7 +204,7 @@ listen_is_shut(const struct listen_socket *s)
 	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLRDHUP);
 }
 
-/* The new one takes the number of the old. */
+/* The new socket takes the descriptor number of the old one. */
 static int
 replace_socket(struct listen_socket *s, int fd)
 {
@@ -244,7 +249,7 @@ listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
 	return 0;
 }
 
-/* Its file, whatever becomes of the name meanwhile. */
+/* Opens the socket's file; fails when the path names another file by now. */
 static int
 open_file(const struct listen_socket *s)
 {
@@ -287,7 +292,7 @@ listen_unlink(struct listen_socket *s)
 
 	if (s->ino == 0)
 		return;
-	/* Somebody may have put his own there meanwhile. */
+	/* Another process may have replaced the file. */
 	if (lstat(addr_path(&s->addr), &st) == 0 && st.st_dev == s->dev &&
 		st.st_ino == s->ino)
 		(void)unlink(addr_path(&s->addr));
@@ -301,8 +306,8 @@ listen_close(struct listen_socket *s)
 	fd_close(&s->fd);
 }
 
-/* Only local accounts are asked: a name service's modules would stay in our
- * memory for the sake of a warning. */
+/* Reads local accounts only: the modules of a name service would stay in the
+ * daemon's memory, for a warning. */
 static bool
 find_local_user(const char *name, struct passwd *ret)
 {
@@ -352,8 +357,8 @@ listen_reachable(const struct listen_opts *opts)
 		if (!find_local_user(users[i], &pw))
 			continue;
 		any = true;
-		/* connect(2) asks for write permission, the first class
-		 * that fits decides */
+		/* connect(2) needs write permission; the first class that
+		 * applies decides. */
 		if (pw.pw_uid == owner ? opts->mode & 0200 :
 			in_group(users[i], pw.pw_gid, group) ?
 				opts->mode & 0020 : opts->mode & 0002)

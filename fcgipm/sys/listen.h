@@ -1,5 +1,8 @@
 /*
- * listen.h - listening sockets: opens, reopens and closes them
+ * listen.h - opens, reopens and closes listening sockets
+ *
+ * Called by pool/open, pool/listener, pool/stop, master/control,
+ * gateway/listeners and overload/orders.
  */
 #ifndef FCGIPM_SYS_LISTEN_H
 #define FCGIPM_SYS_LISTEN_H
@@ -19,7 +22,7 @@ struct listen_opts {
 	const char *allowed_clients;	/* CIDR list for TCP, NULL = all */
 };
 
-/* A socket we opened and, for a path, the file that is ours to remove. */
+/* A socket opened here and, for a path, the file to remove at the end. */
 struct listen_socket {
 	struct addr addr;
 	int fd;			/* blocking, close-on-exec, listening */
@@ -28,57 +31,63 @@ struct listen_socket {
 };
 
 /*
- * listen_open - bind and listen; a stale unix socket is replaced, a live one
- * refused after a second of trying (its owner may be dying)
+ * listen_open - bind and listen
  *
- * returns	0; -1 with why in ret_why (the caller's buffer), which names
- *		who holds the address when that can be seen
+ * A stale unix socket is replaced.  An address in use is tried again for one
+ * second, since the process that holds it may be exiting, then refused.
+ *
+ * returns	0; -1 with the reason in ret_why (the caller's buffer), which
+ *		names the process that holds the address, where /proc shows it
  */
 int listen_open(const struct addr *addr, const struct listen_opts *opts,
 	struct listen_socket *ret_sock, char *ret_why, size_t why_size);
 
 /*
- * listen_is_shut - has a process that shares it called shutdown(2)?
+ * listen_is_shut - was the socket shut down?
  *
- * A unix socket still says that it listens then, and refuses all the same.
+ * True after any process that shares the socket has called shutdown(2).  Such a
+ * unix socket still reports that it listens (SO_ACCEPTCONN), but refuses every
+ * connection.
  */
 bool listen_is_shut(const struct listen_socket *s);
 
 /*
- * listen_reopen - listens again where it was shut; does not wait
+ * listen_reopen - listen again after shutdown(2); does not wait
  *
- * TCP listens again itself, and so do all who share it.  A unix socket becomes
- * another one with the same number here; who shares the old one keeps that,
- * and what it has queued.  An abstract address is free when the old one is
- * closed everywhere: until then the new one is shut, too.
+ * A TCP socket listens again, and so do all processes that share it.  A unix
+ * socket is replaced by a new one with the same descriptor number.  Processes
+ * that share the old socket keep it, with its queue.  An abstract address
+ * becomes free when the last of them closes the old socket: until then the new
+ * socket does not listen either.
  *
- * returns	0; -1 with why
+ * returns	0; -1 with the reason in ret_why
  */
 int listen_reopen(struct listen_socket *s, const struct listen_opts *opts,
 	char *ret_why, size_t why_size);
 
 /*
- * listen_connect - a connection to this socket, and to no other
+ * listen_connect - connect to this socket and to no other
  *
- * A user who may write to a path's directory can put another socket there, or a
- * link to one: that is not connected to.
+ * A user with write access to the path's directory can put another socket, or a
+ * link to one, in its place: listen_connect() does not connect to that.
  *
- * returns	descriptor, close-on-exec and non-blocking, over TCP connecting
- *		still; -1 with errno, EAGAIN: the queue is full
+ * returns	descriptor, close-on-exec and non-blocking; over TCP the
+ *		connection may still be in progress.  -1 with errno, EAGAIN
+ *		when the listen queue is full
  */
 int listen_connect(const struct listen_socket *s);
 
-/* Removes the path if it is still ours, then closes. */
+/* Removes the path if it still names this socket, then closes the socket. */
 void listen_close(struct listen_socket *s);
 /* Removes the path only, so that no new client finds the socket. */
 void listen_unlink(struct listen_socket *s);
 
 /*
- * listen_reachable - could a web server's user connect to such a socket?
+ * listen_reachable - may a web server's user connect to such a socket?
  *
  * returns	true when www-data, nginx, http or apache is a local account
- *		and owner, group and mode let one of them write, or when
- *		there is none
+ *		that has write permission by owner, group and mode, or when
+ *		there is no such account
  */
 bool listen_reachable(const struct listen_opts *opts);
 

@@ -1,5 +1,5 @@
 /*
- * listen_conflict.c - who holds an address that a pool wants; see
+ * listen_conflict.c - explains why an address cannot be bound; see
  * listen_conflict.h
  *
  * Called by sys/listen.
@@ -28,7 +28,8 @@ listen_pause(void)
 	nanosleep(&ts, NULL);
 }
 
-/* The inode of the TCP listener on the address's port, 0 when unseen. */
+/* The inode of the TCP listener on the address's port, 0 when /proc shows
+ * none. */
 static ino_t
 find_tcp_inode(const struct addr *a)
 {
@@ -46,7 +47,7 @@ find_tcp_inode(const struct addr *a)
 		FILE *f = fopen(files[i], "re");
 
 		while (f && ino == 0 && fgets(line, sizeof(line), f))
-			/* 0A is TCP_LISTEN; the inode is the tenth field */
+			/* 0A is TCP_LISTEN; the inode is the tenth field. */
 			if (sscanf(line,
 				    "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s "
 				    "%*s %*s %*s %lu",
@@ -59,8 +60,8 @@ find_tcp_inode(const struct addr *a)
 	return ino;
 }
 
-/* Does a process listen there?  1 yes and *ret_pid (0 = unknown); 0 no; -1 with
- * errno. */
+/* Does a process listen on the address?  1 yes, with its PID in *ret_pid (0 =
+ * unknown); 0 no; -1 with errno. */
 static int
 probe_address(const struct addr *a, pid_t *ret_pid)
 {
@@ -79,7 +80,7 @@ probe_address(const struct addr *a, pid_t *ret_pid)
 	if (fd < 0)
 		return -1;
 	if (connect(fd, (const struct sockaddr *)&a->sa, a->len) < 0) {
-		/* A full queue is a live owner too. */
+		/* EAGAIN: the queue is full, so a process listens. */
 		if (errno == ECONNREFUSED || errno == ENOENT)
 			rc = 0;
 		else if (errno != EAGAIN)
@@ -98,10 +99,16 @@ listen_explain_in_use(const struct addr *a, pid_t pid, char *why, size_t size)
 
 	if (pid == 0)
 		(void)probe_address(a, &pid);
-	if (pid > 0) {
+	if (pid == getpid()) {
+		snprintf(why, size,
+			"%s is in use by a socket that systemd or the parent "
+			"process passed; remove the socket unit or choose "
+			"another address",
+			a->text);
+	} else if (pid > 0) {
 		procfs_name(pid, name, sizeof(name));
 		snprintf(why, size,
-			"%s is in use by %s (process %d); stop it or choose "
+			"%s is in use by %s (PID %d); stop it or choose "
 			"another address",
 			a->text, name, (int)pid);
 	} else {
@@ -118,17 +125,19 @@ listen_explain_bind(const struct addr *a, char *why, size_t size)
 	const char *more = "";
 
 	if (addr_is_path(a) && errno == ENOENT)
-		more = "; create its folder";
+		more = "; create its directory";
 	else if (addr_is_path(a) && errno == EACCES)
-		more = "; let us write to its folder";
+		more = "; the user that fcgipm runs as needs write permission "
+		       "for its directory";
 	else if (errno == EADDRNOTAVAIL)
-		more = "; choose an address of this machine";
+		more = "; choose an address of this host";
 	else if (errno == EACCES)
 		more = "; start as root or choose a port above 1023";
 	snprintf(why, size, "%s: bind: %s%s", a->text, strerror(errno), more);
 }
 
-/* Is there a socket, and does a process serve it?  1 yes, 0 no; -1 with why. */
+/* Does the path name a socket on which a process listens?  1 yes, 0 no; -1 with
+ * the reason. */
 static int
 probe_path(const struct addr *a, pid_t *ret_pid, char *why, size_t size)
 {
@@ -143,32 +152,32 @@ probe_path(const struct addr *a, pid_t *ret_pid, char *why, size_t size)
 		return -1;
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(why, size, "%s exists and is no socket; remove it or "
-			"choose another path", path);
+		snprintf(why, size, "%s exists and is not a socket; remove it "
+			"or choose another path", path);
 		return -1;
 	}
 	live = probe_address(a, ret_pid);
 	if (live < 0)
-		snprintf(why, size, "%s belongs to somebody else (%s); choose "
-			"another path", path, strerror(errno));
+		snprintf(why, size, "%s exists, but a test connection failed: "
+			"%s; choose another path", path, strerror(errno));
 	if (live != 0 || geteuid() == 0 || st.st_uid == geteuid())
 		return live;
-	snprintf(why, size, "%s is a socket of user %u that nobody serves; "
+	snprintf(why, size, "%s is an unused socket that belongs to user %u; "
 		"remove it or choose another path", path, (unsigned)st.st_uid);
 	return -1;
 }
 
 int
-listen_check_path(const struct addr *a, int64_t patience_ms, char *why,
+listen_check_path(const struct addr *a, int64_t wait_ms, char *why,
 	size_t size)
 {
-	int64_t until = now_ms() + patience_ms;
+	int64_t until = now_ms() + wait_ms;
 	pid_t pid = 0, holder = 0;
 	int live;
 
 	while ((live = probe_path(a, &pid, why, size)) > 0) {
-		/* The probes themselves may fill a short queue, and then it
-		 * no longer says whose it is. */
+		/* The test connections may fill a short queue.  Then the
+		 * kernel no longer reports the PID. */
 		if (pid > 0)
 			holder = pid;
 		if (now_ms() >= until) {

@@ -1,6 +1,7 @@
 /*
- * listen_conflict.h - who holds an address that a pool wants, in words
+ * listen_conflict.h - explains why an address cannot be bound
  *
+ * Finds the process that holds the address, and composes the error message.
  * For sys/listen.
  */
 #ifndef FCGIPM_SYS_LISTEN_CONFLICT_H
@@ -12,23 +13,23 @@
 
 #include "base/addr.h"
 
-/* Before an address is tried again. */
+/* Sleeps for a short time before an address is tried again. */
 void listen_pause(void);
 
 /*
- * listen_check_path - may a socket's path be taken?
+ * listen_check_path - is the path of a unix socket free to use?
  *
- * patience_ms	how long a process that serves it gets to go away
- * returns	0 yes; -1 with why
+ * wait_ms	how long a process that listens there may take to exit
+ * returns	0 yes; -1 with the reason in why
  */
-int listen_check_path(const struct addr *a, int64_t patience_ms, char *why,
+int listen_check_path(const struct addr *a, int64_t wait_ms, char *why,
 	size_t size);
 
-/* Who holds an address that is in use.  pid: 0 = to be found out. */
+/* Names the process that holds the address.  pid: 0 = find it out. */
 void listen_explain_in_use(const struct addr *a, pid_t pid, char *why,
 	size_t size);
 
-/* Why bind(2) failed, by errno, and what to do where that does not say it. */
+/* Composes the error of bind(2) from errno, with what to do about it. */
 void listen_explain_bind(const struct addr *a, char *why, size_t size);
 
 #endif

@@ -1,9 +1,12 @@
 /*
- * privs.c - who a child is; see privs.h
+ * privs.c - applies user, groups, chroot and limits to a process; see privs.h
  *
- * The order of privs_apply() matters: what needs root comes first, what
- * cannot be undone comes last, and PR_SET_PDEATHSIG after the ids, since a
- * change of them clears it (prctl(2)).
+ * Called by sys/child, gateway/main and observe/prober (privs_apply), and by
+ * worker/launch, pool/open and master/control (privs_resolve).
+ *
+ * The order of the steps in privs_apply() matters.  Steps that need root come
+ * first, then those that cannot be undone.  PR_SET_PDEATHSIG follows the change
+ * of IDs, which would clear it (prctl(2)).
  */
 #include <errno.h>
 #include <grp.h>
@@ -21,9 +24,10 @@
 #include "sys/privs.h"
 #include "sys/raw.h"
 
-/* A number from 0 to 2^32-2, or -1: names may begin with digits too. */
+/* Parses a number from 0 to 2^32 - 2; -1 = not one.  A name may begin with a
+ * digit too. */
 static long long
-number(const char *text)
+parse_id(const char *text)
 {
 	unsigned long long n;
 	char *end;
@@ -38,7 +42,7 @@ static int
 find_user(const char *user, struct privs *p, char **ret_name)
 {
 	struct passwd *pw = getpwnam(user);
-	long long n = number(user);
+	long long n = parse_id(user);
 
 	if (!pw && n >= 0) {
 		pw = getpwuid((uid_t)n);
@@ -60,7 +64,7 @@ static int
 find_group(const char *group, struct privs *p)
 {
 	struct group *gr = getgrnam(group);
-	long long n = number(group);
+	long long n = parse_id(group);
 
 	if (!gr && n < 0)
 		return -1;
@@ -70,9 +74,9 @@ find_group(const char *group, struct privs *p)
 
 #define GROUPS_MAX 65536	/* NGROUPS_MAX of the kernel */
 
-/* In the child: what the name service says, written to fd. */
+/* In the child: writes the groups that the name service reports to fd. */
 static void
-tell_groups(const char *name, gid_t gid, int fd)
+write_groups(const char *name, gid_t gid, int fd)
 {
 	int n = 64;
 	gid_t *groups = mem_calloc((size_t)n, sizeof(gid_t));
@@ -83,8 +87,8 @@ tell_groups(const char *name, gid_t gid, int fd)
 }
 
 /*
- * The supplementary groups of a user.  A short-lived child asks, since the
- * name service loads modules that would stay in a small daemon's memory.
+ * Reads the supplementary groups of a user.  A child process does it, because
+ * the name service loads modules that would stay in the daemon's memory.
  */
 static int
 find_groups(const char *name, struct privs *p)
@@ -99,7 +103,7 @@ find_groups(const char *name, struct privs *p)
 		return -1;
 	pid = fork();
 	if (pid == 0)
-		tell_groups(name, p->gid, writefd);
+		write_groups(name, p->gid, writefd);
 	fd_close(&writefd);
 	p->groups = mem_calloc(GROUPS_MAX, sizeof(gid_t));
 	to = (char *)p->groups;
@@ -118,7 +122,7 @@ find_groups(const char *name, struct privs *p)
 	return 0;
 }
 
-/* A number without an account has the group it is given and no other. */
+/* A user ID without an account gets its configured group and no other. */
 static void
 set_one_group(struct privs *p)
 {
@@ -146,10 +150,10 @@ privs_resolve(const char *user, const char *group, struct privs *p,
 	}
 	if (geteuid() != 0) {
 		free(name);
-		/* Our own ids may be written down; others need root. */
+		/* The current IDs may be configured; others need root. */
 		if (p->uid != geteuid() || p->gid != getegid()) {
-			*ret_why = "only root can change it; leave the key out "
-				   "or start as root";
+			*ret_why = "only root can change it; remove the key or "
+				   "start as root";
 			return -1;
 		}
 		p->set_ids = false;
@@ -157,7 +161,7 @@ privs_resolve(const char *user, const char *group, struct privs *p,
 	}
 	p->set_ids = user || group;
 	if (p->set_ids && name && find_groups(name, p) < 0) {
-		*ret_why = "its groups cannot be found out";
+		*ret_why = "cannot read its supplementary groups";
 		privs_fini(p);
 		free(name);
 		return -1;
@@ -176,10 +180,10 @@ privs_fini(struct privs *p)
 	p->ngroups = 0;
 }
 
-/* Between fork and exec on a stack no sanitizer knows, see sys/spawn. */
+/* Runs between clone and exec; the sanitizers do not know its stack. */
 #define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
 
-/* Where the first calls of these names had ids of 16 bits. */
+/* On some machines the calls with these names take IDs of 16 bits. */
 #ifdef SYS_setresuid32
 #define SYS_ids_setgroups SYS_setgroups32
 #define SYS_ids_setresgid SYS_setresgid32
@@ -190,7 +194,7 @@ privs_fini(struct privs *p)
 #define SYS_ids_setresuid SYS_setresuid
 #endif
 
-/* The ids are set, and there is no way back. */
+/* Sets the IDs, and checks that root cannot be regained. */
 CHILD_CODE static const char *
 apply_ids(const struct privs *p, long *ret)
 {
@@ -211,7 +215,7 @@ apply_ids(const struct privs *p, long *ret)
 	return NULL;
 }
 
-/* Root folder and ids, in this order; only root gets here. */
+/* Changes the root directory, then the IDs.  Only root gets here. */
 CHILD_CODE static const char *
 apply_identity(const struct privs *p, long *ret)
 {
@@ -266,7 +270,7 @@ privs_apply(const struct privs *p, int *ret_err)
 	ret = RAW(prctl, PR_SET_PDEATHSIG, p->parent_death_signal);
 	if (ret < 0)
 		return failed("pdeathsig", ret, ret_err);
-	/* It may have died before we asked. */
+	/* The parent may have died before the prctl(2). */
 	if (RAW(getppid) != p->parent)
 		return failed("parent", -ECHILD, ret_err);
 	return NULL;

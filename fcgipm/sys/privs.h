@@ -1,8 +1,9 @@
 /*
- * privs.h - privileges of a child: user, groups, chroot directory, limits
+ * privs.h - user, groups, chroot directory and limits of a process
  *
- * Names are resolved before the fork (privs_resolve), applied after it
- * (privs_apply) with async-signal-safe calls only, and proven irreversible.
+ * privs_resolve() turns names into IDs before the fork.  privs_apply() applies
+ * them after it with async-signal-safe calls only, and checks that root cannot
+ * be regained.
  */
 #ifndef FCGIPM_SYS_PRIVS_H
 #define FCGIPM_SYS_PRIVS_H
@@ -21,12 +22,12 @@ struct privs {
 	bool set_ids;		/* uid, gid and groups are to be changed */
 	uid_t uid;
 	gid_t gid;
-	gid_t *groups;		/* supplementary, ours to free */
+	gid_t *groups;		/* supplementary; freed by privs_fini() */
 	int ngroups;
 	const char *chroot;	/* NULL = none; borrowed */
 	bool no_new_privs;
 	int parent_death_signal;	/* PR_SET_PDEATHSIG; 0 = none */
-	pid_t parent;		/* getppid() a child must see then */
+	pid_t parent;		/* what getppid() must return then */
 	int nice;		/* setpriority(2) value, when set_nice */
 	bool set_nice;
 	mode_t umask;		/* applied when set_umask */
@@ -36,27 +37,30 @@ struct privs {
 };
 
 /*
- * privs_resolve - user and group names (or numbers) to ids
+ * privs_resolve - turn user and group names, or numbers, into IDs
  *
- * user, group	NULL = ours; a user without group gets its login group and
- *		supplementary groups
+ * user, group	NULL = those of this process; a user without group gets its
+ *		login group and supplementary groups
  * returns	0; -1 and *ret_why, a static text, when a name is unknown or
- *		we are not root and may not become it.  Only ids are written.
+ *		when the change needs root.  Only the IDs in p are written.
  */
 int privs_resolve(const char *user, const char *group, struct privs *p,
 	const char **ret_why);
 void privs_fini(struct privs *p);
 
 /*
- * privs_apply - become it; between fork and exec, or by the gateway itself
+ * privs_apply - give the calling process these privileges
+ *
+ * Called between clone and exec, and by the gateway and the prober for
+ * themselves.
  *
  * returns	NULL, or the name of the step that failed
- * ret_err	written only then: its errno.  Our own errno stays as it is
- *		when neither ids nor a root directory are to be changed
+ * ret_err	written only then: the errno of the step.  errno itself does
+ *		not change unless IDs or the root directory change
  */
 const char *privs_apply(const struct privs *p, int *ret_err);
 
-/* Drops what a child of ours has by inheritance: limits and umask. */
+/* Removes limits and a umask that children inherit from this process anyway. */
 void privs_drop_inherited(struct privs *p);
 
 #endif

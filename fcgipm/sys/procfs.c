@@ -1,5 +1,8 @@
 /*
- * procfs.c - single looks at a process, by /proc; see procfs.h
+ * procfs.c - reads one fact about a process from /proc; see procfs.h
+ *
+ * Called by sys/watch, sys/inspect, sys/listen_conflict and sys/spawn, and by
+ * observe/, worker/, timeout/, pool/view and ctl/status.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -64,7 +67,7 @@ name_call(long nr)
 	}
 }
 
-/* It holds "NUMBER ARG0 ...", or "running". */
+/* The entry holds "NUMBER ARG0 ...", or "running". */
 int
 procfs_read_call(int fd, enum procfs_call *ret_call, int *ret_fd)
 {
@@ -83,8 +86,8 @@ procfs_read_call(int fd, enum procfs_call *ret_call, int *ret_fd)
 	return 0;
 }
 
-static enum procfs_look
-look_task(int taskfd, const char *tid)
+static enum procfs_sample
+sample_task(int taskfd, const char *tid)
 {
 	enum procfs_call call = PROCFS_CALL_OTHER;
 	char path[300];
@@ -109,15 +112,15 @@ procfs_accepts_alone(pid_t pid)
 	struct stat st;
 	char path[64];
 
-	/* The kernel counts tasks in the links of their folder. */
+	/* The link count of the directory is 2 plus the number of tasks. */
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	if (stat(path, &st) < 0 || st.st_nlink != 3)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	return look_task(AT_FDCWD, path) == PROCFS_ACCEPTING;
+	return sample_task(AT_FDCWD, path) == PROCFS_ACCEPTING;
 }
 
-/* The next entry of a folder of /proc that is a number, NULL at its end. */
+/* The next entry of a /proc directory that is a number, NULL at the end. */
 static const char *
 next_number(DIR *dir)
 {
@@ -138,17 +141,17 @@ open_tasks(pid_t pid)
 	return opendir(path);
 }
 
-enum procfs_look
-procfs_look(pid_t pid)
+enum procfs_sample
+procfs_sample(pid_t pid)
 {
-	enum procfs_look best = PROCFS_UNKNOWN, seen;
+	enum procfs_sample best = PROCFS_UNKNOWN, seen;
 	DIR *dir = open_tasks(pid);
 	const char *tid;
 
 	if (!dir)
 		return PROCFS_UNKNOWN;
 	while (best != PROCFS_ACCEPTING && (tid = next_number(dir)) != NULL) {
-		seen = look_task(dirfd(dir), tid);
+		seen = sample_task(dirfd(dir), tid);
 		if (seen == PROCFS_ACCEPTING || seen == PROCFS_POLLING ||
 			best == PROCFS_UNKNOWN)
 			best = seen;
@@ -174,7 +177,7 @@ procfs_list_tasks(pid_t pid, pid_t *ret, size_t max)
 
 /* -- sockets --------------------------------------------------------------- */
 
-/* Has a folder of descriptors this socket? */
+/* Does this /proc/PID/fd directory list the socket? */
 static bool
 has_socket(const char *path, ino_t ino)
 {
@@ -234,8 +237,8 @@ procfs_name(pid_t pid, char *buf, size_t size)
 	free(text);
 }
 
-/* A stat entry from the third field on, behind the name, which may hold
- * anything; "" when it is gone.  The caller's to free(). */
+/* A stat entry from the third field on, after the name, which may contain any
+ * character; "" when the process is gone.  The caller frees it. */
 static char *
 read_stat(const char *path)
 {
@@ -321,7 +324,7 @@ procfs_memory(pid_t pid, uint64_t *ret_bytes)
 	pages = strtoul(p, NULL, 10);
 	free(text);
 	*ret_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-	/* A process that has ended has no memory any more. */
+	/* A process that has exited has no memory any more. */
 	return pages ? PROCFS_MEMORY_RSS : PROCFS_MEMORY_UNKNOWN;
 }
 

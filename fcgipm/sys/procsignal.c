@@ -1,5 +1,6 @@
 /*
- * procsignal.c - signals for a child and its process group; see procsignal.h
+ * procsignal.c - sends signals to a child and its process group; see
+ * procsignal.h
  *
  * Called by worker/worker, pool/retire, timeout/backtrace, timeout/descendants
  * and gateway/script.
@@ -21,9 +22,9 @@ procsignal_process(int pidfd, int signo)
 void
 procsignal_group(pid_t pid, int pidfd, int signo)
 {
-	/* kill(2): -1 would be everybody, 0 our own group. */
+	/* kill(2): -1 means every process, 0 the caller's own group. */
 	if (pid <= 1)
-		BUG("no child has this number");
+		BUG("not the PID of a child");
 	if (kill(-pid, signo) == 0 && signo != SIGKILL)
 		return;
 	if (pidfd >= 0)

@@ -1,10 +1,10 @@
 /*
- * raw.h - system calls that leave errno alone
+ * raw.h - makes system calls that do not change errno
  *
- * For a child that still runs in its parent's memory (sys/spawn): errno is
- * the parent's, which may be about to read it.  On machines whose system calls
- * are not written down here, and with RAW_PORTABLE, it is syscall(2), and
- * spawn has the parent wait or gives the child a copy of the memory.
+ * For a child that shares its parent's memory (sys/spawn): errno belongs to the
+ * parent, which may be about to read it.  On machines that have no code below,
+ * and with RAW_PORTABLE, syscall(2) is used.  Then RAW_KEEPS_ERRNO is 0, and
+ * sys/spawn makes the parent wait or gives the child a copy of the memory.
  */
 #ifndef FCGIPM_SYS_RAW_H
 #define FCGIPM_SYS_RAW_H
@@ -63,11 +63,11 @@ raw_call(long nr, long a, long b, long c, long d, long e)
 }
 #endif
 
-/* An argument of whatever type. */
+/* Converts an argument of any type. */
 #define RAW_ARG(x) ((long)(intptr_t)(x))
 
 /*
- * RAW(name, up to 5 arguments) - the call's result, or -errno
+ * RAW(name, up to 5 arguments) - the result of the call, or -errno
  */
 #define RAW(...) RAW_PAD(__VA_ARGS__, 0, 0, 0, 0, 0)
 #define RAW_PAD(name, a, b, c, d, e, ...) \

@@ -1,11 +1,10 @@
 /*
- * sockdiag.c - what is common to all questions to sock_diag(7), and what a
- * listener is; see sockdiag.h
+ * sockdiag.c - the sock_diag(7) netlink socket, and listeners; see sockdiag.h
  *
- * Called by observe/, pool/, overload/, and by its own other files.  The
- * kernel answers a question about one socket before sendto(2) returns, and
- * each part of a list when the one before it is read, so nothing here waits:
- * an answer that is not there is an error.
+ * Common code of sys/sockdiag_unix and sys/sockdiag_tcp.  Called by observe/,
+ * pool/, overload/ and master/super.  Nothing here waits.  The kernel answers a
+ * request about one socket before sendto(2) returns, and produces each part of
+ * a list when the part before it is read.  So a missing answer is an error.
  */
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -21,7 +20,7 @@
 #include "sys/sockdiag.h"
 #include "sys/sockdiag_ask.h"
 
-/* As much as the kernel puts into one message of a list. */
+/* Maximum size of one message of a list. */
 #define ANSWER_BYTES 32768
 
 int
@@ -33,8 +32,8 @@ sockdiag_open(struct sockdiag *d)
 	return d->fd < 0 ? -1 : 0;
 }
 
-/* A kernel without it, or a filter that forbids it, says the same always;
- * what was scarce may be there now. */
+/* When the kernel has no sock_diag, or a filter forbids it, the error stays.
+ * After a shortage of descriptors or memory another attempt may succeed. */
 static int
 open_again(struct sockdiag *d)
 {
@@ -82,10 +81,10 @@ answer_error(const struct nlmsghdr *h)
 }
 
 /*
- * One datagram: fn for each socket in it.
+ * Reads one datagram and calls fn for each socket in it.
  *
  * returns	0, or what fn returned; -1 with errno
- * ret_end	true when nothing follows
+ * ret_end	true after the last message
  */
 static int
 read_answer(struct sockdiag *d, sockdiag_answer_fn fn, void *arg, bool *ret_end)
@@ -114,7 +113,7 @@ read_answer(struct sockdiag *d, sockdiag_answer_fn fn, void *arg, bool *ret_end)
 	left = (unsigned)n;
 	for (h = &in.head; rc == 0 && NLMSG_OK(h, left);
 		h = NLMSG_NEXT(h, left)) {
-		/* Of a question that failed halfway. */
+		/* An answer to an earlier request that was not read whole. */
 		if (h->nlmsg_seq != d->seq)
 			continue;
 		*ret_end = !(h->nlmsg_flags & NLM_F_MULTI) ||
@@ -140,7 +139,7 @@ sockdiag_ask(struct sockdiag *d, uint16_t flags, const void *body, size_t len,
 	do
 		rc = read_answer(d, fn, arg, &end);
 	while (rc == 0 && !end);
-	/* An answer's rest that nobody reads would be in the way of the next one. */
+	/* An unread rest would precede the next answer: open a new socket. */
 	if (rc != 0 && !end && flags & NLM_F_DUMP) {
 		int saved = errno;
 

@@ -1,5 +1,5 @@
 /*
- * sockdiag_ask.h - one question to the kernel over netlink, and its answer
+ * sockdiag_ask.h - sends one netlink request and reads the answer
  *
  * For sys/sockdiag_unix and sys/sockdiag_tcp.
  */
@@ -12,16 +12,16 @@
 
 struct sockdiag;
 
-/* unix(7) uses the numbers of TCP's states. */
+/* The kernel reports states of unix sockets by the numbers of TCP states. */
 #define SOCKDIAG_STATE(state) (1U << (state))
 #define SOCKDIAG_ALL_STATES (~0U)
 
-/* Called for each socket of an answer; what it returns ends the walk unless
- * it is 0. */
+/* Called for each socket of an answer; a result other than 0 ends the
+ * iteration. */
 typedef int (*sockdiag_answer_fn)(const struct nlmsghdr *h, void *arg);
 
 /*
- * sockdiag_ask - send a question, read all of the answer
+ * sockdiag_ask - send a request and read the whole answer
  *
  * flags	NLM_F_DUMP for a list
  * body, len	a request of sock_diag(7)

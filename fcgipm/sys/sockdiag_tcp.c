@@ -1,5 +1,5 @@
 /*
- * sockdiag_tcp.c - TCP sockets that are not ours, in lists; see sockdiag.h
+ * sockdiag_tcp.c - lists TCP sockets of all processes; see sockdiag.h
  */
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -42,7 +42,8 @@ is_from(const struct inet_diag_msg *m, const struct sockdiag_listener *l)
 				l->family == AF_INET ? 4 : 16) == 0);
 }
 
-/* The kernel notes the end of a handshake as if data had been sent then. */
+/* The kernel sets the time of the last data sent at the end of the handshake,
+ * too. */
 static int64_t
 age_of(const struct tcp_info *info)
 {
@@ -64,7 +65,7 @@ on_waiting(const struct nlmsghdr *h, void *arg)
 	struct tcp_info info;
 	unsigned left;
 
-	/* Of these two states only who was not accepted has no inode. */
+	/* In these two states, only a connection in the queue has no inode. */
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || m->idiag_inode != 0 ||
 		!is_from(m, a->listener))
 		return 0;
@@ -138,7 +139,7 @@ on_tcp(const struct nlmsghdr *h, void *arg)
 	struct tcp_answer *a = arg;
 	struct sockdiag_set *set = a->set;
 
-	/* No inode: not accepted yet, or closed and on its way out. */
+	/* Without an inode: in the queue, or closed by its process. */
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || m->idiag_inode == 0)
 		return 0;
 	if (is_from(m, a->listener))

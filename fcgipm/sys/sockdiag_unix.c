@@ -1,5 +1,5 @@
 /*
- * sockdiag_unix.c - unix sockets that are not ours, one by one; see sockdiag.h
+ * sockdiag_unix.c - queries single unix sockets of any process; see sockdiag.h
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -15,7 +15,7 @@
 
 struct unix_answer {
 	const struct sockdiag_listener *listener;	/* to compare with */
-	ino_t ino;			/* of the socket that is asked about */
+	ino_t ino;			/* of the socket that is queried */
 	struct sockdiag_queue queue;
 	unsigned state;
 	bool same_name;
@@ -62,7 +62,7 @@ on_unix(const struct nlmsghdr *h, void *arg)
 	return 1;
 }
 
-/* One socket by inode; 0, or -1 with errno. */
+/* Queries one socket by inode.  Returns 0, or -1 with errno. */
 static int
 ask_unix(struct sockdiag *d, ino_t ino, unsigned show, struct unix_answer *a)
 {
@@ -107,8 +107,8 @@ sockdiag_unix_waiting(struct sockdiag *d, ino_t ino, uint32_t *ret_inos,
 	struct unix_answer a = {.icons = ret_inos, .max_icons = max};
 	int rc = ask_unix(d, ino, UDIAG_SHOW_ICONS, &a);
 
-	/* Asked about one socket the kernel fills a page at most; that is a
-	 * queue of a thousand.  In a list of all listeners there is room. */
+	/* In an answer about one socket the kernel fills one page at most,
+	 * enough for a queue of a thousand.  A list has more room. */
 	if (rc < 0 && errno == EMSGSIZE) {
 		rc = sockdiag_ask(d, NLM_F_DUMP, &all, sizeof(all), on_unix, &a);
 		if (rc == 0) {

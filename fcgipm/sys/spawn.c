@@ -1,8 +1,8 @@
 /*
- * spawn.c - the only fork and exec; see spawn.h
+ * spawn.c - starts child processes: the only clone and exec; see spawn.h
  *
  * Called by worker/worker and timeout/backtrace (spawn_start) and by
- * gateway/script (spawn_share).  What runs before the exec is child_run().
+ * gateway/script (spawn_share).  child_run() in sys/child runs before the exec.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +24,8 @@
 #include "sys/raw.h"
 #include "sys/spawn.h"
 
-/* All signals wait until a child is past its first steps: none of ours may
- * be handled, or end it, in between. */
+/* Blocks all signals until the child is past its first steps: no signal may be
+ * handled by the child, or end it, in between. */
 static void
 block_signals(sigset_t *ret_old)
 {
@@ -38,40 +38,41 @@ block_signals(sigset_t *ret_old)
 bool
 spawn_is_shared(const struct spawn_shared *c)
 {
-	/* CLONE_CHILD_CLEARTID: zero once the child has left our memory. */
+	/* CLONE_CHILD_CLEARTID: zero once the child has left the memory. */
 	return __atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* In tid, until the kernel clears it: the child is in our memory. */
+/* Value of tid while the child shares the memory; the kernel clears it. */
 #define SHARED (-1)
 
-/* -- the supervisor's ------------------------------------------------------ */
+/* -- children of the supervisor -------------------------------------------- */
 
-/* More than this many are seldom before their exec at once. */
-#define PLACES 16
+/* So many children share the memory at the same time; more are rare. */
+#define SLOTS 16
 
-/* What a child of spawn_start() needs until it executes. */
-struct place {
+/* What a child of spawn_start() needs until its exec. */
+struct slot {
 	struct spawn_shared shared;
 	int fds[CHILD_FDS];
 	char own_env[32];
-	char **envp;		/* own_env, then what was asked for */
-	size_t room;		/* of envp */
+	char **envp;		/* own_env, then spec->envp */
+	size_t room;		/* capacity of envp */
 	struct child child;
 };
 
-/* Taken before many descriptors are open. */
+/* Opened before the process has many descriptors. */
 static struct {
-	/* Numbers beneath those that come and go: a child that shares our
-	 * table of descriptors takes with it what is not above them. */
+	/* Low descriptor numbers.  A child that shares the descriptor table
+	 * keeps all descriptors up to the highest one that it needs. */
 	int null, error, own;
 	int dumpable;		/* fs.suid_dumpable */
 } reserve = {-1, -1, -1, -1};
 
 /*
- * Once a child of ours has changed its ids, nobody but root sees our memory,
- * which is its memory, unless fs.suid_dumpable is 1, which is for debugging;
- * see proc_sys_fs(5).  Asked each time, as that may begin while we run.
+ * After a child has changed its IDs, only root may read its memory, which is
+ * the supervisor's.  fs.suid_dumpable = 1, a setting for debugging, removes
+ * this protection; see proc_sys_fs(5).  Read each time, since the setting may
+ * change at run time.
  */
 static bool
 ids_protect_memory(void)
@@ -81,24 +82,24 @@ ids_protect_memory(void)
 	return pread(reserve.dumpable, &digit, 1, 0) == 1 && digit != '1';
 }
 
-/* The last place is for those who copy it. */
-static struct place *
-find_place(const struct spawn_spec *spec, bool *ret_share)
+/* The last slot is for children that get a copy of the memory. */
+static struct slot *
+find_slot(const struct spawn_spec *spec, bool *ret_share)
 {
-	static struct place places[PLACES + 1];
-	struct place *p = places;
+	static struct slot slots[SLOTS + 1];
+	struct slot *p = slots;
 	bool may = RAW_KEEPS_ERRNO && spec->lasting &&
 		(!spec->privs || !spec->privs->set_ids || ids_protect_memory());
 
-	while (p < places + PLACES && (!may || spawn_is_shared(&p->shared)))
+	while (p < slots + SLOTS && (!may || spawn_is_shared(&p->shared)))
 		p++;
-	*ret_share = p < places + PLACES;
+	*ret_share = p < slots + SLOTS;
 	return p;
 }
 
-/* Copies what is the caller's only during the call; -1 with errno. */
+/* Copies what is valid only during the call; -1 with errno. */
 static int
-fill_place(struct place *p, const struct spawn_spec *spec)
+fill_slot(struct slot *p, const struct spawn_spec *spec)
 {
 	struct spawn_spec *own = &p->shared.spec;
 	size_t n = 0, own_n = spec->own_env != NULL;
@@ -134,7 +135,7 @@ spawn_reserve(void)
 {
 	reserve.dumpable = open("/proc/sys/fs/suid_dumpable",
 		O_RDONLY | O_CLOEXEC);
-	/* Closes nothing: it shows whether that is allowed here. */
+	/* Closes nothing: a test whether close_range(2) is allowed. */
 	if (syscall(SYS_close_range, UINT_MAX, UINT_MAX, 0) < 0)
 		return 0;
 	reserve.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -144,15 +145,15 @@ spawn_reserve(void)
 }
 
 static void
-empty_low(void)
+reset_reserve(void)
 {
 	(void)dup3(reserve.null, reserve.error, O_CLOEXEC);
 	(void)dup3(reserve.null, reserve.own, O_CLOEXEC);
 }
 
-/* What was opened for this child alone goes to the low numbers. */
+/* Moves the descriptors of this child alone to the reserved low numbers. */
 static bool
-go_low(struct place *p)
+use_reserve(struct slot *p)
 {
 	const struct spawn_spec *spec = &p->shared.spec;
 	struct child *c = &p->child;
@@ -163,7 +164,7 @@ go_low(struct place *p)
 		top = MAX(top, p->fds[i]);
 	if (dup3(c->errfd, reserve.error, O_CLOEXEC) < 0 ||
 		(top > reserve.own && dup3(top, reserve.own, O_CLOEXEC) < 0)) {
-		empty_low();
+		reset_reserve();
 		return false;
 	}
 	fd_close(&c->errfd);
@@ -174,35 +175,36 @@ go_low(struct place *p)
 		next = MAX(next, p->fds[i]);
 	}
 	c->own_table = &p->shared.tid;
-	c->above = (unsigned)next + 1;
+	c->close_from = (unsigned)next + 1;
 	return true;
 }
 
-/* Milliseconds of the one call that is waited for. */
-#define PATIENCE_MS 500
+/* How often a child that has not answered yet is checked for a stop. */
+#define STOP_CHECK_MS 500
 
 /*
- * The child is before setsid(), and nobody's but ours: this is no vfork(2).  It
- * may be stopped with all of our group and then not go on with us: it is killed
- * before its table of descriptors, which is ours, holds us up for good.
+ * Waits until the child has a descriptor table of its own.  A signal to the
+ * process group may stop the child before its setsid(), and a SIGCONT may reach
+ * the supervisor only.  Such a child is killed: the supervisor would wait for it
+ * indefinitely.
  */
 static void
 await_own_table(struct spawn_shared *c, pid_t pid)
 {
-	const struct timespec patience = {.tv_nsec = PATIENCE_MS * 1000000L};
+	const struct timespec interval = {.tv_nsec = STOP_CHECK_MS * 1000000L};
 
 	while (__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) == SHARED)
 		if (syscall(SYS_futex, &c->tid, FUTEX_WAIT, SHARED,
-			    &patience) < 0 &&
+			    &interval) < 0 &&
 			errno == ETIMEDOUT && procfs_state(pid) == 'T')
 			(void)kill(pid, SIGKILL);
 }
 
 CHILD_CODE static int
-place_run(void *arg)
+slot_run(void *arg)
 {
-	struct place *p = arg;
-	/* A copy of its own, since it moves them. */
+	struct slot *p = arg;
+	/* A copy, because child_run() changes its descriptors. */
 	struct child child = p->child;
 
 	return child_run(&child);
@@ -210,7 +212,7 @@ place_run(void *arg)
 
 /* pid; -1 with errno */
 static pid_t
-clone_child(struct place *p, int flags, int *ret_pidfd)
+clone_child(struct slot *p, int flags, int *ret_pidfd)
 {
 	struct spawn_shared *c = &p->shared;
 	sigset_t old;
@@ -219,7 +221,7 @@ clone_child(struct place *p, int flags, int *ret_pidfd)
 
 	c->tid = flags & CLONE_VM ? SHARED : 0;
 	block_signals(&old);
-	pid = clone(place_run, c->stack + sizeof(c->stack), flags, p,
+	pid = clone(slot_run, c->stack + sizeof(c->stack), flags, p,
 		ret_pidfd, NULL, &c->tid);
 	saved = errno;
 	if (pid < 0)
@@ -236,24 +238,24 @@ spawn_start(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
 {
 	int flags = CLONE_PIDFD | SIGCHLD, readfd = -1, saved;
 	bool share;
-	struct place *p = find_place(spec, &share);
+	struct slot *p = find_slot(spec, &share);
 	pid_t pid;
 
 	p->child = (struct child){
 		.spec = &p->shared.spec, .error = &p->shared.error};
-	if (fill_place(p, spec) < 0 || fd_pipe(O_NONBLOCK, O_NONBLOCK, &readfd,
+	if (fill_slot(p, spec) < 0 || fd_pipe(O_NONBLOCK, O_NONBLOCK, &readfd,
 					       &p->child.errfd) < 0)
 		return -1;
 	if (share)
 		flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
-	if (share && reserve.own >= 0 && go_low(p))
+	if (share && reserve.own >= 0 && use_reserve(p))
 		flags |= CLONE_FILES;
 	pid = clone_child(p, flags, ret_pidfd);
 	saved = errno;
 	if (flags & CLONE_FILES)
-		empty_low();
+		reset_reserve();
 	else
-		/* A child that reads the number has its own copy of it. */
+		/* The child has its own copy of this descriptor. */
 		close(p->child.errfd);
 	if (pid < 0)
 		fd_close(&readfd);
@@ -262,7 +264,7 @@ spawn_start(const struct spawn_spec *spec, int *ret_pidfd, int *ret_errfd)
 	return pid;
 }
 
-/* -- the gateway's --------------------------------------------------------- */
+/* -- children of the gateway ----------------------------------------------- */
 
 CHILD_CODE static int
 shared_run(void *arg)

@@ -1,23 +1,44 @@
 /*
- * spawn.h - starts programs: the only fork and exec
+ * spawn.h - starts child processes: the only clone and exec
  *
- * A child runs in its parent's memory until it executes (clone(2) with
- * CLONE_VM), which costs less than half of a fork(2) and does not grow with the
- * parent's heap; unlike vfork(2), it does not wait for the exec.
- * Two ways, one description: spawn_start() for the supervisor, whose child
- * may become another user, and spawn_share() for the gateway.
+ * spawn_start() is for the supervisor, whose children may run as another user.
+ * spawn_share() is for the gateway, whose children run as its own user.
  *
- * Whoever owns the user id that a child takes may signal it before it
- * executes, but not reach into the memory: the kernel lets only root see
- * that of a process that changed its ids (PR_SET_DUMPABLE of prctl(2)), unless
- * fs.suid_dumpable is 1, and then such a child shares nothing.  One that is
- * stopped keeps its place, and the others share nothing once none is left.
- * One that falls falls alone, since Linux 5.16 with a core file too.
+ * A child shares its parent's memory until its exec (clone(2), CLONE_VM).  That
+ * costs less than half of a fork(2) and does not grow with the parent's heap.
+ * Unlike with vfork(2), the parent does not wait for the exec.
  *
- * The supervisor has descriptors by the thousand.  A child that shares its
- * memory begins with its table of them too, and the supervisor waits for the
- * child's first system call, which gives it one of its own with few in it.  One
- * that does not get there, as it was stopped together with us, is killed.
+ * A child with another user ID does not expose the supervisor's memory.  The
+ * processes of that user can signal the child, but they cannot read its memory:
+ * after a change of IDs only root may (PR_SET_DUMPABLE, prctl(2)).  With
+ * fs.suid_dumpable = 1 they could; then such a child gets a copy of the memory.
+ *
+ * Each child that shares the memory occupies a slot with its stack until its
+ * exec.  A child that is stopped before exec keeps its slot; when no slot is
+ * free, further children get a copy of the memory.  A child that crashes does
+ * not end the parent, since Linux 5.16 not even when it dumps core.
+ *
+ * The supervisor may have thousands of descriptors.  A child that shares its
+ * memory starts with the supervisor's descriptor table, too.  Its first system
+ * call creates a table of its own with few descriptors, and the supervisor
+ * waits for that call.  A child that is stopped before it is killed.
+ *
+ * Modules of sys/, lowest layer first:
+ *
+ *	raw.h		makes system calls that do not change errno
+ *	spawn_spec.h	describes a child to start, and why it failed
+ *	privs		user, groups, chroot directory and limits of a process
+ *	procfs		reads one fact about a process from /proc
+ *	watch		keeps a process's /proc entries open to read them often
+ *	inspect		formats what a process does, for logs and status
+ *	procsignal	sends signals to a child and its process group
+ *	sockdiag	reads queues, peers and listeners of sockets (netlink);
+ *			_unix single unix sockets, _tcp lists of TCP sockets
+ *	clients		limits a TCP listener to allowed networks (BPF)
+ *	listen_conflict	explains why an address cannot be bound
+ *	listen		opens, reopens and closes listening sockets
+ *	child		code that runs in a new process before its exec
+ *	spawn		starts child processes
  */
 #ifndef FCGIPM_SYS_SPAWN_H
 #define FCGIPM_SYS_SPAWN_H
@@ -29,36 +50,37 @@
 #include "sys/privs.h"
 #include "sys/spawn_spec.h"
 
-/* Enough for the few calls before exec. */
+/* Stack of a child until its exec. */
 #define SPAWN_STACK_BYTES (16 * 1024)
 
 /*
- * spawn_reserve - take the numbers that let a child have few descriptors
+ * spawn_reserve - reserve low descriptor numbers for spawn_start()
  *
- * Once, before many are open; without it spawn_start() works as well.
+ * Called once, before many descriptors are open, so that children keep few
+ * descriptors.  spawn_start() works without it as well.
  *
  * returns	0; -1 with errno
  */
 int spawn_reserve(void);
 
 /*
- * spawn_start - start a child, and learn what becomes of it
+ * spawn_start - start a child and get a pipe that reports a failed start
  *
- * For a process without signal handlers.  spec, its fds and own_env may go at
- * once; the rest of it too, unless it is lasting.
+ * For a process without signal handlers.  After the call the caller may free
+ * spec, fds and own_env; the rest of spec too, unless spec->lasting is set.
  *
- * ret_errfd	non-blocking; readable with one struct spawn_error when a step
- *		failed, at end of file once exec succeeded; the caller's to
- *		close, as is the pidfd
+ * ret_errfd	non-blocking; one struct spawn_error when a step failed, end
+ *		of file once exec succeeded.  The caller closes it and the
+ *		pidfd.
  * returns	pid; -1 with errno, nothing left open or running
  */
 pid_t spawn_start(const struct spawn_spec *spec, int *ret_pidfd,
 	int *ret_errfd);
 
-/* A child that is not past exec: it runs in our memory. */
+/* A child that has not executed yet: it shares the parent's memory. */
 struct spawn_shared {
-	/* From spawn_share() until spawn_is_shared() says no these and all
-	 * they point to belong to the child. */
+	/* These, and all they point to, belong to the child from
+	 * spawn_share() until spawn_is_shared() returns false. */
 	struct spawn_spec spec;
 	struct spawn_error error;	/* step "" = none failed so far */
 	pid_t tid;			/* cleared by the kernel */
@@ -66,18 +88,19 @@ struct spawn_shared {
 };
 
 /*
- * spawn_share - start a child that shares our memory until it executes
+ * spawn_share - start a child that shares this memory until its exec
  *
- * For a process without signal handlers.  The caller goes on at once, and may
- * close what spec names; it reads c->error when the child has ended.
+ * For a process without signal handlers.  Unless wait is set, it returns at
+ * once.  The caller may then close the descriptors in c->spec, and reads
+ * c->error after the child has exited.
  *
- * c		c->spec is filled in; not in use (spawn_is_shared())
- * wait		return when it has executed or failed
+ * c		not in use (spawn_is_shared()), with c->spec filled in
+ * wait		return when the child has executed or failed
  * returns	pid; -1 with c->error, nothing left open or running
  */
 pid_t spawn_share(struct spawn_shared *c, bool wait);
 
-/* Is c's child still in our memory? */
+/* Does the child still share this memory? */
 bool spawn_is_shared(const struct spawn_shared *c);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * watch.c - a process that is looked at again and again; see watch.h
+ * watch.c - keeps a process's /proc entries open to read them often; see
+ * watch.h
  *
- * Called by observe/processes, observe/prober and timeout/descendants.  What is
- * in the entries of a task is read by sys/procfs.
+ * Called by observe/processes, observe/prober and timeout/descendants.
+ * sys/procfs parses the entries of a task.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,11 +20,12 @@
 #include "sys/procfs.h"
 #include "sys/watch.h"
 
-/* Called for each number that names an entry; what it returns ends the walk
- * unless it is 0. */
+/* Called for each entry whose name is a number; a result other than 0 ends the
+ * iteration. */
 typedef int (*number_fn)(struct watch *w, int number, void *arg);
 
-/* The entries of a folder of /proc; 0, or what fn returned; -1 with errno. */
+/* Calls fn for the entries of a /proc directory.  Returns 0, or what fn
+ * returned; -1 with errno. */
 static int
 each_number(struct watch *w, int fd, number_fn fn, void *arg)
 {
@@ -52,7 +54,7 @@ each_number(struct watch *w, int fd, number_fn fn, void *arg)
 	return rc;
 }
 
-/* Has it ended, and is only not yet waited for? */
+/* Has the process exited without being reaped yet? */
 static bool
 is_zombie(pid_t pid)
 {
@@ -62,11 +64,11 @@ is_zombie(pid_t pid)
 }
 
 /*
- * A folder that vanishes is a process that is gone; one that we may not see
- * vanishes too (hidepid).  That of a zombie is root's, and empty.
+ * A directory that vanishes means that the process has exited, or that it may
+ * not be seen (hidepid).  The directory of a zombie is root's and empty.
  */
 static int
-gone(const struct watch *w)
+set_gone_errno(const struct watch *w)
 {
 	int err = errno;
 
@@ -80,7 +82,7 @@ gone(const struct watch *w)
 	return -1;
 }
 
-/* The inode that a link of /proc/PID/fd names, 0 when it is no socket. */
+/* The inode that a link of /proc/PID/fd names, 0 when it is not a socket. */
 static ino_t
 socket_of(const char *link)
 {
@@ -89,7 +91,7 @@ socket_of(const char *link)
 	return strtoul(link + 8, NULL, 10);
 }
 
-/* The inode of descriptor fd, 0 when it is no socket; -1 with errno. */
+/* The inode of descriptor fd, 0 when it is not a socket; -1 with errno. */
 static int64_t
 socket_at(const struct watch *w, int fd)
 {
@@ -113,11 +115,11 @@ open_fds(struct watch *w)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)w->pid);
 	w->fdfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return w->fdfd < 0 ? gone(w) : 0;
+	return w->fdfd < 0 ? set_gone_errno(w) : 0;
 }
 
 static void
-forget_tasks(struct watch *w)
+close_tasks(struct watch *w)
 {
 	while (w->ntasks > 0)
 		fd_close(&w->calls[--w->ntasks]);
@@ -133,9 +135,9 @@ watch_open(struct watch *w, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	w->taskfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->taskfd < 0) {
-		/* 0 would be our own group. */
+		/* kill(2): 0 means the caller's own group. */
 		if (pid > 0)
-			(void)gone(w);
+			(void)set_gone_errno(w);
 		w->pid = 0;
 		return -1;
 	}
@@ -147,22 +149,22 @@ watch_close(struct watch *w)
 {
 	if (w->pid == 0)
 		return;
-	forget_tasks(w);
+	close_tasks(w);
 	fd_close(&w->fdfd);
 	fd_close(&w->taskfd);
 	w->pid = 0;
 }
 
-struct look {
+struct task_scan {
 	const ino_t *listeners;
 	size_t nlisteners;
 	struct watch_tasks *ret;
-	bool keep;		/* the tasks' descriptors, if there is room */
+	bool keep;		/* keep the tasks' descriptors open */
 };
 
-/* Is its descriptor fd one of the listeners? */
+/* Is descriptor fd of the process one of the listeners? */
 static bool
-is_listener(struct watch *w, int fd, const struct look *l)
+is_listener(struct watch *w, int fd, const struct task_scan *l)
 {
 	int64_t ino;
 	size_t i;
@@ -178,9 +180,9 @@ is_listener(struct watch *w, int fd, const struct look *l)
 	return false;
 }
 
-/* 0; -1 with errno when the task's entry cannot be read. */
+/* Returns 0; -1 with errno when the task's entry cannot be read. */
 static int
-add_task(struct watch *w, int fd, const struct look *l)
+add_task(struct watch *w, int fd, const struct task_scan *l)
 {
 	struct watch_tasks *ret = l->ret;
 	enum procfs_call call = PROCFS_CALL_OTHER;
@@ -205,7 +207,7 @@ add_task(struct watch *w, int fd, const struct look *l)
 }
 
 static void
-add_unreadable(const struct look *l)
+add_unreadable(const struct task_scan *l)
 {
 	l->ret->total++;
 	l->ret->unreadable++;
@@ -215,14 +217,14 @@ add_unreadable(const struct look *l)
 static int
 on_task(struct watch *w, int tid, void *arg)
 {
-	struct look *l = arg;
+	struct task_scan *l = arg;
 	char name[32];
 	int fd;
 
 	snprintf(name, sizeof(name), "%d/syscall", tid);
 	fd = openat(w->taskfd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || add_task(w, fd, l) < 0) {
-		/* A task that has just ended is not there to be counted. */
+		/* A task that has just exited is not counted. */
 		if (errno != ENOENT && errno != ESRCH)
 			add_unreadable(l);
 		fd_close(&fd);
@@ -237,15 +239,15 @@ on_task(struct watch *w, int tid, void *arg)
 	return 0;
 }
 
-/* All tasks anew, kept when they are few. */
+/* Lists all tasks again, and keeps their descriptors when they are few. */
 static int
-list_tasks(struct watch *w, struct look *l, uint64_t nlink)
+list_tasks(struct watch *w, struct task_scan *l, uint64_t nlink)
 {
-	forget_tasks(w);
+	close_tasks(w);
 	*l->ret = (struct watch_tasks){.reading_fd = -1};
 	l->keep = true;
 	if (each_number(w, w->taskfd, on_task, l) < 0)
-		return gone(w);
+		return set_gone_errno(w);
 	if (l->ret->total == 0) {
 		errno = ESRCH;
 		return -1;
@@ -253,7 +255,7 @@ list_tasks(struct watch *w, struct look *l, uint64_t nlink)
 	if (l->keep && l->ret->unreadable == 0)
 		w->nlink = nlink;
 	else
-		forget_tasks(w);
+		close_tasks(w);
 	return 0;
 }
 
@@ -261,18 +263,18 @@ int
 watch_tasks(struct watch *w, const ino_t *listeners, size_t n,
 	struct watch_tasks *ret)
 {
-	struct look l = {listeners, n, ret, false};
+	struct task_scan l = {listeners, n, ret, false};
 	struct stat st;
 	unsigned i;
 
 	if (fstat(w->taskfd, &st) < 0)
-		return gone(w);
+		return set_gone_errno(w);
 	if (w->ntasks == 0 || (uint64_t)st.st_nlink != w->nlink)
 		return list_tasks(w, &l, st.st_nlink);
 	*ret = (struct watch_tasks){.reading_fd = -1};
 	for (i = 0; i < w->ntasks; i++)
-		/* As many as before, but not the same ones; or an exec has
-		 * taken the right to look. */
+		/* On an error other tasks have replaced as many, or an exec
+		 * has removed the permission. */
 		if (add_task(w, w->calls[i], &l) < 0)
 			return list_tasks(w, &l, st.st_nlink);
 	return 0;
@@ -317,15 +319,15 @@ watch_sockets(struct watch *w, struct watch_socket *ret, size_t max,
 	struct sockets s = {ret, 0, max};
 
 	if (open_fds(w) < 0 || each_number(w, w->fdfd, on_fd, &s) < 0)
-		return gone(w);
+		return set_gone_errno(w);
 	*ret_n = s.n;
 	return 0;
 }
 
 /*
- * The name of a socket's protocol is an attribute of its inode.  O_PATH first:
- * what the number stands for may change between two calls, and asking a file
- * instead could wait for whoever serves that file system.
+ * The protocol name of a socket is an attribute of its inode.  O_PATH comes
+ * first: the descriptor number may name another file between two calls, and a
+ * query of that file might wait for its file system.
  */
 enum watch_kind
 watch_kind(struct watch *w, const struct watch_socket *s)
@@ -365,7 +367,7 @@ struct children {
 	size_t n, max;
 };
 
-/* /proc/PID/task/TID/children: numbers with a blank behind each. */
+/* /proc/PID/task/TID/children holds numbers, each followed by a blank. */
 static int
 on_parent(struct watch *w, int tid, void *arg)
 {
@@ -377,7 +379,8 @@ on_parent(struct watch *w, int tid, void *arg)
 	snprintf(name, sizeof(name), "%d/children", tid);
 	fd = openat(w->taskfd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		/* The task's end, or a kernel without: its folder tells. */
+		/* Either the task has exited, or the kernel has no such entry:
+		 * then the task's directory still exists. */
 		name[strcspn(name, "/")] = '\0';
 		return errno == ENOENT &&
 				faccessat(w->taskfd, name, F_OK, 0) < 0 ?
@@ -389,7 +392,7 @@ on_parent(struct watch *w, int tid, void *arg)
 		return errno == ESRCH ? 0 : -1;
 	text[n] = '\0';
 	if (n == (ssize_t)sizeof(text) - 1)
-		c->max = 0; /* may be cut */
+		c->max = 0;	/* the list may be cut */
 	for (p = text; *p; p = end) {
 		long pid = strtol(p, &end, 10);
 

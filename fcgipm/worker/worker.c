@@ -84,10 +84,10 @@ worker_has_executed(struct worker *w)
 static bool
 is_ready(struct worker *w, int64_t now)
 {
-	enum procfs_look seen = PROCFS_ELSEWHERE;
+	enum procfs_sample seen = PROCFS_ELSEWHERE;
 
 	if (worker_has_executed(w))
-		seen = procfs_look(w->pid);
+		seen = procfs_sample(w->pid);
 	w->was_ready = seen == PROCFS_ACCEPTING ||
 		(w->polls && seen == PROCFS_POLLING) ||
 		w->ops->is_up(w, seen == PROCFS_UNKNOWN);

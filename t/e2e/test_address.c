@@ -142,7 +142,7 @@ Test(address, a_live_one_is_refused_and_its_owner_named, .timeout = 60)
 	cr_expect_eq(world_refused(w, hello), 71);
 	cr_expect_geq(world_now_ms() - begin, 950,
 		"a dying owner gets a second");
-	snprintf(want, sizeof(want), "(process %d)", (int)getpid());
+	snprintf(want, sizeof(want), "(PID %d)", (int)getpid());
 	cr_expect(world_log_has(w, "www.sock is in use by "));
 	cr_expect(world_log_has(w, want), "%s: %s", want, world_log(w));
 	cr_assert_eq(stat(world_path(w, "www.sock"), &after), 0);
@@ -207,8 +207,8 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 	cr_expect_eq(world_refused(&other, ini), 71);
 	/* Who gave a child of its memory another user shows root itself
 	 * nothing. */
-	cr_expect(world_log_has(&other, " is in use by fcgipm (process") ||
-			world_log_has(&other, " is in use by hello (process") ||
+	cr_expect(world_log_has(&other, " is in use by fcgipm (PID") ||
+			world_log_has(&other, " is in use by hello (PID") ||
 			(world_is_blind() && world_log_has(&other,
 				" is in use by another process")),
 		"whoever holds it is named");
@@ -219,9 +219,9 @@ Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
 {
 	static const char *const cases[][2] = {
 		{"@DIR@/none/www.sock", "bind: No such file or directory; "
-			"create its folder"},
+			"create its directory"},
 		{"192.0.2.1:18999\nlisten.allowed_clients = 192.0.2.2",
-			"; choose an address of this machine"},
+			"; choose an address of this host"},
 	};
 	struct world *w = world_open();
 
@@ -241,7 +241,7 @@ Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
 
 	world_write(w, "www.sock", "precious\n");
 	cr_expect_eq(world_refused(w, hello), 71);
-	cr_expect(world_log_has(w, "www.sock exists and is no socket"));
+	cr_expect(world_log_has(w, "www.sock exists and is not a socket"));
 	f = fopen(world_path(w, "www.sock"), "re");
 	cr_assert_not_null(f);
 	cr_expect_not_null(fgets(text, sizeof(text), f));
@@ -286,7 +286,7 @@ Test(address, of_two_daemons_the_second_leaves_the_first_alone, .timeout = 60)
 	snprintf(other.log, sizeof(other.log), "%s/log2", w->dir);
 	cr_expect_eq(world_refused(&other, hello), 71);
 	cr_expect(world_log_has(&other, "www.sock is in use by fcgipm "
-		"(process"));
+		"(PID"));
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 

@@ -304,12 +304,12 @@ Test(control, an_unusable_path_is_logged)
 	cr_assert_eq(mkdir(world_path(w, "run/control.sock"), 0700), 0);
 	world_start(w, WWW);
 	cr_expect(world_log_has(w, "control socket: not available: "));
-	cr_expect(world_log_has(w, "exists and is no socket"));
+	cr_expect(world_log_has(w, "exists and is not a socket"));
 	world_stop(w);
 	cr_assert_eq(rmdir(world_path(w, "run/control.sock")), 0);
 	cr_expect_eq(world_refused(w, "[fcgipm]\n"
 		"control = @DIR@/none/control.sock\n" WWW), 71);
-	cr_expect(world_log_has(w, "create its folder"));
+	cr_expect(world_log_has(w, "create its directory"));
 	cr_expect_eq(world_refused(w, "[fcgipm]\ncontrol.owner = nosuch\n" WWW),
 		78);
 	cr_assert_eq(chmod(world_path(w, "run"), 0777), 0);

@@ -158,7 +158,7 @@ Test(observe_waits, a_new_thread_of_an_idle_worker_is_noticed_within_16_checks)
 	}
 	cr_assert_eq(kill(s.pid, SIGUSR1), 0);
 	while (strcmp(world_proc_status(s.pid, "Threads"), "2") != 0 ||
-		procfs_look(s.pid) != PROCFS_ACCEPTING)
+		procfs_sample(s.pid) != PROCFS_ACCEPTING)
 		;
 	for (i = 0; i < 16 && s.worker.sample.tasks < 2; i++)
 		(void)kernel_check(&s.observe, &s.worker, 2);

@@ -729,7 +729,7 @@ Test(shim, static_programs_write_nothing)
 static bool
 is_in_accept(void *arg)
 {
-	return procfs_look(((struct rig *)arg)->pids[0]) == PROCFS_ACCEPTING;
+	return procfs_sample(((struct rig *)arg)->pids[0]) == PROCFS_ACCEPTING;
 }
 
 Test(shim, a_handler_that_writes_itself_is_believed)

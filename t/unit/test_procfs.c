@@ -124,7 +124,7 @@ Test(procfs, the_dead_have_no_memory)
 	while (procfs_state(pid) != 'Z')
 		;
 	cr_expect_eq(procfs_memory(pid, &bytes), PROCFS_MEMORY_UNKNOWN);
-	cr_expect_neq(procfs_look(pid), PROCFS_ACCEPTING);
+	cr_expect_neq(procfs_sample(pid), PROCFS_ACCEPTING);
 	cr_expect_not(procfs_accepts_alone(pid));
 	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 	cr_expect_eq(procfs_memory(pid, &bytes), PROCFS_MEMORY_UNKNOWN);

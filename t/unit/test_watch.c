@@ -239,7 +239,7 @@ Test(watch, accept_on_another_socket_does_not_count)
 	while (n < 3)
 		cr_assert_eq(watch_sockets(&watch, sockets, 8, &n), 0);
 	until(&tasks.total, 1, "one task");
-	while (procfs_look(pid) != PROCFS_ELSEWHERE)
+	while (procfs_sample(pid) != PROCFS_ELSEWHERE)
 		;
 	for (i = 0; i < 100; i++) {
 		cr_assert_eq(look(), 0);
