@@ -1,7 +1,8 @@
 /*
- * cgi.c - the Common Gateway Interface 1.1; see cgi.h
+ * cgi.c - converts FastCGI parameters to a CGI environment; see cgi.h
  *
- * Pure: parameters, environment and body.  Called by gateway/request and
+ * Pure.  Decodes the parameters, selects those that a program may see, and
+ * reads the length of the request body.  Called by gateway/request_run and
  * gateway/program.
  */
 #include <ctype.h>
@@ -13,7 +14,7 @@
 #include "base/words.h"
 #include "proto/cgi.h"
 
-/* FNV-1a; names are few, short and mostly the same from request to request. */
+/* FNV-1a: names are few and short, and most repeat from request to request. */
 static uint32_t
 hash_name(const uint8_t *p, size_t len)
 {
@@ -24,7 +25,7 @@ hash_name(const uint8_t *p, size_t len)
 	return h;
 }
 
-/* The slot of this name, or the free one where it belongs. */
+/* The hash slot of this name, or the free slot where it belongs. */
 static size_t
 find_slot(const struct cgi_params *params, const uint8_t *name, size_t len)
 {
@@ -32,7 +33,7 @@ find_slot(const struct cgi_params *params, const uint8_t *name, size_t len)
 	size_t at = hash_name(name, len) & mask;
 	const struct fcgi_pair *pair;
 
-	/* Never full: there are twice as many slots as pairs. */
+	/* The table is never full: it has twice as many slots as pairs. */
 	for (; params->slot[at]; at = (at + 1) & mask) {
 		pair = &params->pair[params->slot[at] - 1];
 		if (pair->name_len == len && memcmp(pair->name, name, len) == 0)
@@ -56,7 +57,7 @@ cgi_params_decode(const uint8_t *p, size_t len, struct cgi_params *ret,
 		len -= (size_t)used;
 		if (memchr(pair.name, '\0', pair.name_len) ||
 			memchr(pair.value, '\0', pair.value_len)) {
-			*ret_why = "a NUL stands in a parameter";
+			*ret_why = "a parameter contains a NUL byte";
 			return 400;
 		}
 		at = find_slot(ret, pair.name, pair.name_len);
@@ -70,7 +71,7 @@ cgi_params_decode(const uint8_t *p, size_t len, struct cgi_params *ret,
 		ret->pair[ret->slot[at] - 1] = pair;
 	}
 	if (len > 0) {
-		*ret_why = "the parameters end inside a name-value pair";
+		*ret_why = "the last name-value pair is incomplete";
 		return 400;
 	}
 	return 0;
@@ -100,7 +101,7 @@ cgi_params_set(struct cgi_params *params, const char *name, const void *value,
 
 	if (!params->slot[at]) {
 		if (params->n == ARRAY_SIZE(params->pair))
-			BUG("more parameters of ours than there is room for");
+			BUG("too many added parameters");
 		params->slot[at] = (uint16_t)++params->n;
 	}
 	params->pair[params->slot[at] - 1] = (struct fcgi_pair){
@@ -124,14 +125,14 @@ is_identifier(const char *name, size_t len)
 	return true;
 }
 
-/* Names that are denied; a '*' ends a prefix. */
+/* Denied names; a '*' at the end matches any rest. */
 static const char *const denied[] = {
 	"HTTP_PROXY",			/* CVE-2016-5385 */
 	"LD_*", "GLIBC_TUNABLES", "GCONV_PATH", "MALLOC_*",	/* ld.so(8) */
 	"RES_OPTIONS", "HOSTALIASES", "LOCALDOMAIN",	/* resolver(3) */
 	"PATH", "IFS", "ENV", "BASH_ENV", "BASH_FUNC_*", "SHELLOPTS", "PS4",
 	"PERL5*", "PYTHON*", "RUBY*", "NODE_OPTIONS",
-	"FCGIPM_*",			/* ours, see fcgipm-handler(7) */
+	"FCGIPM_*",			/* reserved, see fcgipm-handler(7) */
 };
 
 static bool
@@ -158,7 +159,7 @@ cgi_name_passes(const char *name, size_t len, const char *allow)
 	return true;
 }
 
-/* Does a NULL ended list of NAME=VALUE hold this name? */
+/* Does a NULL-terminated list of NAME=VALUE hold this name? */
 static bool
 env_holds(char *const *list, const char *name, size_t len)
 {
@@ -168,14 +169,14 @@ env_holds(char *const *list, const char *name, size_t len)
 	return false;
 }
 
-/* Caddy's CONTENT_LENGTH of a chunked body, whose coding it does not tell. */
+/* Caddy sends -1 for a chunked body, without HTTP_TRANSFER_ENCODING. */
 static bool
 is_unknown_length(const struct fcgi_pair *pair)
 {
 	return pair->value_len == 2 && memcmp(pair->value, "-1", 2) == 0;
 }
 
-/* May the program see this parameter? */
+/* May the program get this parameter? */
 static bool
 pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
 	unsigned role)
@@ -183,7 +184,8 @@ pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
 	const char *name = (const char *)pair->name;
 	size_t len = pair->name_len;
 
-	/* "MUST be set if and only if": web servers send them empty. */
+	/* RFC 3875, 4.1.2: "MUST be set if and only if"; web servers send
+	 * them empty. */
 	if (pair->value_len == 0 &&
 		(name_matches("CONTENT_LENGTH", name, len) ||
 			name_matches("CONTENT_TYPE", name, len)))
@@ -196,7 +198,7 @@ pair_passes(const struct fcgi_pair *pair, char *const *own, const char *allow,
 	return cgi_name_passes(name, len, allow) && !env_holds(own, name, len);
 }
 
-/* Does own, or a parameter that passes, take the place of this variable? */
+/* Does own, or a parameter that passes, replace this variable? */
 static bool
 is_replaced(const char *var, const struct cgi_params *params, char *const *own,
 	const char *allow)

@@ -1,8 +1,12 @@
 /*
- * cgi.h - the Common Gateway Interface 1.1 (RFC 3875) between FastCGI
- * parameters and a program
+ * cgi.h - CGI 1.1 (RFC 3875): environment, script path, answer header, pages
  *
- * Pure: no descriptors, no clock, no log, no globals.
+ *	cgi		decodes parameters, builds the environment
+ *	cgi_path	finds the script's path in the parameters
+ *	cgi_header	parses the header of a program's answer
+ *	cgi_page	builds error pages
+ *
+ * Pure: no descriptors, clock, log or global variables.
  */
 #ifndef FCGIPM_PROTO_CGI_H
 #define FCGIPM_PROTO_CGI_H
@@ -17,70 +21,71 @@ struct vec;
 
 enum {
 	CGI_PAIRS_MAX = 1000,		/* parameters of one request */
-	CGI_PARAMS_MAX = 256 * 1024	/* bytes of them, as received */
+	CGI_PARAMS_MAX = 256 * 1024	/* their bytes, encoded */
 };
 
 /*
- * The parameters of one request, decoded; of names that came twice the last
- * value.  Some 45 KiB, so meant to be kept and used again.
+ * The decoded parameters of one request.  When a name occurs twice, the last
+ * value counts.  The struct has about 45 KiB: reuse it.
  */
 struct cgi_params {
-	struct fcgi_pair pair[CGI_PAIRS_MAX + 4];	/* four of ours */
+	struct fcgi_pair pair[CGI_PAIRS_MAX + 4];	/* four to be added */
 	size_t n;
-	uint16_t slot[2048];	/* hash of the name to index + 1, 0 = free */
+	uint16_t slot[2048];	/* by hash of the name: index + 1, 0 = free */
 };
 
 /*
- * cgi_params_decode - the whole FCGI_PARAMS stream
+ * cgi_params_decode - decode the whole FCGI_PARAMS stream
  *
  * ret		borrows from p
  * returns	0; an HTTP status and *ret_why, a static text:
- *		400 the last pair is cut off, or a NUL stands in a parameter
+ *		400 the last pair is incomplete, or a parameter contains a NUL
  *		431 more than CGI_PAIRS_MAX
  */
 int cgi_params_decode(const uint8_t *p, size_t len, struct cgi_params *ret,
 	const char **ret_why);
 
-/* The parameter of this name, NULL when it was not sent. */
+/* The parameter with this name; NULL when it was not sent. */
 const struct fcgi_pair *cgi_params_find(const struct cgi_params *params,
 	const char *name);
-/* The same, but an empty value counts as none. */
+/* The same; also NULL when the value is empty. */
 const struct fcgi_pair *cgi_params_filled(const struct cgi_params *params,
 	const char *name);
-/* Adds or replaces one, up to four that were not sent; borrows value. */
+/* Adds or replaces a parameter.  At most four may be added.  Borrows value. */
 void cgi_params_set(struct cgi_params *params, const char *name,
 	const void *value, size_t len);
 
 /*
- * cgi_name_passes - may a program see a variable of this name?
+ * cgi_name_passes - may a program get a variable with this name?
  *
- * Names that are no C identifier do not pass, nor those that would make a
- * shell, loader, interpreter or library do what a client says (HTTP_PROXY is
+ * Names that are not C identifiers are denied.  So are names that would let a
+ * client control a shell, loader, interpreter or library (HTTP_PROXY is
  * CVE-2016-5385, BASH_FUNC_* CVE-2014-6271).
  *
- * allow	names that pass all the same, apart by blanks or commas; NULL
+ * allow	denied names that pass nevertheless, separated by blanks or
+ *		commas; NULL = none
  */
 bool cgi_name_passes(const char *name, size_t len, const char *allow);
 
 /*
- * cgi_build_env - the meta-variables of a request (RFC 3875, section 4.1)
+ * cgi_build_env - build the meta-variables of a request (RFC 3875, section 4.1)
  *
- * own		NAME=VALUE of the administrator, NULL ended: a parameter of
- *		the same name is dropped
- * base		the same, but a parameter of the same name takes its place
+ * own		NAME=VALUE from the configuration, NULL-terminated; replaces a
+ *		parameter with the same name
+ * base		the same, but replaced by a parameter with the same name
  * allow	see cgi_name_passes()
- * role		enum fcgi_role, told as FCGI_ROLE to an authorizer
- * env		added to
+ * role		enum fcgi_role; an authorizer gets it as FCGI_ROLE
+ * env		the variables are added to it
  */
 void cgi_build_env(const struct cgi_params *params, char *const *own,
 	char *const *base, const char *allow, unsigned role, struct vec *env);
 
-/* How much body a request has. */
+/* What is known of the length of a request body. */
 enum cgi_body {
 	CGI_BODY_NONE,		/* CONTENT_LENGTH absent, empty or 0 */
-	CGI_BODY_LENGTH,	/* so many bytes */
-	CGI_BODY_STREAM,	/* chunked, or -1: until FCGI_STDIN ends */
-	CGI_BODY_INVALID	/* CONTENT_LENGTH is no number: 400 */
+	CGI_BODY_LENGTH,	/* CONTENT_LENGTH bytes */
+	CGI_BODY_STREAM,	/* chunked, or -1: FCGI_STDIN up to its end */
+	CGI_BODY_INVALID	/* CONTENT_LENGTH is not a number: 400 */
 };
 
 /* ret_len is written only with CGI_BODY_LENGTH. */
@@ -88,41 +93,42 @@ enum cgi_body cgi_body_length(const struct cgi_params *params,
 	uint64_t *ret_len);
 
 /*
- * cgi_script_path - the file a request names
+ * cgi_script_path - derive the script's path from the parameters
  *
- * SCRIPT_FILENAME without what Apache puts around it
- * ("proxy:fcgi://HOST[:PORT]", "proxy:unix:PATH|fcgi://HOST",
- * "proxy:balancer://NAME" in front, "?QUERY" behind), else DOCUMENT_ROOT and
- * SCRIPT_NAME.
+ * This is SCRIPT_FILENAME, else DOCUMENT_ROOT followed by SCRIPT_NAME.  What
+ * Apache adds to it is removed: a prefix "proxy:fcgi://HOST[:PORT]",
+ * "proxy:unix:PATH|fcgi://HOST" or "proxy:balancer://NAME", and "?QUERY" at the
+ * end.
  *
- * buf, size	where the path is written, NUL ended; empty segments and "."
- *		are dropped
- * returns	0; an HTTP status and *ret_why, a static text: 404 none is
- *		named, it is not absolute or does not fit; 403 it holds ".."
+ * buf, size	receives the path, NUL-terminated, without empty segments and
+ *		without "."
+ * returns	0; an HTTP status and *ret_why, a static text: 404 when there
+ *		is no path, it is not absolute or it does not fit; 403 when it
+ *		contains ".."
  */
 int cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
 	const char **ret_why);
 
 /*
- * cgi_set_script - tell the parameters which file was found
+ * cgi_set_script - set the parameters to the file that was found
  *
- * SCRIPT_FILENAME becomes path.  With a name behind what cgi_script_path()
- * said, that of a folder's index, SCRIPT_NAME gets it too.  With split, what
- * the request names behind the file is PATH_INFO, and SCRIPT_NAME is without
- * (RFC 3875, section 4.1.5 and 4.1.13); PATH_TRANSLATED is DOCUMENT_ROOT and
- * PATH_INFO (4.1.6).
+ * SCRIPT_FILENAME becomes path.  When path is the index of the directory that
+ * cgi_script_path() returned, SCRIPT_NAME gets the name of the index, too.
+ * With split, the rest of the request's path after the file becomes PATH_INFO
+ * and is removed from SCRIPT_NAME (RFC 3875, sections 4.1.5 and 4.1.13);
+ * PATH_TRANSLATED becomes DOCUMENT_ROOT followed by PATH_INFO (4.1.6).
  *
- * path		borrowed: params hold it from now on
- * buf, size	for what has to be put together, borrowed too
+ * path		borrowed by params
+ * buf, size	for joined values, borrowed by params
  * returns	0; an HTTP status and *ret_why when buf is too short
  */
 int cgi_set_script(struct cgi_params *params, const char *path, bool split,
 	char *buf, size_t size, const char **ret_why);
 
 /*
- * struct cgi_header - the header of a program's answer, as it comes
+ * struct cgi_header - incremental parser for the header of a program's answer
  *
- * Lines end in LF or CRLF, an empty line ends the header (RFC 3875,
+ * A line ends in LF or CRLF; an empty line ends the header (RFC 3875,
  * section 6.2; 6.3.3 for Status).
  */
 enum cgi_scan { CGI_SCAN_MORE, CGI_SCAN_DONE, CGI_SCAN_BAD };
@@ -131,18 +137,18 @@ struct cgi_header {
 	const char *why;	/* static text when CGI_SCAN_BAD */
 	size_t len;		/* bytes scanned so far */
 	size_t max;		/* largest header accepted */
-	unsigned lines;		/* fields seen */
+	unsigned lines;		/* number of fields so far */
 	bool done;		/* CGI_SCAN_DONE was returned */
 	uint16_t status;	/* of the Status field, 0 = none */
-	bool location;		/* a Location field with a value was seen */
-	bool may_be_nph;	/* the caller's: it may begin with a status
-				 * line of HTTP */
-	bool nph;		/* it does: CGI_NPH_LEN bytes of it are to
-				 * be replaced by CGI_NPH_FIELD */
+	bool location;		/* there is a Location field with a value */
+	bool may_be_nph;	/* set by the caller: an HTTP status line is
+				 * allowed as first line */
+	bool nph;		/* there is one: the caller must replace its
+				 * first CGI_NPH_LEN bytes by CGI_NPH_FIELD */
 	uint8_t state;		/* private from here on */
-	uint8_t matched[3];	/* of "status", "location", "http" in this
-				 * line */
-	uint8_t digits;		/* of the status read so far */
+	uint8_t matched[3];	/* bytes of "status", "location", "http" that
+				 * this line's name matches */
+	uint8_t digits;		/* digits of the status so far */
 };
 
 /* "HTTP/1.1 200 OK" becomes "Status:  200 OK" in place. */
@@ -152,29 +158,29 @@ enum { CGI_NPH_LEN = sizeof(CGI_NPH_FIELD) - 1 };
 void cgi_header_init(struct cgi_header *h, size_t max);
 
 /*
- * cgi_header_scan - scan the next bytes of the answer
+ * cgi_header_scan - parse the next bytes of the answer
  *
- * ret_used	with CGI_SCAN_DONE: bytes of p that belong to the header, the
- *		empty line included; the body begins behind them
+ * ret_used	with CGI_SCAN_DONE: bytes of p that belong to the header,
+ *		including the empty line; the body follows them
  */
 enum cgi_scan cgi_header_scan(struct cgi_header *h, const uint8_t *p,
 	size_t len, size_t *ret_used);
 
-/* Why an answer that ended inside its header is none; a static text. */
+/* What is wrong with an answer that ended inside its header; a static text. */
 const char *cgi_header_cut(const struct cgi_header *h);
 
-/* "Not Found" of 404; "" when unknown. */
+/* The reason phrase of a status, such as "Not Found"; "" when unknown. */
 const char *cgi_status_text(unsigned status);
 
-/* The longest page, header included. */
+/* Maximum length of a page, including its header. */
 enum { CGI_PAGE_MAX = 256 };
 
 /*
- * cgi_put_page - a whole answer of ours: a short page that names its status
+ * cgi_put_page - write an error page: a whole CGI answer
  *
- * retry_after_s	for Retry-After, sent with 503
- * text		a sentence, at most 80 bytes; NULL = the header alone (HEAD)
- * returns	bytes written at p, no NUL after them
+ * retry_after_s	value of Retry-After, sent with 503
+ * text		a sentence, at most 80 bytes; NULL = header only (HEAD)
+ * returns	bytes written at p, without a NUL
  */
 size_t cgi_put_page(char p[CGI_PAGE_MAX], unsigned status,
 	int64_t retry_after_s, const char *text);

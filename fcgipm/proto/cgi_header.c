@@ -1,7 +1,8 @@
 /*
- * cgi_header.c - the header of a program's answer; see cgi.h
+ * cgi_header.c - parses the header of a program's answer; see cgi.h
  *
- * Pure.  Called by gateway/answer, ctl/call and ctl/bench.
+ * Pure.  Finds Status and Location, and the end of the header.  Called by
+ * gateway/answer, ctl/call and ctl/bench.
  */
 #include <ctype.h>
 #include <string.h>
@@ -10,12 +11,12 @@
 
 enum header_state {
 	LINE_BEGIN,	/* before the first byte of a line */
-	EMPTY_CR,	/* a CR began the line */
+	EMPTY_CR,	/* after a CR at the beginning of a line */
 	NAME,
-	VERSION,	/* behind "HTTP/" */
-	STATUS_BLANK,	/* behind "Status:", before its digits */
+	VERSION,	/* after "HTTP/" */
+	STATUS_BLANK,	/* after "Status:", before its digits */
 	STATUS_DIGITS,
-	LOCATION_BLANK,	/* behind "Location:", before a value */
+	LOCATION_BLANK,	/* after "Location:", before a value */
 	VALUE,
 	VALUE_CR	/* a CR inside the value: LF must follow */
 };
@@ -26,7 +27,7 @@ cgi_header_init(struct cgi_header *h, size_t max)
 	*h = (struct cgi_header){.max = max, .state = LINE_BEGIN};
 }
 
-/* tchar of RFC 9110, section 5.6.2: what a field's name is made of. */
+/* A character of a field name: tchar of RFC 9110, section 5.6.2. */
 static bool
 is_token(uint8_t c)
 {
@@ -45,18 +46,18 @@ bad_name(struct cgi_header *h, uint8_t c)
 {
 	if (h->lines == 0 && c == '/' && h->len == 4)
 		return set_bad(h,
-			"it begins with a status line: write \"Status: 200 "
-			"OK\" instead, or set cgi.nph");
+			"the output begins with an HTTP status line: print "
+			"\"Status: 200 OK\" instead, or set cgi.nph");
 	if (h->lines == 0)
 		return set_bad(h,
-			"it does not begin with a header: print "
+			"the output does not begin with a CGI header: print "
 			"\"Content-Type: text/plain\" and an empty line first");
 	if (c == '\n' || c == '\r')
-		return set_bad(h, "a line of its header has no colon");
-	return set_bad(h, "a header's name holds a character it must not");
+		return set_bad(h, "a line of the header has no colon");
+	return set_bad(h, "a header name contains an invalid character");
 }
 
-/* One byte inside a name. */
+/* Parses one byte of a field name. */
 static bool
 scan_name(struct cgi_header *h, uint8_t c)
 {
@@ -90,7 +91,8 @@ scan_name(struct cgi_header *h, uint8_t c)
 	return true;
 }
 
-/* HTTP/1.1 and a blank (RFC 9112, section 4); "HTTP/" is behind us. */
+/* Parses the version and the blank of a status line, after "HTTP/" (RFC 9112,
+ * section 4). */
 static bool
 scan_version(struct cgi_header *h, uint8_t c)
 {
@@ -98,8 +100,8 @@ scan_version(struct cgi_header *h, uint8_t c)
 	size_t at = h->len - strlen("HTTP/");
 
 	if (form[at] == '0' ? !isdigit(c) : c != form[at])
-		return set_bad(h, "it begins with a status line, but not as "
-			"HTTP/1.1 200 OK does");
+		return set_bad(h, "the output begins with an invalid HTTP "
+			"status line: print \"HTTP/1.1 200 OK\"");
 	if (c == ' ') {
 		h->state = STATUS_BLANK;
 		h->digits = 0;
@@ -117,11 +119,11 @@ scan_value(struct cgi_header *h, uint8_t c)
 	else if (c == '\r')
 		h->state = VALUE_CR;
 	else if (c == '\0')
-		return set_bad(h, "its header holds a NUL");
+		return set_bad(h, "the header contains a NUL byte");
 	return true;
 }
 
-/* An empty one counts as not sent (6.3). */
+/* An empty Location is ignored (6.3). */
 static bool
 scan_location(struct cgi_header *h, uint8_t c)
 {
@@ -132,12 +134,12 @@ scan_location(struct cgi_header *h, uint8_t c)
 	return scan_value(h, c);
 }
 
-/* Three digits, then a blank or the end of the line (6.3.3). */
+/* Parses three digits, followed by a blank or the end of the line (6.3.3). */
 static bool
 scan_status(struct cgi_header *h, uint8_t c)
 {
 	static const char why[] =
-		"its Status is no number from 100 to 999: write "
+		"Status is not a number from 100 to 999: print "
 		"\"Status: 200 OK\"";
 
 	if (h->state == STATUS_BLANK && (c == ' ' || c == '\t'))
@@ -157,24 +159,27 @@ scan_status(struct cgi_header *h, uint8_t c)
 	return scan_value(h, c);
 }
 
-/* The first byte of a line that is not the empty one. */
+/* Parses the first byte of a line that is not empty. */
 static bool
 scan_first(struct cgi_header *h, uint8_t c)
 {
 	h->state = NAME;
 	memset(h->matched, 0, sizeof(h->matched));
-	return c == ':' ? set_bad(h, "a header has no name") : scan_name(h, c);
+	return c == ':' ? set_bad(h, "a line of the header has no name") :
+			  scan_name(h, c);
 }
 
-/* After a CR only LF may come. */
+/* Only LF may follow a CR. */
 static bool
 scan_line_end(struct cgi_header *h, uint8_t c)
 {
 	h->state = LINE_BEGIN;
-	return c == '\n' || set_bad(h, "its header holds a CR without LF");
+	return c == '\n' ||
+		set_bad(h, "the header contains a CR without LF");
 }
 
-/* One byte; false when the header is wrong, or done with h->done. */
+/* Parses one byte.  Returns false when the header is invalid, or complete: then
+ * h->done is set. */
 static bool
 scan_byte(struct cgi_header *h, uint8_t c)
 {
@@ -214,7 +219,7 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 
 	for (i = 0; i < len; i++, h->len++) {
 		if (h->len == h->max) {
-			h->why = "its header is longer than cgi.max_header";
+			h->why = "the header is longer than cgi.max_header";
 			return CGI_SCAN_BAD;
 		}
 		if (scan_byte(h, p[i]))
@@ -224,8 +229,8 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 		h->len++;
 		h->done = h->lines > 0;
 		if (!h->done) {
-			h->why = "it begins with an empty line instead of a "
-				 "header";
+			h->why = "the output begins with an empty line "
+				 "instead of a CGI header";
 			return CGI_SCAN_BAD;
 		}
 		*ret_used = i + 1;
@@ -237,7 +242,7 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 const char *
 cgi_header_cut(const struct cgi_header *h)
 {
-	return h->len == 0 ? "it wrote no answer" :
-			     "it ended before its header did: the empty line "
-			     "is missing";
+	return h->len == 0 ? "the program wrote no output" :
+			     "the output ends inside the header: the empty "
+			     "line after it is missing";
 }

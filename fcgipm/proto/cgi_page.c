@@ -1,7 +1,8 @@
 /*
- * cgi_page.c - answers of ours, where there is no program's; see cgi.h
+ * cgi_page.c - builds error pages such as 404, 502 and 503; see cgi.h
  *
- * Pure.  Called by gateway/answer and overload/reject.
+ * Pure.  For requests that no program answers.  Called by gateway/answer and
+ * overload/reject.
  */
 #include <stdio.h>
 

@@ -1,7 +1,8 @@
 /*
- * cgi_path.c - the file a request names; see cgi.h
+ * cgi_path.c - derives the script's path and PATH_INFO; see cgi.h
  *
- * Pure.  Called by gateway/program.
+ * Pure: works on text only, gateway/locate opens the file.  Called by
+ * gateway/program.
  */
 #include <string.h>
 
@@ -19,7 +20,7 @@ skip_prefix(const char **p, const char *end, const char *prefix)
 	return true;
 }
 
-/* Takes off what mod_proxy_fcgi puts around a file's name. */
+/* Removes what mod_proxy_fcgi adds before and after a file's path. */
 static void
 unwrap_apache(const char **p, const char **end)
 {
@@ -45,9 +46,9 @@ unwrap_apache(const char **p, const char **end)
 		*end = cut;
 }
 
-/* What a path is made of: one text, or DOCUMENT_ROOT and SCRIPT_NAME. */
+/* The parts of a path: SCRIPT_FILENAME, or DOCUMENT_ROOT and SCRIPT_NAME. */
 struct parts {
-	const char *p[2], *end[2];	/* what is still to be read of each */
+	const char *p[2], *end[2];	/* unread rest of each part */
 	size_t n;
 };
 
@@ -65,8 +66,8 @@ find_parts(const struct cgi_params *params, struct parts *ret,
 		pair[1] = cgi_params_filled(params, "SCRIPT_NAME");
 		ret->n = 2;
 		if (!pair[0] || !pair[1]) {
-			*ret_why = "no script is named: have the web server "
-				   "send SCRIPT_FILENAME";
+			*ret_why = "the request names no script: configure the "
+				   "web server to send SCRIPT_FILENAME";
 			return 404;
 		}
 	}
@@ -78,17 +79,18 @@ find_parts(const struct cgi_params *params, struct parts *ret,
 			continue;
 		*ret_why = pair[i]->value_len > 6 &&
 				memcmp(ret->p[i], "proxy:", 6) == 0 ?
-			"Apache's proxy: in SCRIPT_FILENAME leads to no path: "
-			"use SetHandler \"proxy:unix:/path/of.sock|"
+			"SCRIPT_FILENAME has Apache's proxy: prefix, but no "
+			"path: use SetHandler \"proxy:unix:/path/of.sock|"
 			"fcgi://localhost\"" :
-			"the script's path does not begin with /: have the "
-			"web server send it whole in SCRIPT_FILENAME";
+			"the script's path does not begin with /: configure "
+			"the web server to send an absolute SCRIPT_FILENAME";
 		return 404;
 	}
 	return 0;
 }
 
-/* The next segment that is not empty and not "."; false behind the last. */
+/* Finds the next segment that is not empty and not "."; false after the
+ * last. */
 static bool
 next_segment(const char **p, const char *end, const char **ret, size_t *ret_n)
 {
@@ -122,7 +124,7 @@ cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
 	for (i = 0; !status && i < parts.n; i++)
 		while (next_segment(&parts.p[i], parts.end[i], &segment, &n)) {
 			if (n == 2 && memcmp(segment, "..", 2) == 0) {
-				*ret_why = "the script's path holds ..";
+				*ret_why = "the script's path contains \"..\"";
 				return 403;
 			}
 			if (n + 2 > size - len) {
@@ -143,7 +145,7 @@ cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
 	return 0;
 }
 
-/* first and second as one parameter; 0, or a status and why. */
+/* Sets a parameter to first followed by second; 0, or a status and why. */
 static int
 set_joined(struct cgi_params *params, const char *name,
 	const struct fcgi_pair *first, const char *second, size_t second_len,
@@ -151,7 +153,7 @@ set_joined(struct cgi_params *params, const char *name,
 {
 	size_t len = first->value_len;
 
-	/* The slash between them is the second one's. */
+	/* second begins with the slash between them. */
 	while (len > 0 && first->value[len - 1] == '/')
 		len--;
 	if (len > size || second_len > size - len) {
@@ -164,7 +166,7 @@ set_joined(struct cgi_params *params, const char *name,
 	return 0;
 }
 
-/* What is named behind the script. */
+/* Sets PATH_INFO to the rest of the path after the script. */
 static int
 set_path_info(struct cgi_params *params, const char *info, size_t len,
 	char *buf, size_t size, const char **ret_why)
@@ -205,7 +207,7 @@ cgi_set_script(struct cgi_params *params, const char *path, bool split,
 	}
 	cgi_params_set(params, "SCRIPT_FILENAME", path, strlen(path));
 	if (left > 0) {
-		/* The folder was named, and its index is what runs. */
+		/* The request names the directory; path is its index. */
 		name = cgi_params_filled(params, "SCRIPT_NAME");
 		slash = strrchr(path, '/');
 		return name ? set_joined(params, "SCRIPT_NAME", name, slash,

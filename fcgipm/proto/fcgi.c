@@ -1,8 +1,8 @@
 /*
- * fcgi.c - the records of FastCGI 1.0; see fcgi.h
+ * fcgi.c - parses and builds FastCGI 1.0 records; see fcgi.h
  *
- * Pure.  Used by the gateway (the application's side) and by fcgipmctl (the
- * web server's side), so both directions of every body are here.
+ * Pure.  Used by gateway/ and overload/reject (application's side) and by ctl/
+ * (web server's side).  So each record body can be parsed and built.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -101,8 +101,8 @@ fcgi_put_unknown_type(uint8_t p[FCGI_BODY_LEN], unsigned type)
 }
 
 /*
- * A length is one byte, or four when the first has its high bit set.  Bytes
- * used, 0 when more are needed.
+ * Parses a length: one byte, or four when the high bit of the first is set.
+ * Returns the bytes used, 0 when more are needed.
  */
 static size_t
 parse_length(const uint8_t *p, size_t len, size_t *ret_n)
@@ -178,7 +178,7 @@ fcgi_put_pair(uint8_t *p, const void *name, size_t name_len, const void *value,
 	return p + name_len + value_len;
 }
 
-/* Index of a variable of section 4.1 that we answer, or -1. */
+/* Index of a variable of section 4.1 in names, or -1. */
 static int
 find_value(const struct fcgi_pair *pair, const char *const *names, size_t n)
 {
@@ -247,11 +247,11 @@ void
 fcgi_reader_skip(struct fcgi_reader *r, size_t n)
 {
 	if (n > r->content_left)
-		BUG("more skipped than the record holds");
+		BUG("skip beyond the end of the record");
 	r->content_left = (uint16_t)(r->content_left - n);
 }
 
-/* Collects the 8 bytes of a header: 1 when r->header is new. */
+/* Collects the 8 bytes of a header.  Returns 1 when r->header is complete. */
 static int
 read_header(struct fcgi_reader *r, const uint8_t **p, size_t *len)
 {

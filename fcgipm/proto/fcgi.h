@@ -1,8 +1,10 @@
 /*
- * fcgi.h - the records of FastCGI 1.0, to bytes and back
+ * fcgi.h - parses and builds FastCGI 1.0 records
  *
- * Pure: no descriptors, no clock, no log, no globals.  Section numbers are
- * those of the FastCGI Specification 1.0 (29 April 1996).
+ * Pure: no descriptors, clock, log or global variables.  Section numbers are
+ * those of the FastCGI Specification 1.0 (29 April 1996).  The preloaded
+ * library has a parser of its own (shim/records), because it includes nothing
+ * else of fcgipm.
  */
 #ifndef FCGIPM_PROTO_FCGI_H
 #define FCGIPM_PROTO_FCGI_H
@@ -46,14 +48,14 @@ enum fcgi_protocol_status {
 };
 
 struct fcgi_header {
-	uint8_t type;		/* enum fcgi_type, or anything at all */
+	uint8_t type;		/* enum fcgi_type, or any other value */
 	uint16_t id;		/* request, 0 = management */
 	uint16_t content_len;
 	uint8_t padding_len;
 };
 
 struct fcgi_begin {
-	uint16_t role;		/* enum fcgi_role, or anything at all */
+	uint16_t role;		/* enum fcgi_role, or any other value */
 	uint8_t flags;		/* enum fcgi_flags */
 };
 
@@ -62,7 +64,7 @@ struct fcgi_end {
 	uint8_t protocol_status;	/* enum fcgi_protocol_status */
 };
 
-/* One name-value pair; both run inside the bytes that were decoded. */
+/* One name-value pair; both pointers lie in the bytes that were decoded. */
 struct fcgi_pair {
 	const uint8_t *name, *value;
 	size_t name_len, value_len;
@@ -90,7 +92,7 @@ fcgi_padding(size_t content_len)
 	return -content_len & 7;
 }
 
-/* The 8 bytes of a body; sections 5.1, 5.5 and 4.2. */
+/* Parse and build the 8 bytes of a body; sections 5.1, 5.5 and 4.2. */
 void fcgi_parse_begin(const uint8_t p[FCGI_BODY_LEN],
 	struct fcgi_begin *ret_b);
 void fcgi_put_begin(uint8_t p[FCGI_BODY_LEN], const struct fcgi_begin *b);
@@ -102,8 +104,8 @@ void fcgi_put_unknown_type(uint8_t p[FCGI_BODY_LEN], unsigned type);
  * fcgi_parse_pair - decode the name-value pair at p
  *
  * p, len	a part of a stream of pairs
- * max		largest name_len + value_len accepted (below 1 GiB); 2^31 - 1
- *		is refused by its first bytes, not waited for
+ * max		maximum of name_len + value_len (below 1 GiB); a longer pair
+ *		is refused as soon as its lengths are known
  * returns	bytes used (at least 2), 0 when more are needed, -EMSGSIZE
  *		when the pair is longer than max
  * ret_pair	written only when decoded; borrows from p
@@ -112,50 +114,51 @@ void fcgi_put_unknown_type(uint8_t p[FCGI_BODY_LEN], unsigned type);
 int fcgi_parse_pair(const uint8_t *p, size_t len, size_t max,
 	struct fcgi_pair *ret_pair);
 
-/* Bytes of the encoded pair; 0 when a length is above 2^31 - 1. */
+/* Length of the encoded pair; 0 when a length is above 2^31 - 1. */
 size_t fcgi_pair_size(size_t name_len, size_t value_len);
 
-/* Encodes at p, where fcgi_pair_size() bytes are free; returns the end. */
+/* Encodes a pair at p, which has room for fcgi_pair_size() bytes; returns the
+ * end. */
 uint8_t *fcgi_put_pair(uint8_t *p, const void *name, size_t name_len,
 	const void *value, size_t value_len);
 
-/* What FCGI_GET_VALUES asks about us (section 4.1). */
+/* The values of the variables of FCGI_GET_VALUES (section 4.1). */
 struct fcgi_values {
 	unsigned max_conns;
 	unsigned max_reqs;
 	bool mpxs_conns;
 };
 
-/* Largest answer of fcgi_answer_values(), its header included. */
+/* Maximum length of fcgi_answer_values(), including the header. */
 enum { FCGI_VALUES_MAX = FCGI_HEADER_LEN + 96 };
 
 /*
- * fcgi_answer_values - the FCGI_GET_VALUES_RESULT record to a query
+ * fcgi_answer_values - build the FCGI_GET_VALUES_RESULT record for a query
  *
- * query, len	content of the FCGI_GET_VALUES record; names we do not know
- *		are left out, each known one is answered once, a broken pair
- *		ends the query
+ * query, len	content of the FCGI_GET_VALUES record.  Each known name is
+ *		answered once, unknown names are left out, an invalid pair
+ *		ends the query.
  * returns	bytes of the record written at p (at most FCGI_VALUES_MAX)
  */
 size_t fcgi_answer_values(uint8_t p[FCGI_VALUES_MAX], const uint8_t *query,
 	size_t len, const struct fcgi_values *values);
 
 /*
- * struct fcgi_reader - a stream of records, however it is cut
+ * struct fcgi_reader - parses a stream of records, received in any pieces
  *
- * Feed it what was received and ask for events until it wants more:
+ * Pass it the received bytes and request events until it needs more:
  *
  *	while ((ev = fcgi_reader_next(&r, &p, &len, &chunk)) > 0)
  *		switch (ev) { ... }
  *
- * It buffers nothing but the header; content is told in chunks that lie in
- * the bytes received.  Padding is dropped.
+ * It buffers the header only.  Content is returned in chunks that lie in the
+ * received bytes.  Padding is dropped.
  */
 enum fcgi_event {
-	FCGI_EVENT_MORE,	/* everything is used, feed more */
-	FCGI_EVENT_HEADER,	/* r->header is new */
+	FCGI_EVENT_MORE,	/* all bytes are used, more are needed */
+	FCGI_EVENT_HEADER,	/* r->header is complete */
 	FCGI_EVENT_CONTENT,	/* a chunk of the content, never empty */
-	FCGI_EVENT_END		/* the record, padding too, is complete */
+	FCGI_EVENT_END		/* the record is complete, with padding */
 };
 
 struct fcgi_chunk {
@@ -165,7 +168,7 @@ struct fcgi_chunk {
 
 struct fcgi_reader {
 	struct fcgi_header header;	/* of the current record */
-	uint8_t raw[FCGI_HEADER_LEN];	/* a header that comes in pieces */
+	uint8_t raw[FCGI_HEADER_LEN];	/* header received so far */
 	uint8_t have;			/* bytes of raw, 8 = inside a record */
 	uint8_t padding_left;
 	uint16_t content_left;	/* of the current record */
@@ -173,22 +176,23 @@ struct fcgi_reader {
 
 void fcgi_reader_init(struct fcgi_reader *r);
 
-/* True between two records: the stream may end here. */
+/* True between two records, where the stream may end. */
 bool fcgi_reader_at_rest(const struct fcgi_reader *r);
 
-/* Bytes until the next header is complete: what is left of this record, and
- * the header. */
+/* Bytes up to the end of the next header: the rest of this record, and the
+ * header. */
 size_t fcgi_reader_to_header(const struct fcgi_reader *r);
 
-/* n bytes of content, at most r->content_left, went another way. */
+/* Skips n bytes of content, at most r->content_left, which the caller does not
+ * pass to fcgi_reader_next(). */
 void fcgi_reader_skip(struct fcgi_reader *r, size_t n);
 
 /*
- * fcgi_reader_next - the next event of the bytes at *p
+ * fcgi_reader_next - parse the bytes at *p up to the next event
  *
- * p, len	moved behind what was used
- * returns	enum fcgi_event; -EPROTO on a version byte other than 1,
- *		after which the stream is lost
+ * p, len	advanced past the bytes used
+ * returns	enum fcgi_event; -EPROTO on a version byte other than 1, after
+ *		which the stream cannot be parsed any more
  * ret_chunk	written with FCGI_EVENT_CONTENT; borrows from *p
  */
 int fcgi_reader_next(struct fcgi_reader *r, const uint8_t **p, size_t *len,

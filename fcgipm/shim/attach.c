@@ -1,8 +1,9 @@
 /*
- * attach.c - a process and its slot of the board; see attach.h
+ * attach.c - claims and releases a process's slot of the board; see attach.h
  *
- * Called by shim/shim.  A slot is claimed before the first accept(2) of a
- * process: a wrapper that never accepts leaves everything as it is.
+ * Called by shim/shim around accept(2) and close(2).  A slot is claimed before
+ * the first accept(2) of a process.  So a wrapper script, which never accepts,
+ * does not change the board.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,11 +27,12 @@ enum { ATTACH_NO, ATTACH_NOW, ATTACH_DONE, ATTACH_NEVER };
 static uint32_t worker_index;	/* FCGIPM_WORKER */
 static dev_t listener_dev;
 static ino_t listener_ino;
-static int listener_fd;		/* where it was last seen, -1 = look */
+static int listener_fd;		/* its last known descriptor, -1 = unknown */
 
-/* Before the first accept of a process: its slot.  Threads that come together
- * let the first one go on; should it be stopped meanwhile, they go without
- * until they have accepted. */
+/* Claims a slot before the first accept(2) of a process.  When several threads
+ * arrive at the same time, the first one claims and the others wait.  If the
+ * first one is stopped meanwhile, they continue without a slot until their
+ * accept(2) has returned. */
 static void
 attach_slot(void)
 {
@@ -78,11 +80,12 @@ is_listener(int fd)
 }
 
 /*
- * The supervisor wants this worker to exit.  accept() fails as on a listener
- * that was shut down, with EINVAL, on which programs exit at every stop;
- * nothing was accepted, so nothing is lost.  That waits for the connections of
- * other threads.  A program that polls would call again and again: it may
- * accept, and is ended by a signal when it holds no connection.
+ * Does the supervisor retire this worker?  Then accept() fails with EINVAL, as
+ * on a listener that was shut down; programs exit on that.  No connection was
+ * accepted, so no request is lost.  The call first waits until the connections
+ * of other threads are closed.  A program that polls would call accept() again
+ * and again: it may accept, and the supervisor ends it by a signal when it
+ * holds no connection.
  */
 static bool
 must_exit(int fd)
@@ -98,11 +101,11 @@ must_exit(int fd)
 	if (flags < 0 || (flags & O_NONBLOCK) ||
 		!fcgipm_is_still_(fd, listener_dev, listener_ino))
 		return false;
-	/* main() may be the caller, and would end the threads that are in the
-	 * middle of a request by returning. */
+	/* The caller may be main(), whose return would end other threads in
+	 * the middle of a request. */
 	while (conns_are_open())
 		nanosleep(&moment, NULL);
-	/* One that does not exit shall not keep a core busy with calls. */
+	/* A worker that does not exit must not keep a core busy. */
 	if (FCGIPM_ADD(local->refused, 1) > 100)
 		nanosleep(&pause, NULL);
 	errno = EINVAL;
@@ -124,7 +127,7 @@ attach_before_accept(int fd)
 	}
 	if (must_exit(fd))
 		return ATTACH_ENTRY_REFUSED;
-	conn_await();
+	conn_thread_ready();
 	(void)FCGIPM_ADD(local->slot->accepting, 1);
 	errno = err;
 	return ATTACH_ENTRY_COUNTED;
@@ -150,9 +153,9 @@ attach_after_accept(int fd, enum attach_entry entry, int conn)
 	return conn;
 }
 
-/* A child of vfork(2) closes what it does not want, in our memory. */
+/* A child of vfork(2) closes descriptors while it shares this memory. */
 static bool
-is_us(void)
+is_own_process(void)
 {
 	return local->pid == (int32_t)getpid();
 }
@@ -163,14 +166,14 @@ attach_before_close(int fd)
 	struct conn *c = conn_of(fd);
 	int err = errno;
 
-	if (c && is_us()) {
+	if (c && is_own_process()) {
 		linger_closed(c);
 		conn_end(fd, c);
 	}
 	if (UNLIKELY(fd == FCGIPM_GET(listener_fd)))
 		FCGIPM_PUT(listener_fd, -1);
 	if (UNLIKELY(local && fd == view.eventfd && fd >= 0) &&
-		(local->pid == 0 || is_us()))
+		(local->pid == 0 || is_own_process()))
 		view.eventfd = -1;
 	errno = err;
 }
@@ -191,8 +194,8 @@ is_listening(int fd)
 	return true;
 }
 
-/* Nothing is written yet: this may be a wrapper, which executes the handler
- * and never accepts. */
+/* Nothing is written to the board yet: the process may be a wrapper that
+ * executes the handler and never accepts. */
 void
 attach_load(void)
 {
@@ -223,6 +226,6 @@ out:
 void
 attach_unload(void)
 {
-	if (local && local->slot && is_us())
+	if (local && local->slot && is_own_process())
 		fcgipm_release_(&view, local->slot);
 }

@@ -1,31 +1,30 @@
 /*
- * attach.h - a process and its slot of the board: takes it, and gives it back
+ * attach.h - claims and releases a process's slot of the scoreboard (board)
  *
- * What happens around accept(2) and close(2), too: they are where a process
- * becomes a worker, stops being one, or loses a connection.
+ * Also updates the slot around accept(2) and close(2), which shim/shim wraps.
  */
 #ifndef FCGIPM_SHIM_ATTACH_H
 #define FCGIPM_SHIM_ATTACH_H
 
 #pragma GCC visibility push(hidden)
 
-/* When the library is loaded, and when its process exits. */
+/* Called when the library is loaded, and when its process exits. */
 void attach_load(void);
 void attach_unload(void);
 
 /* How an accept(2) began. */
 enum attach_entry {
-	ATTACH_ENTRY_REFUSED,	/* it fails, with errno */
-	ATTACH_ENTRY_UNSEEN,	/* not our listener */
-	ATTACH_ENTRY_EARLY,	/* no slot, or not yet */
-	ATTACH_ENTRY_COUNTED
+	ATTACH_ENTRY_REFUSED,	/* the call must fail, errno is set */
+	ATTACH_ENTRY_UNSEEN,	/* not the pool's listener */
+	ATTACH_ENTRY_EARLY,	/* the process has no slot, or not yet */
+	ATTACH_ENTRY_COUNTED	/* the thread is counted as accepting */
 };
 
 enum attach_entry attach_before_accept(int fd);
-/* conn: what the call returned; returns what our caller gets. */
+/* conn: the result of the call.  Returns the result for the program. */
 int attach_after_accept(int fd, enum attach_entry entry, int conn);
 
-/* Before: afterwards the number may be another thread's. */
+/* Called before the close(2): afterwards another thread may get the number. */
 void attach_before_close(int fd);
 
 #pragma GCC visibility pop

@@ -1,5 +1,5 @@
 /*
- * conn.h - what the shim knows of a process and its connections
+ * conn.h - data structures of the shim: a process and its connections
  */
 #ifndef FCGIPM_SHIM_CONN_H
 #define FCGIPM_SHIM_CONN_H
@@ -21,36 +21,36 @@
 #define WORD_BITS 64
 
 struct conn {
-	struct fcgipm_cell *cell;	/* NULL = its slot has no more */
+	struct fcgipm_cell *cell;	/* NULL = the slot has no free cell */
 	int32_t cell_index;
-	bool touched;		/* something was read or written */
-	bool answered;		/* a request was, none is running */
-	bool eof;		/* the client sends no more */
+	bool touched;		/* a read or write was seen */
+	bool answered;		/* the last request is answered */
+	bool eof;		/* the client has shut down its side */
 	uint8_t linger;		/* see linger.h */
 	uint32_t running;	/* requests begun and not ended */
 	uint64_t start;
-	uint64_t bytes_in, bytes_out;	/* not yet in the slot */
+	uint64_t bytes_in, bytes_out;	/* not yet added to the slot */
 	struct records out;
-	struct intake in;	/* last: not cleared as a whole */
+	struct intake in;	/* last: conn_begin() clears a part only */
 };
 
-/* Of this process alone: the kernel clears it for a forked child, in which
- * therefore nothing is followed until it accepts by itself. */
+/* Private to the process.  The kernel clears it in a forked child
+ * (MADV_WIPEONFORK), which therefore follows nothing until it accepts. */
 struct local {
 	uint32_t attach;
 	int32_t pid;
 	struct fcgipm_slot *slot;
-	uint32_t refused;	/* accepts since the stop */
+	uint32_t refused;	/* accept() calls since the stop flag */
 	uint32_t lingers;	/* see linger.h */
-	int32_t finishing;	/* threads whose connection ended, and which
-				 * do not yet wait for another one */
+	int32_t finishing;	/* threads whose connection is closed, and that
+				 * have not called accept() again */
 	uint64_t cells_used;
 	uint64_t conns_used[CONNS_MAX / WORD_BITS];
-	uint16_t conn_at[FDS_MAX];	/* by descriptor: 1 + its number */
+	uint16_t conn_at[FDS_MAX];	/* by descriptor: index in conns + 1 */
 	struct conn conns[CONNS_MAX];
 };
 
-extern struct local *local;	/* NULL = do nothing */
+extern struct local *local;	/* NULL = there is no board */
 extern struct fcgipm_view view;
 
 static inline struct conn *

@@ -1,10 +1,11 @@
 /*
- * fcgipm-board.h - the board: memory in which workers report what they do
+ * fcgipm-board.h - layout of the scoreboard (board): memory shared with workers
  *
- * The whole contract between the supervisor (fcgipm/observe/board.c), the
- * library that is preloaded into workers (shim.c) and handlers that write for
- * themselves (fcgipm-handler.h).  It includes nothing else of ours, and is
- * installed next to fcgipm-handler.h: C11 or C++, GCC's atomics.
+ * Workers report on the board what they do.  This file is the whole contract
+ * between the supervisor (fcgipm/observe/board.c), the library preloaded into
+ * workers (shim.c), and handlers that report for themselves
+ * (fcgipm-handler.h).  It includes no other file of fcgipm, and is installed
+ * next to fcgipm-handler.h: C11 or C++, with GCC's atomics.
  *
  * One sealed memfd for each pool (memfd_create(2)):
  *
@@ -13,16 +14,16 @@
  *		struct fcgipm_slot
  *		cells times: struct fcgipm_cell
  *
- * Slots 0 to nslots - 1 belong to the workers of these numbers
- * (FCGIPM_WORKER); the spare ones after them are claimed by processes that
- * workers fork.  A cell is one request; a worker has as many as its pool has
- * threads, at most FCGIPM_CELLS_MAX.  A worker finds the board by
+ * Slots 0 to nslots - 1 belong to the workers with these numbers
+ * (FCGIPM_WORKER).  The spare slots after them are claimed by processes that
+ * workers fork.  A cell is one request.  A slot has as many cells as the pool
+ * has threads, at most FCGIPM_CELLS_MAX.  A worker finds the board by
  *
  *	FCGIPM_BOARD=MEMFD:EVENTFD	two descriptor numbers
  *
- * Each field has one writer: the supervisor, or the process that the slot
- * belongs to.  What processes write is a hint: the supervisor copies it with
- * bounds, and asks the kernel before it acts on it.
+ * Each field has one writer: the supervisor, or the process that owns the slot.
+ * What a process writes is a hint: the supervisor copies it with bounds checks
+ * and verifies it with the kernel before it acts on it.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC, 0 = none.  Numbers are in the
  * machine's byte order.  A change of this layout changes FCGIPM_BOARD_VERSION;
@@ -50,22 +51,22 @@
 #define FCGIPM_METHOD_BYTES 16
 #define FCGIPM_URI_BYTES 256
 
-/* What happens on a connection. */
+/* State of a cell: of a connection and its request. */
 enum fcgipm_state {
-	FCGIPM_FREE = 0,	/* none: with no other one, it is idle */
-	FCGIPM_READING = 1,	/* accepted; its request is not complete */
+	FCGIPM_FREE = 0,	/* no connection */
+	FCGIPM_READING = 1,	/* accepted; its parameters are incomplete */
 	FCGIPM_BUSY = 2,	/* method and URI are known, being answered */
 	FCGIPM_CLOSING = 3,	/* answered, about to be closed */
-	FCGIPM_KEPT = 4		/* answered, waits for its next request */
+	FCGIPM_KEPT = 4		/* answered, keep-alive, idle */
 };
 
-/* Who writes a slot. */
+/* The tier of a worker: what writes its slot. */
 enum fcgipm_tier { FCGIPM_TIER_SHIM = 1, FCGIPM_TIER_HANDLER = 2 };
 
 /* Bits of fcgipm_slot.flags. */
 enum fcgipm_flag {
-	/* Connections were read or written by calls that are not seen: the
-	 * counts are too low and the state may be wrong. */
+	/* Connections were read or written by calls that are not wrapped:
+	 * the counts are too low and the state may be wrong. */
 	FCGIPM_INCOMPLETE = 1,
 	/* A process that the worker forked found no spare slot. */
 	FCGIPM_NO_SPARE = 2
@@ -73,47 +74,49 @@ enum fcgipm_flag {
 
 /* Bits of fcgipm_head.wake, each for one event. */
 enum fcgipm_wake {
-	FCGIPM_WAKE_IDLE = 1	/* when idle has come down to wake_at */
+	FCGIPM_WAKE_IDLE = 1	/* idle has fallen to wake_at */
 };
 
 struct fcgipm_head {
-	/* The supervisor, once; sizes in bytes. */
+	/* Written by the supervisor once; sizes in bytes. */
 	uint64_t magic;
 	uint32_t version;
 	uint32_t head_size, slot_size, cell_size;
 	uint32_t nslots, nspare;
-	uint32_t threads;	/* requests of a process at once, from 1 */
+	uint32_t threads;	/* concurrent requests of a process, from 1 */
 	uint32_t cells;		/* MIN(threads, FCGIPM_CELLS_MAX) */
-	uint32_t accelerate;	/* not 0: a unix socket, and no need to wait
-				 * for its clients to close first */
+	uint32_t accelerate;	/* not 0: a unix socket, on which a worker may
+				 * close before its client does */
 	uint8_t pad[20];
-	/* All workers: free places, which is threads for each process that
-	 * accepts, less those that are taken. */
+	/* Written by all workers: the number of free threads.  Each process
+	 * that accepts adds threads, each thread that is taken subtracts
+	 * one. */
 	int32_t idle;
-	/* The supervisor; workers take bits of wake away. */
+	/* Written by the supervisor; workers clear bits of wake. */
 	int32_t wake_at;
 	uint32_t wake;
 	uint8_t pad2[52];
 };
 
 struct fcgipm_slot {
-	/* The supervisor. */
-	uint32_t stop;		/* not 0: accept nothing any more */
+	/* Written by the supervisor. */
+	uint32_t stop;		/* not 0: the worker must not accept again */
 	int32_t worker;		/* pid of the worker, 0 = not yet known */
 	uint64_t max_requests;	/* an event is sent at this count; 0 = no */
 	uint8_t pad[44];
-	/* The process. */
-	int32_t taken;		/* threads that do not wait for a connection:
-				 * with one, or at work after its answer */
-	int32_t pid;		/* 0 = none has accepted yet */
+	/* Written by the process. */
+	int32_t taken;		/* threads with a connection, or still at work
+				 * after its end */
+	int32_t pid;		/* 0 = no process has accepted yet */
 	uint32_t tier;		/* enum fcgipm_tier */
 	uint32_t flags;		/* enum fcgipm_flag */
 	int32_t owner;		/* slot of the worker it descends from */
-	int32_t open;		/* connections now: busy threads */
+	int32_t open;		/* open connections */
 	int32_t accepting;	/* threads in accept() */
 	uint64_t accepted;	/* connections since the reset */
 	uint64_t requests;	/* answered, counted at END_REQUEST */
-	uint64_t bytes_in, bytes_out;	/* of requests and connections ended */
+	uint64_t bytes_in, bytes_out;	/* added when a request or connection
+					 * ends */
 	uint64_t since;		/* when open became 0 (within 10 ms) */
 };
 
@@ -122,8 +125,8 @@ struct fcgipm_cell {
 	uint32_t state;		/* enum fcgipm_state */
 	uint64_t since;		/* when accepted or answered (within 10 ms) */
 	uint64_t start;		/* of the request; 0 when none runs */
-	uint64_t last;		/* duration of the one before */
-	/* NUL at the end, padded with NUL; raw bytes of the client. */
+	uint64_t last;		/* duration of the request before */
+	/* Raw bytes from the client, NUL-terminated and padded with NUL. */
 	uint64_t method[FCGIPM_METHOD_BYTES / 8];
 	uint64_t uri[FCGIPM_URI_BYTES / 8];
 	uint8_t pad[16];
@@ -145,7 +148,7 @@ FCGIPM_ASSERT_(__atomic_always_lock_free(sizeof(uint64_t), 0));
 extern char **environ;
 #endif
 
-/* Linux' F_GET_SEALS and F_SEAL_SHRINK, which need _GNU_SOURCE. */
+/* F_GET_SEALS and F_SEAL_SHRINK of Linux, which need _GNU_SOURCE. */
 #define FCGIPM_GET_SEALS_ 1034
 #define FCGIPM_SEAL_SHRINK_ 2
 
@@ -153,16 +156,16 @@ extern char **environ;
 #define FCGIPM_PUT(field, v) __atomic_store_n(&(field), v, __ATOMIC_RELAXED)
 #define FCGIPM_ADD(field, v) __atomic_add_fetch(&(field), v, __ATOMIC_RELAXED)
 
-/* -- the side of the workers: no memory, no locks, nothing that blocks --- */
+/* -- functions for workers: no allocation, no locks, nothing that blocks - */
 
 /* A board that was mapped and checked.  Sizes are read once: another process
- * of the pool may spoil the head at any time. */
+ * of the pool may overwrite the head at any time. */
 struct fcgipm_view {
 	struct fcgipm_head *head;	/* NULL = none */
 	uint32_t stride, nslots, nspare, cells;
 	int32_t threads;
 	int fd, eventfd;
-	dev_t dev, event_dev;	/* what the two descriptors were */
+	dev_t dev, event_dev;	/* identify the two files */
 	ino_t ino, event_ino;
 };
 
@@ -176,7 +179,7 @@ fcgipm_now_(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* "3:4" */
+/* Parses "3:4". */
 static inline int
 fcgipm_parse_fds_(const char *text, int *ret_fd, int *ret_eventfd)
 {
@@ -271,8 +274,8 @@ fcgipm_cell_at_(struct fcgipm_slot *s, uint32_t i)
 	return (struct fcgipm_cell *)(void *)((uint8_t *)s + sizeof(*s)) + i;
 }
 
-/* Is fd what it was when the board was found?  Programs close descriptors
- * they know nothing of, and others then get their numbers. */
+/* Does fd still name the same file?  A program may close descriptors that it
+ * does not know, and then another file gets the number. */
 static inline int
 fcgipm_is_still_(int fd, dev_t dev, ino_t ino)
 {
@@ -282,7 +285,7 @@ fcgipm_is_still_(int fd, dev_t dev, ino_t ino)
 		st.st_ino == ino;
 }
 
-/* Takes the shim out of "LD_PRELOAD=a:b", in place; 1 = none is left. */
+/* Removes the shim from "LD_PRELOAD=a:b", in place; 1 = nothing is left. */
 static inline int
 fcgipm_drop_entry_(char *value)
 {
@@ -302,12 +305,12 @@ fcgipm_drop_entry_(char *value)
 		}
 		entry = end + (*end != '\0');
 	}
-	/* A separator that is left at the end does no harm. */
+	/* A separator left at the end has no effect. */
 	return value[0] == '\0';
 }
 
-/* A program that a worker executes is not a worker.  unsetenv() would take a
- * lock. */
+/* Hides the board from programs that the worker executes.  unsetenv() would
+ * take a lock. */
 static inline void
 fcgipm_clean_environment_(void)
 {
@@ -328,7 +331,8 @@ fcgipm_clean_environment_(void)
 		*to = NULL;
 }
 
-/* FCGIPM_WORKER, by which slots are numbered; -1 = none. */
+/* Parses FCGIPM_WORKER, the index of the worker's slot; -1 = not set or not
+ * valid. */
 static inline int
 fcgipm_parse_worker_(const char *text, uint32_t *ret)
 {
@@ -350,7 +354,8 @@ fcgipm_notify_(const struct fcgipm_view *v)
 {
 	const uint64_t one = 1;
 
-	/* It does not block; a counter that is full was written already. */
+	/* The eventfd does not block.  When its counter is full, an event is
+	 * pending already. */
 	if (fcgipm_is_still_(v->eventfd, v->event_dev, v->event_ino) &&
 		write(v->eventfd, &one, sizeof(one)) < 0)
 		return;
@@ -365,7 +370,7 @@ fcgipm_notify_once_(const struct fcgipm_view *v, uint32_t bit)
 		fcgipm_notify_(v);
 }
 
-/* The board is mapped: nothing that the program executes shall have it. */
+/* Closes the board's descriptors on exec; the board is mapped already. */
 static inline void
 fcgipm_view_hide_(struct fcgipm_view *v)
 {
@@ -375,14 +380,14 @@ fcgipm_view_hide_(struct fcgipm_view *v)
 		(void)fcntl(v->fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* Places that a process takes part with: what it adds to head.idle. */
+/* The number of free threads of a process: what it adds to head.idle. */
 static inline int32_t
 fcgipm_places_(int32_t threads, int32_t taken)
 {
 	return taken < 0 ? threads : taken > threads ? 0 : threads - taken;
 }
 
-/* The places of a process that is gone, or about to be. */
+/* Removes the free threads of a process that has exited or is about to. */
 static inline void
 fcgipm_remove_places_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
@@ -392,8 +397,8 @@ fcgipm_remove_places_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 	FCGIPM_PUT(s->taken, 0);
 }
 
-/* A spare slot: one that is free, else one whose process is gone.  Its counts
- * go on, so that sums over the board never fall. */
+/* Claims a spare slot: a free one, else that of a process that has exited.  Its
+ * counts continue, so that sums over the board never fall. */
 static inline struct fcgipm_slot *
 fcgipm_claim_spare_(const struct fcgipm_view *v, int32_t me)
 {
@@ -422,8 +427,8 @@ fcgipm_claim_spare_(const struct fcgipm_view *v, int32_t me)
 	return NULL;
 }
 
-/* The process that the slot is for.  The supervisor writes it after the start:
- * on a busy machine the process may be about to accept before that. */
+/* The pid of the worker that the slot is for.  The supervisor writes it after
+ * the start; on a busy machine the worker may call accept() before that. */
 static inline int32_t
 fcgipm_worker_of_(const struct fcgipm_slot *s)
 {
@@ -439,9 +444,9 @@ fcgipm_worker_of_(const struct fcgipm_slot *s)
 }
 
 /*
- * The slot of this process, which is about to accept: that of the worker, or
- * a spare one for a process that the worker forked.  NULL when there is none
- * left, or when *another* tier of this process has it.
+ * Claims the slot of this process, which is about to accept: the worker's slot,
+ * or a spare one for a process that the worker forked.  NULL when none is free,
+ * or when the *other* tier of this process has it.
  */
 static inline struct fcgipm_slot *
 fcgipm_claim_(const struct fcgipm_view *v, uint32_t index, uint32_t tier)
@@ -502,7 +507,7 @@ fcgipm_take_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 		fcgipm_notify_once_(v, FCGIPM_WAKE_IDLE);
 }
 
-/* It was closed. */
+/* The connection was closed. */
 static inline void
 fcgipm_end_connection_(struct fcgipm_slot *s)
 {
@@ -510,7 +515,7 @@ fcgipm_end_connection_(struct fcgipm_slot *s)
 		FCGIPM_PUT(s->since, fcgipm_now_(CLOCK_MONOTONIC_COARSE));
 }
 
-/* The thread that served it waits for the next one. */
+/* The thread that served it is free for the next connection. */
 static inline void
 fcgipm_give_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 {
@@ -526,7 +531,7 @@ fcgipm_count_request_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 		fcgipm_notify_(v);
 }
 
-/* Around every change of a cell; a reader sees all of it or none. */
+/* Enclose every change of a cell: a reader sees all of it or nothing. */
 static inline void
 fcgipm_cell_begin_(struct fcgipm_cell *c)
 {
@@ -541,7 +546,7 @@ fcgipm_cell_end_(struct fcgipm_cell *c)
 		__ATOMIC_RELEASE);
 }
 
-/* len bytes of s, cut so that a NUL follows. */
+/* Copies len bytes of s, cut so that a NUL follows. */
 static inline void
 fcgipm_put_text_(uint64_t *to, size_t size, const char *s, size_t len)
 {
@@ -557,7 +562,7 @@ fcgipm_put_text_(uint64_t *to, size_t size, const char *s, size_t len)
 			memcpy(&word, s + i * 8, n > 8 ? 8 : n);
 		FCGIPM_PUT(to[i], word);
 		if (n < 8)
-			break; /* the NUL is written */
+			break;	/* the NUL is written */
 	}
 }
 

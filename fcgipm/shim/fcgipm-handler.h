@@ -1,11 +1,11 @@
 /*
- * fcgipm-handler.h - lets a handler report to fcgipm what it does
+ * fcgipm-handler.h - lets a handler report its requests to fcgipm
  *
- * For programs that no library can be preloaded into (static, Go, Rust), or
- * that know more than a library sees.  Header only, C or C++, nothing to link
- * with.  It costs a few instructions a request and two system calls, and does
- * nothing where fcgipm did not start the program.  fcgipm-handler(7) has an
- * example.
+ * For programs into which no library can be preloaded (static, Go, Rust), and
+ * for those that know more than the library can see.  Header only, C or C++,
+ * nothing to link with.  It costs a few instructions and two system calls a
+ * request.  It does nothing in a program that fcgipm did not start.
+ * fcgipm-handler(7) has an example.
  *
  *	fcgipm_begin();
  *	while (!fcgipm_should_stop() && FCGI_Accept() >= 0) {
@@ -16,7 +16,7 @@
  *		fcgipm_end();
  *	}
  *
- * Every thread may have a request of its own.
+ * Each thread may have a request of its own.
  */
 #ifndef FCGIPM_HANDLER_H
 #define FCGIPM_HANDLER_H
@@ -32,27 +32,29 @@ extern "C" {
 struct fcgipm_handler_ {
 	struct fcgipm_view view;
 	uint32_t index;
-	int32_t pid;		/* the process that has slot */
+	int32_t pid;		/* the process that owns slot */
 	struct fcgipm_slot *slot;
 	uint64_t cells_used;
 };
 
 struct fcgipm_request_ {
-	int32_t pid;		/* the process that has it, 0 = none */
-	int32_t cell;		/* its number, -1 = none was left */
+	int32_t pid;		/* the process that answers it, 0 = none */
+	int32_t cell;		/* index of its cell, -1 = none was free */
 	uint64_t start;
 };
 
-/* One each, however many files include us. */
+/* Weak: one instance, however many source files include this header. */
 __attribute__((weak)) struct fcgipm_handler_ fcgipm_handler_;
 __attribute__((weak)) __thread struct fcgipm_request_ fcgipm_request_;
 
 /*
- * fcgipm_begin - before the first request, and before FCGI_Accept(), which
- * hides the environment
+ * fcgipm_begin - attach to the board
  *
- * returns	0; -1 when there is no board to report to; the other
- *		functions do nothing then
+ * Call it before the first request, and before FCGI_Accept(), which hides the
+ * environment.
+ *
+ * returns	0; -1 when there is no board: then the other functions do
+ *		nothing
  */
 static inline int
 fcgipm_begin(void)
@@ -77,7 +79,7 @@ fcgipm_begin(void)
 	return h->slot ? 0 : -1;
 }
 
-/* The lowest cell that is free; -1 = none. */
+/* Takes the lowest free cell; -1 = none. */
 static inline int32_t
 fcgipm_take_cell_(struct fcgipm_handler_ *h)
 {
@@ -96,7 +98,9 @@ fcgipm_take_cell_(struct fcgipm_handler_ *h)
 	return -1;
 }
 
-/* The request of this thread is answered. */
+/*
+ * fcgipm_end - this thread has answered its request
+ */
 static inline void
 fcgipm_end(void)
 {
@@ -126,7 +130,9 @@ fcgipm_end(void)
 }
 
 /*
- * fcgipm_request - this thread has a request; one it had before is over
+ * fcgipm_request - this thread begins a request
+ *
+ * Ends the thread's request before it, if that is still open.
  *
  * method, uri	copied, cut after 15 and 255 bytes; NULL = unknown
  */
@@ -139,7 +145,7 @@ fcgipm_request(const char *method, const char *uri)
 
 	if (!h->view.head)
 		return;
-	/* A process that was forked since gets a slot of its own. */
+	/* A forked process gets a slot of its own. */
 	if (h->pid != (int32_t)getpid())
 		(void)fcgipm_begin();
 	fcgipm_end();
@@ -163,7 +169,11 @@ fcgipm_request(const char *method, const char *uri)
 	fcgipm_cell_end_(c);
 }
 
-/* 1: accept nothing more, and exit.  Ask before each accept. */
+/*
+ * fcgipm_should_stop - is the worker to exit?
+ *
+ * Call it before each accept.  Returns 1: do not accept again, and exit.
+ */
 static inline int
 fcgipm_should_stop(void)
 {

@@ -1,8 +1,9 @@
 /*
- * follow.c - the connections of a worker; see follow.h
+ * follow.c - reports the connections of a worker on the board; see follow.h
  *
- * Called by shim/shim.  Nothing here allocates, locks or blocks; one thread at
- * a time uses a connection, any number of them take and give back.
+ * Called by shim/shim and shim/attach.  Nothing here allocates, locks or
+ * blocks.  One thread at a time uses a connection; any number of threads may
+ * begin and end connections.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 struct local *local;
 struct fcgipm_view view;
 
-/* The lowest bit that is clear among the first nbits, now set; -1 = none. */
+/* Sets the lowest clear bit among the first nbits; returns it, -1 = none. */
 static int
 take_bit(uint64_t *words, unsigned nbits)
 {
@@ -104,13 +105,13 @@ conn_end(int fd, struct conn *c)
 	}
 	__atomic_store_n(&local->conn_at[fd], 0, __ATOMIC_RELEASE);
 	clear_bit(local->conns_used, (unsigned)(c - local->conns));
-	/* Before it is counted as gone: nobody accepts meanwhile. */
+	/* Counted before the connection is reported as closed. */
 	(void)FCGIPM_ADD(local->finishing, 1);
 	fcgipm_end_connection_(local->slot);
 }
 
 void
-conn_await(void)
+conn_thread_ready(void)
 {
 	int32_t finishing = FCGIPM_GET(local->finishing);
 
@@ -130,7 +131,7 @@ conn_begin(int fd)
 	int n = -1;
 
 	if (c) {
-		/* It was closed by a call that we do not see. */
+		/* It was closed by a call that the shim does not wrap. */
 		mark_incomplete();
 		linger_missed();
 		conn_end(fd, c);
@@ -160,7 +161,7 @@ request_begin(struct conn *c)
 {
 	struct fcgipm_cell *cell = c->cell;
 
-	/* The one before was answered by calls that we do not see. */
+	/* The request before it was answered by calls that are not wrapped. */
 	if (c->running > 0)
 		mark_incomplete();
 	c->running++;
@@ -174,7 +175,7 @@ request_begin(struct conn *c)
 	fcgipm_cell_end_(cell);
 }
 
-/* All parameters are here. */
+/* All parameters have been read. */
 static void
 request_known(struct conn *c)
 {
@@ -203,7 +204,7 @@ request_end(struct conn *c)
 		CLOCK_MONOTONIC);
 }
 
-/* n bytes that came, or went. */
+/* Follows n bytes that were read (in) or written. */
 static void
 follow_bytes(struct conn *c, bool in, const uint8_t *p, size_t n)
 {
@@ -228,8 +229,8 @@ follow_bytes(struct conn *c, bool in, const uint8_t *p, size_t n)
 	}
 }
 
-/* Answered, and with nothing more to come from the client, it is as good as
- * closed: some programs close by a system call of their own (libuv). */
+/* A connection that is answered, and whose client has shut down its side,
+ * counts as closed.  Some programs (libuv) close by a direct system call. */
 static void
 close_if_over(int fd, struct conn *c)
 {

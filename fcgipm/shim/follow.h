@@ -1,8 +1,8 @@
 /*
- * follow.h - the connections of a worker, followed until they are closed
+ * follow.h - reports the connections of a worker on the board
  *
- * What is read and written on them is reported in the worker's slot of the
- * board.
+ * Follows each accepted connection until it is closed, and writes what is read
+ * and written on it to the worker's slot of the board.
  */
 #ifndef FCGIPM_SHIM_FOLLOW_H
 #define FCGIPM_SHIM_FOLLOW_H
@@ -15,17 +15,19 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Is any open?  By our own count: another process of the pool may write
- * anything onto the board. */
+/* Is a connection open?  Uses the process's own count: another process of the
+ * pool may write anything to the board. */
 bool conns_are_open(void);
 
-/* fd was accepted, and is about to be closed. */
+/* fd was accepted; fd is about to be closed. */
 void conn_begin(int fd);
 void conn_end(int fd, struct conn *c);
-/* A thread waits for one: what it did after an answer is done. */
-void conn_await(void);
+/* A thread calls accept(2): its work after the last answer is done, and it
+ * counts as free again. */
+void conn_thread_ready(void);
 
-/* A call that writes, or reads at most len bytes, returned n; errno stays. */
+/* A call that writes, or reads at most len bytes, has returned n.  errno does
+ * not change. */
 void conn_wrote(int fd, struct conn *c, const void *p, ssize_t n);
 void conn_read(int fd, struct conn *c, const void *p, ssize_t n, size_t len);
 void conn_wrote_vector(int fd, struct conn *c, const struct iovec *iov,

@@ -1,7 +1,8 @@
 /*
- * linger.c - the end of an answered connection, without a wait; see linger.h
+ * linger.c - skips libfcgi's wait at the end of an answered connection; see
+ * linger.h
  *
- * Called by shim/shim and shim/follow.
+ * Called by shim/shim, shim/follow and shim/attach.
  */
 #include "linger.h"
 
@@ -46,8 +47,7 @@ linger_skips_read(const struct conn *c)
 		FCGIPM_GET(local->lingers) == LINGERS_YES;
 }
 
-/* More than the end: the client is an odd one, and the rest goes the long
- * way. */
+/* The client has sent more than its end: the read is not skipped. */
 void
 linger_read(struct conn *c, ssize_t n)
 {

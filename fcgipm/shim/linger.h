@@ -1,21 +1,23 @@
 /*
- * linger.h - the end of an answered connection, without a wait
+ * linger.h - skips libfcgi's wait at the end of an answered connection
  *
- * libfcgi does not close a connection at once.  It shuts its side down, waits
- * with poll(2) until the client has closed the other one, and reads what comes
- * until then: over TCP, bytes that nobody reads would make the kernel throw
- * away the end of an answer.  A unix socket loses no byte that was written, and
- * where the whole request was read and the answer has ended there is nothing
- * to come.  The wait costs a sleep and two system calls a request, while a
- * worker is kept from the next one.
+ * libfcgi does not close a connection at once.  It shuts down its side, waits
+ * with poll(2) until the client has closed, and reads what arrives until then.
+ * Over TCP this is needed: unread bytes would make the kernel discard the end
+ * of the answer.  A unix socket loses no written byte.  When the whole request
+ * was read and the answer has ended, nothing more can arrive.  Then the wait
+ * only costs a sleep and two system calls a request, and keeps the worker from
+ * its next request.
  *
- * Where the supervisor allows it (fcgipm_head.accelerate), the poll says then
- * what it would say a moment later, and the read finds the end.  The shutdown
- * is done: whoever else has the connection, a process that was forked or a
- * descriptor that was duplicated, the client sees its end.  All of this only in
- * a process that was seen to end a connection this way, its close(2) included:
- * programs that close by a system call of their own have descriptors whose
- * numbers mean something else when we do not notice.
+ * The shim then answers poll(2) at once, as if the client had closed, and
+ * read(2) with end of file.  The shutdown(2) is done, so the client sees the
+ * end of the connection even if a forked process or a duplicated descriptor
+ * keeps it open.
+ *
+ * The shim does so only when the supervisor allows it (fcgipm_head.accelerate),
+ * and only after it has seen the process end a connection this way, up to
+ * close(2).  A program that closes by a direct system call is left alone: its
+ * descriptor number might belong to another file by now.
  */
 #ifndef FCGIPM_SHIM_LINGER_H
 #define FCGIPM_SHIM_LINGER_H
@@ -27,31 +29,34 @@
 
 #pragma GCC visibility push(hidden)
 
-/* struct conn.linger: what was seen of the way it is closed. */
+/* struct conn.linger: how far the end of the connection has come. */
 enum {
-	LINGER_NONE,		/* nothing, or not this way */
-	LINGER_SHUT,		/* shutdown(2), with nothing left to say */
+	LINGER_NONE,		/* not begun, or not ended this way */
+	LINGER_SHUT,		/* shutdown(2) after a complete answer */
 	LINGER_POLLED,		/* ... then poll(2) */
-	LINGER_READ		/* ... then a read that found the end */
+	LINGER_READ		/* ... then a read(2) with end of file */
 };
 
-/* struct local.lingers: does this process close its connections so? */
+/* struct local.lingers: does this process end its connections this way? */
 enum { LINGERS_UNKNOWN, LINGERS_YES, LINGERS_NEVER };
 
-/* Of all connections: once, before the first one. */
+/* Allows or forbids to skip the wait.  Called once, before the first
+ * connection. */
 void linger_allow(bool yes);
 
-/* Its sending side was shut down. */
+/* The program has shut down its side of the connection. */
 void linger_shut(struct conn *c);
-/* May the wait for its client, or the read after that, be left out? */
+/* May poll(2), or the read(2) after it, be skipped? */
 bool linger_skips_poll(struct conn *c);
 bool linger_skips_read(const struct conn *c);
-/* It was not: the call returned this. */
+/* The call was not skipped; this is its result. */
 void linger_polled(struct conn *c, int result);
 void linger_read(struct conn *c, ssize_t n);
-/* Does its close(2) have to be seen, to know what this process does? */
+/* Is the close(2) of this connection needed to know how the process ends its
+ * connections? */
 bool linger_awaits_close(const struct conn *c);
-/* It is about to be closed; or was, by a call that we do not see. */
+/* The connection is about to be closed; it was closed by a call that the shim
+ * does not wrap. */
 void linger_closed(const struct conn *c);
 void linger_missed(void);
 

@@ -1,8 +1,9 @@
 /*
- * records.c - FastCGI records that pass by; see records.h
+ * records.c - parses the FastCGI records that a worker reads and writes; see
+ * records.h
  *
- * Called by shim/follow for each byte that a worker reads and writes, so the
- * usual case, a record or a pair that lies there whole, goes first.
+ * Called by shim/follow for every byte that a worker reads and writes.  So the
+ * usual case comes first: a record or a pair that lies in the bytes as a whole.
  */
 #include <string.h>
 
@@ -16,7 +17,7 @@ enum { HEADER_LEN = 8 };
 enum param { PARAM_OTHER, PARAM_METHOD, PARAM_URI, PARAM_SCRIPT };
 enum stage { STAGE_LENGTHS, STAGE_NAME, STAGE_VALUE };
 
-/* How far the request is that came first; ODD: something else came too. */
+/* Progress of the first request; ODD: the client sent anything else. */
 enum step { STEP_NONE, STEP_PARAMS, STEP_STDIN, STEP_WHOLE, STEP_ODD };
 
 /* -- name-value pairs ---------------------------------------------------- */
@@ -33,7 +34,7 @@ param_named(const char *name, size_t len)
 	return PARAM_OTHER;
 }
 
-/* The name is whole. */
+/* The name of a parameter is complete. */
 static void
 param_begin(struct params *a, const char *name, size_t len)
 {
@@ -73,7 +74,7 @@ decode_length(const uint8_t *p)
 			     p[0];
 }
 
-/* One more byte of the two lengths. */
+/* Adds one byte to the two lengths of a pair. */
 static void
 param_length(struct params *a, uint8_t byte)
 {
@@ -94,8 +95,8 @@ param_length(struct params *a, uint8_t byte)
 	a->stage = STAGE_NAME;
 }
 
-/* A pair that lies at p whole, with short lengths, as most do: its bytes, or
- * 0. */
+/* Takes a whole pair at p with lengths of one byte, as most are.  Returns its
+ * length, or 0. */
 static size_t
 take_pair(struct params *a, const uint8_t *p, size_t n)
 {
@@ -128,7 +129,8 @@ feed_params(struct params *a, const uint8_t *p, size_t n)
 			n--;
 		} else if (a->stage == STAGE_NAME) {
 			part = n < a->name_left ? n : a->name_left;
-			/* Longer than any that is wanted: stays OTHER. */
+			/* A name longer than those that are reported
+			 * matches none: the type stays OTHER. */
 			if (a->name_len + part <= sizeof(a->name))
 				memcpy(a->name + a->name_len, p, part);
 			a->name_len = (uint16_t)(a->name_len + part <=
@@ -156,7 +158,7 @@ feed_params(struct params *a, const uint8_t *p, size_t n)
 
 /* -- records ------------------------------------------------------------- */
 
-/* The header is whole: is this still the one request that is plain? */
+/* After a header: has the client still sent one plain request only? */
 static void
 step_on(struct intake *in)
 {
@@ -177,7 +179,7 @@ step_on(struct intake *in)
 	}
 }
 
-/* A part of a record's content. */
+/* Takes a part of a record's content. */
 static void
 take_content(struct intake *in, const uint8_t *p, size_t n)
 {
@@ -192,7 +194,7 @@ take_content(struct intake *in, const uint8_t *p, size_t n)
 						     sizeof(in->begin) - at);
 }
 
-/* The content of a record is whole; in: NULL on the way out. */
+/* The content of a record is complete.  in: NULL for the written direction. */
 static enum records_event
 record_end(const struct records *r, struct intake *in)
 {
@@ -206,7 +208,7 @@ record_end(const struct records *r, struct intake *in)
 						  RECORDS_NOTHING;
 }
 
-/* Bytes of a header; how many were taken. */
+/* Takes bytes of a header; returns how many. */
 static size_t
 take_header(struct records *r, struct intake *in, const uint8_t *p, size_t n)
 {

@@ -1,22 +1,23 @@
 /*
- * shim.c - libfcgipm-shim.so, the library that is preloaded into workers
+ * shim.c - libfcgipm-shim.so: reports a worker's requests on the board
  *
- * It stands between a FastCGI program and the C library's calls on sockets.
- * Connections that come from the pool's listener are followed until they are
- * closed, records are read as they pass in both directions, and what the worker
- * does is written to its slot of the board (fcgipm-board.h).
+ * The library is preloaded into workers (LD_PRELOAD).  It wraps the C library's
+ * accept, accept4, read, write, close, poll, shutdown and their relatives.  It
+ * follows each connection of the pool's listener until it is closed, parses the
+ * records in both directions, and writes what the worker does to its slot of
+ * the scoreboard (board, fcgipm-board.h).
  *
- * It runs inside of a program it knows nothing of.  So it keeps errno, never
- * allocates, locks, logs or blocks, changes no data and no return value (the
- * stop flag in accept() and what linger.h says excepted), and does nothing at
- * all where it finds no board it understands.  Static programs and Go's never
- * come by here.
+ * It runs inside a program that it does not know.  So it keeps errno and never
+ * allocates, locks, logs or blocks.  It changes no data and no return value,
+ * with two exceptions: the stop flag in accept() and what linger.h says.
+ * Without a board of its version it does nothing.  Statically linked programs
+ * and Go programs bypass it.
  *
- * What is followed: descriptors below FDS_MAX that accept() or accept4() gave
- * out, one thread at a time for each.  dup(2) and passing by SCM_RIGHTS are
- * not followed; what is missed then marks the slot as FCGIPM_INCOMPLETE.
+ * It follows descriptors below FDS_MAX that accept() or accept4() returned, if
+ * one thread at a time uses each of them.  It does not follow dup(2) or
+ * SCM_RIGHTS.  What it misses then marks the slot as FCGIPM_INCOMPLETE.
  */
-/* The checking inlines of the C library would call what we define. */
+/* The C library's fortified inline functions would call the wrappers. */
 #undef _FORTIFY_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,19 +33,19 @@
 #include "follow.h"
 #include "linger.h"
 
-#define OURS __attribute__((visibility("default")))
+#define EXPORT __attribute__((visibility("default")))
 
-/* -- the C library's own ------------------------------------------------- */
+/* -- functions of the C library ------------------------------------------ */
 
 #ifndef __SOCKADDR_ARG
 #define __SOCKADDR_ARG struct sockaddr *__restrict
 #define __CONST_SOCKADDR_ARG const struct sockaddr *
 #endif
 
-/* What a fortified program calls instead; no header declares them for us. */
-OURS ssize_t __read_chk(int fd, void *p, size_t len, size_t room);
-OURS ssize_t __recv_chk(int fd, void *p, size_t len, size_t room, int flags);
-OURS ssize_t __recvfrom_chk(int fd, void *p, size_t len, size_t room,
+/* A fortified program calls these instead; no header declares them here. */
+EXPORT ssize_t __read_chk(int fd, void *p, size_t len, size_t room);
+EXPORT ssize_t __recv_chk(int fd, void *p, size_t len, size_t room, int flags);
+EXPORT ssize_t __recvfrom_chk(int fd, void *p, size_t len, size_t room,
 	int flags, __SOCKADDR_ARG from, socklen_t *from_len);
 
 #define NEXT_ALL(X) \
@@ -56,7 +57,8 @@ OURS ssize_t __recvfrom_chk(int fd, void *p, size_t len, size_t room,
 #define NEXT_DECLARE(name) static __typeof__(&(name)) next_##name;
 NEXT_ALL(NEXT_DECLARE)
 
-/* Idempotent; earlier than our constructor when another one reads a file. */
+/* Idempotent.  Called before the constructor of this library when the
+ * constructor of another library reads a file. */
 static void
 find_next(void)
 {
@@ -81,9 +83,9 @@ unload_shim(void)
 	attach_unload();
 }
 
-/* -- what is called instead of the C library ----------------------------- */
+/* -- wrappers ------------------------------------------------------------ */
 
-OURS int
+EXPORT int
 accept(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len)
 {
 	enum attach_entry entry = attach_before_accept(fd);
@@ -93,7 +95,7 @@ accept(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len)
 	return attach_after_accept(fd, entry, NEXT(accept)(fd, addr, len));
 }
 
-OURS int
+EXPORT int
 accept4(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len, int flags)
 {
 	enum attach_entry entry = attach_before_accept(fd);
@@ -103,10 +105,10 @@ accept4(int fd, __SOCKADDR_ARG addr, socklen_t *__restrict len, int flags)
 	return attach_after_accept(fd, entry, NEXT(accept4)(fd, addr, len, flags));
 }
 
-/* A peek is no passing by. */
-#define PASSES(flags) (!((flags) & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+/* False when the call does not consume data of the stream. */
+#define IS_DATA(flags) (!((flags) & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 
-OURS ssize_t
+EXPORT ssize_t
 read(int fd, void *p, size_t len)
 {
 	struct conn *c = conn_of(fd);
@@ -121,7 +123,7 @@ read(int fd, void *p, size_t len)
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 __read_chk(int fd, void *p, size_t len, size_t room)
 {
 	ssize_t n = NEXT(__read_chk)(fd, p, len, room);
@@ -132,41 +134,41 @@ __read_chk(int fd, void *p, size_t len, size_t room)
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 recv(int fd, void *p, size_t len, int flags)
 {
 	ssize_t n = NEXT(recv)(fd, p, len, flags);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_read(fd, c, p, n, len);
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 __recv_chk(int fd, void *p, size_t len, size_t room, int flags)
 {
 	ssize_t n = NEXT(__recv_chk)(fd, p, len, room, flags);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_read(fd, c, p, n, len);
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 recvfrom(int fd, void *__restrict p, size_t len, int flags,
 	__SOCKADDR_ARG from, socklen_t *__restrict from_len)
 {
 	ssize_t n = NEXT(recvfrom)(fd, p, len, flags, from, from_len);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_read(fd, c, p, n, len);
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 __recvfrom_chk(int fd, void *p, size_t len, size_t room, int flags,
 	__SOCKADDR_ARG from, socklen_t *from_len)
 {
@@ -174,23 +176,23 @@ __recvfrom_chk(int fd, void *p, size_t len, size_t room, int flags,
 		from_len);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_read(fd, c, p, n, len);
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 recvmsg(int fd, struct msghdr *m, int flags)
 {
 	ssize_t n = NEXT(recvmsg)(fd, m, flags);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_read_vector(fd, c, m->msg_iov, m->msg_iovlen, n);
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 readv(int fd, const struct iovec *iov, int niov)
 {
 	ssize_t n = NEXT(readv)(fd, iov, niov);
@@ -201,7 +203,7 @@ readv(int fd, const struct iovec *iov, int niov)
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 write(int fd, const void *p, size_t len)
 {
 	ssize_t n = NEXT(write)(fd, p, len);
@@ -212,7 +214,7 @@ write(int fd, const void *p, size_t len)
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 writev(int fd, const struct iovec *iov, int niov)
 {
 	ssize_t n = NEXT(writev)(fd, iov, niov);
@@ -223,48 +225,48 @@ writev(int fd, const struct iovec *iov, int niov)
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 send(int fd, const void *p, size_t len, int flags)
 {
 	ssize_t n = NEXT(send)(fd, p, len, flags);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_wrote(fd, c, p, n);
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 sendto(int fd, const void *p, size_t len, int flags, __CONST_SOCKADDR_ARG to,
 	socklen_t to_len)
 {
 	ssize_t n = NEXT(sendto)(fd, p, len, flags, to, to_len);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_wrote(fd, c, p, n);
 	return n;
 }
 
-OURS ssize_t
+EXPORT ssize_t
 sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	ssize_t n = NEXT(sendmsg)(fd, m, flags);
 	struct conn *c = conn_of(fd);
 
-	if (c && PASSES(flags))
+	if (c && IS_DATA(flags))
 		conn_wrote_vector(fd, c, m->msg_iov, m->msg_iovlen, n);
 	return n;
 }
 
-OURS int
+EXPORT int
 close(int fd)
 {
 	attach_before_close(fd);
 	return NEXT(close)(fd);
 }
 
-OURS int
+EXPORT int
 shutdown(int fd, int how)
 {
 	int r = NEXT(shutdown)(fd, how);
@@ -275,7 +277,7 @@ shutdown(int fd, int how)
 	return r;
 }
 
-/* A wait for one connection to be readable, of one that was shut down. */
+/* The connection, when poll(2) waits for it alone after its shutdown(2). */
 static struct conn *
 find_lingering(const struct pollfd *fds, nfds_t nfds)
 {
@@ -285,12 +287,12 @@ find_lingering(const struct pollfd *fds, nfds_t nfds)
 			fds->events == POLLIN ? c : NULL;
 }
 
-/* The C library's declaration says that fds is not read. */
-OURS int our_poll(struct pollfd *fds, nfds_t nfds, int timeout)
+/* Another name: the C library's declaration says that fds is not read. */
+EXPORT int shim_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 	__asm__("poll");
 
 int
-our_poll(struct pollfd *fds, nfds_t nfds, int timeout)
+shim_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 {
 	struct conn *c = find_lingering(fds, nfds);
 	int r;

@@ -159,9 +159,10 @@ Test(refusals, each_file_that_is_not_run, .timeout = 60)
 		{"/www/dangling", MISSING, "No such file"},
 		{"/elsewhere", FORBIDDEN, "not beneath docroot /"},
 		{"/www/../outside/secret", FORBIDDEN,
-			"the script's path holds .."},
-		{"/www/folder/../good", FORBIDDEN, "the script's path holds .."},
-		{"/www/..", FORBIDDEN, "the script's path holds .."},
+			"the script's path contains \"..\""},
+		{"/www/folder/../good", FORBIDDEN,
+			"the script's path contains \"..\""},
+		{"/www/..", FORBIDDEN, "the script's path contains \"..\""},
 		{"/www-other/good", FORBIDDEN, "not beneath docroot"},
 		{"/www/absolute", FORBIDDEN, "leaves docroot"},
 		{"/www/folderlink/secret", FORBIDDEN, "leaves docroot"},
@@ -199,17 +200,19 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 			"#!/path/of/interpreter nor as an ELF file does"},
 		{"/www/empty", BROKEN, "no program"},
 		{"/www/elf", BROKEN, "no program"},
-		{"/www/quiet", GATEWAY, "it wrote no answer (exit status 0); "
-			"if it is a FastCGI program, use mode = prefork"},
-		{"/www/silent", GATEWAY, "it wrote no answer (exit status 3); "
-			"if it is a FastCGI program, use mode = prefork"},
-		{"/www/bare", GATEWAY, "it does not begin with a header: "
-			"print \"Content-Type: text/plain\" and an empty "
-			"line first"},
-		{"/www/nocolon", GATEWAY, "a header's name holds a character "
-			"it must not"},
-		{"/www/cut", GATEWAY, "the empty line is missing (exit "
-			"status 0)"},
+		{"/www/quiet", GATEWAY, "the program wrote no output (exit "
+			"status 0); if it is a FastCGI program, use mode = "
+			"prefork"},
+		{"/www/silent", GATEWAY, "the program wrote no output (exit "
+			"status 3); if it is a FastCGI program, use mode = "
+			"prefork"},
+		{"/www/bare", GATEWAY, "the output does not begin with a CGI "
+			"header: print \"Content-Type: text/plain\" and an "
+			"empty line first"},
+		{"/www/nocolon", GATEWAY, "a header name contains an invalid "
+			"character"},
+		{"/www/cut", GATEWAY, "the empty line after it is missing "
+			"(exit status 0)"},
 		{"/www/sleeper", "504 Gateway Timeout", "silent for 300 ms; "
 			"it is ended (cgi.idle_timeout)"},
 	};
@@ -227,15 +230,15 @@ Test(refusals, each_request_that_is_not_taken, .timeout = 60)
 		const char *params[3];
 		const char *script, *status, *why;
 	} rows[] = {
-		{{NULL}, "?", MISSING, "no script is named: have the web "
-			"server send SCRIPT_FILENAME"},
+		{{NULL}, "?", MISSING, "the request names no script: "
+			"configure the web server to send SCRIPT_FILENAME"},
 		{{"SCRIPT_FILENAME=", "SCRIPT_NAME="}, "", MISSING,
-			"no script is named"},
+			"the request names no script"},
 		{{"SCRIPT_FILENAME=a.cgi"}, "a.cgi", MISSING,
 			"the script's path does not begin with /"},
 		{{"SCRIPT_FILENAME=proxy:fcgi:/a.cgi"}, "proxy:fcgi:/a.cgi",
-			MISSING, "Apache's proxy: in SCRIPT_FILENAME leads to "
-			"no path: use SetHandler"},
+			MISSING, "SCRIPT_FILENAME has Apache's proxy: prefix, "
+			"but no path: use SetHandler"},
 		{{"SCRIPT_FILENAME=/"}, "/", MISSING, "names no file"},
 #define NO_LENGTH(text) {{good, "CONTENT_LENGTH=" text}, "/www/a.xyz", \
 		"400 Bad Request", "CONTENT_LENGTH is no number"}
