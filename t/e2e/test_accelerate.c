@@ -1,9 +1,9 @@
 /*
- * test_accelerate.c - an answered client is not waited for, and nobody sees a
- * difference: bytes, ends and leftovers are those of accelerate = no
+ * test_accelerate.c - accelerate = yes skips the wait for an answered client,
+ * and changes nothing else: answers are those of accelerate = no
  *
- * LIBFCGI_OS_CLOSE_POLL_TIMEOUT makes libfcgi wait for a client for an hour, so
- * that a worker which waits serves nobody else.
+ * LIBFCGI_OS_CLOSE_POLL_TIMEOUT makes libfcgi wait for a client for one hour.
+ * So a worker that waits serves no other client.
  */
 #include <linux/sockios.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 
 TestSuite(accelerate, .timeout = 900);
 
-/* One worker each, that of "www" accelerated, and with these keys. */
+/* Two pools with one worker each; "www" is accelerated and has these keys. */
 static struct world *
 start(const char *keys)
 {
@@ -34,10 +34,10 @@ start(const char *keys)
 
 static const char *const plain[] = {"REQUEST_METHOD=GET", "QUERY_STRING=3",
 	NULL};
-static const char *const deaf[] = {"REQUEST_METHOD=POST", "QUERY_STRING=deaf",
-	"CONTENT_LENGTH=10", NULL};
+static const char *const unread[] = {"REQUEST_METHOD=POST",
+	"QUERY_STRING=deaf", "CONTENT_LENGTH=10", NULL};
 
-/* A good request: an answer, its end, and the end of the connection. */
+/* A complete request: expects an answer, END_REQUEST and the close. */
 static void
 ask(struct world *w, const char *address)
 {
@@ -49,7 +49,7 @@ ask(struct world *w, const char *address)
 	close(fd);
 }
 
-/* The peer has closed; after a shutdown alone there would be no POLLHUP. */
+/* The peer has closed; after shutdown(2) alone there would be no POLLHUP. */
 static bool
 is_closed(void *arg)
 {
@@ -59,19 +59,19 @@ is_closed(void *arg)
 }
 
 static bool
-is_taken(void *arg)
+is_received(void *arg)
 {
 	int n = -1;
 
 	return ioctl(*(int *)arg, SIOCOUTQ, &n) == 0 && n == 0;
 }
 
-Test(accelerate, an_answered_client_holds_nobody_up)
+Test(accelerate, an_answered_client_does_not_delay_the_next)
 {
 	struct world *w = start("");
 	int fds[8];
 
-	/* The first connection of a worker shows how it ends them. */
+	/* The shim learns from a worker's first connection how it closes. */
 	ask(w, "www.sock");
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		fds[i] = client_connect(w, "www.sock");
@@ -84,8 +84,8 @@ Test(accelerate, an_answered_client_holds_nobody_up)
 	}
 }
 
-/* What a client does, up to the end of its answer. */
-struct odd {
+/* What a client sends before it reads its answer. */
+struct client {
 	const char *why, *address;
 	void (*act)(int fd);
 };
@@ -105,7 +105,7 @@ act_keep(int fd)
 static void
 act_late_body(int fd)
 {
-	client_begin(fd, 1, 0, deaf);
+	client_begin(fd, 1, 0, unread);
 	client_record(fd, STDIN, 1, "01234", 5, 0);
 }
 
@@ -134,10 +134,10 @@ act_authorizer(int fd)
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 }
 
-/* Keeps the worker as ever: it reads what comes behind its answer, and serves
- * the next client only when this one has closed. */
+/* The worker waits as without acceleration: it reads what follows the request,
+ * and serves the next client only after this one has closed. */
 static void
-expect_wait(struct world *w, const struct odd *o)
+expect_wait(struct world *w, const struct client *o)
 {
 	struct answer a;
 	uint8_t request[512];
@@ -152,49 +152,49 @@ expect_wait(struct world *w, const struct odd *o)
 	next = client_connect(w, o->address);
 	client_send(next, request, len);
 	client_record(fd, ABORT, 1, "more", 4, 0);
-	world_until(is_taken, &fd, o->why);
+	world_until(is_received, &fd, o->why);
 	p = (struct pollfd){.fd = fd};
 	cr_expect_eq(poll(&p, 1, 0), 0, "%s: open", o->why);
 	p = (struct pollfd){.fd = next, .events = POLLIN};
-	cr_expect_eq(poll(&p, 1, 0), 0, "%s: waits", o->why);
+	cr_expect_eq(poll(&p, 1, 0), 0, "%s: not served yet", o->why);
 	close(fd);
 	a = client_read(next);
 	cr_expect(a.ended, "%s", o->why);
 	close(next);
 }
 
-Test(accelerate, whatever_else_comes_is_waited_for)
+Test(accelerate, other_requests_are_waited_for)
 {
-	static const struct odd odds[] = {
+	static const struct client clients[] = {
 		{"its body comes late", "www.sock", act_late_body},
 		{"an abort comes too", "www.sock", act_abort},
 		{"another id", "www.sock", act_other_id},
 		{"another role", "www.sock", act_authorizer},
-		{"kept", "www.sock", act_keep},
+		{"keep-alive", "www.sock", act_keep},
 		{"accelerate = no", "slow.sock", act_plain},
 	};
 	struct world *w = start("");
 
 	ask(w, "www.sock");
-	for (size_t i = 0; i < ARRAY_SIZE(odds); i++)
-		expect_wait(w, &odds[i]);
-	/* And it goes on as before. */
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		expect_wait(w, &clients[i]);
+	/* The worker still serves. */
 	ask(w, "www.sock");
 }
 
-/* Until a process was seen to end a connection whole, it is left alone. */
+/* The wait is skipped only after the process was seen to close a connection. */
 Test(accelerate, the_first_connection_is_waited_for)
 {
-	static const struct odd first = {"the first", "www.sock",
+	static const struct client first = {"the first", "www.sock",
 		act_plain};
 	struct world *w = start("");
 
 	expect_wait(w, &first);
 }
 
-/* Other programs: the end of the connection comes with that of the answer,
- * whoever else has it. */
-Test(accelerate, other_ways_to_end_a_connection)
+/* In these programs, too, the client sees the end of the connection with the
+ * end of the answer, even if a descriptor stays open elsewhere. */
+Test(accelerate, other_ways_to_close_give_the_same_answer)
 {
 	static const char *const ways[] = {"linger", "fork", "dup", "stdio",
 		"unseen"};
@@ -225,7 +225,7 @@ Test(accelerate, other_ways_to_end_a_connection)
 /* -- bytes --------------------------------------------------------------- */
 
 static const struct {
-	unsigned answer, body, share;	/* bytes; so many of 1000 */
+	unsigned answer, body, share;	/* bytes, bytes, per mille */
 } classes[] = {
 	{0, 0, 200}, {1, 0, 200}, {100, 100, 200}, {8000, 0, 100},
 	{8192, 1, 50}, {8193, 8192, 50}, {0, 8193, 50}, {65535, 0, 30},
@@ -237,8 +237,8 @@ static const struct {
 #define WIRE_MAX 70000
 #define CLIENTS 4
 
-/* How a client goes about it. */
-enum manner { WHOLE, HALF_CLOSED, STALLED, VANISHED, EARLY, MANNERS };
+/* How a client behaves. */
+enum behaviour { WHOLE, HALF_CLOSED, STALLED, VANISHED, EARLY, BEHAVIOURS };
 
 struct load {
 	const struct world *w;
@@ -249,7 +249,7 @@ struct load {
 	atomic_ulong same, other, left;
 };
 
-/* All that comes until the end of the connection; its length, -1. */
+/* Reads up to the end of the connection; returns the length, or -1. */
 static ssize_t
 read_all(int fd, uint8_t *to, size_t max)
 {
@@ -267,9 +267,10 @@ send_all(int fd, const uint8_t *p, size_t len)
 	return send(fd, p, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
-/* The bytes of an answer, -1 when there are none for this manner. */
+/* Makes one request; returns the bytes of the answer, -1 when this behaviour
+ * gets none. */
 static ssize_t
-talk(const struct load *l, size_t class, enum manner how, uint8_t *to,
+talk(const struct load *l, size_t class, enum behaviour how, uint8_t *to,
 	size_t max)
 {
 	const uint8_t *wire = l->wire[class];
@@ -294,7 +295,7 @@ out:
 	return n;
 }
 
-/* Of a thousand requests, which class is the nth of? */
+/* The class of request n. */
 static size_t
 class_of(size_t n)
 {
@@ -305,8 +306,8 @@ class_of(size_t n)
 	return class;
 }
 
-static enum manner
-manner_of(size_t n)
+static enum behaviour
+behaviour_of(size_t n)
 {
 	return n % 97 == 0 ? STALLED : n % 53 == 0 ? VANISHED :
 		n % 71 == 0 ? EARLY : n % 3 == 0 ? HALF_CLOSED : WHOLE;
@@ -319,12 +320,12 @@ load_thread(void *arg)
 	const size_t max = 1100000;
 	uint8_t *to = malloc(max);
 	size_t i, class;
-	enum manner how;
+	enum behaviour how;
 	ssize_t n;
 
 	for (i = 0; to && i < l->each; i++) {
 		class = class_of(i);
-		how = manner_of(i);
+		how = behaviour_of(i);
 		n = talk(l, class, how, to, max);
 		if (how == VANISHED || how == EARLY)
 			atomic_fetch_add(&l->left, 1);
@@ -338,7 +339,7 @@ load_thread(void *arg)
 	return NULL;
 }
 
-/* The requests, and what the pool answers that is left as it is. */
+/* Prepares the requests, and gets their answers from the other pool. */
 static void
 prepare(struct load *l, const struct world *w)
 {
@@ -388,11 +389,11 @@ load_all(const char *keys, size_t count)
 		pthread_join(threads[i], NULL);
 	cr_expect_eq(world_children(w->pid, after, 4), 2);
 	cr_expect_arr_eq(before, after, 2 * sizeof(pid_t));
-	cr_expect_eq(atomic_load(&l.other), 0, "%lu answers are others",
+	cr_expect_eq(atomic_load(&l.other), 0, "%lu answers differ",
 		atomic_load(&l.other));
 	cr_expect_eq(atomic_load(&l.same) + atomic_load(&l.left),
 		l.each * CLIENTS);
-	hostile_figure("accelerate%s: %lu answers alike, %lu clients "
+	hostile_figure("accelerate%s: %lu answers identical, %lu clients "
 		"vanished, %lu answers differ",
 		keys[0] ? ", 3 threads" : "", atomic_load(&l.same),
 		atomic_load(&l.left), atomic_load(&l.other));
@@ -403,12 +404,12 @@ load_all(const char *keys, size_t count)
 	world_close(&w);
 }
 
-Test(accelerate, answers_are_the_same_to_the_byte)
+Test(accelerate, answers_are_identical)
 {
 	load_all("", hostile_size(10000, 1000000));
 }
 
-Test(accelerate, threads_answer_the_same)
+Test(accelerate, answers_of_threads_are_identical)
 {
 	load_all("handler_args = 3\nthreads = 3\n",
 		hostile_size(3000, 100000));

@@ -1,6 +1,6 @@
 /*
- * test_concurrency.c - a pool does as much at once as it has processes times
- * threads, and no request waits while one of them is free
+ * test_concurrency.c - a pool answers processes times threads requests at once,
+ * and no request waits while one of them is free
  */
 #include <pthread.h>
 #include <sched.h>
@@ -15,9 +15,9 @@
 #define TICK_MS 5
 
 /*
- * A busy machine makes a burst long.  So one thread on each processor measures
- * how late it is woken: a burst during which that adds up to a quarter unit
- * says nothing about the pool and is repeated.
+ * Pauses of the machine make a burst longer.  One thread on each processor
+ * measures how late it is woken.  A burst with a total delay of a quarter unit
+ * or more is repeated if its result is wrong.
  */
 #define CPUS_MAX 256
 static pthread_t watchers[CPUS_MAX];
@@ -69,7 +69,8 @@ stop_watchers(void)
 		pthread_join(watchers[--nwatchers], NULL);
 }
 
-/* Sends all at once and notes when each answer began to come, in order. */
+/* Sends all requests at once; writes when each answer began to arrive, in that
+ * order. */
 static void
 burst(struct world *w, int64_t came[REQUESTS])
 {
@@ -97,25 +98,25 @@ burst(struct world *w, int64_t came[REQUESTS])
 }
 
 /*
- * How many units a burst took.  Each answer frees a place, and the request
- * that takes it answers one unit later, or two when it waited although there
- * was a place: so the steps are counted, and what a busy machine adds to each
- * of them does not add up.
+ * The number of units that a burst took.  Each answer frees a thread, and the
+ * request that the thread takes is answered one unit later, or two units later
+ * if it waited although a thread was free.  So the steps are counted, and the
+ * delays of a busy machine do not add up.
  */
 static int
-count_units(int64_t begin, const int64_t came[REQUESTS], int places)
+count_units(int64_t begin, const int64_t came[REQUESTS], int capacity)
 {
-	int units[REQUESTS], most = 0, i;
+	int units[REQUESTS], max = 0, i;
 
 	for (i = 0; i < REQUESTS; i++) {
-		int64_t since = i < places ? begin : came[i - places];
+		int64_t since = i < capacity ? begin : came[i - capacity];
 
 		units[i] = (int)((came[i] - since + UNIT_MS / 2) / UNIT_MS);
-		if (i >= places)
-			units[i] += units[i - places];
-		most = units[i] > most ? units[i] : most;
+		if (i >= capacity)
+			units[i] += units[i - capacity];
+		max = units[i] > max ? units[i] : max;
 	}
-	return most;
+	return max;
 }
 
 static void
@@ -136,10 +137,11 @@ check_units(const char *handler, int processes, int threads, int want)
 		begin = world_now_ms();
 		burst(w, came);
 		cr_assert_geq(came[REQUESTS - 1] - begin, want * UNIT_MS,
-			"burst %d: more at once than there are places", i);
+			"burst %d: more requests at once than threads", i);
 		units = count_units(begin, came, processes * threads);
 		if (units != want && atomic_load(&late_ms) >= UNIT_MS / 4) {
-			cr_assert_lt(disturbed++, 100, "a restless machine");
+			cr_assert_lt(disturbed++, 100, "the machine is too "
+				"busy");
 			continue;
 		}
 		cr_expect_eq(units, want, "burst %d took %d units, not %d "
@@ -151,24 +153,25 @@ check_units(const char *handler, int processes, int threads, int want)
 	world_close(&w);
 }
 
-Test(concurrency, nine_requests_over_two_processes_take_five_units,
+Test(concurrency, two_processes_answer_nine_requests_in_five_units,
 	.timeout = 120)
 {
 	check_units("sleep", 2, 1, 5);
 }
 
-Test(concurrency, over_one_process_with_two_threads_five, .timeout = 120)
+Test(concurrency, two_threads_of_one_process_need_five_units, .timeout = 120)
 {
 	check_units("threads", 1, 2, 5);
 }
 
-Test(concurrency, over_two_processes_with_two_threads_three, .timeout = 120)
+Test(concurrency, two_processes_with_two_threads_need_three_units,
+	.timeout = 120)
 {
 	check_units("threads", 2, 2, 3);
 }
 
-/* In cgi mode pm.max_children counts programs. */
-Test(concurrency, over_a_gateway_with_two_programs_five, .timeout = 120)
+/* In CGI mode pm.max_children limits programs. */
+Test(concurrency, a_gateway_with_two_programs_needs_five_units, .timeout = 120)
 {
 	struct world *w = world_open();
 	int64_t begin, came[REQUESTS];

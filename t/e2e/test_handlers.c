@@ -1,19 +1,20 @@
 /*
- * test_handlers.c - our handlers: both modes; TERM in the middle of a request
- * takes nothing of it away
+ * test_handlers.c - the sample handlers in both modes; SIGTERM during a request
+ * does not cut it off
  */
 #include "world.h"
 
-/* What a worker shall come to: its descriptors, or a line of its status. */
+/* A state of a worker to wait for: number of descriptors, or a line of its
+ * status. */
 struct wait {
 	pid_t pid;
-	size_t fds; /* 0 = look at key instead */
+	size_t fds;		/* 0 = wait for key instead */
 	const char *key;
-	const char *value; /* how it begins */
+	const char *value;	/* prefix of the value */
 };
 
 static bool
-is_so(void *arg)
+is_reached(void *arg)
 {
 	const struct wait *t = arg;
 
@@ -28,10 +29,10 @@ until(pid_t pid, const char *key, const char *value)
 {
 	struct wait t = {.pid = pid, .key = key, .value = value};
 
-	world_until(is_so, &t, key);
+	world_until(is_reached, &t, key);
 }
 
-/* The only worker of a pool with this handler, in *ret_pid. */
+/* Starts a pool; the pid of its only worker in *ret_pid. */
 static struct world *
 start_worker(const char *ini, pid_t *ret_pid)
 {
@@ -54,7 +55,7 @@ finish(struct world *w, int fd, const char *want, pid_t pid)
 	world_close(&w);
 }
 
-Test(handlers, term_in_the_middle_of_a_body_reads_on, .timeout = 60)
+Test(handlers, term_during_a_body_completes_the_request, .timeout = 60)
 {
 	static const char *const params[] = {
 		"QUERY_STRING=echo=0", "CONTENT_LENGTH=40000", NULL};
@@ -71,8 +72,8 @@ Test(handlers, term_in_the_middle_of_a_body_reads_on, .timeout = 60)
 	memset(half, 'h', sizeof(half));
 	client_begin(fd, 1, 0, params);
 	client_record(fd, 5, 1, half, sizeof(half), 0);
-	world_until(is_so, &taken, "taken");
-	/* It holds TERM back from now on, and waits for the second half. */
+	world_until(is_reached, &taken, "accepted");
+	/* Now it blocks SIGTERM and waits for the second half. */
 	until(pid, "SigBlk", "0000000000004000");
 	until(pid, "State", "S");
 	cr_assert_eq(kill(pid, SIGTERM), 0);
@@ -81,7 +82,7 @@ Test(handlers, term_in_the_middle_of_a_body_reads_on, .timeout = 60)
 	finish(w, fd, "bytes: 40000 hash: ", pid);
 }
 
-Test(handlers, term_before_the_parameters_are_there_waits_for_them,
+Test(handlers, term_before_the_parameters_completes_the_request,
 	.timeout = 60)
 {
 	static const char params[] = "\014\005QUERY_STRINGms=20";
@@ -97,9 +98,9 @@ Test(handlers, term_before_the_parameters_are_there_waits_for_them,
 	int fd = client_connect(w, "www.sock");
 
 	client_record(fd, 1, 1, begin, sizeof(begin), 0);
-	world_until(is_so, &taken, "taken");
+	world_until(is_reached, &taken, "accepted");
 	cr_assert_eq(kill(pid, SIGTERM), 0);
-	/* The thread that has no request leaves; main() and one remain. */
+	/* The thread without a request exits; main() and one remain. */
 	until(pid, "Threads", "2");
 	client_record(fd, 4, 1, params, sizeof(params) - 1, 0);
 	client_record(fd, 4, 1, NULL, 0, 0);
@@ -107,7 +108,7 @@ Test(handlers, term_before_the_parameters_are_there_waits_for_them,
 	finish(w, fd, "slept: 20 ms", pid);
 }
 
-Test(handlers, each_answers_in_both_modes, .timeout = 60)
+Test(handlers, each_handler_answers_in_both_modes, .timeout = 60)
 {
 	static const struct {
 		const char *name, *says;

@@ -1,14 +1,14 @@
 /*
- * test_hostile_worker.c - a worker that spoils its board, its eventfd and its
- * log harms nobody but its own pool, and that one no longer than it is there
+ * test_hostile_worker.c - a worker that overwrites its board, its eventfd and
+ * its log harms its own pool only, and only as long as it runs
  */
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "hostile.h"
 
-/* Pools that have nothing to do with it: one that is seen by its own board,
- * one that the supervisor never looks at. */
+/* The pool of the hostile worker, and two others: one that uses its own board,
+ * and one that the supervisor does not observe. */
 #define INI \
 	"[bad]\n" \
 	"listen = @DIR@/bad.sock\n" \
@@ -39,7 +39,7 @@ struct neighbour {
 	pthread_t thread;
 };
 
-/* What a client gets who asks the other pools meanwhile. */
+/* Sends requests to another pool meanwhile and counts the answers. */
 static void *
 ask_on(void *arg)
 {
@@ -87,7 +87,7 @@ expect_unharmed(struct neighbour *n)
 	cr_expect_gt(atomic_load(&n->served), 0, "%s", n->address);
 }
 
-/* A request whose body is not there yet. */
+/* Begins a request; its body is still missing. */
 static int
 begin(const struct world *w, const char *query)
 {
@@ -114,7 +114,7 @@ finish(int fd)
 	return pid;
 }
 
-/* Whoever was there while the board was spoiled is ended. */
+/* Kills the workers that ran while the board was overwritten. */
 static void
 end_workers(struct world *w)
 {
@@ -129,7 +129,7 @@ end_workers(struct world *w)
 	}
 }
 
-/* It grows with the load, and those who are too many retire. */
+/* The pool grows with the load, and surplus workers retire. */
 static void
 expect_scaling(struct world *w, const char *after)
 {
@@ -144,7 +144,7 @@ expect_scaling(struct world *w, const char *after)
 	world_expect_workers(w, others + 1, others + 2, after);
 }
 
-/* These, one after the other, in one world. */
+/* Runs these attacks one after another against one supervisor. */
 static void
 attack(const char *const *queries, size_t n)
 {
@@ -162,7 +162,7 @@ attack(const char *const *queries, size_t n)
 		cpu = hostile_cpu_ms(&daemon);
 		begun = world_now_ms();
 		cr_expect_gt(finish(begin(w, queries[i])), 0);
-		/* With the spoiled board, whoever is there serves. */
+		/* With the overwritten board, the pool still serves. */
 		cr_expect_gt(finish(begin(w, "")), 0);
 		hostile_figure("%s: the supervisor used %lld ms of CPU in "
 			"%lld ms", queries[i],
@@ -176,7 +176,7 @@ attack(const char *const *queries, size_t n)
 	world_close_changed(&w);
 }
 
-Test(hostile_worker, spoils_its_own_pool_only, .timeout = 120)
+Test(hostile_worker, a_hostile_worker_harms_its_own_pool_only, .timeout = 120)
 {
 	static const char *const queries[] = {"random=1000", "size",
 		"wake=1000", "shout=5000000", "supervisor"};

@@ -1,17 +1,17 @@
 /*
- * test_idle.c - who has nothing to do sleeps, and nothing ticks
+ * test_idle.c - idle processes sleep: there is no periodic timer
  */
 #include <time.h>
 
 #include "world.h"
 
-#define WATCHED_S 3
+#define REST_S 3
 
-/* The whole point is that this much time goes by. */
+/* A fixed time is needed here: nothing may happen during it. */
 static void
 watch_rest(struct world *w, const char *when)
 {
-	struct timespec rest = {WATCHED_S, 0};
+	struct timespec rest = {REST_S, 0};
 	long before[16], supervisor, calls;
 	pid_t children[16];
 	size_t n, i;
@@ -38,7 +38,7 @@ struct settled {
 	int64_t since_ms;
 };
 
-/* No wake-up for half a second: what there was to do is done. */
+/* No wake-up for half a second: all pending work is done. */
 static bool
 is_settled(void *arg)
 {
@@ -59,10 +59,10 @@ settle(struct world *w)
 	pid_t children[16];
 	size_t n = world_children(w->pid, children, 16), i;
 
-	world_until(is_settled, &s, "the supervisor comes to rest");
+	world_until(is_settled, &s, "the supervisor is idle");
 	for (i = 0; i < n; i++) {
 		s = (struct settled){.pid = children[i], .sleeps = -1};
-		world_until(is_settled, &s, "a worker comes to rest");
+		world_until(is_settled, &s, "a worker is idle");
 	}
 }
 
@@ -81,7 +81,7 @@ check_idle(const char *ini, const char *script)
 	}
 	settle(w);
 	watch_rest(w, "after five requests");
-	/* A dynamic pool may rest with one worker more than it began with. */
+	/* A dynamic pool may keep one worker more than it started with. */
 	w->changed = strstr(ini, "pm = dynamic") != NULL;
 	world_close(&w);
 }
@@ -112,8 +112,8 @@ Test(idle, a_gateway_and_its_supervisor_sleep, .timeout = 60)
 	"pm.min_spare_servers = 2\n"                                          \
 	"pm.max_spare_servers = 4\n"
 
-/* Nobody looks whether there is more to do: the workers would tell. */
-Test(idle, a_dynamic_pool_that_tells_sleeps, .timeout = 60)
+/* No polling: workers wake the supervisor by the board's eventfd. */
+Test(idle, a_dynamic_pool_with_a_board_sleeps, .timeout = 60)
 {
 	check_idle(DYNAMIC, NULL);
 }
@@ -135,8 +135,8 @@ expect_few_calls(struct world *w)
 	cr_expect_lt(calls, requests / 4, "%ld", calls);
 }
 
-/* Each request leaves fewer idle than there should be, for a moment. */
-Test(idle, a_dynamic_pool_is_not_called_for_each_request, .timeout = 120)
+/* During each request, fewer workers are idle than pm.min_spare_servers. */
+Test(idle, each_request_does_not_wake_a_dynamic_pool, .timeout = 120)
 {
 	struct world *w = world_open();
 
@@ -145,29 +145,29 @@ Test(idle, a_dynamic_pool_is_not_called_for_each_request, .timeout = 120)
 	world_close_changed(&w);
 }
 
-/* Its queue is looked at while somebody may be in it. */
-#define MINDED                                                                \
+/* With queue_timeout, the queue is sampled while clients may be in it. */
+#define QUEUE_TIMEOUT                                                         \
 	"[www]\n"                                                             \
 	"listen = @DIR@/www.sock\n"                                           \
 	"handler = @BIN@/handlers/hello\n"                                    \
 	"queue_timeout = 40s\n"
 
-Test(idle, a_pool_whose_queue_is_minded_sleeps, .timeout = 60)
+Test(idle, a_pool_with_queue_timeout_sleeps, .timeout = 60)
 {
-	check_idle(MINDED, NULL);
+	check_idle(QUEUE_TIMEOUT, NULL);
 }
 
-/* Once when somebody comes, and once 250 ms later; and now and then for
- * nothing, by the kernel, when a worker was faster. */
-Test(idle, a_minded_pool_is_not_called_for_each_request, .timeout = 120)
+/* The supervisor wakes up when a client arrives, and once more 250 ms later.
+ * Sometimes the kernel wakes it although a worker was faster. */
+Test(idle, each_request_does_not_wake_a_pool_with_queue_timeout, .timeout = 120)
 {
 	struct world *w = world_open();
 
-	world_start(w, MINDED);
+	world_start(w, QUEUE_TIMEOUT);
 	expect_few_calls(w);
 }
 
-/* 0 system calls of the supervisor per request: it never wakes up. */
+/* The supervisor needs no system call for a request: it does not wake up. */
 Test(idle, requests_do_not_wake_the_supervisor, .timeout = 60)
 {
 	struct world *w = world_serve(

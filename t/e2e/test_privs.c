@@ -1,5 +1,6 @@
 /*
- * test_privs.c - who a worker and a CGI program are, and who may connect
+ * test_privs.c - user, limits and environment of workers and CGI programs, and
+ * the allowed clients of a pool
  */
 #include <arpa/inet.h>
 #include <grp.h>
@@ -9,10 +10,11 @@
 
 #include "world.h"
 
-/* Tells what it is, on stderr as prefork worker, as answer in CGI mode. */
+/* Prints facts about its process: to stderr as a prefork worker, as its answer
+ * in CGI mode. */
 static const char report[] =
 	"#!/bin/sh\n"
-	"tell() {\n"
+	"report() {\n"
 	"	sed -n 's/^\\([UG]id\\|Groups\\|NoNewPrivs\\|SigBlk\\|SigIgn"
 		"\\):\\t*/\\1: /p' /proc/self/status\n"
 	"	echo \"umask: $(umask)\"\n"
@@ -25,13 +27,13 @@ static const char report[] =
 	"	echo complete\n"
 	"}\n";
 
-static const char as_prefork[] = "tell >&2\nexec ./hello\n";
+static const char as_prefork[] = "report >&2\nexec ./hello\n";
 static const char as_cgi[] =
-	"printf 'Content-Type: text/plain\\r\\n\\r\\n'\ntell\n";
+	"printf 'Content-Type: text/plain\\r\\n\\r\\n'\nreport\n";
 
 /*
- * Starts a pool of that mode with these keys and gets its report: a text in
- * which every line is one fact.
+ * Starts a pool of that mode with these keys and returns its report: one fact a
+ * line.
  */
 static char *
 get_report(struct world *w, const char *mode, const char *keys)
@@ -42,7 +44,7 @@ get_report(struct world *w, const char *mode, const char *keys)
 
 	world_script(w, "handler", own_text("%s%s", report,
 		cgi ? as_cgi : as_prefork));
-	/* Whoever the worker becomes may not read a checkout. */
+	/* The worker's user may not have access to the source tree. */
 	world_shell(w, "cp -f @BIN@/handlers/hello @DIR@/hello\n"
 		"chmod 755 @DIR@/hello\n");
 	world_start(w, own_text("[www]\n"
@@ -77,7 +79,7 @@ expect_no_fact(const char *text, const char *fact, const char *mode)
 		text);
 }
 
-/* Both modes with the same keys, each fact in both reports. */
+/* Starts both modes with the same keys; each report must hold each fact. */
 static void
 check_facts(const char *keys, const char *const *facts)
 {
@@ -96,12 +98,12 @@ check_facts(const char *keys, const char *const *facts)
 
 #define FACTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-Test(privs, user_group_and_no_way_back, .timeout = 60)
+Test(privs, applies_user_and_group_irreversibly, .timeout = 60)
 {
 	static const gid_t ours[] = {0, 4, 24, 27};
 
 	world_need_root();
-	/* Groups of ours that must not come along. */
+	/* Supplementary groups that must not be inherited. */
 	cr_assert_eq(setgroups(4, ours), 0);
 	check_facts("user = 65534\ngroup = 65534\n",
 		FACTS("Uid: 65534\t65534\t65534\t65534",
@@ -112,7 +114,7 @@ Test(privs, user_group_and_no_way_back, .timeout = 60)
 			"Gid: 54321\t54321\t54321\t54321", "Groups: 54321 "));
 }
 
-Test(privs, a_user_brings_its_group_and_home, .timeout = 60)
+Test(privs, a_user_gets_its_login_group_and_home, .timeout = 60)
 {
 	world_need_root();
 	check_facts("user = daemon\n",
@@ -121,7 +123,7 @@ Test(privs, a_user_brings_its_group_and_home, .timeout = 60)
 }
 
 /* /etc/group says who belongs to what; initgroups(3) reads the same. */
-Test(privs, supplementary_groups_are_the_users, .timeout = 60)
+Test(privs, applies_the_users_supplementary_groups, .timeout = 60)
 {
 	struct group *gr = NULL;
 	char keys[100], fact[500] = "Groups: ";
@@ -129,7 +131,7 @@ Test(privs, supplementary_groups_are_the_users, .timeout = 60)
 	int n = 32, i, j;
 
 	world_need_root();
-	/* The daemon keeps its own: the user decides, not the starter. */
+	/* The groups come from the user, not from the caller. */
 	cr_assert_eq(setgroups(0, NULL), 0);
 	setgrent();
 	while ((gr = getgrent()) != NULL && !gr->gr_mem[0])
@@ -143,7 +145,7 @@ Test(privs, supplementary_groups_are_the_users, .timeout = 60)
 	gid = getpwnam(gr->gr_mem[0])->pw_gid;
 	cr_assert_geq(getgrouplist(gr->gr_mem[0], gid, groups, &n), 0);
 	endgrent();
-	/* The kernel tells them in rising order. */
+	/* The kernel reports them in ascending order. */
 	for (i = 0; i < n; i++)
 		for (j = i + 1; j < n; j++)
 			if (groups[j] < groups[i]) {
@@ -164,13 +166,14 @@ Test(privs, nothing_changes_without_keys, .timeout = 60)
 	char uid[100], nice[20];
 
 	snprintf(uid, sizeof(uid), "Uid: %u\t%u\t%u\t%u", id, id, id, id);
-	/* Whoever runs the tests may have been nice. */
+	/* The tests may run with another priority. */
 	snprintf(nice, sizeof(nice), "nice: %d", getpriority(PRIO_PROCESS, 0));
 	check_facts("", FACTS(uid, "umask: 0022", nice, "NoNewPrivs: 1",
 		"SigBlk: 0000000000000000", "SigIgn: 0000000000000000"));
 }
 
-/* Whoever runs the tests may be nice, and not allowed to be less so. */
+/* A priority value that is higher by so much.  Without privileges a process
+ * cannot lower the value. */
 static int
 nicer(int by)
 {
@@ -179,7 +182,7 @@ nicer(int by)
 	return nice < 19 ? nice : 19;
 }
 
-Test(privs, umask_nice_and_new_privileges, .timeout = 60)
+Test(privs, applies_umask_priority_and_no_new_privs, .timeout = 60)
 {
 	int more = nicer(5);
 	char keys[100], nice[20];
@@ -190,8 +193,8 @@ Test(privs, umask_nice_and_new_privileges, .timeout = 60)
 	check_facts(keys, FACTS("umask: 0027", nice, "NoNewPrivs: 0"));
 }
 
-/* In CGI mode they are set on the program, when the gateway has long given
- * up root. */
+/* In CGI mode a limit is set in the program's process, after the gateway has
+ * given up root. */
 Test(privs, root_may_raise_priority, .timeout = 60)
 {
 	int own = getpriority(PRIO_PROCESS, 0);
@@ -217,7 +220,7 @@ Test(privs, root_may_raise_limits, .timeout = 60)
 		FACTS("Max core file size 2097152 2097152 bytes "));
 }
 
-Test(privs, limits, .timeout = 60)
+Test(privs, applies_limits, .timeout = 60)
 {
 	check_facts("rlimit_files = 77\n"
 		"rlimit_core = 0\n"
@@ -233,8 +236,8 @@ Test(privs, limits, .timeout = 60)
 			"Max file size 5242880 5242880 bytes "));
 }
 
-/* Ours is raised for ourselves; select(2) in a handler breaks above 1024. */
-Test(privs, the_soft_limit_of_files_is_the_callers_again, .timeout = 60)
+/* The daemon raises its own limit; select(2) in a handler fails above 1024. */
+Test(privs, restores_the_callers_soft_limit_of_open_files, .timeout = 60)
 {
 	struct rlimit lim;
 
@@ -265,7 +268,7 @@ limit_is_raised(pid_t pid)
 	return raised;
 }
 
-Test(privs, our_own_limit_of_files_is_raised, .timeout = 60)
+Test(privs, the_daemons_own_limit_of_open_files_is_raised, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct rlimit lim;
@@ -283,7 +286,7 @@ Test(privs, our_own_limit_of_files_is_raised, .timeout = 60)
 	cr_expect(limit_is_raised(gateway));
 }
 
-/* A line of /proc/PID/limits, its blanks as they are; "" for none. */
+/* A line of /proc/PID/limits with its blanks; "" when there is none. */
 static const char *
 limit_line(pid_t pid, const char *name)
 {
@@ -302,8 +305,9 @@ limit_line(pid_t pid, const char *name)
 	return found;
 }
 
-/* What bounds a program must not bound the gateway that runs them all. */
-Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
+/* The limits of a program must not apply to the gateway that starts all of
+ * them. */
+Test(privs, the_gateway_keeps_its_own_limits, .timeout = 60)
 {
 	static const char *const names[] = {"Max cpu time", "Max file size",
 		"Max core file size", "Max processes", "Max address space"};
@@ -335,7 +339,7 @@ Test(privs, a_programs_limits_are_not_the_gateways, .timeout = 60)
 		getpriority(PRIO_PROCESS, 0));
 }
 
-Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
+Test(privs, the_environment_holds_only_configured_variables, .timeout = 60)
 {
 	static const char *const modes[] = {"prefork", "cgi"};
 	struct world *w = world_open();
@@ -361,7 +365,7 @@ Test(privs, an_environment_is_clean_but_for_what_was_asked, .timeout = 60)
 	}
 }
 
-Test(privs, clear_env_no_hands_our_environment_on, .timeout = 60)
+Test(privs, clear_env_no_passes_the_environment, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *text;
@@ -372,8 +376,8 @@ Test(privs, clear_env_no_hands_our_environment_on, .timeout = 60)
 	expect_fact(text, "env: FCGIPM_POOL=www", "prefork");
 }
 
-/* Values are secrets: they may not stand where every user can read them. */
-Test(privs, values_of_variables_stand_in_no_command_line, .timeout = 60)
+/* Values may be secrets: they must not be in a place that any user can read. */
+Test(privs, values_of_variables_are_not_on_a_command_line, .timeout = 60)
 {
 	struct world *w = world_open();
 	char path[64], line[4096];
@@ -397,7 +401,7 @@ Test(privs, values_of_variables_stand_in_no_command_line, .timeout = 60)
 	cr_expect_not(memmem(line, (size_t)n, "opensesame", 10));
 }
 
-Test(privs, a_worker_starts_in_its_handlers_folder_or_in_chdir,
+Test(privs, a_worker_starts_in_its_handlers_directory_or_in_chdir,
 	.timeout = 60)
 {
 	struct world *w = world_open();
@@ -416,7 +420,7 @@ Test(privs, a_worker_starts_in_its_handlers_folder_or_in_chdir,
 	}
 }
 
-/* A root folder with a handler and the libraries it needs, nothing else. */
+/* A root directory with a handler and the libraries it needs, nothing else. */
 static const char make_root[] =
 	"mkdir -p root/bin root/proc\n"
 	"cp @BIN@/handlers/whoami @BIN@/handlers/hello root/bin\n"
@@ -426,7 +430,7 @@ static const char make_root[] =
 	"done\n"
 	"chmod -R a+rX root\n";
 
-Test(privs, chroot, .timeout = 60)
+Test(privs, both_modes_run_in_a_chroot, .timeout = 60)
 {
 	struct world *w;
 	struct answer a;
@@ -456,8 +460,8 @@ Test(privs, chroot, .timeout = 60)
 	answer_expect(a, "uid: 65534\n");
 }
 
-/* The gateway itself gives up root before it accepts. */
-Test(privs, no_gateway_of_another_user_stays_root, .timeout = 60)
+/* The gateway gives up root before it accepts a connection. */
+Test(privs, the_gateway_of_another_user_gives_up_root, .timeout = 60)
 {
 	struct world *w;
 	pid_t gateway;
@@ -482,7 +486,7 @@ Test(privs, no_gateway_of_another_user_stays_root, .timeout = 60)
 	cr_expect_str_eq(world_proc_status(gateway, "NoNewPrivs"), "1");
 }
 
-Test(privs, a_socket_belongs_to_whom_the_keys_say, .timeout = 60)
+Test(privs, a_socket_has_the_configured_owner, .timeout = 60)
 {
 	struct world *w;
 	struct stat st;
@@ -516,7 +520,7 @@ Test(privs, a_socket_belongs_to_whom_the_keys_say, .timeout = 60)
 	cr_expect(st.st_uid == 12345 && st.st_gid == 54321, "the keys");
 }
 
-/* A connection from that address of ours; -1 when none comes about. */
+/* Connects from a local address; -1 when the connection fails. */
 static int
 connect_from(const char *source, int port)
 {
@@ -532,8 +536,8 @@ connect_from(const char *source, int port)
 	in.sin_port = htons((uint16_t)port);
 	(void)!connect(fd, (struct sockaddr *)&in, sizeof(in));
 	p.fd = fd;
-	/* A stranger's packets are dropped: nothing ever comes, so this much
-	 * silence is the answer. */
+	/* Packets from other addresses are dropped without an answer, so a
+	 * connection that is still pending by then counts as refused. */
 	if (poll(&p, 1, 1500) == 1 && !(p.revents & (POLLERR | POLLHUP))) {
 		cr_assert_eq(fcntl(fd, F_SETFL, 0), 0);
 		return fd;

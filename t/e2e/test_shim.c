@@ -1,8 +1,8 @@
 /*
- * test_shim.c - the preloaded library inside of real programs
+ * test_shim.c - the preloaded library in real programs
  *
- * There is no daemon: the test plays the supervisor's part, so that each step
- * can be looked at.  Counts are compared with what the client did.
+ * No daemon runs: the test acts as the supervisor, so that it can check each
+ * step.  It compares the counts of the board with what the client did.
  */
 #include <sys/prctl.h>
 #include <sys/un.h>
@@ -25,10 +25,10 @@ struct rig {
 	int listener;
 	char shim[600];
 	pid_t pids[4];
-	bool told;		/* who is spawned is told to stop before */
-	struct board_sample seen;	/* what check functions looked at */
-	unsigned slot;		/* ... where */
-	uint64_t want;		/* ... for what */
+	bool stop_first;	/* rig_spawn() sets the stop flag first */
+	struct board_sample seen;	/* last sample of a check function */
+	unsigned slot;		/* slot that it samples */
+	uint64_t want;		/* value that it waits for */
 };
 
 static struct rig
@@ -64,7 +64,7 @@ rig_close(struct rig *r)
 	world_close(&r->w);
 }
 
-/* The child's side: descriptor 0, the log, and the board as 3 and 4. */
+/* In the child: sets descriptor 0, the log, and the board as 3 and 4. */
 static void
 become(struct rig *r, char **argv, char **envp)
 {
@@ -86,7 +86,7 @@ become(struct rig *r, char **argv, char **envp)
 	_exit(127);
 }
 
-/* Starts argv as the worker of a slot; more of its environment in extra. */
+/* Starts argv as the worker of a slot; extra: variables to add. */
 static void
 rig_spawn_as(struct rig *r, unsigned slot, char **argv, const char *preload,
 	const char *const *extra)
@@ -101,7 +101,7 @@ rig_spawn_as(struct rig *r, unsigned slot, char **argv, const char *preload,
 	vec_addf(&env, "FCGIPM_WORKER=%u", slot);
 	board_env(&env, 3, r->shim, preload);
 	board_reset(r->b, slot, 0);
-	if (r->told)
+	if (r->stop_first)
 		board_ask_stop(r->b, slot);
 	cr_assert_not_null(vec_array(&env));
 	r->pids[slot] = fork();
@@ -121,7 +121,8 @@ rig_spawn(struct rig *r, unsigned slot, const char *program, const char *arg)
 	rig_spawn_as(r, slot, argv, NULL, NULL);
 }
 
-/* Its end, by itself; asserts status 0. */
+/* Waits until the worker has exited; it must not be killed, and its status must
+ * be 0. */
 static void
 rig_expect_exit(struct rig *r, unsigned slot, const char *why)
 {
@@ -184,7 +185,7 @@ has_idle(void *arg)
 	return board_idle(r->b) == r->want;
 }
 
-/* All slots together. */
+/* Sums of all slots. */
 static struct board_sample
 sum_of(const struct rig *r)
 {
@@ -216,7 +217,8 @@ has_counted(void *arg)
 
 /* -- the client ---------------------------------------------------------- */
 
-/* Until END; the bytes that came.  pid is what the answer says. */
+/* Reads up to END_REQUEST; returns the bytes.  *ret_pid: the pid that the
+ * answer contains. */
 static size_t
 read_answer(int fd, pid_t *ret_pid)
 {
@@ -242,7 +244,7 @@ read_answer(int fd, pid_t *ret_pid)
 		len += (size_t)n;
 	}
 ended:
-	cr_assert_eq(at, len, "nothing follows");
+	cr_assert_eq(at, len, "bytes after the answer");
 	p[len] = '\0';
 	text = memmem(p, len, "pid: ", 5);
 	if (ret_pid)
@@ -259,10 +261,10 @@ static const char *const params[] = {"REQUEST_METHOD=POST",
 	"789012345678901234567890123456789", NULL};
 
 struct asked {
-	uint64_t in, out;	/* bytes, as the worker sees them */
+	uint64_t in, out;	/* bytes that the worker reads and writes */
 };
 
-/* count requests, each in its own connection or all in one. */
+/* Sends count requests, each on a connection of its own, or all on one. */
 static struct asked
 ask(struct rig *r, unsigned count, int flags, const char *const *with)
 {
@@ -280,7 +282,7 @@ ask(struct rig *r, unsigned count, int flags, const char *const *with)
 		a.in += len;
 		a.out += read_answer(fd, NULL);
 		if (!(flags & KEEP_CONN)) {
-			/* The peer closes, then we. */
+			/* The worker closes first. */
 			cr_assert_eq(client_drain(fd), 0);
 			close(fd);
 			fd = -1;
@@ -298,7 +300,7 @@ struct program {
 	const char *(*path)(void);
 	const char *arg;
 	bool no_bytes;		/* it does not read all that is sent */
-	bool no_keep;		/* nor does it keep connections */
+	bool no_keep;		/* it has no keep-alive connections */
 };
 
 static const char *
@@ -336,7 +338,7 @@ static const struct program programs[] = {
 	{"Perl", path_perl, NULL, false, false},
 	{"php-cgi", path_php, NULL, false, false},
 	{"Python", path_python, "recv", false, false},
-	/* All the calls there are. */
+	/* All calls that read. */
 	{"Python, read", path_python, "read", false, false},
 	{"Python, readv", path_python, "readv", false, false},
 	{"Python, recvfrom", path_python, "recvfrom", false, false},
@@ -345,7 +347,7 @@ static const struct program programs[] = {
 	{"fortified", path_fortified, NULL, false, true},
 };
 
-/* params and SCRIPT_FILENAME of our PHP page. */
+/* params, and SCRIPT_FILENAME of the sample PHP page. */
 static const char *const *
 params_for(struct rig *r)
 {
@@ -397,7 +399,7 @@ count_program(const struct program *p, int flags, unsigned count)
 	rig_close(&r);
 }
 
-/* The first four are asked often: 10^4 requests, or 4 x 10^5. */
+/* The first four get many requests: 10^4 together, or 4 x 10^5. */
 static void
 count_programs(int flags)
 {
@@ -408,7 +410,7 @@ count_programs(int flags)
 			count_program(&programs[i], flags,
 				i < 4 ? often : 20);
 	hostile_figure("shim: %u requests each, %s: counted exactly", often,
-		flags & KEEP_CONN ? "kept connections" : "one a connection");
+		flags & KEEP_CONN ? "keep-alive" : "one a connection");
 }
 
 Test(shim, counts_each_request)
@@ -416,13 +418,13 @@ Test(shim, counts_each_request)
 	count_programs(0);
 }
 
-Test(shim, counts_each_request_of_kept_connections)
+Test(shim, counts_each_request_of_keep_alive_connections)
 {
 	count_programs(KEEP_CONN);
 }
 
-/* Closes by a system call of its own, as libuv does. */
-Test(shim, connections_end_with_what_is_sent)
+/* The program closes by a direct system call, as libuv does. */
+Test(shim, an_answered_connection_counts_as_closed)
 {
 	static const int flags[] = {0, KEEP_CONN};
 	struct rig r = rig_open(1, 1);
@@ -439,7 +441,7 @@ Test(shim, connections_end_with_what_is_sent)
 
 /* -- states -------------------------------------------------------------- */
 
-Test(shim, tells_what_a_connection_is_up_to)
+Test(shim, reports_the_state_of_a_connection)
 {
 	struct rig r = rig_open(1, 1);
 	uint8_t request[4096];
@@ -455,11 +457,11 @@ Test(shim, tells_what_a_connection_is_up_to)
 	fd = client_connect(r.w, "s.sock");
 	world_until(has_state, rig_at(&r, 0, FCGIPM_READING), "accepted");
 	cr_expect_eq(r.seen.accepting, 0);
-	cr_expect_eq(r.seen.start_ms, 0, "nothing runs yet");
+	cr_expect_eq(r.seen.start_ms, 0, "no request yet");
 	cr_expect_gt(r.seen.since_ms, 0);
 	cr_expect_eq(board_idle(r.b), 0);
 	client_send(fd, request, 17);
-	world_until(has_running, rig_at(&r, 0, 1), "begun");
+	world_until(has_running, rig_at(&r, 0, 1), "a request begins");
 	cr_expect_eq(r.seen.state, FCGIPM_READING);
 	/* All but the record that ends STDIN. */
 	client_send(fd, request + 17, len - 17 - 8);
@@ -470,11 +472,11 @@ Test(shim, tells_what_a_connection_is_up_to)
 	cr_expect_eq(r.seen.requests, 0);
 	client_send(fd, request + len - 8, 8);
 	read_answer(fd, NULL);
-	world_until(has_state, rig_at(&r, 0, FCGIPM_KEPT), "kept");
-	cr_expect_eq(r.seen.start_ms, 0, "the clock stands");
+	world_until(has_state, rig_at(&r, 0, FCGIPM_KEPT), "keep-alive");
+	cr_expect_eq(r.seen.start_ms, 0, "no request runs");
 	cr_expect_eq(r.seen.requests, 1);
 	cr_expect_gt(r.seen.since_ms, 0);
-	cr_expect_eq(board_idle(r.b), 0, "but the place is taken");
+	cr_expect_eq(board_idle(r.b), 0, "but the thread is taken");
 	close(fd);
 	world_until(has_state, rig_at(&r, 0, FCGIPM_FREE), "closed");
 	world_until(has_idle, rig_at(&r, 0, 1), "idle");
@@ -487,8 +489,8 @@ static const struct {
 	{"SCRIPT_NAME", {"REQUEST_METHOD=GET", "SCRIPT_NAME=/s"}, "GET", "/s"},
 	{"REQUEST_URI last", {"SCRIPT_NAME=/s", "REQUEST_URI=/u"}, "", "/u"},
 	{"REQUEST_URI first", {"REQUEST_URI=/u", "SCRIPT_NAME=/s"}, "", "/u"},
-	{"like it", {"XREQUEST_URI=/a", "REQUEST_URIX=/b", "SCRIPT_NAMES=/c",
-		"REQUEST_METHODS=X"}, "", ""},
+	{"similar names", {"XREQUEST_URI=/a", "REQUEST_URIX=/b",
+		"SCRIPT_NAMES=/c", "REQUEST_METHODS=X"}, "", ""},
 	{"empty", {"REQUEST_METHOD=", "REQUEST_URI="}, "", ""},
 };
 
@@ -516,7 +518,7 @@ Test(shim, finds_method_and_uri)
 	rig_close(&r);
 }
 
-Test(shim, a_client_that_leaves_is_no_request)
+Test(shim, a_client_that_disconnects_early_is_not_counted)
 {
 	struct rig r = rig_open(1, 1);
 	uint8_t request[4096];
@@ -535,14 +537,14 @@ Test(shim, a_client_that_leaves_is_no_request)
 		accepted++;
 	}
 	ask(&r, 1, 0, params);
-	world_until(has_counted, rig_at(&r, 0, 1), "the one that was whole");
+	world_until(has_counted, rig_at(&r, 0, 1), "the complete request");
 	cr_expect_eq(r.seen.accepted, accepted + 1);
 	cr_expect_not(r.seen.incomplete);
 	rig_close(&r);
 }
 
-/* What is no FastCGI is not counted, and said. */
-Test(shim, other_protocols_make_its_slot_incomplete)
+/* What is not FastCGI is not counted, and marks the slot as incomplete. */
+Test(shim, other_protocols_mark_the_slot_incomplete)
 {
 	struct rig r = rig_open(1, 1);
 	int fd;
@@ -575,7 +577,7 @@ Test(shim, counts_threads)
 	int fds[3];
 
 	rig_spawn_as(&r, 0, argv, NULL, threads);
-	world_until(has_idle, rig_at(&r, 0, 3), "one process, three places");
+	world_until(has_idle, rig_at(&r, 0, 3), "three free threads");
 	world_until(has_accepting, rig_at(&r, 0, 3), "all accept");
 	for (i = 0; i < 3; i++) {
 		fds[i] = client_connect(r.w, "s.sock");
@@ -589,8 +591,8 @@ Test(shim, counts_threads)
 	rig_close(&r);
 }
 
-/* Many at once, by three threads: no count gets lost between them. */
-Test(shim, threads_count_exactly)
+/* Many requests by three threads at once: no count is lost. */
+Test(shim, counts_of_threads_are_exact)
 {
 	struct rig r = rig_open(1, 3);
 	const char *const threads[] = {"FCGIPM_THREADS=3", NULL};
@@ -626,7 +628,7 @@ spare_is_attached(void *arg)
 	return board_read(r->b, 1, &a) && board_read(r->b, 2, &b);
 }
 
-/* php-cgi with children of its own: the worker never accepts. */
+/* php-cgi with children: the worker itself never accepts. */
 Test(shim, forked_children_claim_spare_slots)
 {
 	struct rig r = rig_open(1, 1);
@@ -647,7 +649,8 @@ Test(shim, forked_children_claim_spare_slots)
 	ask(&r, 100, 0, params_for(&r));
 	world_until(has_counted, rig_at(&r, 0, 100), "spare slots count");
 	cr_expect_eq(board_idle(r.b), 2);
-	/* One dies; its successor takes the slot over, the counts go on. */
+	/* When one dies, its successor claims the slot, and the counts
+	 * continue. */
 	board_read(r.b, 1, &seen);
 	dead = (unsigned)seen.pid;
 	cr_assert_eq(kill(seen.pid, SIGKILL), 0);
@@ -659,13 +662,13 @@ Test(shim, forked_children_claim_spare_slots)
 	}
 	cr_expect(seen.attached && (unsigned)seen.pid != dead);
 	ask(&r, 20, 0, params_for(&r));
-	world_until(has_counted, rig_at(&r, 0, 120), "counts go on");
-	world_until(has_idle, rig_at(&r, 0, 2), "places too");
+	world_until(has_counted, rig_at(&r, 0, 120), "counts continue");
+	world_until(has_idle, rig_at(&r, 0, 2), "both are idle again");
 	rig_close(&r);
 }
 
-/* A process for each connection: nobody sees what it does with it. */
-Test(shim, connections_given_to_children_make_its_slot_incomplete)
+/* A process for each connection: what it reads and writes is not seen. */
+Test(shim, connections_passed_to_children_mark_the_slot_incomplete)
 {
 	struct rig r = rig_open(1, 1);
 
@@ -677,7 +680,7 @@ Test(shim, connections_given_to_children_make_its_slot_incomplete)
 	rig_close(&r);
 }
 
-Test(shim, wrappers_keep_it)
+Test(shim, works_through_wrapper_scripts)
 {
 	static const char *const texts[] = {
 		"#!/bin/sh\nexec @BIN@/handlers/hello\n",
@@ -699,8 +702,8 @@ Test(shim, wrappers_keep_it)
 	rig_close(&r);
 }
 
-/* A shell that stays: its child is not whom we started. */
-Test(shim, a_wrapper_that_forks_has_a_spare_slot)
+/* The shell keeps running: its child is not the process that was started. */
+Test(shim, the_child_of_a_forking_wrapper_claims_a_spare_slot)
 {
 	struct rig r = rig_open(1, 1);
 
@@ -713,9 +716,9 @@ Test(shim, a_wrapper_that_forks_has_a_spare_slot)
 	rig_close(&r);
 }
 
-/* -- where it stays away ------------------------------------------------- */
+/* -- where it does nothing ----------------------------------------------- */
 
-Test(shim, static_programs_write_nothing)
+Test(shim, static_programs_do_not_report)
 {
 	struct rig r = rig_open(1, 1);
 
@@ -732,7 +735,7 @@ is_in_accept(void *arg)
 	return procfs_sample(((struct rig *)arg)->pids[0]) == PROCFS_ACCEPTING;
 }
 
-Test(shim, a_handler_that_writes_itself_is_believed)
+Test(shim, a_handler_may_report_for_itself)
 {
 	static const char *const names[] = {"static", "cpu"};
 	const char *const quick[] = {"REQUEST_METHOD=GET", "REQUEST_URI=/own",
@@ -751,7 +754,7 @@ Test(shim, a_handler_that_writes_itself_is_believed)
 		cr_expect_str_eq(r.seen.method, "GET");
 		cr_expect_str_eq(r.seen.uri, "/own");
 		world_until(is_in_accept, &r, "in accept");
-		/* The request that follows is its last. */
+			/* The next request is its last one. */
 		board_ask_stop(r.b, 0);
 		ask(&r, 1, 0, quick);
 		rig_expect_exit(&r, 0, names[i]);
@@ -762,7 +765,7 @@ Test(shim, a_handler_that_writes_itself_is_believed)
 static const char *const other_boards[] = {"", "3", "0:4", "1:4", "99:100",
 	"4:3", "nonsense"};
 
-Test(shim, does_nothing_without_a_board_it_understands)
+Test(shim, does_nothing_without_a_valid_board)
 {
 	struct rig r = rig_open(1, 1);
 	char *argv[] = {(char *)(uintptr_t)path_hello(), NULL};
@@ -770,7 +773,7 @@ Test(shim, does_nothing_without_a_board_it_understands)
 	char text[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(other_boards); i++) {
-		/* The first one of a name counts. */
+		/* getenv(3) finds the first variable with a name. */
 		snprintf(text, sizeof(text), "FCGIPM_BOARD=%s",
 			other_boards[i]);
 		extra[0] = text;
@@ -785,7 +788,7 @@ Test(shim, does_nothing_without_a_board_it_understands)
 	rig_close(&r);
 }
 
-/* The output of `env` and of /proc/self/fd of what a worker executes. */
+/* The output of env(1) and of "ls -l /proc/self/fd", run by a worker. */
 static char *
 ask_env(struct rig *r)
 {
@@ -804,7 +807,7 @@ ask_env(struct rig *r)
 	return text;
 }
 
-Test(shim, what_a_worker_executes_has_none_of_it)
+Test(shim, programs_that_a_worker_executes_do_not_get_the_board)
 {
 	static const char perl[] = "#!/usr/bin/perl\n"
 		"use FCGI;\n"
@@ -822,13 +825,13 @@ Test(shim, what_a_worker_executes_has_none_of_it)
 	program[1] = world_script(r.w, "env.pl", perl);
 	for (i = 0; i < 2; i++) {
 		argv[0] = (char *)(uintptr_t)program[i];
-		/* libc is loaded anyway: an entry of the administrator's. */
+		/* An entry of the administrator; libc is loaded anyway. */
 		rig_spawn_as(&r, 0, argv, "libc.so.6", NULL);
 		text = ask_env(&r);
 		cr_expect(strstr(text, "0 -> socket:"), "%s", text);
 		cr_expect_not(strstr(text, "FCGIPM_BOARD"), "%s", text);
 		cr_expect_not(strstr(text, "libfcgipm-shim"), "%s", text);
-		/* Perl's environment is that of the request. */
+		/* With Perl, the environment is that of the request. */
 		if (i == 0)
 			cr_expect(strstr(text, "LD_PRELOAD=libc.so.6"), "%s",
 				text);
@@ -842,9 +845,9 @@ Test(shim, what_a_worker_executes_has_none_of_it)
 	rig_close(&r);
 }
 
-/* -- messages and stops -------------------------------------------------- */
+/* -- events and the stop flag -------------------------------------------- */
 
-Test(shim, tells_when_the_last_idle_worker_takes_a_request)
+Test(shim, reports_when_the_last_idle_worker_accepts)
 {
 	struct rig r = rig_open(2, 1);
 	unsigned i;
@@ -852,24 +855,25 @@ Test(shim, tells_when_the_last_idle_worker_takes_a_request)
 
 	for (i = 0; i < 2; i++)
 		rig_spawn(&r, i, path_hello(), NULL);
-	world_until(has_idle, rig_at(&r, 0, 2), "both");
+	world_until(has_idle, rig_at(&r, 0, 2), "both are idle");
 	board_arm(r.b, 0);
 	fds[0] = client_connect(r.w, "s.sock");
-	world_until(has_idle, rig_at(&r, 0, 1), "one is left");
+	world_until(has_idle, rig_at(&r, 0, 1), "one is idle");
 	cr_expect_not(board_read_event(r.b));
 	fds[1] = client_connect(r.w, "s.sock");
-	world_until(has_idle, rig_at(&r, 0, 0), "none is");
+	world_until(has_idle, rig_at(&r, 0, 0), "none is idle");
 	for (i = 0; i < 2000 && !board_read_event(r.b); i++)
 		nanosleep(&(struct timespec){0, 5000000}, NULL);
-	cr_expect_lt(i, 2000, "told");
+	cr_expect_lt(i, 2000, "no event");
 	close(fds[0]);
 	close(fds[1]);
 	rig_close(&r);
 }
 
-/* It sleeps in accept when it is told: the request that wakes it is served,
- * it leaves, and what is queued behind goes to the next worker. */
-Test(shim, a_worker_that_is_told_to_stop_leaves_by_itself)
+/* The flag is set while the worker sleeps in accept(2).  It answers the request
+ * that wakes it and exits; the next client in the queue waits for its
+ * successor. */
+Test(shim, a_worker_with_the_stop_flag_exits_after_its_request)
 {
 	struct rig r = rig_open(1, 1);
 	uint8_t request[4096];
@@ -880,8 +884,7 @@ Test(shim, a_worker_that_is_told_to_stop_leaves_by_itself)
 		"hello", 5);
 	for (i = 0; i < 4; i++) {
 		rig_spawn(&r, 0, programs[i].path(), programs[i].arg);
-		/* Before that it could still be told at once, and never
-		 * accept. */
+		/* Earlier it might see the flag before its first accept. */
 		world_until(has_accepting, rig_at(&r, 0, 1), programs[i].name);
 		board_ask_stop(r.b, 0);
 		ask(&r, 1, 0, params_for(&r));
@@ -900,8 +903,8 @@ Test(shim, a_worker_that_is_told_to_stop_leaves_by_itself)
 	rig_close(&r);
 }
 
-/* The one that serves it leaves, and takes the others along by its own way. */
-Test(shim, threads_that_are_told_to_stop_leave_together)
+/* The thread that answers exits, and ends the others by its own means. */
+Test(shim, threads_exit_together_after_the_stop_flag)
 {
 	struct rig r = rig_open(1, 3);
 	const char *const threads[] = {"FCGIPM_THREADS=3", NULL};
@@ -915,13 +918,13 @@ Test(shim, threads_that_are_told_to_stop_leave_together)
 	rig_close(&r);
 }
 
-/* Told before its first accept, it accepts nothing. */
-Test(shim, a_worker_that_is_told_at_once_never_accepts)
+/* With the flag set before its first accept(2), it accepts nothing. */
+Test(shim, a_worker_started_with_the_stop_flag_never_accepts)
 {
 	struct rig r = rig_open(1, 1);
 	int queued = client_connect(r.w, "s.sock");
 
-	r.told = true;
+	r.stop_first = true;
 	for (size_t i = 0; i < 4; i++) {
 		rig_spawn(&r, 0, programs[i].path(), programs[i].arg);
 		rig_expect_exit(&r, 0, programs[i].name);
@@ -932,8 +935,8 @@ Test(shim, a_worker_that_is_told_at_once_never_accepts)
 	rig_close(&r);
 }
 
-/* A program that polls would ask again for ever. */
-Test(shim, a_program_that_polls_is_not_told, .timeout = 60)
+/* A program that polls would call accept(2) again and again. */
+Test(shim, a_polling_program_ignores_the_stop_flag, .timeout = 60)
 {
 	struct rig r = rig_open(1, 1);
 
@@ -945,17 +948,17 @@ Test(shim, a_program_that_polls_is_not_told, .timeout = 60)
 	rig_close(&r);
 }
 
-/* -- calls that are not so plain ----------------------------------------- */
+/* -- unusual calls ------------------------------------------------------- */
 
 struct way {
 	const char *name;
 	unsigned asked, accepted, requests;
 	int flags;
 	bool incomplete;
-	bool half_closed;	/* the client says that nothing follows */
+	bool half_closed;	/* the client shuts down its side */
 };
 
-/* Asks as often as the row says, whatever the answer. */
+/* Sends as many requests as the row says, whatever the answer. */
 static size_t
 ask_way(struct rig *r, const struct way *w)
 {
@@ -983,7 +986,7 @@ ask_way(struct rig *r, const struct way *w)
 	return len;
 }
 
-Test(shim, what_a_program_does_by_other_calls_is_seen_or_said, .timeout = 60)
+Test(shim, unusual_calls_are_counted_or_mark_the_slot_incomplete, .timeout = 60)
 {
 	static const struct way ways[] = {
 		{"plain", 3, 3, 3, 0, false, false},
@@ -1005,8 +1008,8 @@ Test(shim, what_a_program_does_by_other_calls_is_seen_or_said, .timeout = 60)
 		rig_spawn(&r, 0, world_child("calls"), w->name);
 		len = ask_way(&r, w);
 		world_until(has_accepting, rig_at(&r, 0, 1), w->name);
-		/* The last one of these is open on the board until its number
-		 * comes back. */
+		/* The last one counts as open until its descriptor number is
+		 * returned by accept(2) again. */
 		if (strcmp(w->name, "unseen") != 0)
 			world_until(has_counted, rig_at(&r, 0, w->requests),
 				w->name);
@@ -1027,8 +1030,8 @@ Test(shim, what_a_program_does_by_other_calls_is_seen_or_said, .timeout = 60)
 	rig_close(&r);
 }
 
-/* Its place is not free before it accepts again. */
-Test(shim, work_after_an_answer_takes_a_place, .timeout = 60)
+/* The thread is not free before it accepts again. */
+Test(shim, work_after_an_answer_occupies_the_thread, .timeout = 60)
 {
 	struct rig r = rig_open(1, 1);
 	unsigned i;
@@ -1038,7 +1041,7 @@ Test(shim, work_after_an_answer_takes_a_place, .timeout = 60)
 	for (i = 1; i <= 3; i++) {
 		ask(&r, 1, 0, params);
 		world_until(has_counted, rig_at(&r, 0, i), "answered");
-		cr_expect_eq(board_idle(r.b), 0, "it works");
+		cr_expect_eq(board_idle(r.b), 0, "the thread is at work");
 		board_read(r.b, 0, &r.seen);
 		cr_expect_eq(r.seen.accepting, 0);
 		cr_assert_eq(kill(r.pids[0], SIGUSR1), 0);
@@ -1055,21 +1058,21 @@ spare_is_free(void *arg)
 	return !board_read(r->b, 1, &r->seen);
 }
 
-/* By itself, before anybody looks whether its process is there. */
-Test(shim, a_spare_slot_is_given_back, .timeout = 60)
+/* The process releases it; the supervisor has not checked the process yet. */
+Test(shim, a_spare_slot_is_released_at_exit, .timeout = 60)
 {
 	struct rig r = rig_open(1, 1);
 
 	rig_spawn(&r, 0, world_child("calls"), "child");
 	world_until(is_attached, rig_at(&r, 1, 0), "its child");
 	ask(&r, 1, 0, params);
-	world_until(spare_is_free, &r, "given back");
+	world_until(spare_is_free, &r, "released");
 	cr_expect_eq(r.seen.requests, 1);
 	cr_expect_eq(board_idle(r.b), 0);
 	rig_close(&r);
 }
 
-Test(shim, a_signal_in_accept_shows_the_stop, .timeout = 60)
+Test(shim, a_signal_during_accept_applies_the_stop_flag, .timeout = 60)
 {
 	struct rig r = rig_open(1, 1);
 
@@ -1087,14 +1090,14 @@ is_gone_or_waits(void *arg)
 {
 	struct rig *r = arg;
 
-	/* Its threads: one reads, one is in nanosleep(2) again and again. */
+	/* One thread reads, one is in nanosleep(2) repeatedly. */
 	return waitpid(r->pids[0], NULL, WNOHANG) != 0 ||
 		(board_read(r->b, 0, &r->seen) && r->seen.requests == 1 &&
 			r->seen.open == 1 && r->seen.accepting == 0);
 }
 
-/* main() would take them along. */
-Test(shim, who_is_told_to_stop_waits_for_the_requests_of_other_threads,
+/* The return of main() would end the other threads. */
+Test(shim, the_stop_flag_waits_for_requests_of_other_threads,
 	.timeout = 60)
 {
 	const struct timespec pause = {0, 100000000};
@@ -1112,13 +1115,13 @@ Test(shim, who_is_told_to_stop_waits_for_the_requests_of_other_threads,
 		board_read(r.b, 0, &r.seen);
 	board_ask_stop(r.b, 0);
 	ask(&r, 1, 0, params);
-	world_until(is_gone_or_waits, rig_at(&r, 0, 0), "asks again");
-	/* Time to do the wrong thing. */
+	world_until(is_gone_or_waits, rig_at(&r, 0, 0), "accepts again");
+	/* Time in which it must not exit. */
 	nanosleep(&pause, NULL);
-	cr_expect_eq(waitpid(r.pids[0], NULL, WNOHANG), 0, "it is there");
+	cr_expect_eq(waitpid(r.pids[0], NULL, WNOHANG), 0, "it has exited");
 	client_send(slow, request + len - 8, 8);
 	cr_expect_gt(read_answer(slow, NULL), 0);
 	close(slow);
-	rig_expect_exit(&r, 0, "afterwards");
+	rig_expect_exit(&r, 0, "after the request");
 	rig_close(&r);
 }

@@ -1,6 +1,6 @@
 /*
  * test_threads.c - a pool takes as many requests at once as its workers have
- * threads, and not one more
+ * threads, and not more
  */
 #include <dirent.h>
 #include <sys/syscall.h>
@@ -9,13 +9,13 @@
 #include "hostile.h"
 
 #define BURSTS 20
-#define MOST 8
+#define MAX_CAPACITY 8
 
 static const char *const no_params[] = {NULL};
 
-/* A request that stays until it is let go. */
+/* Begins a request; the handler answers it after complete_request(). */
 static int
-come(const struct world *w)
+open_request(const struct world *w)
 {
 	int fd = client_connect(w, "www.sock");
 
@@ -23,9 +23,9 @@ come(const struct world *w)
 	return fd;
 }
 
-/* Waits until it is in a thread; since when. */
+/* Waits until a thread has taken it; returns the time of that. */
 static int64_t
-be_in(int fd)
+await_start(int fd)
 {
 	struct record r;
 	const char *in;
@@ -37,13 +37,13 @@ be_in(int fd)
 }
 
 static void
-let_go(int fd)
+complete_request(int fd)
 {
 	client_record(fd, 5, 1, NULL, 0, 0);
 }
 
 static void
-leave(int fd)
+expect_end(int fd)
 {
 	struct answer a = client_read(fd);
 
@@ -52,30 +52,30 @@ leave(int fd)
 	close(fd);
 }
 
-/* All of them are in at once; who comes then is when the first has left. */
+/* All requests run at once; one more is taken only when the first has ended. */
 static void
 burst(const struct world *w, size_t capacity)
 {
-	int fds[MOST], late;
-	int64_t left_us, in_us;
+	int fds[MAX_CAPACITY], late;
+	int64_t ended_us, taken_us;
 	size_t i;
 
 	for (i = 0; i < capacity; i++)
-		fds[i] = come(w);
+		fds[i] = open_request(w);
 	for (i = 0; i < capacity; i++)
-		(void)be_in(fds[i]);
-	late = come(w);
-	left_us = now_us();
-	let_go(fds[0]);
-	leave(fds[0]);
-	in_us = be_in(late);
-	cr_expect_geq(in_us, left_us, "taken while no thread was free");
-	let_go(late);
-	leave(late);
+		(void)await_start(fds[i]);
+	late = open_request(w);
+	ended_us = now_us();
+	complete_request(fds[0]);
+	expect_end(fds[0]);
+	taken_us = await_start(late);
+	cr_expect_geq(taken_us, ended_us, "taken while no thread was free");
+	complete_request(late);
+	expect_end(late);
 	for (i = 1; i < capacity; i++)
-		let_go(fds[i]);
+		complete_request(fds[i]);
 	for (i = 1; i < capacity; i++)
-		leave(fds[i]);
+		expect_end(fds[i]);
 }
 
 static struct world *
@@ -92,7 +92,7 @@ start(unsigned workers, unsigned threads, const char *keys)
 	return w;
 }
 
-Test(threads, bursts_of_the_capacity_are_in_at_once, .timeout = 120)
+Test(threads, a_burst_of_the_capacity_runs_at_once, .timeout = 120)
 {
 	static const unsigned shapes[][2] = {{2, 1}, {1, 2}, {2, 2}};
 	static const char *const keys[] = {
@@ -103,7 +103,8 @@ Test(threads, bursts_of_the_capacity_are_in_at_once, .timeout = 120)
 		"pm = ondemand\nobserve = kernel\n",
 	};
 	struct world *w;
-	/* Pools that grow first take their time: one shape of them, or all. */
+	/* Pools that start workers on demand are slow to test: one shape, or
+	 * all. */
 	size_t scaling = hostile_size(2, 0), i, k, n;
 
 	for (i = 0; i < ARRAY_SIZE(shapes); i++)
@@ -164,10 +165,10 @@ expect_accepting(const struct world *w, long threads)
 	world_until(so_many_accept, &a, "all other threads accept");
 }
 
-/* The kernel's tier and that of the shim lead to the same. */
+/* The shim tier and the kernel tier must give the same result. */
 static const char *const tiers[] = {"", "observe = kernel\n"};
 
-Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
+Test(threads, ondemand_fills_a_worker_before_it_starts_another,
 	.timeout = 60)
 {
 	int fds[6];
@@ -176,32 +177,33 @@ Test(threads, on_demand_a_worker_is_filled_before_the_next_comes,
 	for (k = 0; k < 2; k++) {
 		struct world *w;
 
-		/* One that came while threads were only starting leaves. */
+		/* A worker that was started while threads of another one were
+		 * still starting must be retired. */
 		w = start(8, 3, own_text("pm = ondemand\n"
 			"pm.process_idle_timeout = 1s\n%s", tiers[k]));
 		for (i = 0; i < 3; i++) {
-			fds[i] = come(w);
-			(void)be_in(fds[i]);
+			fds[i] = open_request(w);
+			(void)await_start(fds[i]);
 			world_expect_workers(w, 1, 1,
-				"the one has threads left");
+				"the worker has free threads");
 			expect_accepting(w, 2 - (long)i);
 		}
 		for (; i < 6; i++) {
-			fds[i] = come(w);
-			(void)be_in(fds[i]);
+			fds[i] = open_request(w);
+			(void)await_start(fds[i]);
 			world_expect_workers(w, 2, 2,
-				"one more, and not another");
+				"exactly one worker more");
 			expect_accepting(w, 5 - (long)i);
 		}
 		for (i = 0; i < 6; i++) {
-			let_go(fds[i]);
-			leave(fds[i]);
+			complete_request(fds[i]);
+			expect_end(fds[i]);
 		}
 		world_close_changed(&w);
 	}
 }
 
-Test(threads, spare_ones_are_counted_by_their_free_threads, .timeout = 60)
+Test(threads, spare_workers_are_counted_by_free_threads, .timeout = 60)
 {
 	int fds[3];
 	size_t i, k;
@@ -215,21 +217,21 @@ Test(threads, spare_ones_are_counted_by_their_free_threads, .timeout = 60)
 			"pm.max_spare_servers = 1\n%s", tiers[k]));
 		world_expect_workers(w, 1, 1, "two threads are free");
 		for (i = 0; i < 3; i++) {
-			fds[i] = come(w);
-			(void)be_in(fds[i]);
+			fds[i] = open_request(w);
+			(void)await_start(fds[i]);
 			world_expect_workers(w, 2 + i / 2, 2 + i / 2,
-				"two are free again");
+				"two threads are free again");
 		}
 		for (i = 0; i < 3; i++) {
-			let_go(fds[i]);
-			leave(fds[i]);
+			complete_request(fds[i]);
+			expect_end(fds[i]);
 		}
 		world_close_changed(&w);
 	}
 }
 
-/* One thread is in accept(2), the others wait for the lock: they are free. */
-Test(threads, a_lock_around_accept_hides_no_free_thread, .timeout = 120)
+/* One thread is in accept(2), the others wait for the lock: all are free. */
+Test(threads, a_lock_around_accept_does_not_hide_free_threads, .timeout = 120)
 {
 	int fds[4];
 	size_t i, k;
@@ -249,13 +251,13 @@ Test(threads, a_lock_around_accept_hides_no_free_thread, .timeout = 120)
 			"pm.max_spare_servers = 1\n%s", tiers[k]));
 		world_keeps_workers(w, 1, "four threads are free");
 		for (i = 0; i < 4; i++) {
-			fds[i] = come(w);
-			(void)be_in(fds[i]);
+			fds[i] = open_request(w);
+			(void)await_start(fds[i]);
 		}
 		world_keeps_workers(w, 2, "four run, four are free");
 		for (i = 0; i < 4; i++) {
-			let_go(fds[i]);
-			leave(fds[i]);
+			complete_request(fds[i]);
+			expect_end(fds[i]);
 		}
 		world_keeps_workers(w, 1, "four threads are free again");
 		world_close_changed(&w);

@@ -1,5 +1,5 @@
 /*
- * test_cgi.c - meta-variables and response headers (RFC 3875)
+ * test_cgi.c - meta-variables, answer headers and error pages (RFC 3875)
  */
 #include <criterion/criterion.h>
 #include <stdint.h>
@@ -52,7 +52,7 @@ Test(cgi, finds_parameters_and_the_last_of_duplicates)
 	cr_expect_null(cgi_params_find(&params, "AB"));
 }
 
-Test(cgi, refuses_broken_parameters)
+Test(cgi, refuses_invalid_parameters)
 {
 	static const struct {
 		const char *why;
@@ -63,7 +63,7 @@ Test(cgi, refuses_broken_parameters)
 		{"none at all", "", 0, 0},
 		{"a length alone", "\1", 1, 400},
 		{"cut in the value", "\1\3ABC", 5, 400},
-		{"cut behind a whole pair", "\1\1AB\1", 5, 400},
+		{"cut after a whole pair", "\1\1AB\1", 5, 400},
 		{"lengths of 2^31-1", "\377\377\377\377\377\377\377\377", 8,
 			400},
 		{"NUL in a value", "\1\3Aa\0b", 6, 400},
@@ -78,7 +78,7 @@ Test(cgi, refuses_broken_parameters)
 			rows[i].want, "%s", rows[i].why);
 }
 
-Test(cgi, takes_a_thousand_parameters_and_no_more)
+Test(cgi, accepts_at_most_1000_parameters)
 {
 	uint8_t *end = raw;
 	const char *why;
@@ -94,9 +94,9 @@ Test(cgi, takes_a_thousand_parameters_and_no_more)
 			expect_param("N0", "N0");
 			expect_param("N999", "N999");
 			cgi_params_set(&params, "N0", "new", 3);
-			cgi_params_set(&params, "OURS", "1", 1);
+			cgi_params_set(&params, "ADDED", "1", 1);
 			expect_param("N0", "new");
-			expect_param("OURS", "1");
+			expect_param("ADDED", "1");
 		}
 		end = fcgi_put_pair(end, name, strlen(name), name,
 			strlen(name));
@@ -105,7 +105,7 @@ Test(cgi, takes_a_thousand_parameters_and_no_more)
 		431);
 }
 
-Test(cgi, denies_names_that_steer_what_runs)
+Test(cgi, denies_names_that_control_programs)
 {
 	static const struct {
 		const char *name;
@@ -161,16 +161,18 @@ Test(cgi, denies_names_that_steer_what_runs)
 			rows[i].passes, "\"%s\"", rows[i].name);
 }
 
-Test(cgi, allows_what_is_listed)
+Test(cgi, allows_listed_names)
 {
 	static const char list[] = " PERL5LIB,  PYTHONPATH A-B ";
 
 	cr_expect(cgi_name_passes("PERL5LIB", 8, list));
 	cr_expect(cgi_name_passes("PYTHONPATH", 10, list));
 	cr_expect_not(cgi_name_passes("PERL5OPT", 8, list));
-	cr_expect_not(cgi_name_passes("PERL5", 5, list), "no prefix");
+	cr_expect_not(cgi_name_passes("PERL5", 5, list),
+		"a prefix of a listed name");
 	cr_expect_not(cgi_name_passes("LD_PRELOAD", 10, ""));
-	cr_expect_not(cgi_name_passes("A-B", 3, list), "no identifier");
+	cr_expect_not(cgi_name_passes("A-B", 3, list),
+		"not an identifier");
 }
 
 /* The environment, one variable a line. */
@@ -199,7 +201,7 @@ static const char *nothing[] = {NULL};
 	"GATEWAY_INTERFACE=CGI/1.1\nQUERY_STRING=\nREQUEST_METHOD=GET\n"       \
 	"SERVER_PROTOCOL=HTTP/1.0\nSERVER_SOFTWARE=fcgipm/" FCGIPM_VERSION "\n"
 
-Test(cgi, sets_what_rfc_3875_demands)
+Test(cgi, sets_the_variables_that_rfc_3875_requires)
 {
 	cr_assert_eq(DECODE("X", ""), 0);
 	cr_expect_str_eq(env_text(nothing, nothing, NULL, FCGI_RESPONDER),
@@ -211,10 +213,10 @@ Test(cgi, sets_what_rfc_3875_demands)
 	cr_expect_str_eq(env_text(nothing, nothing, NULL, FCGI_RESPONDER),
 		"REQUEST_METHOD=POST\nSERVER_PROTOCOL=HTTP/2.0\n"
 		"GATEWAY_INTERFACE=CGI/1.2\nQUERY_STRING=a=b\n"
-		"SERVER_SOFTWARE=n/1\n", "what is sent stands");
+		"SERVER_SOFTWARE=n/1\n", "sent values are kept");
 }
 
-Test(cgi, drops_what_must_not_be_seen)
+Test(cgi, drops_denied_and_empty_variables)
 {
 	cr_assert_eq(DECODE("CONTENT_LENGTH", "", "CONTENT_TYPE", "",
 			     "LD_PRELOAD", "x", "A-B", "x", "PATH", "x"), 0);
@@ -226,21 +228,24 @@ Test(cgi, drops_what_must_not_be_seen)
 		DEFAULTS "CONTENT_LENGTH=0\nCONTENT_TYPE=a/b\n");
 }
 
-Test(cgi, administrator_wins_over_client_wins_over_base)
+Test(cgi, own_variables_replace_parameters_which_replace_base)
 {
-	const char *own[] = {"ROOT=/srv", "SERVER_SOFTWARE=mine", "LANG=C", NULL};
-	const char *base[] = {"PATH=/bin", "HOME=/ours", "USER=us", "LANG=de", NULL};
+	const char *own[] = {"ROOT=/srv", "SERVER_SOFTWARE=mine", "LANG=C",
+		NULL};
+	const char *base[] = {"PATH=/bin", "HOME=/base", "USER=base",
+		"LANG=de", NULL};
 
-	cr_assert_eq(DECODE("ROOT", "/evil", "HOME", "/theirs", "PATH",
+	cr_assert_eq(DECODE("ROOT", "/evil", "HOME", "/client", "PATH",
 			     "/evil", "ROO", "1"), 0);
 	cr_expect_str_eq(env_text(own, base, NULL, FCGI_RESPONDER),
-		"ROOT=/srv\nSERVER_SOFTWARE=mine\nLANG=C\nPATH=/bin\nUSER=us\n"
+		"ROOT=/srv\nSERVER_SOFTWARE=mine\nLANG=C\nPATH=/bin\n"
+		"USER=base\n"
 		"GATEWAY_INTERFACE=CGI/1.1\nQUERY_STRING=\n"
 		"REQUEST_METHOD=GET\nSERVER_PROTOCOL=HTTP/1.0\n"
-		"HOME=/theirs\nROO=1\n");
+		"HOME=/client\nROO=1\n");
 }
 
-Test(cgi, tells_an_authorizer_its_role)
+Test(cgi, an_authorizer_gets_its_role)
 {
 	static const char *own[] = {"FCGI_ROLE=mine", NULL};
 
@@ -250,7 +255,7 @@ Test(cgi, tells_an_authorizer_its_role)
 	cr_expect_str_eq(env_text(nothing, nothing, NULL, FCGI_RESPONDER),
 		DEFAULTS "FCGI_ROLE=RESPONDER\n");
 	cr_expect_str_eq(env_text(own, nothing, NULL, FCGI_AUTHORIZER),
-		"FCGI_ROLE=mine\n" DEFAULTS, "never twice");
+		"FCGI_ROLE=mine\n" DEFAULTS, "not set twice");
 }
 
 Test(cgi, reads_content_length)
@@ -273,13 +278,13 @@ Test(cgi, reads_content_length)
 			CGI_BODY_LENGTH, 999999999999999999},
 		{"above 63 bits", "CONTENT_LENGTH", "9223372036854775808",
 			CGI_BODY_INVALID, 0},
-		{"endless", "CONTENT_LENGTH",
+		{"33 digits", "CONTENT_LENGTH",
 			"100000000000000000000000000000000", CGI_BODY_INVALID,
 			0},
 		{"negative", "CONTENT_LENGTH", "-2", CGI_BODY_INVALID, 0},
 		{"negative, longer", "CONTENT_LENGTH", "-10", CGI_BODY_INVALID,
 			0},
-		{"as Caddy says unknown", "CONTENT_LENGTH", "-1",
+		{"unknown length, from Caddy", "CONTENT_LENGTH", "-1",
 			CGI_BODY_STREAM, 0},
 		{"a sign", "CONTENT_LENGTH", "+1", CGI_BODY_INVALID, 0},
 		{"a blank", "CONTENT_LENGTH", "1 ", CGI_BODY_INVALID, 0},
@@ -303,20 +308,20 @@ Test(cgi, reads_content_length)
 	cr_assert_eq(DECODE("CONTENT_LENGTH", "5", "HTTP_TRANSFER_ENCODING",
 			     "chunked"), 0);
 	cr_expect_eq(cgi_body_length(&params, &len), CGI_BODY_LENGTH,
-		"a length decides");
+		"CONTENT_LENGTH has priority");
 }
 
 static const struct header_row {
 	const char *why;
 	const char *text;
-	int body;		/* where the body begins, -1 = refused */
+	int body;		/* offset of the body, -1 = refused */
 	unsigned status;
 } headers[] = {
 	{"LF", "Content-Type: a/b\n\nbody", 19, 0},
 	{"CRLF", "Content-Type: a/b\r\n\r\nbody", 21, 0},
-	{"mixed line ends", "A: b\r\n\nbody", 7, 0},
-	{"mixed the other way", "A: b\n\r\nbody", 7, 0},
-	{"no blank behind the colon", "A:b\n\n", 5, 0},
+	{"CRLF, then LF", "A: b\r\n\nbody", 7, 0},
+	{"LF, then CRLF", "A: b\n\r\nbody", 7, 0},
+	{"no blank after the colon", "A:b\n\n", 5, 0},
 	{"empty value", "A:\n\n", 4, 0},
 	{"empty value, CRLF", "A:\r\n\r\n", 6, 0},
 	{"a colon in the value", "Location: http://x/\n\n", 21, 0},
@@ -324,13 +329,13 @@ static const struct header_row {
 	{"a body of line ends", "A: b\n\n\n\n", 6, 0},
 	{"status", "Status: 404 Not Found\n\n", 23, 404},
 	{"status without text", "Status: 204\r\n\r\n", 15, 204},
-	{"status in small letters", "status:404\n\n", 12, 404},
+	{"status in lower case", "status:404\n\n", 12, 404},
 	{"status and a tab", "Status:\t301\tMoved\n\n", 19, 301},
 	{"a longer name", "Statuses: x\n\n", 13, 0},
 	{"a shorter name", "Stat: x\n\n", 9, 0},
-	{"status as second", "A: b\nStatus: 500\n\n", 18, 500},
+	{"status in line 2", "A: b\nStatus: 500\n\n", 18, 500},
 	{"status twice: the last", "Status: 200\nStatus: 404\n\n", 25, 404},
-	{"status no number", "Status: OK\n\n", -1, 0},
+	{"status is not a number", "Status: OK\n\n", -1, 0},
 	{"status empty", "Status:\n\n", -1, 0},
 	{"status of 2 digits", "Status: 20\n\n", -1, 0},
 	{"status of 4 digits", "Status: 2000\n\n", -1, 0},
@@ -339,7 +344,7 @@ static const struct header_row {
 	{"empty line first", "\nbody", -1, 0},
 	{"empty CRLF line first", "\r\nbody", -1, 0},
 	{"no header", "Hello world\n", -1, 0},
-	{"a page", "<html>\n", -1, 0},
+	{"an HTML page", "<html>\n", -1, 0},
 	{"a status line", "HTTP/1.1 200 OK\r\n\r\n", -1, 0},
 	{"line without colon", "A: b\nfoo\n\n", -1, 0},
 	{"blank before the colon", "A: b\nfoo : x\n\n", -1, 0},
@@ -352,7 +357,8 @@ static const struct header_row {
 	{"CR in a name", "A: b\nfoo\r\n\n", -1, 0},
 };
 
-/* Scans in two parts; the body's place, -1 refused, -2 not finished. */
+/* Parses in two pieces.  Returns the body's offset, -1 refused, -2 not
+ * finished. */
 static int
 scan(const char *text, size_t cut, size_t max, struct cgi_header *h)
 {
@@ -371,7 +377,7 @@ scan(const char *text, size_t cut, size_t max, struct cgi_header *h)
 	return got == CGI_SCAN_DONE ? (int)(cut + used) : -2;
 }
 
-Test(cgi, scans_headers_however_they_are_cut)
+Test(cgi, parses_headers_in_two_pieces)
 {
 	struct cgi_header h;
 	size_t i, cut;
@@ -396,7 +402,7 @@ Test(cgi, scans_headers_however_they_are_cut)
 	}
 }
 
-Test(cgi, scans_headers_byte_by_byte)
+Test(cgi, parses_headers_byte_by_byte)
 {
 	struct cgi_header h;
 	enum cgi_scan got;
@@ -419,20 +425,20 @@ Test(cgi, scans_headers_byte_by_byte)
 	}
 }
 
-/* A status line where one is allowed: RFC 9112, section 4. */
-Test(cgi, a_status_line_is_a_status)
+/* An HTTP status line, where one is allowed: RFC 9112, section 4. */
+Test(cgi, a_status_line_becomes_a_status_field)
 {
 	static const struct header_row rows[] = {
 		{"whole", "HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody", 25, 200},
 		{"1.0, LF", "HTTP/1.0 404 Not Found\n\n", 24, 404},
 		{"no reason", "HTTP/1.1 204\r\n\r\n", 16, 204},
-		{"none after all", "Status: 403 No\n\n", 16, 403},
-		{"a name that begins so", "HTTP: x\n\n", 9, 0},
+		{"no status line", "Status: 403 No\n\n", 16, 403},
+		{"a field named HTTP", "HTTP: x\n\n", 9, 0},
 		{"two digits", "HTTP/1.10 200 OK\n\n", -1, 0},
 		{"version 2", "HTTP/2.0 200 OK\n\n", -1, 0},
 		{"no version", "HTTP/ 200 OK\n\n", -1, 0},
 		{"no status", "HTTP/1.1\n\n", -1, 0},
-		{"no number", "HTTP/1.1 OK\n\n", -1, 0},
+		{"not a number", "HTTP/1.1 OK\n\n", -1, 0},
 		{"another protocol", "HTTQ/1.1 200 OK\n\n", -1, 0},
 		{"in line 2", "A: b\nHTTP/1.1 200 OK\n\n", -1, 0},
 	};
@@ -481,38 +487,38 @@ Test(cgi, refuses_a_nul_in_a_header)
 			     &used), CGI_SCAN_BAD);
 }
 
-Test(cgi, counts_the_header_against_its_limit)
+Test(cgi, limits_the_length_of_the_header)
 {
 	struct cgi_header h;
 
-	cr_expect_eq(scan("A: b\n\nbody", 3, 6, &h), 6, "just fits");
-	cr_expect_eq(scan("A: b\n\nbody", 3, 5, &h), -1, "one too many");
-	cr_expect_str_eq(h.why, "its header is longer than cgi.max_header");
+	cr_expect_eq(scan("A: b\n\nbody", 3, 6, &h), 6, "at the limit");
+	cr_expect_eq(scan("A: b\n\nbody", 3, 5, &h), -1, "above the limit");
+	cr_expect_str_eq(h.why, "the header is longer than cgi.max_header");
 }
 
-Test(cgi, says_why_an_answer_was_cut)
+Test(cgi, explains_an_incomplete_answer)
 {
 	struct cgi_header h;
 
 	cr_expect_eq(scan("", 0, 100, &h), -2);
-	cr_expect_str_eq(cgi_header_cut(&h), "it wrote no answer");
+	cr_expect_str_eq(cgi_header_cut(&h), "the program wrote no output");
 	cr_expect_eq(scan("A: b\n", 0, 100, &h), -2);
 	cr_expect_not_null(strstr(cgi_header_cut(&h), "empty line"));
 }
 
-Test(cgi, names_its_statuses)
+Test(cgi, each_status_has_a_reason_phrase)
 {
-	static const unsigned ours[] = {400, 403, 404, 413, 431, 500, 502, 503,
-		504};
+	static const unsigned statuses[] = {400, 403, 404, 413, 431, 500, 502,
+		503, 504};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(ours); i++)
-		cr_expect_str_neq(cgi_status_text(ours[i]), "");
+	for (i = 0; i < ARRAY_SIZE(statuses); i++)
+		cr_expect_str_neq(cgi_status_text(statuses[i]), "");
 	cr_expect_str_eq(cgi_status_text(200), "");
 }
 
-/* RFC 3875, 6.2.1 and 6.3; Retry-After is of RFC 9110, 10.2.3. */
-Test(cgi, pages_name_their_status)
+/* RFC 3875, 6.2.1 and 6.3; RFC 9110, 10.2.3 for Retry-After. */
+Test(cgi, error_pages_contain_their_status)
 {
 	static const struct {
 		unsigned status;
@@ -543,7 +549,7 @@ Test(cgi, pages_name_their_status)
 	}
 }
 
-/* The longest there is: 80 bytes of text, the longest name of a status. */
+/* The maximum: 80 bytes of text, and the longest reason phrase. */
 Test(cgi, the_longest_page_fits)
 {
 	const char *end = ".\n";

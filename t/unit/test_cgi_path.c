@@ -1,5 +1,5 @@
 /*
- * test_cgi_path.c - the file a request names, and what is told about it
+ * test_cgi_path.c - the script's path and PATH_INFO from the parameters
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 static struct cgi_params params;
 
-/* NAME, VALUE, NAME, VALUE, ..., NULL as the parameters of a request. */
+/* Sets the parameters to NAME, VALUE, NAME, VALUE, ..., NULL. */
 static void
 send_params(const char *const *list)
 {
@@ -22,7 +22,7 @@ send_params(const char *const *list)
 
 #define SEND(...) send_params((const char *const[]){__VA_ARGS__, NULL})
 
-/* value NULL is: not there. */
+/* value NULL: the parameter must not exist. */
 static void
 expect_param(const char *name, const char *value, const char *why)
 {
@@ -52,7 +52,7 @@ static const struct {
 	{"dots inside names", "/s/..a/b../.c", "", "", 0,
 		"/s/..a/b../.c"},
 	{"trailing slash", "/srv/a/", "", "", 0, "/srv/a"},
-	{"a question mark is a name's without Apache", "/srv/a?b", "",
+	{"? is part of a name without Apache", "/srv/a?b", "",
 		"", 0, "/srv/a?b"},
 	{"Apache, host and port", "proxy:fcgi://localhost:9000/srv/a",
 		"", "", 0, "/srv/a"},
@@ -81,16 +81,16 @@ static const struct {
 	{"nothing", "", "", "", 404, ""},
 	{"not absolute", "a.cgi", "", "", 404, ""},
 	{"name not absolute", "", "/srv", "a.cgi", 404, ""},
-	{"the root folder", "/", "", "", 404, ""},
-	{"up", "/srv/../etc/passwd", "", "", 403, ""},
-	{"up at the end", "/srv/..", "", "", 403, ""},
-	{"up at the beginning", "/..", "", "", 403, ""},
-	{"up in the name", "", "/srv", "/../etc/passwd", 403, ""},
-	{"up behind Apache's prefix", "proxy:fcgi://h/../etc", "", "",
+	{"the root directory", "/", "", "", 404, ""},
+	{"..", "/srv/../etc/passwd", "", "", 403, ""},
+	{".. at the end", "/srv/..", "", "", 403, ""},
+	{".. at the beginning", "/..", "", "", 403, ""},
+	{".. in the name", "", "/srv", "/../etc/passwd", 403, ""},
+	{".. after Apache's prefix", "proxy:fcgi://h/../etc", "", "",
 		403, ""},
 };
 
-Test(cgi_path, finds_the_script)
+Test(cgi_path, derives_the_script_path)
 {
 	char path[64];
 	const char *why;
@@ -124,15 +124,15 @@ Test(cgi_path, refuses_a_path_that_does_not_fit)
 }
 
 /* RFC 3875, sections 4.1.5, 4.1.6 and 4.1.13. */
-Test(cgi_path, splits_what_stands_behind_the_script)
+Test(cgi_path, the_rest_of_the_path_becomes_path_info)
 {
 	static const struct {
 		const char *why;
-		const char *file, *root, *name;	/* "" = not filled */
-		const char *found;	/* the script */
+		const char *file, *root, *name;	/* "" = empty */
+		const char *found;	/* the script's path */
 		const char *want_name, *want_info, *want_translated;
 	} rows[] = {
-		{"nothing behind", "/srv/a", "/srv", "/a", "/srv/a", "/a",
+		{"nothing after it", "/srv/a", "/srv", "/a", "/srv/a", "/a",
 			"/sent", "/sent"},
 		{"two segments", "/srv/a/b/c", "/srv", "/a/b/c", "/srv/a",
 			"/a", "/b/c", "/srv/b/c"},
@@ -141,7 +141,7 @@ Test(cgi_path, splits_what_stands_behind_the_script)
 		{"the root is /", "/a/b", "/", "/a/b", "/a", "/a", "/b", "/b"},
 		{"a slash alone", "/srv/a/", "/srv", "/a/", "/srv/a", "/a",
 			"/", "/srv/"},
-		{"as it was sent", "/srv//./a//b/./c/", "/srv", "/a//b/./c/",
+		{"not normalized", "/srv//./a//b/./c/", "/srv", "/a//b/./c/",
 			"/srv/a", "/a", "//b/./c/", "/srv//b/./c/"},
 		{"another name", "/srv/a/b", "/srv", "/x", "/srv/a", "/x",
 			"/b", "/srv/b"},
@@ -177,7 +177,7 @@ Test(cgi_path, splits_what_stands_behind_the_script)
 	}
 }
 
-Test(cgi_path, splits_only_when_told)
+Test(cgi_path, does_not_split_unless_configured)
 {
 	const char *why;
 	char buf[64];
@@ -192,14 +192,14 @@ Test(cgi_path, splits_only_when_told)
 	expect_param("PATH_TRANSLATED", NULL, "not split");
 }
 
-Test(cgi_path, names_the_index_of_a_folder)
+Test(cgi_path, adds_the_index_of_a_directory_to_script_name)
 {
 	static const struct {
 		const char *why;
 		const char *file, *root, *name, *want_name;
 	} rows[] = {
-		{"a folder", "/srv/d", "/srv", "/d", "/d/i.cgi"},
-		{"a slash behind it", "/srv/d/", "/srv", "/d/", "/d/i.cgi"},
+		{"a directory", "/srv/d", "/srv", "/d", "/d/i.cgi"},
+		{"a slash at the end", "/srv/d/", "/srv", "/d/", "/d/i.cgi"},
 		{"root and name", "", "/srv", "/d//", "/d/i.cgi"},
 		{"no name", "/srv/d", "", "", ""},
 	};
@@ -218,7 +218,7 @@ Test(cgi_path, names_the_index_of_a_folder)
 	}
 }
 
-Test(cgi_path, refuses_what_does_not_fit_together)
+Test(cgi_path, refuses_values_that_do_not_fit)
 {
 	const char *why = NULL;
 	char buf[8];
@@ -235,5 +235,5 @@ Test(cgi_path, refuses_what_does_not_fit_together)
 		404, "the root alone is longer");
 	SEND("X", "");
 	cr_expect_eq(cgi_set_script(&params, "/a", true, buf, 8, &why), 404,
-		"no script is named");
+		"the request names no script");
 }

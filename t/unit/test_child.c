@@ -1,5 +1,7 @@
 /*
- * test_child.c - what a program finds that was started, in either way
+ * test_child.c - descriptors, signals and directory of a started program
+ *
+ * Each test uses both spawn_start() and spawn_share().
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -15,7 +17,7 @@
 #include "base/util.h"
 #include "sys/spawn.h"
 
-/* As many as a child can have. */
+/* The maximum number of descriptors of a child. */
 #define FDS 16
 
 static struct spawn_shared shared;
@@ -33,7 +35,7 @@ spec_for(const char *const *argv, const int *fds, int nfds)
 		.nfds = nfds, .cwdfd = -1, .new_session = true};
 }
 
-/* Where no child looks for its own. */
+/* Moves fd above the numbers that a child uses. */
 static int
 move_up(int fd)
 {
@@ -44,7 +46,8 @@ move_up(int fd)
 	return up;
 }
 
-/* Its pid, or -1 with errno; by spawn_share(), else by spawn_start(). */
+/* Starts spec by spawn_share() or spawn_start().  Returns its pid, or -1 with
+ * errno. */
 static pid_t
 run(const struct spawn_spec *spec, bool share)
 {
@@ -65,7 +68,7 @@ run(const struct spawn_spec *spec, bool share)
 	return pid;
 }
 
-/* What a program writes; the caller's until the next call. */
+/* What a program writes; valid until the next call. */
 static const char *
 output_of(const char *path, const char *const *argv, bool share,
 	bool new_session, pid_t *ret_pid)
@@ -90,7 +93,7 @@ output_of(const char *path, const char *const *argv, bool share,
 	return text;
 }
 
-/* Not by a shell, which sees to that itself. */
+/* Not with a shell, which unblocks signals itself. */
 Test(child, no_signal_is_blocked)
 {
 	const char *const argv[] = {"cat", "/proc/self/status", NULL};
@@ -106,7 +109,7 @@ Test(child, no_signal_is_blocked)
 }
 
 /* proc_pid_stat(5): process group and session are the fifth and sixth field. */
-Test(child, it_leads_a_session_or_a_group)
+Test(child, a_child_leads_a_session_or_a_process_group)
 {
 	const char *const argv[] = {"sh", "-c", "read -r stat </proc/$$/stat; "
 		"set -- ${stat#*) }; echo $3 $4", NULL};
@@ -126,9 +129,9 @@ Test(child, it_leads_a_session_or_a_group)
 		}
 }
 
-/* The program and its directory are given as descriptors, whose numbers are
- * those of others in the child. */
-Test(child, what_is_run_and_stood_in_may_have_a_number_of_its_own)
+/* The descriptors of the program and of its directory have numbers that are
+ * targets of other descriptors in the child. */
+Test(child, program_and_directory_may_be_given_as_any_descriptor)
 {
 	const char *const argv[] = {"sh", "-c", "pwd -P", NULL};
 	int fds[FDS], out, null, share, i, exec, dir;
@@ -162,15 +165,15 @@ Test(child, what_is_run_and_stood_in_may_have_a_number_of_its_own)
 	}
 }
 
-/* Sources that are targets of others: none is lost on the way. */
-Test(child, descriptors_may_change_places)
+/* Each source is the target of the other: none may be lost. */
+Test(child, descriptors_may_be_swapped)
 {
 	int fds[FDS], out[2], ends[2], at[2], share, i, n = 0;
 	const char *argv[] = {"sh", "-c", NULL, NULL};
 	struct spawn_spec spec;
 	char script[100], text[16];
 
-	/* Two numbers that are free here. */
+	/* Two free descriptor numbers. */
 	for (i = 3; i < FDS && n < 2; i++)
 		if (fcntl(i, F_GETFD) < 0)
 			at[n++] = i;
@@ -206,7 +209,7 @@ Test(child, descriptors_may_change_places)
 	}
 }
 
-Test(child, what_does_not_fit_is_refused)
+Test(child, too_many_descriptors_or_too_long_a_variable_is_refused)
 {
 	const char *const argv[] = {"sh", "-c", "true", NULL};
 	int fds[FDS + 1] = {0, 1, 2}, i;
@@ -219,7 +222,7 @@ Test(child, what_does_not_fit_is_refused)
 	for (i = 0; i < 2; i++) {
 		memset(own, 'x', sizeof(own));
 		own[1] = '=';
-		/* 31 bytes and the end of it, then one more. */
+		/* 31 bytes and the NUL fit, one more does not. */
 		own[31 + i] = '\0';
 		spec.own_env = own;
 		pid = run(&spec, false);

@@ -1,5 +1,5 @@
 /*
- * test_fcgi.c - the record codec against bytes typed from FastCGI 1.0
+ * test_fcgi.c - record parser and encoder; bytes typed from FastCGI 1.0
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -21,7 +21,7 @@ expect_bytes(const uint8_t *got, size_t got_len, const uint8_t *want,
 	cr_expect_eq(got_len, want_len, "%s: %zu bytes, not %zu", why, got_len,
 		want_len);
 	cr_expect(got_len == want_len && memcmp(got, want, want_len) == 0,
-		"%s: other bytes", why);
+		"%s: the bytes differ", why);
 }
 
 Test(fcgi, decodes_headers_of_section_3_3)
@@ -155,12 +155,12 @@ Test(fcgi, refuses_long_pairs_by_their_lengths_alone)
 		{"both, whose sum would wrap 32 bits",
 			"\377\377\377\377\377\377\377\377", 8, 1000,
 			-EMSGSIZE},
-		{"value of 2^31-1 and the largest cap",
+		{"value of 2^31-1 and the largest max",
 			"\377\377\377\377\377\377\377\377", 8, SIZE_MAX, 0},
-		{"name alone at the cap", "\5\0ABCDE", 7, 5, 7},
-		{"name over the cap", "\6\0ABCDEF", 8, 5, -EMSGSIZE},
-		{"sum at the cap", "\2\3ABCDE", 7, 5, 7},
-		{"sum over the cap", "\2\4ABCDEF", 8, 5, -EMSGSIZE},
+		{"name of max bytes", "\5\0ABCDE", 7, 5, 7},
+		{"name longer than max", "\6\0ABCDEF", 8, 5, -EMSGSIZE},
+		{"sum of max bytes", "\2\3ABCDE", 7, 5, 7},
+		{"sum longer than max", "\2\4ABCDEF", 8, 5, -EMSGSIZE},
 	};
 	struct fcgi_pair pair;
 	size_t i;
@@ -203,13 +203,13 @@ Test(fcgi, answers_get_values)
 					"\17\0FCGI_MPXS_CONNS"), &v);
 	expect_bytes(p, n, BYTES("\1\12\0\0\0\43\5\0\15\2FCGI_MAX_REQS64"
 				 "\17\1FCGI_MPXS_CONNS0\0\0\0\0\0"),
-		"two, and one unknown");
+		"two known and one unknown");
 	n = fcgi_answer_values(p, BYTES("\1\0X"), &v);
 	expect_bytes(p, n, BYTES("\1\12\0\0\0\0\0\0"), "none known");
 	n = fcgi_answer_values(p, BYTES("\16\0FCGI_MAX_CONNS"
 					"\16\0FCGI_MAX_CONNS\377"), &v);
 	expect_bytes(p, n, BYTES("\1\12\0\0\0\22\6\0\16\2FCGI_MAX_CONNS32"
-				 "\0\0\0\0\0\0"), "twice, then a broken one");
+				 "\0\0\0\0\0\0"), "twice, then invalid");
 }
 
 Test(fcgi, largest_answer_to_get_values_fits)
@@ -229,11 +229,12 @@ static const char stream[] =
 	"\1\5\0\1\0\3\5\0" "abc" "XXXXX"
 	"\1\5\0\1\0\0\0\0"
 	"\1\4\0\1\0\0\3\0" "YYY";
-static const char story[] = "[1:1\\0\\1\\1\\0\\0\\0\\0\\0][5:1abc][5:1][4:1]";
+static const char want_events[] =
+	"[1:1\\0\\1\\1\\0\\0\\0\\0\\0][5:1abc][5:1][4:1]";
 
-/* Tells the events of len bytes at p, as story above does. */
+/* Appends the events of len bytes at p to out, in the form of want_events. */
 static void
-tell(struct fcgi_reader *r, const uint8_t *p, size_t len, char *out,
+put_events(struct fcgi_reader *r, const uint8_t *p, size_t len, char *out,
 	size_t size)
 {
 	struct fcgi_chunk chunk;
@@ -247,16 +248,16 @@ tell(struct fcgi_reader *r, const uint8_t *p, size_t len, char *out,
 		if (ev == FCGI_EVENT_END)
 			at += (size_t)snprintf(out + at, size - at, "]");
 		if (ev == FCGI_EVENT_CONTENT)
-			cr_expect_gt(chunk.len, 0, "never empty");
+			cr_expect_gt(chunk.len, 0, "an empty chunk");
 		for (i = 0; ev == FCGI_EVENT_CONTENT && i < chunk.len; i++)
 			at += (size_t)snprintf(out + at, size - at,
 				chunk.p[i] < ' ' ? "\\%u" : "%c", chunk.p[i]);
 	}
 	cr_expect_eq(ev, FCGI_EVENT_MORE);
-	cr_expect_eq(len, 0, "all is used");
+	cr_expect_eq(len, 0, "%zu bytes not used", len);
 }
 
-Test(fcgi, reader_tells_the_same_however_the_stream_is_cut)
+Test(fcgi, reader_returns_the_same_events_for_any_pieces)
 {
 	const uint8_t *p = (const uint8_t *)stream;
 	const size_t len = sizeof(stream) - 1;
@@ -265,25 +266,25 @@ Test(fcgi, reader_tells_the_same_however_the_stream_is_cut)
 	size_t cut;
 
 	fcgi_reader_init(&r);
-	tell(&r, p, len, out, sizeof(out));
-	cr_expect_str_eq(out, story, "whole");
+	put_events(&r, p, len, out, sizeof(out));
+	cr_expect_str_eq(out, want_events, "whole");
 	cr_expect(fcgi_reader_at_rest(&r));
 	out[0] = '\0';
 	for (cut = 0; cut < len; cut++)
-		tell(&r, p + cut, 1, out, sizeof(out));
-	cr_expect_str_eq(out, story, "byte by byte");
+		put_events(&r, p + cut, 1, out, sizeof(out));
+	cr_expect_str_eq(out, want_events, "byte by byte");
 	for (cut = 1; cut < len; cut++) {
 		out[0] = '\0';
-		tell(&r, p, cut, out, sizeof(out));
+		put_events(&r, p, cut, out, sizeof(out));
 		cr_expect_eq(fcgi_reader_at_rest(&r),
 			cut == 16 || cut == 32 || cut == 40, "cut at %zu", cut);
-		tell(&r, p + cut, len - cut, out, sizeof(out));
-		cr_expect_str_eq(out, story, "cut at %zu", cut);
+		put_events(&r, p + cut, len - cut, out, sizeof(out));
+		cr_expect_str_eq(out, want_events, "cut at %zu", cut);
 	}
 }
 
-/* stream above: records end at 16, 32, 40 and 51, and content comes first. */
-Test(fcgi, reader_tells_how_far_it_is_to_the_next_header)
+/* The records of stream end at 16, 32, 40 and 51. */
+Test(fcgi, reader_counts_the_bytes_up_to_the_next_header)
 {
 	static const struct {
 		size_t fed, want;
@@ -299,7 +300,7 @@ Test(fcgi, reader_tells_how_far_it_is_to_the_next_header)
 		{26, 1 + 5 + 8, "inside content"},
 		{27, 5 + 8, "padding"},
 		{31, 1 + 8, "the last byte of padding"},
-		{40, 8, "behind an empty record"},
+		{40, 8, "after an empty record"},
 		{48, 3 + 8, "padding alone"},
 	};
 	struct fcgi_reader r;
@@ -309,31 +310,31 @@ Test(fcgi, reader_tells_how_far_it_is_to_the_next_header)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fcgi_reader_init(&r);
 		out[0] = '\0';
-		tell(&r, (const uint8_t *)stream, rows[i].fed, out,
+		put_events(&r, (const uint8_t *)stream, rows[i].fed, out,
 			sizeof(out));
 		cr_expect_eq(fcgi_reader_to_header(&r), rows[i].want, "%s: %zu",
 			rows[i].why, fcgi_reader_to_header(&r));
 	}
 }
 
-Test(fcgi, reader_knows_the_farthest_header)
+Test(fcgi, reader_counts_the_bytes_of_the_longest_record)
 {
 	static const uint8_t head[8] = {1, 5, 0, 1, 255, 255, 255, 0};
 	struct fcgi_reader r;
 	char out[32] = "";
 
 	fcgi_reader_init(&r);
-	tell(&r, head, 8, out, sizeof(out));
+	put_events(&r, head, 8, out, sizeof(out));
 	cr_expect_eq(fcgi_reader_to_header(&r), 65535 + 255 + 8);
 	fcgi_reader_skip(&r, 65535);
 	cr_expect_eq(fcgi_reader_to_header(&r), 255 + 8);
 	cr_expect(!fcgi_reader_at_rest(&r));
 }
 
-/* Content that went another way is missing from the story, nothing else. */
-Test(fcgi, reader_goes_on_behind_what_was_skipped)
+/* Skipped content is missing from the events, nothing else. */
+Test(fcgi, reader_continues_after_skipped_content)
 {
-	static const char *const stories[] = {"[5:1abc][5:1][4:1]",
+	static const char *const want[] = {"[5:1abc][5:1][4:1]",
 		"[5:1bc][5:1][4:1]", "[5:1c][5:1][4:1]", "[5:1][5:1][4:1]"};
 	const uint8_t *p = (const uint8_t *)stream + 16;
 	struct fcgi_reader r;
@@ -343,36 +344,36 @@ Test(fcgi, reader_goes_on_behind_what_was_skipped)
 	for (n = 0; n <= 3; n++) {
 		fcgi_reader_init(&r);
 		out[0] = '\0';
-		tell(&r, p, 8, out, sizeof(out));
+		put_events(&r, p, 8, out, sizeof(out));
 		fcgi_reader_skip(&r, n);
-		tell(&r, p + 8 + n, sizeof(stream) - 1 - 16 - 8 - n, out,
+		put_events(&r, p + 8 + n, sizeof(stream) - 1 - 16 - 8 - n, out,
 			sizeof(out));
-		cr_expect_str_eq(out, stories[n], "%zu: %s", n, out);
+		cr_expect_str_eq(out, want[n], "%zu: %s", n, out);
 		cr_expect(fcgi_reader_at_rest(&r));
 	}
-	/* In two goes, with a byte told in between. */
+	/* Skips twice, with a byte read in between. */
 	fcgi_reader_init(&r);
 	out[0] = '\0';
-	tell(&r, p, 8, out, sizeof(out));
+	put_events(&r, p, 8, out, sizeof(out));
 	fcgi_reader_skip(&r, 1);
-	tell(&r, p + 9, 1, out, sizeof(out));
+	put_events(&r, p + 9, 1, out, sizeof(out));
 	fcgi_reader_skip(&r, 1);
-	tell(&r, p + 11, 5, out, sizeof(out));
+	put_events(&r, p + 11, 5, out, sizeof(out));
 	cr_expect_str_eq(out, "[5:1b]");
 	cr_expect(fcgi_reader_at_rest(&r));
 }
 
-Test(fcgi, reader_skips_no_more_than_the_record_has, .signal = SIGABRT)
+Test(fcgi, skipping_beyond_a_record_aborts, .signal = SIGABRT)
 {
 	struct fcgi_reader r;
 	char out[32] = "";
 
 	fcgi_reader_init(&r);
-	tell(&r, (const uint8_t *)stream + 16, 8, out, sizeof(out));
+	put_events(&r, (const uint8_t *)stream + 16, 8, out, sizeof(out));
 	fcgi_reader_skip(&r, 4);
 }
 
-Test(fcgi, reader_stops_at_another_version)
+Test(fcgi, reader_fails_at_another_version)
 {
 	const uint8_t *p = (const uint8_t *)"\1\5\0\1\0\0\0\0\2";
 	size_t len = 9;

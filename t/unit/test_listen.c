@@ -1,5 +1,5 @@
 /*
- * test_listen.c - a connection to our own socket, and to no other
+ * test_listen.c - listening sockets, and connections to them
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -77,8 +77,8 @@ Test(listen, connects_until_the_queue_is_full)
 	listen_close(&s);
 }
 
-/* Whoever owns the folder may have put something else there. */
-Test(listen, connects_to_nobody_else)
+/* A user who owns the directory may have replaced the socket. */
+Test(listen, connects_to_no_other_socket)
 {
 	struct listen_socket s = open_at(path("a"), 1);
 	struct listen_socket other = open_at(path("b"), 1);
@@ -100,7 +100,7 @@ Test(listen, connects_to_nobody_else)
 	listen_close(&other);
 }
 
-/* A port of both loopbacks that nobody has. */
+/* A port that is free on the IPv4 and IPv6 loopback addresses. */
 static int
 find_free_port(void)
 {
@@ -127,9 +127,9 @@ connect_to(const char *host, int port)
 	return addr_connect(&a, 0);
 }
 
-/* Else a list of allowed IPv6 clients would say nothing of those of IPv4, and
- * a pool on 0.0.0.0 could not have the same port. */
-Test(listen, all_addresses_of_ipv6_are_none_of_ipv4)
+/* Otherwise a list of allowed IPv6 clients would not limit IPv4 clients, and a
+ * pool on 0.0.0.0 could not use the same port. */
+Test(listen, all_ipv6_addresses_exclude_ipv4)
 {
 	int port = find_free_port(), fd;
 	struct listen_socket six, four;

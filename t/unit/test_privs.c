@@ -1,7 +1,7 @@
 /*
- * test_privs.c - what a child becomes, and the steps that fail
+ * test_privs.c - applies privileges, and the steps that fail
  *
- * Each test changes its own process, which Criterion has made for it.
+ * Each test changes its own process, which Criterion has forked for it.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -32,8 +32,8 @@ expect_step(const struct privs *p, const char *want, int want_err)
 	cr_expect_eq(err, want_err, "%s", strerror(err));
 }
 
-/* A parent that dies between fork and prctl(2) sends no signal. */
-Test(privs, a_parent_that_died_before_is_noticed)
+/* When the parent dies between fork and prctl(2), no signal is sent. */
+Test(privs, a_parent_that_died_before_the_prctl_is_detected)
 {
 	struct privs p = {.parent_death_signal = SIGKILL,
 		.parent = getppid() + 1};
@@ -46,8 +46,8 @@ Test(privs, a_parent_that_died_before_is_noticed)
 	cr_expect_eq(signo, SIGKILL);
 }
 
-/* Without a signal nobody asks whose child it is. */
-Test(privs, without_a_signal_any_parent_will_do)
+/* The parent is checked only with parent_death_signal. */
+Test(privs, without_a_signal_the_parent_is_not_checked)
 {
 	struct privs p = {.parent = getppid() + 1};
 	int before = 0, after = 0;
@@ -59,7 +59,7 @@ Test(privs, without_a_signal_any_parent_will_do)
 	cr_expect_eq(after, before);
 }
 
-Test(privs, what_is_asked_for_is_so_afterwards)
+Test(privs, applies_umask_priority_and_limits)
 {
 	struct rlimit lim;
 	int nice = getpriority(PRIO_PROCESS, 0);
@@ -80,7 +80,7 @@ Test(privs, what_is_asked_for_is_so_afterwards)
 	cr_expect_eq(lim.rlim_max, 2000);
 }
 
-Test(privs, the_step_that_failed_is_named)
+Test(privs, returns_the_name_of_the_failed_step)
 {
 	struct privs p = {.nlimits = 1, .limits = {{RLIMIT_CPU, 2, 1}}};
 
@@ -91,8 +91,8 @@ Test(privs, the_step_that_failed_is_named)
 	expect_step(&p, "chroot", ENOENT);
 }
 
-/* What a child has by inheritance costs it no calls. */
-Test(privs, what_is_inherited_is_dropped)
+/* What a child inherits needs no system call. */
+Test(privs, drops_limits_and_umask_that_are_inherited)
 {
 	struct rlimit lim;
 	struct privs p = {.set_umask = true, .umask = 027, .nlimits = 2,
@@ -111,5 +111,5 @@ Test(privs, what_is_inherited_is_dropped)
 	p.set_umask = true;
 	privs_drop_inherited(&p);
 	cr_expect(p.set_umask);
-	cr_expect_eq(umask(022), 022, "and our own is as it was");
+	cr_expect_eq(umask(022), 022, "the umask of this process is kept");
 }

@@ -1,7 +1,7 @@
 /*
- * test_procfs.c - a process seen as it is, by one look
+ * test_procfs.c - single facts about a process, read from /proc
  *
- * The processes are our own forks, which do one thing and stop.
+ * The processes are forks of the test, which do one thing and stop.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 TestSuite(procfs, .timeout = 30);
 
-/* A process that has run fn and is stopped. */
+/* Starts a process that runs fn and then stops itself. */
 static pid_t
 start(void (*fn)(void))
 {
@@ -61,7 +61,7 @@ have_threads(void)
 			(void)pthread_detach(t);
 }
 
-Test(procfs, tasks_of_a_process)
+Test(procfs, lists_the_tasks_of_a_process)
 {
 	pid_t pid = start(have_threads), tids[8];
 	size_t i;
@@ -71,7 +71,7 @@ Test(procfs, tasks_of_a_process)
 	cr_expect_eq(procfs_state(pid), 'T');
 	for (i = 0; i < 3; i++)
 		cr_expect_eq(procfs_task_state(pid, tids[i]), 'T');
-	cr_expect_eq(procfs_list_tasks(pid, tids, 2), 2, "as far as they fit");
+	cr_expect_eq(procfs_list_tasks(pid, tids, 2), 2, "at most max");
 	end(pid);
 	cr_expect_eq(procfs_list_tasks(pid, tids, 8), 0);
 	cr_expect_eq(procfs_state(pid), 0);
@@ -88,7 +88,7 @@ take_memory(void)
 	memset(p, 1, BALLAST);
 }
 
-Test(procfs, memory_of_a_process)
+Test(procfs, reads_the_memory_of_a_process)
 {
 	pid_t pid = start(take_memory);
 	uint64_t bytes = 0;
@@ -100,7 +100,7 @@ Test(procfs, memory_of_a_process)
 	cr_expect_eq(procfs_memory(pid, &bytes), PROCFS_MEMORY_UNKNOWN);
 }
 
-Test(procfs, a_loader_is_seen_by_what_the_kernel_told)
+Test(procfs, detects_static_programs_by_the_auxiliary_vector)
 {
 	errno = 0;
 	cr_expect_eq(procfs_is_static(getpid()), 0);
@@ -108,8 +108,8 @@ Test(procfs, a_loader_is_seen_by_what_the_kernel_told)
 	cr_expect_eq(errno, ENOENT);
 }
 
-/* Of a process that has ended, and is not waited for yet. */
-Test(procfs, the_dead_have_no_memory)
+/* A process that has exited and is not reaped yet. */
+Test(procfs, a_zombie_has_no_memory)
 {
 	uint64_t bytes = 7;
 	pid_t pid = fork();

@@ -1,7 +1,7 @@
 /*
- * test_procsignal.c - a child, its group, and who is in none
+ * test_procsignal.c - signals to a child and its process group
  *
- * By a real-time signal, as of others a second one is lost (signal(7)).
+ * Uses a real-time signal: a second pending one is not lost (signal(7)).
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ on_signal(int signo)
 	(void)!write(out, "s", 1);
 }
 
-/* Says "r" when it is ready, and "s" for each signal; ends at the end of
+/* Writes "r" when it is ready, and "s" for each signal; exits at the end of
  * in. */
 static void
 answer_signals(int in)
@@ -38,11 +38,11 @@ answer_signals(int in)
 	_exit(0);
 }
 
-enum where { OUR_GROUP, OWN_GROUP, LEFT_ITS_GROUP };
+enum where { PARENT_GROUP, OWN_GROUP, LEFT_ITS_GROUP };
 
 struct child {
-	pid_t pid, second;	/* second: of its group; 0 = none */
-	int in, out;		/* our end of what it reads, and writes */
+	pid_t pid, second;	/* second: in its group; 0 = none */
+	int in, out;		/* the test's ends of its two pipes */
 };
 
 static void
@@ -61,7 +61,7 @@ start(struct child *c, enum where where, bool second)
 	if (c->pid == 0) {
 		close(in[1]);
 		out = answers[1];
-		if (where != OUR_GROUP)
+		if (where != PARENT_GROUP)
 			setpgid(0, 0);
 		if (second) {
 			c->second = fork();
@@ -87,7 +87,7 @@ start(struct child *c, enum where where, bool second)
 	}
 }
 
-/* Lets all of them end; how many signals they got. */
+/* Ends all of them; returns how many signals they received. */
 static size_t
 end(struct child *c)
 {
@@ -103,7 +103,7 @@ end(struct child *c)
 	return n;
 }
 
-Test(procsignal, a_group_and_who_leads_it_get_one_each)
+Test(procsignal, each_process_of_a_group_gets_one_signal)
 {
 	struct child c;
 
@@ -112,15 +112,15 @@ Test(procsignal, a_group_and_who_leads_it_get_one_each)
 	cr_expect_eq(end(&c), 2);
 }
 
-Test(procsignal, who_has_no_group_yet_gets_it_alone)
+Test(procsignal, a_child_without_a_group_gets_the_signal_itself)
 {
 	struct child c;
 	int pidfd;
 
-	start(&c, OUR_GROUP, true);
+	start(&c, PARENT_GROUP, true);
 	procsignal_group(c.pid, -1, SIGRTMIN);
 	cr_expect_eq(end(&c), 1);
-	start(&c, OUR_GROUP, true);
+	start(&c, PARENT_GROUP, true);
 	pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
 	cr_assert_geq(pidfd, 0);
 	procsignal_group(c.pid, pidfd, SIGRTMIN);
@@ -128,8 +128,8 @@ Test(procsignal, who_has_no_group_yet_gets_it_alone)
 	close(pidfd);
 }
 
-/* Its child keeps the group. */
-Test(procsignal, who_left_its_group_is_killed_with_it)
+/* Its own child stays in the group. */
+Test(procsignal, a_child_that_left_its_group_is_killed_with_it)
 {
 	struct child c;
 	int pidfd, status = 0;
@@ -141,7 +141,7 @@ Test(procsignal, who_left_its_group_is_killed_with_it)
 	procsignal_group(c.pid, pidfd, SIGKILL);
 	cr_expect_eq(waitpid(c.pid, &status, 0), c.pid);
 	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	/* The second one, too: nobody is left to write. */
+	/* The second process is killed too: no writer is left. */
 	cr_expect_eq(read(c.out, &byte, 1), 0);
 	cr_expect_lt(procsignal_process(pidfd, SIGRTMIN), 0);
 	cr_expect_eq(errno, ESRCH);
@@ -150,7 +150,7 @@ Test(procsignal, who_left_its_group_is_killed_with_it)
 	close(c.out);
 }
 
-Test(procsignal, nobody_else_is_meant, .signal = SIGABRT)
+Test(procsignal, pid_1_aborts, .signal = SIGABRT)
 {
 	procsignal_group(1, -1, 0);
 }

@@ -1,5 +1,5 @@
 /*
- * test_records.c - the shim's parser: records as they pass by
+ * test_records.c - the shim's parser of FastCGI records
  *
  * Bytes are typed by hand from FastCGI 1.0, section 3.
  */
@@ -24,7 +24,7 @@
 
 #define TEXT(s) (const uint8_t *)(s), sizeof(s) - 1
 
-/* Takes p in parts of at most step bytes; the events in their order. */
+/* Passes p in pieces of at most step bytes; returns the events in order. */
 static void
 take(struct intake *in, const uint8_t *p, size_t n, size_t step, char *events)
 {
@@ -43,7 +43,7 @@ take(struct intake *in, const uint8_t *p, size_t n, size_t step, char *events)
 	*events = '\0';
 }
 
-Test(records, a_request_cut_anywhere)
+Test(records, parses_a_request_in_any_pieces)
 {
 	static const uint8_t p[] = BEGIN_ODD PARAMS BODY STDIN_END;
 	const size_t n = sizeof(p) - 1;
@@ -70,7 +70,7 @@ Test(records, a_request_cut_anywhere)
 	}
 }
 
-Test(records, only_a_plain_request_is_over)
+Test(records, a_request_is_over_only_if_it_is_plain)
 {
 	static const struct {
 		const char *why;
@@ -83,25 +83,27 @@ Test(records, only_a_plain_request_is_over)
 			TEXT(BEGIN_ODD PARAMS STDIN_END), true},
 		{"no parameters", TEXT(BEGIN "\1\4\0\1\0\0\0\0" STDIN_END),
 			true},
-		{"padding behind the end", TEXT(BEGIN PARAMS
+		{"padding at the end", TEXT(BEGIN PARAMS
 			"\1\5\0\1\0\0\2\0xx"), true},
-		{"half of it", TEXT(BEGIN PARAMS "\1\5\0\1\0\0\2\0x"), false},
-		{"kept", TEXT(BEGIN_KEEP PARAMS STDIN_END), false},
-		{"a filter has data behind it",
+		{"incomplete padding", TEXT(BEGIN PARAMS
+			"\1\5\0\1\0\0\2\0x"), false},
+		{"keep-alive", TEXT(BEGIN_KEEP PARAMS STDIN_END), false},
+		{"a filter has FCGI_DATA to come",
 			TEXT(BEGIN_FILTER PARAMS STDIN_END), false},
 		{"aborted", TEXT(BEGIN PARAMS ABORT STDIN_END), false},
-		{"aborted behind", TEXT(BEGIN PARAMS STDIN_END ABORT), false},
-		{"half a header behind", TEXT(BEGIN PARAMS STDIN_END "\1"),
+		{"aborted after its end", TEXT(BEGIN PARAMS STDIN_END ABORT),
 			false},
-		{"two of them", TEXT(BEGIN PARAMS STDIN_END BEGIN PARAMS
+		{"a part of another header", TEXT(BEGIN PARAMS STDIN_END "\1"),
+			false},
+		{"two requests", TEXT(BEGIN PARAMS STDIN_END BEGIN PARAMS
 			STDIN_END), false},
-		{"of another id", TEXT(BEGIN PARAMS "\1\5\0\2\0\0\0\0"),
+		{"end of another id", TEXT(BEGIN PARAMS "\1\5\0\2\0\0\0\0"),
 			false},
 		{"ended twice", TEXT(BEGIN PARAMS STDIN_END STDIN_END),
 			false},
 		{"parameters of another id", TEXT(BEGIN
 			"\1\4\0\2\0\0\0\0" STDIN_END), false},
-		{"values asked for", TEXT("\1\11\0\0\0\0\0\0" BEGIN PARAMS
+		{"FCGI_GET_VALUES first", TEXT("\1\11\0\0\0\0\0\0" BEGIN PARAMS
 			STDIN_END), false},
 		{"a body only", TEXT(STDIN_END), false},
 		{"nothing", TEXT(""), false},
@@ -118,7 +120,7 @@ Test(records, only_a_plain_request_is_over)
 	}
 }
 
-Test(records, an_answer_is_over_at_its_end)
+Test(records, an_answer_is_over_after_its_last_byte)
 {
 	static const uint8_t p[] = "\1\6\0\1\0\2\6\0okxxxxxx"
 		"\1\6\0\1\0\0\0\0" "\1\3\0\1\0\10\1\0\0\0\0\0\0\0\0\0x";
@@ -135,10 +137,10 @@ Test(records, an_answer_is_over_at_its_end)
 	cr_expect_eq(ends, 1);
 	cr_expect(outflow_is_over(&out));
 	outflow_take(&out, p, 1, &event);
-	cr_expect_not(outflow_is_over(&out), "something follows");
+	cr_expect_not(outflow_is_over(&out), "more bytes follow");
 }
 
-/* Cut anywhere, as it is collected then. */
+/* A name that arrives in pieces is collected; a long one must not overflow. */
 Test(records, long_names_are_not_collected)
 {
 	static const char name[] = "HTTP_X_0123456789_0123456789";
@@ -170,7 +172,7 @@ Test(records, long_names_are_not_collected)
 		}
 }
 
-/* Pairs with long lengths: the value of each is n times one byte. */
+/* A request whose pairs have long lengths: each value is n times one byte. */
 static size_t
 long_request(uint8_t *p, size_t n)
 {
@@ -216,8 +218,8 @@ is_all(const void *p, uint8_t byte, size_t n)
 	return true;
 }
 
-/* What a value is longer than its field stays out of what lies behind that:
- * in a worker the next connection. */
+/* The rest of a long value must not overwrite what follows its field: in a
+ * worker, the next connection. */
 Test(records, long_values_are_cut_to_their_fields)
 {
 	static const size_t lengths[] = {FCGIPM_METHOD_BYTES - 1,
@@ -253,7 +255,7 @@ Test(records, long_values_are_cut_to_their_fields)
 		}
 }
 
-Test(records, what_is_none_is_told_once)
+Test(records, other_protocols_are_reported_once)
 {
 	struct intake in = {0};
 	char events[64];

@@ -1,5 +1,5 @@
 /*
- * test_sockdiag.c - the kernel tells of sockets what we know of them
+ * test_sockdiag.c - sock_diag(7) queries about sockets of the test itself
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -63,7 +63,7 @@ inode(int fd)
 	return st.st_ino;
 }
 
-/* A path in the folder, or "@" for a name of the kernel's choice. */
+/* Listens on a path in dir, or, with "@", on a name that the kernel chooses. */
 static int
 listen_unix(const char *name, int backlog)
 {
@@ -110,7 +110,7 @@ port_of(int fd)
 	return ntohs(in.sin_port);
 }
 
-/* To whatever the listener is bound to; "any" means 127.0.0.1. */
+/* Connects to the listener's address; for "any", to 127.0.0.1. */
 static int
 connect_to(int listener)
 {
@@ -140,7 +140,7 @@ accept_from(int listener)
 
 /* -- queues ---------------------------------------------------------------- */
 
-Test(sockdiag, unix_queue_is_what_nobody_accepted)
+Test(sockdiag, unix_queue_counts_connections_not_accepted)
 {
 	static const char *const names[] = {"a", "@"};
 	struct sockdiag_queue q;
@@ -165,7 +165,7 @@ Test(sockdiag, unix_queue_is_what_nobody_accepted)
 	}
 }
 
-Test(sockdiag, tcp_queue_is_what_nobody_accepted)
+Test(sockdiag, tcp_queue_counts_connections_not_accepted)
 {
 	int l = listen_tcp("one", 0, 7), c[3], n;
 	struct sockdiag_queue q = {0};
@@ -174,7 +174,7 @@ Test(sockdiag, tcp_queue_is_what_nobody_accepted)
 
 	for (n = 0; n < 3; n++)
 		c[n] = connect_to(l);
-	/* The last of the handshake may be under way. */
+	/* The last handshake may still be in progress. */
 	while (q.waiting != 3 && turns++ < 5000) {
 		cr_assert_eq(sockdiag_tcp_queue(l, &q), 0);
 		nanosleep(&ts, NULL);
@@ -191,8 +191,8 @@ Test(sockdiag, tcp_queue_is_what_nobody_accepted)
 	close(l);
 }
 
-/* No descriptor was free, then one is. */
-Test(sockdiag, is_opened_again_when_there_is_room)
+/* At first no descriptor is free, later one is. */
+Test(sockdiag, is_opened_again_when_a_descriptor_is_free)
 {
 	int l = listen_unix("a", 7);
 	struct rlimit lim, none;
@@ -212,7 +212,7 @@ Test(sockdiag, is_opened_again_when_there_is_room)
 	close(l);
 }
 
-Test(sockdiag, a_queue_needs_a_listener)
+Test(sockdiag, a_queue_query_needs_a_listener)
 {
 	int l = listen_unix("a", 7), c = connect_to(l);
 	struct sockdiag_queue q;
@@ -221,20 +221,20 @@ Test(sockdiag, a_queue_needs_a_listener)
 	cr_expect_eq(errno, EINVAL);
 	cr_expect_eq(sockdiag_unix_queue(&diag, inode(diag.fd), &q), -1);
 	cr_expect_eq(errno, ENOENT);
-	/* An error before is no error now. */
+	/* An earlier error does not affect the next query. */
 	cr_expect_eq(sockdiag_unix_queue(&diag, inode(l), &q), 0);
 	cr_expect_eq(q.waiting, 1);
 	close(c);
 	close(l);
 }
 
-Test(sockdiag, who_waits_longest_comes_first)
+Test(sockdiag, the_longest_waiting_client_comes_first)
 {
 	int l = listen_unix("a", 7), c[3], n, a;
 	uint32_t inos[3] = {1, 1, 1}, peer;
 
 	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 3), 0);
-	cr_expect_eq(inos[0], 1, "written without a reason");
+	cr_expect_eq(inos[0], 1, "written for an empty queue");
 	for (n = 0; n < 3; n++)
 		c[n] = connect_to(l);
 	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 3), 3);
@@ -244,24 +244,24 @@ Test(sockdiag, who_waits_longest_comes_first)
 	cr_assert_eq(sockdiag_unix_peer(&diag, inode(a), &peer), 0);
 	cr_expect_eq(peer, inode(c[0]));
 	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 1), 2,
-		"more than there is room for");
+		"more than max");
 	cr_expect_eq(inos[0], inode(c[1]));
-	cr_expect_eq(inos[1], inode(c[1]), "written behind the room");
+	cr_expect_eq(inos[1], inode(c[1]), "written beyond max");
 	close(c[1]);
 	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(l), inos, 3), 2);
-	cr_expect_eq(inos[0], 0, "that client has left");
+	cr_expect_eq(inos[0], 0, "that client has closed");
 	cr_expect_eq(inos[1], inode(c[2]));
 	cr_assert_eq(sockdiag_unix_waiting(&diag, inode(c[0]), inos, 3), -1);
 	cr_expect_eq(errno, EINVAL);
 	close(c[0]);
 	cr_assert_eq(sockdiag_unix_peer(&diag, inode(a), &peer), 0);
-	cr_expect_eq(peer, 0, "that one too");
+	cr_expect_eq(peer, 0, "the peer has closed");
 	close(a);
 	close(c[2]);
 	close(l);
 }
 
-Test(sockdiag, age_in_a_tcp_queue)
+Test(sockdiag, reads_the_age_of_clients_in_a_tcp_queue)
 {
 	int l = listen_tcp("one", 0, 7), other = listen_tcp("one", 0, 7);
 	int a, c[3], oc;
@@ -279,11 +279,11 @@ Test(sockdiag, age_in_a_tcp_queue)
 		cr_assert_eq(sockdiag_tcp_waiting(&diag, &s, 60, &w), 0);
 	} while (w.oldest_ms < 40);
 	c[2] = connect_to(l);
-	/* Who has left waits nonetheless. */
+	/* A client that has closed stays in the queue. */
 	close(c[1]);
 	while (w.old == 0) {
 		cr_assert_eq(sockdiag_tcp_waiting(&diag, &s, 60, &w), 0);
-		cr_assert_eq(w.waiting, 2, "one is accepted already");
+		cr_assert_eq(w.waiting, 2, "one was accepted");
 	}
 	cr_expect(w.old == 1 || w.oldest_ms > 80);
 	cr_expect_geq(w.oldest_ms, 60);
@@ -300,8 +300,8 @@ Test(sockdiag, age_in_a_tcp_queue)
 	close(l);
 }
 
-/* More than the kernel tells of one socket that is asked for. */
-Test(sockdiag, a_long_queue)
+/* More than the kernel reports in an answer about one socket. */
+Test(sockdiag, lists_a_queue_longer_than_a_page)
 {
 	enum { MANY = 3000 };
 	int l = listen_unix("a", MANY), *c = calloc(MANY, sizeof(*c)), n;
@@ -331,9 +331,9 @@ Test(sockdiag, a_long_queue)
 	close(l);
 }
 
-/* -- whose a connection is ------------------------------------------------- */
+/* -- which listener accepted a connection ---------------------------------- */
 
-Test(sockdiag, accepted_from_a_unix_listener)
+Test(sockdiag, finds_connections_accepted_from_a_unix_listener)
 {
 	static const char *const names[] = {"a", "@"};
 	size_t i;
@@ -350,9 +350,9 @@ Test(sockdiag, accepted_from_a_unix_listener)
 			{a, 1, "accepted"},
 			{c, 0, "the client's end"},
 			{l, 0, "the listener"},
-			{oa, 0, "accepted from another one"},
-			{oc, 0, "its client's end"},
-			{other, 0, "another listener"},
+			{oa, 0, "accepted from another listener"},
+			{oc, 0, "the client's end of that"},
+			{other, 0, "the other listener"},
 		};
 		size_t n;
 
@@ -367,7 +367,7 @@ Test(sockdiag, accepted_from_a_unix_listener)
 			0, "a pair");
 		close(c);
 		cr_expect_eq(sockdiag_unix_accepted(&diag, &s, inode(a)), 1,
-			"its client has left");
+			"its client has closed");
 		close(pair[0]);
 		close(pair[1]);
 		close(oa);
@@ -379,8 +379,8 @@ Test(sockdiag, accepted_from_a_unix_listener)
 	}
 }
 
-/* As our listeners come into being: bound under another name. */
-Test(sockdiag, accepted_from_a_listener_that_was_renamed)
+/* sys/listen binds a temporary name, which it renames. */
+Test(sockdiag, finds_connections_of_a_renamed_listener)
 {
 	int l = listen_unix("a", 7), other, c, a;
 	char from[64], to[64];
@@ -404,7 +404,7 @@ Test(sockdiag, accepted_from_a_listener_that_was_renamed)
 	close(l);
 }
 
-Test(sockdiag, a_socket_of_another_kind_is_unknown)
+Test(sockdiag, a_tcp_socket_is_not_found_as_a_unix_socket)
 {
 	int l = listen_unix("a", 7), t = listen_tcp("one", 0, 7);
 	struct sockdiag_listener s;
@@ -426,7 +426,7 @@ expect_set(const struct sockdiag_set *set, int fd, bool accepted, bool other,
 		"%s: other", why);
 }
 
-Test(sockdiag, accepted_from_a_tcp_listener)
+Test(sockdiag, finds_connections_accepted_from_a_tcp_listener)
 {
 	int l = listen_tcp("one", 0, 7), c = connect_to(l), a = accept_from(l);
 	int same = listen_tcp("two", port_of(l), 7), sc = connect_to(same);
@@ -447,9 +447,9 @@ Test(sockdiag, accepted_from_a_tcp_listener)
 		expect_set(&set, c, false, all, "the client's end");
 		expect_set(&set, l, false, all, "the listener");
 		expect_set(&set, sa, false, all, "same port, other address");
-		expect_set(&set, sc, false, all, "its client's end");
+		expect_set(&set, sc, false, all, "the client's end of that");
 		expect_set(&set, oa, false, all, "other port");
-		expect_set(&set, waiting, false, all, "waits to be accepted");
+		expect_set(&set, waiting, false, all, "not accepted yet");
 	}
 	sockdiag_set_fini(&set);
 	close(waiting);
@@ -464,7 +464,7 @@ Test(sockdiag, accepted_from_a_tcp_listener)
 	close(l);
 }
 
-Test(sockdiag, accepted_by_a_listener_on_every_address)
+Test(sockdiag, finds_connections_of_a_listener_on_all_addresses)
 {
 	int l = listen_tcp("any", 0, 7), c = connect_to(l), a = accept_from(l);
 	struct sockdiag_set set = {0};
@@ -477,7 +477,8 @@ Test(sockdiag, accepted_by_a_listener_on_every_address)
 	cr_assert_eq(shutdown(c, SHUT_WR), 0);
 	cr_assert_eq(sockdiag_tcp_accepted(&diag, &s, false, &set), 0);
 	expect_set(&set, a, true, false, "half closed");
-	/* This is why a socket in neither list counts as a connection. */
+	/* Therefore callers count a socket in neither list as a
+	 * connection. */
 	cr_assert_eq(setsockopt(c, SOL_SOCKET, SO_LINGER, &reset,
 			     sizeof(reset)), 0);
 	close(c);
@@ -488,8 +489,8 @@ Test(sockdiag, accepted_by_a_listener_on_every_address)
 	close(l);
 }
 
-/* The answers of a list come in parts. */
-Test(sockdiag, many_tcp_connections)
+/* The kernel sends a list in several messages. */
+Test(sockdiag, lists_many_tcp_connections)
 {
 	enum { MANY = 800 };
 	int l = listen_tcp("one", 0, 128), fd[MANY][2], i;
@@ -517,7 +518,7 @@ Test(sockdiag, many_tcp_connections)
 	close(l);
 }
 
-Test(sockdiag, what_is_no_listener)
+Test(sockdiag, refuses_sockets_that_do_not_listen)
 {
 	int l = listen_unix("a", 7), c = connect_to(l);
 	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -536,7 +537,7 @@ Test(sockdiag, what_is_no_listener)
 	close(l);
 }
 
-Test(sockdiag, without_netlink_every_question_is_an_error)
+Test(sockdiag, without_netlink_every_query_fails)
 {
 	int l = listen_unix("a", 7), t = listen_tcp("one", 0, 7);
 	struct sockdiag none = {.fd = -1};
@@ -578,8 +579,8 @@ listen_abstract(const char *name)
 	return fd;
 }
 
-/* A name that begins like another one is not the other one. */
-Test(sockdiag, accepted_from_a_listener_of_a_longer_name)
+/* Two names of which one is a prefix of the other. */
+Test(sockdiag, compares_the_whole_name_of_a_listener)
 {
 	int fds[2] = {listen_abstract("a"), listen_abstract("ab")};
 	struct sockdiag_listener of[2];

@@ -1,8 +1,8 @@
 /*
- * test_spawn.c - children on their way to exec, many at once
+ * test_spawn.c - children before their exec, many at the same time
  *
- * A filter of system calls holds each of them in chdir(2), which we do not
- * call ourselves, until it is let go (seccomp_unotify(2)).
+ * A system call filter holds each child in chdir(2), which the test itself does
+ * not call, until the test releases it (seccomp_unotify(2)).
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -27,7 +27,7 @@
 #include "sys/raw.h"
 #include "sys/spawn.h"
 
-/* More than may share our memory at once. */
+/* More children than may share the memory at the same time. */
 #define MANY 20
 #define SHARE 16
 
@@ -47,7 +47,7 @@ hold_chdir(void)
 	holder = hold_call(SYS_chdir);
 }
 
-/* One that says its number; all but the number is the same for all. */
+/* Starts a child that prints its number; all else is the same for all. */
 static void
 start(struct child *c, const struct privs *privs, bool lasting)
 {
@@ -66,13 +66,13 @@ start(struct child *c, const struct privs *privs, bool lasting)
 	c->pid = spawn_start(&spec, &c->pidfd, &c->errfd);
 	cr_assert_gt(c->pid, 0, "%s", strerror(errno));
 	close(fds[1]);
-	/* It may not look at these any more. */
+	/* The child must not read these any more. */
 	memset(own_env, 'x', sizeof(own_env) - 1);
 	memset(fds, -1, sizeof(fds));
 	memset(&spec, 0, sizeof(spec));
 }
 
-/* Until it is in chdir. */
+/* Waits until the child is in chdir(2). */
 static void
 hold(struct child *c)
 {
@@ -84,9 +84,9 @@ hold(struct child *c)
 	cr_assert_eq(c->held.pid, (__u32)c->pid);
 }
 
-/* err > 0: its chdir fails with that */
+/* Releases the child; err > 0: its chdir(2) fails with err. */
 static void
-let_go(struct child *c, int err)
+release(struct child *c, int err)
 {
 	struct seccomp_notif_resp answer = {.id = c->held.id, .error = -err,
 		.flags = err ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE};
@@ -94,7 +94,7 @@ let_go(struct child *c, int err)
 	cr_assert_eq(ioctl(holder, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
 }
 
-/* What it failed with; step "" when it has executed. */
+/* The step that failed; step "" when the child has executed. */
 static struct spawn_error
 result(struct child *c)
 {
@@ -161,14 +161,14 @@ start_all(void)
 	}
 }
 
-Test(spawn, nobody_waits_for_those_that_are_held, .timeout = 60)
+Test(spawn, children_that_are_held_delay_no_other, .timeout = 60)
 {
 	size_t i;
 
 	start_all();
-	/* Backwards, so that none has the place of the one before. */
+	/* In reverse of the order of their start. */
 	for (i = MANY; i-- > 0;)
-		let_go(&children[i], 0);
+		release(&children[i], 0);
 	for (i = 0; i < MANY; i++) {
 		cr_expect_str_eq(result(&children[i]).step, "");
 		expect_number(&children[i]);
@@ -176,14 +176,14 @@ Test(spawn, nobody_waits_for_those_that_are_held, .timeout = 60)
 	}
 }
 
-Test(spawn, a_step_that_fails_is_told_by_each, .timeout = 60)
+Test(spawn, each_child_reports_its_failed_step, .timeout = 60)
 {
 	struct spawn_error e;
 	size_t i;
 
 	start_all();
 	for (i = 0; i < MANY; i++)
-		let_go(&children[i], 100 + (int)i);
+		release(&children[i], 100 + (int)i);
 	for (i = 0; i < MANY; i++) {
 		e = result(&children[i]);
 		cr_expect_str_eq(e.step, "chdir");
@@ -192,17 +192,17 @@ Test(spawn, a_step_that_fails_is_told_by_each, .timeout = 60)
 	}
 }
 
-Test(spawn, so_many_share_our_memory, .timeout = 60)
+Test(spawn, sixteen_children_share_the_memory, .timeout = 60)
 {
 	size_t i;
 
 	start_all();
 	cr_expect_eq(how_many_share(), RAW_KEEPS_ERRNO ? SHARE : 0);
-	/* A place is free again when its child is dead, or has executed. */
+	/* A slot is free again when its child has exited or executed. */
 	end(&children[0]);
 	start(&children[0], NULL, true);
 	hold(&children[0]);
-	let_go(&children[1], 0);
+	release(&children[1], 0);
 	cr_expect_str_eq(result(&children[1]).step, "");
 	end(&children[1]);
 	start(&children[1], NULL, true);
@@ -228,13 +228,13 @@ count_descriptors_of(pid_t pid)
 	return n;
 }
 
-Test(spawn, descriptors_of_others_stay_behind, .timeout = 60)
+Test(spawn, a_child_gets_few_of_the_parents_descriptors, .timeout = 60)
 {
 	size_t before, i;
 
 	if (!RAW_KEEPS_ERRNO ||
 		syscall(SYS_close_range, ~0U, ~0U, 0) < 0)
-		cr_skip_test("a child has a copy of all here");
+		cr_skip_test("here a child gets a copy of all descriptors");
 	hold_chdir();
 	start(&children[0], NULL, true);
 	hold(&children[0]);
@@ -245,14 +245,14 @@ Test(spawn, descriptors_of_others_stay_behind, .timeout = 60)
 	hold(&children[1]);
 	cr_expect_leq(count_descriptors_of(children[1].pid), before + 5);
 	for (i = 0; i < 2; i++) {
-		let_go(&children[i], 0);
+		release(&children[i], 0);
 		expect_number(&children[i]);
 		end(&children[i]);
 	}
 }
 
-/* What would it be for, but to be run, or stood in? */
-Test(spawn, what_is_run_and_stood_in_comes_along, .timeout = 60)
+/* The descriptors of the program and of its directory are not closed early. */
+Test(spawn, program_and_directory_descriptors_are_kept, .timeout = 60)
 {
 	static const char *const argv[] = {"sh", "-c", "pwd", NULL};
 	static char *const envp[] = {NULL};
@@ -278,7 +278,7 @@ Test(spawn, what_is_run_and_stood_in_comes_along, .timeout = 60)
 	cr_expect_neq(read(errfd, &e, sizeof(e)), (ssize_t)sizeof(e));
 }
 
-/* Stops whoever is held, and lets it be. */
+/* Forks a process that stops the next held child and does not release it. */
 static pid_t
 start_stopper(void)
 {
@@ -292,8 +292,9 @@ start_stopper(void)
 	return pid;
 }
 
-/* As one that was stopped together with us, and only we went on. */
-Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
+/* As after a stop of the whole process group from which only the parent
+ * continues. */
+Test(spawn, a_child_stopped_in_the_parents_table_is_killed, .timeout = 60)
 {
 	struct child *c = &children[0];
 	struct spawn_error e;
@@ -302,7 +303,7 @@ Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
 
 	if (!RAW_KEEPS_ERRNO ||
 		syscall(SYS_close_range, ~0U, ~0U, 0) < 0)
-		cr_skip_test("a child has a copy of all here");
+		cr_skip_test("here a child gets a copy of all descriptors");
 	cr_assert_eq(spawn_reserve(), 0);
 	holder = hold_call(SYS_close_range);
 	stopper = start_stopper();
@@ -314,7 +315,7 @@ Test(spawn, one_that_keeps_our_descriptors_is_killed, .timeout = 60)
 	cr_expect_eq(read(c->errfd, &e, sizeof(e)), 0);
 }
 
-/* clone(2) and clone3(2) fail from now on, ours too. */
+/* Makes clone(2) and clone3(2) fail in this process. */
 static void
 deny_clone(void)
 {
@@ -330,7 +331,7 @@ deny_clone(void)
 
 	cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
-		cr_skip_test("no filter of system calls: %s", strerror(errno));
+		cr_skip_test("no system call filter: %s", strerror(errno));
 }
 
 Test(spawn, a_failed_clone_leaves_no_descriptor, .timeout = 60)
@@ -356,32 +357,33 @@ Test(spawn, a_failed_clone_leaves_no_descriptor, .timeout = 60)
 	cr_expect_eq(count_descriptors_of(getpid()), before);
 }
 
-Test(spawn, what_does_not_last_is_not_shared, .timeout = 60)
+Test(spawn, a_spec_that_is_not_lasting_is_copied, .timeout = 60)
 {
 	hold_chdir();
 	start(&children[0], NULL, false);
 	hold(&children[0]);
 	cr_expect(!shares_memory(&children[0]));
-	let_go(&children[0], 0);
+	release(&children[0], 0);
 	expect_number(&children[0]);
 	end(&children[0]);
 }
 
-/* Somebody else's child shares it only where nobody else can look into it. */
-Test(spawn, somebody_else_cannot_look_into_it, .timeout = 60)
+/* A child with another user ID shares the memory only where processes of that
+ * user cannot read it. */
+Test(spawn, another_user_cannot_read_the_shared_memory, .timeout = 60)
 {
 	gid_t group = 65534;
 	const struct privs nobody = {.set_ids = true, .uid = 65534,
 		.gid = 65534, .groups = &group, .ngroups = 1};
 
 	if (geteuid() != 0)
-		cr_skip_test("only root starts others");
+		cr_skip_test("needs root to change the user ID");
 	hold_chdir();
 	start(&children[0], &nobody, true);
 	hold(&children[0]);
 	cr_expect(!shares_memory(&children[0]) ||
 		prctl(PR_GET_DUMPABLE) != 1);
-	let_go(&children[0], 0);
+	release(&children[0], 0);
 	expect_number(&children[0]);
 	end(&children[0]);
 }

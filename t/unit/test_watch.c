@@ -1,7 +1,8 @@
 /*
- * test_watch.c - watched processes seen as they are
+ * test_watch.c - tasks, sockets and children of a process, read repeatedly
  *
- * The processes are our own forks, which do one thing and wait for their end.
+ * The processes are forks of the test, which do one thing and wait to be
+ * killed.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -38,7 +39,7 @@ set_up(void)
 
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert_geq(listener, 0);
-	/* A name of the kernel's choice. */
+	/* The kernel chooses the name. */
 	cr_assert_eq(bind(listener, (struct sockaddr *)&un,
 			     sizeof(un.sun_family)), 0);
 	cr_assert_eq(listen(listener, 8), 0);
@@ -48,7 +49,7 @@ set_up(void)
 
 TestSuite(watch, .init = set_up, .timeout = 30);
 
-/* A process that has the listener as descriptor 0 and runs fn. */
+/* Starts a process that has the listener as descriptor 0 and runs fn. */
 static pid_t
 start(void (*fn)(void))
 {
@@ -76,12 +77,12 @@ static struct watch watch;
 static struct watch_tasks tasks;
 
 static int
-look(void)
+sample(void)
 {
 	return watch_tasks(&watch, &listener_ino, 1, &tasks);
 }
 
-/* Looks until a number is what it should be. */
+/* Samples until a counter has the wanted value. */
 static void
 until(const unsigned *number, unsigned want, const char *what)
 {
@@ -89,12 +90,12 @@ until(const unsigned *number, unsigned want, const char *what)
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (;;) {
-		cr_assert_eq(look(), 0, "%s", strerror(errno));
+		cr_assert_eq(sample(), 0, "%s", strerror(errno));
 		if (*number == want)
 			return;
 		clock_gettime(CLOCK_MONOTONIC, &to);
 		cr_assert_lt(to.tv_sec - from.tv_sec, 20,
-			"%s: %u, not %u in vain (%u tasks)", what, *number,
+			"%s: still %u, not %u (%u tasks)", what, *number,
 			want, tasks.total);
 		nanosleep(&ts, NULL);
 	}
@@ -153,7 +154,7 @@ wait_for_a_lock(void)
 	(void)pthread_mutex_lock(&lock);
 }
 
-Test(watch, what_a_task_sleeps_in)
+Test(watch, reads_the_call_that_a_task_sleeps_in)
 {
 	static const struct {
 		void (*fn)(void);
@@ -180,8 +181,8 @@ Test(watch, what_a_task_sleeps_in)
 		cr_expect_eq(tasks.err, 0);
 		cr_expect_eq(tasks.reading_fd,
 			rows[i].fn == read_on_9 ? 9 : -1);
-		/* The second time from descriptors that were kept. */
-		cr_assert_eq(look(), 0);
+		/* The second sample uses the descriptors kept open. */
+		cr_assert_eq(sample(), 0);
 		cr_expect_eq(*rows[i].number, 1, "%s", rows[i].why);
 		watch_close(&watch);
 		end(pid);
@@ -194,7 +195,7 @@ on_signal(int signo)
 	(void)signo;
 }
 
-/* On the listener, and after a signal elsewhere. */
+/* Accepts on the listener, and after a signal on another socket. */
 static void
 accept_here_and_there(void)
 {
@@ -220,7 +221,7 @@ Test(watch, a_task_that_accepts_elsewhere_no_longer_accepts)
 	while (watch_still_accepts(&watch) ||
 		procfs_state(pid) != 'S')
 		;
-	/* It sleeps in accept(2) again, or is about to: not on ours. */
+	/* It is in accept(2) on the other socket, or about to be. */
 	for (n = 0; n < 1000; n++)
 		cr_assert_not(watch_still_accepts(&watch));
 	watch_close(&watch);
@@ -235,14 +236,14 @@ Test(watch, accept_on_another_socket_does_not_count)
 	int i;
 
 	cr_assert_eq(watch_open(&watch, pid), 0);
-	/* It has its socket, and then it is in accept soon. */
+	/* It has opened its socket and calls accept(2) soon. */
 	while (n < 3)
 		cr_assert_eq(watch_sockets(&watch, sockets, 8, &n), 0);
 	until(&tasks.total, 1, "one task");
 	while (procfs_sample(pid) != PROCFS_ELSEWHERE)
 		;
 	for (i = 0; i < 100; i++) {
-		cr_assert_eq(look(), 0);
+		cr_assert_eq(sample(), 0);
 		cr_expect_eq(tasks.accepting, 0);
 	}
 	watch_close(&watch);
@@ -255,7 +256,7 @@ accept_thread(void *arg)
 	int fd = accept(0, NULL, NULL);
 	char c;
 
-	/* Another thread in our place, or none. */
+	/* 'x': starts another thread before it exits. */
 	if (read(fd, &c, 1) == 1 && c == 'x') {
 		pthread_t t;
 
@@ -286,7 +287,7 @@ many_threads(void)
 }
 
 static void
-tell_one_thread(char c)
+send_to_one_thread(char c)
 {
 	struct sockaddr_un un = {0};
 	socklen_t len = sizeof(un);
@@ -299,41 +300,41 @@ tell_one_thread(char c)
 	close(fd);
 }
 
-Test(watch, threads_come_and_go)
+Test(watch, counts_threads_that_start_and_exit)
 {
 	pid_t pid = start(five_threads);
 
 	cr_assert_eq(watch_open(&watch, pid), 0);
 	until(&tasks.accepting, 5, "five threads accept");
 	cr_expect_eq(tasks.total, 6);
-	tell_one_thread('q');
-	until(&tasks.total, 5, "one has left");
+	send_to_one_thread('q');
+	until(&tasks.total, 5, "one has exited");
 	until(&tasks.accepting, 4, "the others accept");
-	/* As many as before, but not the same ones. */
-	tell_one_thread('x');
+	/* The number of threads stays, but one is another. */
+	send_to_one_thread('x');
 	until(&tasks.accepting, 4, "four accept again");
-	until(&tasks.total, 5, "its maker has left");
+	until(&tasks.total, 5, "the thread that started it has exited");
 	cr_expect_eq(tasks.accepting, 4);
 	cr_expect_eq(tasks.unreadable, 0);
 	watch_close(&watch);
 	end(pid);
 }
 
-Test(watch, more_threads_than_are_kept)
+Test(watch, counts_more_threads_than_it_keeps_open)
 {
 	pid_t pid = start(many_threads);
 
 	cr_assert_eq(watch_open(&watch, pid), 0);
 	until(&tasks.accepting, 15, "fifteen threads accept");
 	cr_expect_eq(tasks.total, 16);
-	cr_expect_eq(watch.ntasks, 0, "none is kept");
-	tell_one_thread('x');
+	cr_expect_eq(watch.ntasks, 0, "none is kept open");
+	send_to_one_thread('x');
 	until(&tasks.accepting, 15, "fifteen again");
 	watch_close(&watch);
 	end(pid);
 }
 
-Test(watch, a_process_that_is_gone)
+Test(watch, a_process_that_has_exited_is_esrch)
 {
 	pid_t pid = start(accept_on_0);
 	struct watch_socket sockets[8];
@@ -342,7 +343,7 @@ Test(watch, a_process_that_is_gone)
 	cr_assert_eq(watch_open(&watch, pid), 0);
 	until(&tasks.accepting, 1, "accept");
 	end(pid);
-	cr_expect_eq(look(), -1);
+	cr_expect_eq(sample(), -1);
 	cr_expect_eq(errno, ESRCH);
 	cr_expect_eq(watch_sockets(&watch, sockets, 8, &n), -1);
 	cr_expect_eq(errno, ESRCH);
@@ -353,7 +354,7 @@ Test(watch, a_process_that_is_gone)
 	watch_close(&watch);
 }
 
-Test(watch, no_descriptor_is_left)
+Test(watch, closes_all_its_descriptors)
 {
 	pid_t pid = start(five_threads);
 	struct watch_socket sockets[8];
@@ -376,8 +377,8 @@ hide(void)
 	accept_on_0();
 }
 
-/* As of another uid, without the rights of ptrace. */
-Test(watch, a_process_that_may_not_be_seen)
+/* Like a process of another user, without the rights of ptrace(2). */
+Test(watch, reports_a_process_without_permission)
 {
 	pid_t pid = start(hide);
 	struct watch_socket sockets[8];
@@ -387,13 +388,13 @@ Test(watch, a_process_that_may_not_be_seen)
 	if (geteuid() == 0)
 		give_up_ptrace();
 	cr_assert_eq(watch_open(&watch, pid), 0);
-	until(&tasks.unreadable, 1, "it hides");
+	until(&tasks.unreadable, 1, "unreadable");
 	cr_expect(tasks.err == EACCES || tasks.err == EPERM, "%s",
 		strerror(tasks.err));
 	cr_expect_eq(tasks.accepting, 0);
 	cr_expect_eq(watch_sockets(&watch, sockets, 8, &n), -1);
 	cr_expect(errno == EACCES || errno == EPERM);
-	/* Root has CAP_PERFMON, which is enough for it on Linux 6.17. */
+	/* On Linux 6.17, CAP_PERFMON is enough to read it, which root has. */
 	cr_expect(procfs_memory(pid, &bytes) == PROCFS_MEMORY_RSS ||
 		geteuid() == 0);
 	cr_expect_gt(bytes, 0);
@@ -430,7 +431,7 @@ lists(const struct watch_socket *s, size_t n, int fd, size_t *ret)
 	return false;
 }
 
-Test(watch, sockets_and_their_kinds)
+Test(watch, lists_sockets_and_their_kinds)
 {
 	static const struct {
 		int fd;
@@ -444,7 +445,7 @@ Test(watch, sockets_and_their_kinds)
 	listener = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pid = start(open_sockets);
 	cr_assert_eq(watch_open(&watch, pid), 0);
-	/* The last it opens is a file. */
+	/* The last descriptor it opens is a file. */
 	for (;;) {
 		char path[64], link[64] = "";
 
@@ -486,7 +487,7 @@ have_children(void)
 			return;
 }
 
-Test(watch, children_of_a_process)
+Test(watch, lists_the_children_of_a_process)
 {
 	pid_t pid = start(have_children), kids[8];
 	size_t n = 0, i;
@@ -514,8 +515,8 @@ have_many_children(void)
 		}
 }
 
-/* The numbers of so many are not read whole. */
-Test(watch, more_children_than_can_be_listed)
+/* Their PIDs do not fit into one read. */
+Test(watch, more_children_than_fit_is_e2big)
 {
 	static pid_t kids[1000];
 	size_t n = 0;
