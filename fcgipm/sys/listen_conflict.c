@@ -101,9 +101,9 @@ listen_explain_in_use(const struct addr *a, pid_t pid, char *why, size_t size)
 		(void)probe_address(a, &pid);
 	if (pid == getpid()) {
 		snprintf(why, size,
-			"%s is in use by a socket that systemd or the parent "
-			"process passed; remove the socket unit or choose "
-			"another address",
+			"%s is in use by this process: by another key, or by "
+			"a socket that systemd passed; choose another address "
+			"or remove the socket unit",
 			a->text);
 	} else if (pid > 0) {
 		procfs_name(pid, name, sizeof(name));

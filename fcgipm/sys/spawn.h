@@ -16,12 +16,12 @@
  * Each child that shares the memory occupies a slot with its stack until its
  * exec.  A child that is stopped before exec keeps its slot; when no slot is
  * free, further children get a copy of the memory.  A child that crashes does
- * not end the parent, since Linux 5.16 not even when it dumps core.
+ * not end the parent.  Before Linux 5.16 it did so if it dumped core.
  *
  * The supervisor may have thousands of descriptors.  A child that shares its
  * memory starts with the supervisor's descriptor table, too.  Its first system
  * call creates a table of its own with few descriptors, and the supervisor
- * waits for that call.  A child that is stopped before it is killed.
+ * waits for that call.  It kills a child that is stopped before the call.
  *
  * Modules of sys/, lowest layer first:
  *

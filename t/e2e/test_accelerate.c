@@ -166,8 +166,8 @@ expect_wait(struct world *w, const struct client *o)
 Test(accelerate, other_requests_are_waited_for)
 {
 	static const struct client clients[] = {
-		{"its body comes late", "www.sock", act_late_body},
-		{"an abort comes too", "www.sock", act_abort},
+		{"its body arrives late", "www.sock", act_late_body},
+		{"an abort follows", "www.sock", act_abort},
 		{"another id", "www.sock", act_other_id},
 		{"another role", "www.sock", act_authorizer},
 		{"keep-alive", "www.sock", act_keep},

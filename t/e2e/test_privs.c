@@ -100,11 +100,11 @@ check_facts(const char *keys, const char *const *facts)
 
 Test(privs, applies_user_and_group_irreversibly, .timeout = 60)
 {
-	static const gid_t ours[] = {0, 4, 24, 27};
+	static const gid_t caller_groups[] = {0, 4, 24, 27};
 
 	world_need_root();
 	/* Supplementary groups that must not be inherited. */
-	cr_assert_eq(setgroups(4, ours), 0);
+	cr_assert_eq(setgroups(4, caller_groups), 0);
 	check_facts("user = 65534\ngroup = 65534\n",
 		FACTS("Uid: 65534\t65534\t65534\t65534",
 			"Gid: 65534\t65534\t65534\t65534", "Groups: 65534 ",
@@ -122,7 +122,7 @@ Test(privs, a_user_gets_its_login_group_and_home, .timeout = 60)
 			"env: USER=daemon", "env: HOME=/usr/sbin"));
 }
 
-/* /etc/group says who belongs to what; initgroups(3) reads the same. */
+/* The expected groups come from getgrouplist(3). */
 Test(privs, applies_the_users_supplementary_groups, .timeout = 60)
 {
 	struct group *gr = NULL;

@@ -230,7 +230,7 @@ Test(records, long_values_are_cut_to_their_fields)
 	static uint8_t bytes[260000];
 	static struct {
 		struct intake in;
-		uint8_t behind[70000];
+		uint8_t after[70000];
 	} box;
 	size_t i, j, n;
 
@@ -240,7 +240,7 @@ Test(records, long_values_are_cut_to_their_fields)
 			char events[64];
 
 			memset(&box, 0, sizeof(box));
-			memset(box.behind, 0xa5, sizeof(box.behind));
+			memset(box.after, 0xa5, sizeof(box.after));
 			n = long_request(bytes, lengths[i]);
 			take(&box.in, bytes, n, steps[j], events);
 			cr_expect_str_eq(events, "BK");
@@ -250,7 +250,7 @@ Test(records, long_values_are_cut_to_their_fields)
 				MIN(lengths[i], FCGIPM_URI_BYTES));
 			cr_expect(is_all(p->method, 'm', p->method_len));
 			cr_expect(is_all(p->uri, 'u', p->uri_len));
-			cr_expect(is_all(box.behind, 0xa5, sizeof(box.behind)),
+			cr_expect(is_all(box.after, 0xa5, sizeof(box.after)),
 				"%zu in steps of %zu", lengths[i], steps[j]);
 		}
 }
