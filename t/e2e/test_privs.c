@@ -513,7 +513,8 @@ Test(privs, a_socket_has_the_configured_owner, .timeout = 60)
 		"user = 65534\n"
 		"group = 65534\n");
 	cr_assert_eq(stat(world_path(w, "c.sock"), &st), 0);
-	cr_expect(st.st_uid == 65534 && st.st_gid == 54321, "both");
+	cr_expect(st.st_uid == 65534 && st.st_gid == 54321,
+		"the user of the pool, the group of the key");
 	cr_assert_eq(stat(world_path(w, "a.sock"), &st), 0);
 	cr_expect(st.st_uid == 65534 && st.st_gid == 65534, "the pool's user");
 	cr_assert_eq(stat(world_path(w, "b.sock"), &st), 0);
