@@ -24,6 +24,7 @@ for f in sbin/fcgipm bin/fcgipm-cgi bin/fcgipmctl etc/fcgipm.ini \
 	share/man/man8/fcgipm.8 share/man/man8/fcgipm-cgi.8 \
 	share/man/man8/fcgipmctl.8 share/man/man5/fcgipm.ini.5 \
 	share/man/man7/fcgipm-handler.7 share/doc/fcgipm/README.md \
+	share/doc/fcgipm/etc/fcgipm.svg \
 	share/doc/fcgipm/nginx/fcgipm-cgi.conf \
 	share/doc/fcgipm/apache/fcgipm-cgi.conf \
 	share/doc/fcgipm/lighttpd/fcgipm-cgi.conf \
