@@ -1,19 +1,21 @@
 /*
- * authorizer.c - may this request pass?  (FastCGI 1.0, section 6.3)
+ * authorizer.c - a FastCGI authorizer that checks a token (FastCGI 1.0, section
+ * 6.3)
  *
  * Try: curl -i -H 'Authorization: Bearer sesame' http://.../cgi/authorizer
- * and without the header; the pool says env[AUTHORIZER_TOKEN] = sesame.
+ * and the same without the header.  The pool needs env[AUTHORIZER_TOKEN] =
+ * sesame.
  *
  * A web server asks it before it serves something else: lighttpd and Apache's
- * mod_authnz_fcgi in the role of an authorizer, nginx's auth_request as any
- * program.  Status 200 lets the request pass and takes what Variable-NAME says
- * along; every other answer goes to the client instead.
+ * mod_authnz_fcgi in the role of an authorizer, nginx's auth_request like any
+ * other program.  Status 200 allows the request, and the Variable-NAME headers
+ * are added to it.  Every other answer is sent to the client instead.
  */
 #include <fcgi_stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Its time tells nothing of where they differ. */
+/* The comparison takes the same time wherever the strings differ. */
 static int
 same(const char *got, const char *want)
 {
@@ -39,7 +41,7 @@ passes(const char *token)
 int
 main(void)
 {
-	/* Of the pool, not of the request: asked before the first one. */
+	/* A variable of the pool, so it is read before the first request. */
 	const char *token = getenv("AUTHORIZER_TOKEN");
 
 	while (FCGI_Accept() >= 0) {
@@ -55,7 +57,7 @@ main(void)
 			       "WWW-Authenticate: Bearer\r\n"
 			       "Content-Type: text/plain\r\n"
 			       "\r\n"
-			       "No entry without the token.\n");
+			       "The token is missing or wrong.\n");
 	}
 	return 0;
 }

@@ -1,8 +1,8 @@
 /*
- * counter.c - what a program keeps between requests
+ * counter.c - shows what a program keeps between requests
  *
- * Try: /prefork/counter a few times: few ids, rising counts.  /cgi/counter: a
- * new id every time and a count that never passes 1.  Globals live as long as
+ * Try: /prefork/counter several times: few IDs, rising counts. /cgi/counter: a
+ * new ID each time, and a count that is always 1.  Global data live as long as
  * their process, and each worker has its own.
  */
 #include <fcgi_stdio.h>

@@ -1,8 +1,8 @@
 /*
- * cpu.c - a request that computes for a given CPU time
+ * cpu.c - uses the CPU for a given time
  *
- * Try: /prefork/cpu?ms=50.  Here more workers than cores help nobody.  It tells
- * fcgipm by itself what it is doing, see fcgipm-handler(7).
+ * Try: /prefork/cpu?ms=50.  For such requests, more workers than cores do not
+ * help.  The program reports its state to fcgipm, see fcgipm-handler(7).
  */
 #include <fcgi_stdio.h>
 #include <fcgipm-handler.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ?ms=, at most a minute; 10 when it is not there. */
+/* Returns ?ms=, at most a minute; 10 if it is missing. */
 static long
 get_ms(void)
 {

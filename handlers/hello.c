@@ -1,9 +1,9 @@
 /*
- * hello.c - the smallest handler there is
+ * hello.c - the smallest handler
  *
- * Try: /prefork/hello and /cgi/hello.  libfcgi notices whether descriptor 0 is
- * a listening socket: then FCGI_Accept() waits for the next request, else it
- * runs the loop once, as a CGI program.
+ * Try: /prefork/hello and /cgi/hello. libfcgi checks whether descriptor 0 is a
+ * listening socket.  If it is, FCGI_Accept() waits for the next request.  If
+ * not, the program is a CGI program and runs the loop once.
  */
 #include <fcgi_stdio.h>
 

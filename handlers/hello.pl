@@ -1,8 +1,8 @@
 #!/usr/bin/perl
-# hello.pl - one Perl file for both modes: CGI::Fast accepts when descriptor 0
-# is a socket, and serves once when it is not.
-# Try: /prefork/hello.pl and /cgi/hello.pl; the second one pays for loading
-# CGI.pm every time.
+# hello.pl - runs in both modes: if descriptor 0 is a socket, CGI::Fast accepts
+# requests on it; otherwise it answers one request.
+# Try: /prefork/hello.pl and /cgi/hello.pl.  As CGI, it loads CGI.pm for every
+# request.
 use strict;
 use warnings;
 use CGI::Fast;

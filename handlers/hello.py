@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# hello.py - CGI with nothing but the standard library.
+# hello.py - a CGI script that needs only the standard library.
 # Try: /cgi/hello.py?name=you
 import html
 import os

@@ -1,5 +1,6 @@
 #!/bin/sh
-# hello.sh - CGI in its oldest form: print a header, an empty line, the page.
+# hello.sh - a CGI script in its simplest form: prints a header, an empty line,
+# the page.
 # Try: /cgi/hello.sh?name=you
 printf 'Content-Type: text/plain\r\n\r\n'
 printf 'Hello from %s, process %s.\n' "$SERVER_SOFTWARE" "$$"

@@ -1,15 +1,15 @@
 /*
- * sleep.c - a request that waits, as for a database: no CPU, only time
+ * sleep.c - waits for a given time, like a program that waits for a database
  *
- * Try: /prefork/sleep?ms=200.  A pool serves as many of these at once as it
- * has workers; the next one waits in the socket's queue.
+ * Try: /prefork/sleep?ms=200.  A pool answers as many of these at once as it
+ * has workers; the next one waits in the listen queue.
  */
 #include <fcgi_stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* ?ms=, at most a minute; 100 when it is not there. */
+/* Returns ?ms=, at most a minute; 100 if it is missing. */
 static long
 get_ms(void)
 {

@@ -1,9 +1,9 @@
 /*
- * static.c - a static program that tells fcgipm what it is doing
+ * static.c - a static program that reports its state to fcgipm
  *
  * Try: /prefork/static.  Nothing can be preloaded into it, so it writes its
- * figures itself, by fcgipm-handler.h: state, method, URI, count.  As CGI, or
- * under another supervisor, the calls do nothing.
+ * slot of the scoreboard itself, by fcgipm-handler.h: state, method, URI,
+ * count.  As a CGI program, or under another supervisor, the calls do nothing.
  */
 #include <fcgi_stdio.h>
 #include <fcgipm-handler.h>
@@ -12,8 +12,8 @@
 int
 main(void)
 {
-	/* Before the first FCGI_Accept(), which hides our environment. */
-	int told = fcgipm_begin() == 0;
+	/* Before the first FCGI_Accept(), which hides the environment. */
+	int reports = fcgipm_begin() == 0;
 
 	while (!fcgipm_should_stop() && FCGI_Accept() >= 0) {
 		fcgipm_request(getenv("REQUEST_METHOD"),
@@ -21,7 +21,7 @@ main(void)
 		printf("Content-Type: text/plain\r\n"
 		       "\r\n"
 		       "Hello from a static program, pid %d.\n"
-		       "told: %s\n", (int)getpid(), told ? "yes" : "no");
+		       "reports: %s\n", (int)getpid(), reports ? "yes" : "no");
 		FCGI_Finish();
 		fcgipm_end();
 	}

@@ -1,10 +1,11 @@
 /*
- * threads.c - one process, several requests at once
+ * threads.c - answers several requests at once in one process
  *
- * Try: /prefork/threads?ms=200 with threads = 2 in the pool; /cgi/threads has
- * one request and starts no thread.  Each thread accepts for itself, so the
- * process never takes a connection that no thread is free for.  On TERM those
- * that wait for a connection leave at once, the others with their answer sent.
+ * Try: /prefork/threads?ms=200 with threads = 2 in the pool. /cgi/threads
+ * answers one request and starts no thread.  Each thread accepts its own
+ * connections, so the process never accepts one without a free thread.  On
+ * SIGTERM, threads that wait for a connection exit at once; the others exit
+ * after their answer.
  */
 #include <fcgiapp.h>
 #include <pthread.h>
@@ -22,10 +23,10 @@
 #define ANSWER "Content-Type: text/plain\r\n\r\nslept: %ld ms\n"
 
 static pthread_t threads[MAX_THREADS];
-static atomic_int tids[MAX_THREADS]; /* gettid(2), 0 before it runs */
+static atomic_int tids[MAX_THREADS]; /* gettid(2), 0 before the thread runs */
 static atomic_int running;
 
-/* Takes ?ms=, at most a minute. */
+/* Sleeps for ?ms=, at most a minute. */
 static long
 work(const char *query)
 {
@@ -54,12 +55,14 @@ run(void *arg)
 			FCGX_Finish_r(&r);
 		}
 	atomic_fetch_sub(&running, 1);
-	/* Whoever leaves first, the listener being gone, tells main(). */
+	/* The first thread that exits, because the socket was shut down, stops
+	 * main(). */
 	kill(getpid(), SIGTERM);
 	return NULL;
 }
 
-/* Does it wait in accept(2)?  See proc(5); false when it cannot be seen. */
+/* Returns whether a thread waits in accept(2), see proc(5); false if
+ * unknown. */
 static bool
 is_accepting(int tid)
 {
@@ -83,15 +86,16 @@ wake(int signo)
 	(void)signo;
 }
 
-/* No SA_RESTART, so accept() ends with EINTR.  So would a read, which libfcgi
- * takes for the end of the request: only who accepts is woken. */
+/* Without SA_RESTART, accept() fails with EINTR.  So would a read, which
+ * libfcgi takes for the end of the request: only threads in accept() are
+ * woken. */
 static void
 stop(size_t count)
 {
 	struct timespec pause = {0, 5000000};
 	size_t i;
 
-	FCGX_ShutdownPending(); /* from here on nobody accepts again */
+	FCGX_ShutdownPending(); /* from here on no thread accepts again */
 	while (atomic_load(&running) > 0) {
 		for (i = 0; i < count; i++)
 			if (is_accepting(atomic_load(&tids[i])))

@@ -1,9 +1,9 @@
 /*
- * upload.c - a request body of any size, in constant memory
+ * upload.c - reads a request body of any size, in constant memory
  *
  * Try: curl --data-binary @FILE http://.../prefork/upload
- * The body comes back as it arrives, then its size and FNV-1a hash in a last
- * line.  With ?echo=0 only that line.
+ * The answer is the body while it arrives, then a last line with its size and
+ * FNV-1a hash.  With ?echo=0 it is this line only.
  */
 #include <fcgi_stdio.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a, 64 bits: small, and enough to notice a lost byte. */
+/* FNV-1a, 64 bits: small, and sufficient to notice a lost byte. */
 static uint64_t
 hash(uint64_t h, const char *p, size_t len)
 {
@@ -34,7 +34,7 @@ serve(int echo)
 			return;
 	}
 	if (ferror(stdin))
-		printf("broken off after %llu bytes\n",
+		printf("incomplete after %llu bytes\n",
 			(unsigned long long)total);
 	else
 		printf("bytes: %llu hash: %016llx\n", (unsigned long long)total,
@@ -51,8 +51,9 @@ main(void)
 	while (FCGI_Accept() >= 0) {
 		const char *query = getenv("QUERY_STRING");
 
-		/* A read that TERM interrupts would pass for the end of the
-		 * body.  Let in again, TERM makes FCGI_Accept() fail. */
+		/* A read that SIGTERM interrupts looks like the end of the
+		 * body.  When SIGTERM is unblocked again, FCGI_Accept()
+		 * fails. */
 		sigprocmask(SIG_BLOCK, &term, NULL);
 		printf("Content-Type: application/octet-stream\r\n\r\n");
 		serve(!query || strcmp(query, "echo=0") != 0);

@@ -1,7 +1,7 @@
 /*
- * whoami.c - what a handler is given: ids, folder, descriptors, place
+ * whoami.c - shows what a handler gets: IDs, directory, descriptors, slot
  *
- * Try: /prefork/whoami, then /cgi/whoami, and compare pid and descriptor 0.
+ * Try: /prefork/whoami, then /cgi/whoami, and compare PID and descriptor 0.
  */
 #include <dirent.h>
 #include <fcgi_stdio.h>
@@ -32,8 +32,8 @@ show_fds(void)
 int
 main(void)
 {
-	/* Asked before the first request: from then on the environment is
-	 * the request's. */
+	/* Read before the first request; after it, the environment contains the
+	 * variables of the request. */
 	const char *pool = getenv("FCGIPM_POOL");
 	const char *slot = getenv("FCGIPM_WORKER");
 	char cwd[PATH_MAX];

@@ -598,7 +598,7 @@ Test(fastcgi, an_authorizers_decision_is_passed_on, .timeout = 60)
 				"WWW-Authenticate: Bearer\r\n"
 				"Content-Type: text/plain\r\n"
 				"\r\n"
-				"No entry without the token.\n", "%s", bad[j]);
+				"The token is missing or wrong.\n", "%s", bad[j]);
 		}
 	}
 }

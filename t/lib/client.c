@@ -1,8 +1,8 @@
 /*
  * client.c - a FastCGI client for tests; see world.h
  *
- * Records are typed here by hand from FastCGI 1.0, section 3, and not taken
- * from the code under test.
+ * Its records are written by hand from FastCGI 1.0, section 3, and do not use
+ * the code under test.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -21,7 +21,7 @@ now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* "name" in the folder, "@name", "1.2.3.4:80" or "[::1]:80". */
+/* "name" in the directory, "@name", "1.2.3.4:80" or "[::1]:80". */
 static socklen_t
 make_address(const struct world *w, const char *address,
 	struct sockaddr_storage *sa)
@@ -93,7 +93,7 @@ client_drain(int fd)
 
 	for (;;) {
 		cr_assert_gt(poll(&p, 1, WORLD_PATIENCE_MS), 0,
-			"the peer does not close");
+			"the peer did not close");
 		n = recv(fd, buf, sizeof(buf), 0);
 		if (n <= 0)
 			return total;
@@ -110,9 +110,9 @@ client_read_bytes(int fd, void *to, size_t len)
 
 	while (have < len) {
 		cr_assert_gt(poll(&p, 1, WORLD_PATIENCE_MS), 0,
-			"%zu of %zu bytes came", have, len);
+			"received %zu of %zu bytes", have, len);
 		n = recv(fd, (uint8_t *)to + have, len - have, 0);
-		cr_assert_gt(n, 0, "the end after %zu of %zu bytes", have,
+		cr_assert_gt(n, 0, "closed after %zu of %zu bytes", have,
 			len);
 		have += (size_t)n;
 	}
@@ -146,7 +146,7 @@ client_send(int fd, const void *p, size_t len)
 	}
 }
 
-/* Padding is a trap: whoever reads it as records finds the request aborted. */
+/* The padding is a trap: read as records, it aborts the request. */
 static size_t
 put_record(uint8_t *to, int type, int id, const void *p, size_t len,
 	unsigned padding)
@@ -243,7 +243,7 @@ client_read_record(int fd, struct record *ret)
 	uint8_t h[8], padding[255];
 
 	client_read_bytes(fd, h, 8);
-	cr_assert_eq(h[0], 1, "version %d", h[0]);
+	cr_assert_eq(h[0], 1, "record version %d", h[0]);
 	ret->type = h[1];
 	ret->id = h[2] << 8 | h[3];
 	ret->len = (size_t)h[4] << 8 | h[5];
@@ -262,7 +262,7 @@ append(char **to, size_t *len, const uint8_t *p, size_t n)
 	(*to)[*len] = '\0';
 }
 
-/* Takes whole records from buf; the bytes taken. */
+/* Reads whole records from buf; returns the number of bytes read. */
 static size_t
 take_records(struct answer *a, const uint8_t *buf, size_t have, bool first)
 {
@@ -272,7 +272,7 @@ take_records(struct answer *a, const uint8_t *buf, size_t have, bool first)
 		const uint8_t *h = buf + at;
 		size_t len = (size_t)h[4] << 8 | h[5], all = 8 + len + h[6];
 
-		cr_assert_eq(h[0], 1, "version");
+		cr_assert_eq(h[0], 1, "record version");
 		if (have - at < all)
 			break;
 		if (h[1] == STDOUT)
@@ -313,7 +313,7 @@ at_most(size_t n, size_t max)
 	return max && n > max ? max : n;
 }
 
-/* Content of the next FCGI_STDIN of a body that has len bytes left. */
+/* Returns the size of the next FCGI_STDIN for a body with len bytes left. */
 static size_t
 next_part(const struct client_pace *pace, size_t len, uint32_t *random)
 {
@@ -361,7 +361,8 @@ client_converse(int fd, const uint8_t *body, size_t len,
 				at_most(out_len - out_at, pace->send_max),
 				MSG_NOSIGNAL | MSG_DONTWAIT);
 			if (n < 0 && errno != EAGAIN) {
-				/* The answer came before the body's end. */
+				/* The answer arrived before the end of the
+				 * body. */
 				stdin_ended = true;
 				out_at = out_len;
 			}
@@ -388,7 +389,8 @@ client_converse(int fd, const uint8_t *body, size_t len,
 	return a;
 }
 
-/* As web servers do: the largest records, and all that the socket takes. */
+/* As web servers do: with the largest records, and as fast as the socket
+ * accepts. */
 static struct answer
 converse(int fd, const uint8_t *body, size_t len)
 {

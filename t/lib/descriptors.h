@@ -1,5 +1,5 @@
 /*
- * descriptors.h - counts this process's descriptors, for what leaves none
+ * descriptors.h - counts the descriptors of this process, to find leaks
  */
 #ifndef FCGIPM_T_DESCRIPTORS_H
 #define FCGIPM_T_DESCRIPTORS_H
@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 /*
- * Without eventfds, epolls and sockets: the test library's thread opens some of
- * its own while a test begins.
+ * Ignores eventfds, epolls and sockets: the thread of the test library opens
+ * some while a test begins.
  */
 static inline size_t
 count_descriptors(void)

@@ -1,5 +1,5 @@
 /*
- * hold.h - a system call of children waits until it is let go
+ * hold.h - holds a system call of child processes until the test continues it
  */
 #ifndef FCGIPM_T_HOLD_H
 #define FCGIPM_T_HOLD_H
@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 /*
- * hold_call - hold whoever makes this call from now on, and is our child
+ * hold_call - hold this system call in all later child processes
  *
- * We must not make it ourselves.  Skips the test where that cannot be.
+ * The test process must not make the call itself.  Skips the test if the kernel
+ * does not allow it.
  *
- * returns	where they are told of, see seccomp_unotify(2)
+ * returns	the descriptor for notifications, see seccomp_unotify(2)
  */
 static inline int
 hold_call(unsigned number)

@@ -1,5 +1,5 @@
 /*
- * hostile.c - a cgi pool to be attacked; see hostile.h
+ * hostile.c - a cgi pool to attack; see hostile.h
  */
 #include <dirent.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include "hostile.h"
 
-/* What memory may grow by, for good: the largest bursts leave some. */
+/* How much memory may grow permanently: the largest bursts leave some. */
 #define RSS_MORE_KIB 8192
 
 size_t
@@ -30,8 +30,8 @@ hostile_figure(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-/* The sanitizer keeps freed memory back, to see it used again: no figure of
- * it tells anything about us. */
+/* The sanitizer keeps freed memory to detect its use, so its figures are
+ * meaningless. */
 long
 hostile_rss_kib(const struct target *t)
 {
@@ -49,7 +49,7 @@ hostile_calm_ms(void)
 	FILE *f = fopen("/proc/pressure/cpu", "re");
 	unsigned long long waited_us = 0;
 
-	/* Without that file there is no excuse (a kernel without PSI). */
+	/* A kernel without this file (without PSI) has no pressure. */
 	if (f && fscanf(f, "some %*s %*s %*s total=%llu", &waited_us) != 1)
 		waited_us = 0;
 	if (f)
@@ -71,7 +71,7 @@ hostile_cpu_ms(const struct target *t)
 static void
 take_base(struct target *t)
 {
-	/* Once each way, so that what is allocated once is. */
+	/* Once over each socket, so that one-time allocations are done. */
 	hostile_serves(t, "the start");
 	hostile_serves(t, "the start");
 	(void)hostile_programs_gone(t, "the start");
@@ -85,7 +85,7 @@ hostile_start_child(const char *child, const char *keys)
 	struct target t = {.w = world_open()};
 	char ini[1500], copy[200];
 
-	/* Whoever the program runs as may not read a checkout. */
+	/* The user of the program may not be able to read a checkout. */
 	snprintf(copy, sizeof(copy), "cp @T@/children/%s @DIR@/hostile\n"
 		"chmod 755 @DIR@/hostile\n", child);
 	world_shell(t.w, copy);
@@ -161,7 +161,7 @@ hostile_serves(struct target *t, const char *after)
 	took = hostile_calm_ms() - begin;
 	cr_assert(a.ended && strstr(a.out, "\r\n\r\nserved\n"), "%s: %s", after,
 		a.out);
-	cr_expect_lt(took, 1000, "%s: a good request took %lld ms", after,
+	cr_expect_lt(took, 1000, "%s: a valid request took %lld ms", after,
 		(long long)took);
 	answer_free(&a);
 }
@@ -178,7 +178,7 @@ hostile_closed(int fd, int limit_ms, const char *why)
 	for (;;) {
 		while (poll(&p, 1, 20) == 0)
 			cr_assert_lt(hostile_calm_ms(), until,
-				"%s: still open after %d ms", why, limit_ms);
+				"%s: connection still open after %d ms", why, limit_ms);
 		n = recv(fd, block, sizeof(block), 0);
 		if (n <= 0)
 			return total;
@@ -194,8 +194,8 @@ hostile_pause(long ms)
 	nanosleep(&ts, NULL);
 }
 
-/* Children of the gateway, dead ones too: world_children() sees the living,
- * this the number of "State: Z" below it. */
+/* Counts dead children of the gateway: those in "State: Z".  world_children()
+ * counts the living ones. */
 static size_t
 count_zombies(pid_t parent)
 {
@@ -223,7 +223,7 @@ hostile_programs_gone(struct target *t, const char *after)
 
 	while ((n = world_children(t->gateway, NULL, 0)) > 0) {
 		took = hostile_calm_ms() - calm;
-		cr_assert_leq(took, 1000, "%s: %zu programs after a second",
+		cr_assert_leq(took, 1000, "%s: %zu programs still run after a second",
 			after, n);
 		hostile_pause(1);
 	}
@@ -265,18 +265,18 @@ hostile_unharmed(struct target *t, const char *after)
 	hostile_serves(t, after);
 	if (t->gateway != t->w->pid)
 		cr_assert_eq(world_children(t->w->pid, &now, 1), 1);
-	cr_assert_eq(now, t->gateway, "%s: another gateway", after);
+	cr_assert_eq(now, t->gateway, "%s: the gateway was replaced", after);
 	(void)hostile_programs_gone(t, after);
 	for (until = hostile_calm_ms() + 1000;
 		(n = count_zombies(t->gateway)) > 0;)
 		cr_assert_leq(hostile_calm_ms(), until,
 			"%s: %zu zombies after a second", after, n);
-	/* Where an answer came before its request did, it listens on for two
-	 * seconds. */
-	snprintf(what, sizeof(what), "%s: %zu descriptors, not %zu", after,
+	/* If an answer was sent before the whole request was read, the gateway
+	 * reads on for two seconds. */
+	snprintf(what, sizeof(what), "%s: %zu descriptors, expected %zu", after,
 		world_fd_count(t->gateway), t->fds);
 	world_until(has_its_fds_only, t, what);
-	snprintf(what, sizeof(what), "%s: %ld KiB, not %ld", after,
+	snprintf(what, sizeof(what), "%s: %ld KiB, expected %ld", after,
 		hostile_rss_kib(t), t->rss_kib);
 	world_until(has_its_memory_only, t, what);
 }

@@ -1,5 +1,5 @@
 /*
- * late.c - requests that never end, and what is seen of them; see late.h
+ * late.c - requests that never end, for the tests of timeouts; see late.h
  */
 #include <stdarg.h>
 

@@ -1,6 +1,6 @@
 /*
- * launch.c - the daemon of a world, and other programs in its folder: how they
- * are started, and their end; see world.h
+ * launch.c - starts the daemon of a world and other programs, and waits for
+ * their end; see world.h
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -9,8 +9,8 @@
 #include "own.h"
 #include "world.h"
 
-/* The library does nothing in other programs; in front of a sanitizer's it is
- * still good enough. */
+/* The library does nothing in other programs.  It may be loaded before a
+ * sanitizer's library. */
 static int
 preload_races(void)
 {
@@ -47,10 +47,10 @@ spawn(struct world *w, const char *const *argv, const char *out)
 
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		/* Where a test fails or is ended, so are we. */
+		/* Exit with the test. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* A control.sock for each of many daemons, in a folder that
-		 * is theirs alone. */
+		/* Several daemons need a control.sock each, in a directory of
+		 * their own. */
 		if (fd < 0 || null < 0 || dup2(null, 0) < 0 ||
 			dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
 			chdir(w->dir) < 0 ||
@@ -66,14 +66,14 @@ spawn(struct world *w, const char *const *argv, const char *out)
 void
 world_launch_argv(struct world *w, const char *const *argv)
 {
-	cr_assert_eq(w->pid, 0, "one daemon a world");
+	cr_assert_eq(w->pid, 0, "a world has one daemon");
 	leaks_check_log(w);
 	unlink(w->log);
 	w->fds = 0;
 	w->pid = spawn(w, argv, w->log);
 }
 
-/* Has the section that begins here this key? */
+/* Returns whether the section that begins here has this key. */
 static bool
 section_has(const char *at, const char *key)
 {
@@ -85,8 +85,8 @@ section_has(const char *at, const char *key)
 	return false;
 }
 
-/* The text with the user behind the head of every pool that has none; the
- * caller's to free(). */
+/* Returns the text with the key user in every pool that has none; the caller
+ * frees it. */
 static char *
 add_user(const char *ini, const char *user)
 {
@@ -98,7 +98,7 @@ add_user(const char *ini, const char *user)
 	while (*ini) {
 		size_t line = strcspn(ini, "\n") + 1;
 
-		cr_assert_eq(ini[line - 1], '\n', "no end of a line");
+		cr_assert_eq(ini[line - 1], '\n', "the section does not begin on a new line");
 		fprintf(f, "%.*s", (int)line, ini);
 		if (*ini == '[' && strncmp(ini, "[fcgipm]", 8) != 0 &&
 			!section_has(ini, "user"))
@@ -211,7 +211,7 @@ world_wait(struct world *w)
 	while ((pid = waitpid(w->pid, &status, WNOHANG)) == 0) {
 		if (world_now_ms() > until) {
 			kill(w->pid, SIGKILL);
-			cr_assert_fail("the daemon does not end:\n%s",
+			cr_assert_fail("the daemon did not exit:\n%s",
 				world_log(w));
 		}
 		world_breathe();
@@ -258,7 +258,7 @@ world_go(struct world *w, const char *source)
 		world_child(source), NULL};
 
 	if (access(argv[3], X_OK) < 0)
-		cr_skip_test("no /usr/bin/go (Debian: golang-go)");
+		cr_skip_test("/usr/bin/go is not installed (Debian: golang-go)");
 	snprintf(cache, sizeof(cache), "GOCACHE=%s/cache", w->dir);
 	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
 	cr_assert_eq(chmod(program, 0755), 0);
@@ -281,7 +281,7 @@ world_stop(struct world *w)
 	world_signal(w, SIGTERM);
 	code = world_wait(w);
 	if (code != 0)
-		cr_assert_fail("exit status %d at the stop:\n%s", code,
+		cr_assert_fail("exit status %d after the stop:\n%s", code,
 			world_log(w));
 }
 

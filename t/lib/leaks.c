@@ -1,5 +1,6 @@
 /*
- * leaks.c - what a daemon and its long-lived children gather; see leaks.h
+ * leaks.c - finds descriptors and memory that the daemon does not free; see
+ * leaks.h
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -11,15 +12,15 @@
 
 #include "leaks.h"
 
-/* What memory may grow by for good: the largest bursts leave some. */
+/* How much memory may grow permanently: the largest bursts leave some. */
 #define RSS_MORE_KIB 8192
-/* A prober and a refuser have their standard descriptors, a channel, and what
- * they are at. */
+/* A prober and a refuser have standard descriptors, a channel, and a few for
+ * their work. */
 #define HELPER_FDS 12
 
 enum role { WORKER, GATEWAY, REFUSER, PROBER };
 
-/* How many descriptors are sockets. */
+/* Returns how many descriptors are sockets. */
 static size_t
 count_sockets(pid_t pid)
 {
@@ -63,7 +64,7 @@ static long
 rss_kib(pid_t pid)
 {
 #ifdef __SANITIZE_ADDRESS__
-	/* It keeps freed memory back, to see it used again. */
+	/* The sanitizer keeps freed memory to detect its use. */
 	(void)pid;
 	return 0;
 #else
@@ -87,8 +88,8 @@ leaks_begin(struct world *w)
 				rss_kib(pids[i])};
 }
 
-/* A prober stays, and a descriptor of the daemon leads to it; to a refuser
- * leads a socket, beside its pidfd and its output. */
+/* Returns whether the daemon has no unexpected descriptors.  It has one for each
+ * prober, and a socket, a pidfd and two pipes for each refuser. */
 static bool
 daemon_is_clean(struct world *w, char *why, size_t size)
 {
@@ -166,8 +167,8 @@ leaks_check(struct world *w)
 		world_until(is_clean, &c, c.why);
 }
 
-/* In a chroot without /proc, or traced, it cannot search for leaks: none was
- * found then. */
+/* In a chroot without /proc, or when traced, LeakSanitizer cannot search, and
+ * reports no leak. */
 static char *
 find_fault(char *log, const char *fault)
 {

@@ -1,27 +1,28 @@
 /*
- * leaks.h - what a daemon and its long-lived children gather while they run
+ * leaks.h - finds descriptors and memory that the daemon does not free
  *
- * world.c takes a base when the daemon is ready and compares at its stop.
+ * world.c calls leaks_begin() when the daemon is ready, and leaks_check() when
+ * it stops.
  */
 #ifndef FCGIPM_T_LEAKS_H
 #define FCGIPM_T_LEAKS_H
 
 #include "world.h"
 
-/* The daemon is ready: remembers its descriptors, and those and the memory of
+/* Remembers the descriptors of the daemon, and the descriptors and memory of
  * its gateways. */
 void leaks_begin(struct world *w);
 
 /*
- * leaks_check - asserts, before the stop, that nobody has gathered anything
+ * leaks_check - assert, before the stop, that nothing has accumulated
  *
- * The daemon and its gateways have no more descriptors than at first, a gateway
- * at most 8 MiB more memory, a prober and a refuser few descriptors.  They get
- * up to 20 s for that.
+ * The daemon and its gateways have no more descriptors than at first.  A
+ * gateway has at most 8 MiB more memory.  A prober and a refuser have few
+ * descriptors.  The processes get up to 20 s to reach this.
  */
 void leaks_check(struct world *w);
 
-/* Asserts that the log tells of no fault: a sanitizer's report, a BUG(), or a
+/* Asserts that the log contains no report of a sanitizer, no BUG(), and no
  * death unless the test expects deaths. */
 void leaks_check_log(struct world *w);
 

@@ -1,8 +1,8 @@
 /*
- * own.c - memory and connections that last until the end of a test; see own.h
+ * own.c - memory and connections that exist until the end of a test; see own.h
  *
- * A test is a process: there is one list of each.  A descriptor's number may be
- * another file's by the end, so a socket is known by its inode too.
+ * A test is a process, so there is one list of each.  Another file may get the
+ * number of a closed descriptor, so a socket is also identified by its inode.
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -22,7 +22,7 @@ struct owned {
 };
 
 static struct owned *first;
-/* Clients of some tests are threads. */
+/* Some tests have clients in threads. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void

@@ -1,5 +1,5 @@
 /*
- * proc.c - other processes, seen from /proc (proc(5)); see world.h
+ * proc.c - reads facts about other processes from /proc (proc(5)); see world.h
  */
 #include <dirent.h>
 #include <grp.h>
@@ -7,7 +7,7 @@
 
 #include "world.h"
 
-/* The letter and the parent of /proc/PID/stat; false when it is gone. */
+/* Reads state and parent from /proc/PID/stat; returns false if it is gone. */
 static bool
 read_stat(pid_t pid, char *state, pid_t *parent)
 {
@@ -48,7 +48,7 @@ world_until_gone(pid_t pid)
 {
 	char what[64];
 
-	snprintf(what, sizeof(what), "process %d ends", (int)pid);
+	snprintf(what, sizeof(what), "process %d exits", (int)pid);
 	world_until(is_gone, &pid, what);
 }
 
@@ -117,8 +117,7 @@ world_is_prober(pid_t pid)
 	return strcmp(world_proc_status(pid, "Name"), "fcgipm-prober") == 0;
 }
 
-/* Probers are counted apart, unless they were left to us, and listed where all
- * are wanted. */
+/* Probers are listed only on request, unless they are children of the test. */
 static size_t
 list_children(pid_t parent, pid_t *ret, size_t max, bool all,
 	size_t *ret_probers)

@@ -1,5 +1,5 @@
 /*
- * rights.h - gives up rights that root has, for what has to work without
+ * rights.h - gives up capabilities of root, to test without them
  */
 #ifndef FCGIPM_T_RIGHTS_H
 #define FCGIPM_T_RIGHTS_H
@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* CAP_SYS_PTRACE, as containers do. */
+/* Gives up CAP_SYS_PTRACE, which most containers lack. */
 static inline void
 give_up_ptrace(void)
 {

@@ -1,7 +1,7 @@
 /*
- * slots.h - unit tests write a worker's slot of a board, as the shim would
+ * slots.h - writes a worker's slot of a board in unit tests, as the shim would
  *
- * Of boards for workers with one thread, each of which has one cell.
+ * For boards of workers with one thread; each slot has one cell.
  */
 #ifndef FCGIPM_T_SLOTS_H
 #define FCGIPM_T_SLOTS_H
@@ -21,7 +21,7 @@ slots_head(const struct board *b)
 		board_fd(b), 0);
 
 	cr_assert_neq(map, MAP_FAILED);
-	/* It stays until the test ends. */
+	/* It is unmapped when the test process exits. */
 	return map;
 }
 
@@ -34,7 +34,7 @@ slots_at(const struct board *b, unsigned slot)
 		sizeof(struct fcgipm_cell)));
 }
 
-/* The worker in it is this process, and it accepts. */
+/* Makes this process the worker in the slot, and sets it accepting. */
 static inline struct fcgipm_slot *
 slots_accept(const struct board *b, unsigned slot, pid_t pid)
 {
@@ -47,7 +47,7 @@ slots_accept(const struct board *b, unsigned slot, pid_t pid)
 	return s;
 }
 
-/* The same, and its one connection is in this state. */
+/* The same, with one connection in this state. */
 static inline struct fcgipm_slot *
 slots_serve(const struct board *b, unsigned slot, pid_t pid,
 	enum fcgipm_state state, int64_t since_ms)

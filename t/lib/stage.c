@@ -8,7 +8,8 @@
 
 #include "stage.h"
 
-/* Into our folder, since nobody may not go everywhere. */
+/* Copies it to the directory of the world, because the user nobody may not read
+ * every checkout. */
 char *
 stage_copy_child(struct world *w, const char *name, int mode)
 {
@@ -32,8 +33,8 @@ stage_copy_child(struct world *w, const char *name, int mode)
 	return strdup(to);
 }
 
-/* address	"name" in the folder, "@", or "127.0.0.1:", "[::1]:", which a
- *		number follows */
+/* address "name" in the directory, "@", or "127.0.0.1:" or "[::1]:", to which
+ * a port is added */
 void
 stage_open(struct stage *s, const char *address)
 {
@@ -72,7 +73,8 @@ stage_start(struct stage *s, char *const *argv)
 	s->pid = fork();
 	cr_assert_geq(s->pid, 0);
 	if (s->pid == 0) {
-		/* From here on nothing may be said: not to fail is all. */
+		/* From here on the child prints nothing; it must only not
+		 * fail. */
 		if (setsid() < 0 || dup2(s->fd, 0) < 0)
 			_exit(126);
 		if (geteuid() == 0 && (setgroups(1, &group) < 0 ||
@@ -115,7 +117,7 @@ stage_look(struct stage *s)
 	return kernel_inspect(&s->observe, &s->worker, world_now_ms());
 }
 
-/* How it looks, for a test that fails. */
+/* Formats the observation, for a test that fails. */
 const char *
 stage_describe(const struct stage *s)
 {
@@ -162,7 +164,7 @@ stage_until(struct stage *s, bool (*check)(void *), const char *what)
 	struct timespec ts = {0, 1000000};
 
 	while (!check(s)) {
-		cr_assert_lt(world_now_ms(), end, "%s in vain; %s", what,
+		cr_assert_lt(world_now_ms(), end, "timeout: %s; %s", what,
 			stage_describe(s));
 		cr_assert_neq(waitpid(s->pid, NULL, WNOHANG), s->pid,
 			"the worker ended");
@@ -170,7 +172,7 @@ stage_until(struct stage *s, bool (*check)(void *), const char *what)
 	}
 }
 
-/* A request whose body is not whole yet. */
+/* Sends a request without the end of its body. */
 int
 stage_begin_request(struct stage *s, int flags)
 {

@@ -14,7 +14,7 @@ stream_start(const char *keys)
 
 	snprintf(all, sizeof(all), "env[GATE] = @DIR@/gate\n%s", keys);
 	t = hostile_start_child("stream", all);
-	/* Whoever the program runs as reads it. */
+	/* The user of the program reads it. */
 	cr_assert_eq(mkfifo(world_path(t.w, "gate"), 0600), 0);
 	cr_assert_eq(chmod(world_path(t.w, "gate"), 0644), 0);
 	return t;
@@ -23,7 +23,8 @@ stream_start(const char *keys)
 void
 stream_open_gate(struct target *t, const char *bytes)
 {
-	/* It stays open, so that what nobody reads yet stays in there. */
+	/* The descriptor stays open, so that bytes that are not read yet are
+	 * kept. */
 	static int fd = -1;
 	size_t len = strlen(bytes);
 
@@ -77,7 +78,7 @@ stream_expect(const struct answer *a, size_t len)
 	size_t i = 0;
 
 	cr_assert(a->ended, "no END_REQUEST after %zu bytes", a->out_len);
-	cr_assert_eq(a->out_len, HEADER_LEN + len, "%zu bytes, not %zu",
+	cr_assert_eq(a->out_len, HEADER_LEN + len, "%zu bytes, expected %zu",
 		a->out_len, HEADER_LEN + len);
 	cr_assert_eq(memcmp(a->out, HEADER, HEADER_LEN), 0);
 	if (memcmp(a->out + HEADER_LEN, want, len) != 0)
@@ -85,11 +86,12 @@ stream_expect(const struct answer *a, size_t len)
 			i++;
 	else
 		i = len;
-	cr_assert_eq(i, len, "byte %zu is another", i);
+	cr_assert_eq(i, len, "byte %zu is different", i);
 	free(want);
 }
 
-/* Once it slept while its programs did, nobody has anything left to do. */
+/* If the gateway sleeps while its programs sleep, none of them has work
+ * left. */
 static bool
 is_settled(void *arg)
 {
@@ -112,5 +114,5 @@ is_settled(void *arg)
 void
 stream_settle(struct target *t)
 {
-	world_until(is_settled, t, "nothing moves");
+	world_until(is_settled, t, "the gateway and its programs sleep");
 }

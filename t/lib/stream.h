@@ -11,25 +11,25 @@
 
 #define STREAM_MIB ((size_t)1024 * 1024)
 
-/* A pool whose program is t/children/stream, with a gate. */
+/* Starts a pool whose program is t/children/stream, with a gate. */
 struct target stream_start(const char *keys);
-/* Lets so many pass the gate, or tells these bytes. */
+/* Writes these bytes to the gate; each lets one program pass. */
 void stream_open_gate(struct target *t, const char *bytes);
 
-/* Connects and sends BEGIN and the parameters: query, and CONTENT_LENGTH
- * where it is not 0. */
+/* Connects and sends BEGIN and the parameters: query, and CONTENT_LENGTH unless
+ * it is 0. */
 int stream_begin(struct target *t, const char *address, int flags,
 	const char *query, size_t content_length);
-/* The same without a body, and its end. */
+/* The same without a body, and the end of the request. */
 int stream_get(struct target *t, const char *query);
 
-/* Bytes 0 to len - 1 of the pattern; the caller's to free(). */
+/* Returns bytes 0 to len - 1 of the pattern; the caller frees them. */
 uint8_t *stream_pattern(size_t len);
-/* Asserts that out is a header and len bytes of the pattern. */
+/* Asserts that the answer is a header and len bytes of the pattern. */
 void stream_expect(const struct answer *a, size_t len);
 
-/* Waits until the gateway and its programs sleep: whoever is not blocked has
- * done all he could. */
+/* Waits until the gateway and its programs sleep, so that each has done all it
+ * can. */
 void stream_settle(struct target *t);
 
 #endif

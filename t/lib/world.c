@@ -1,6 +1,8 @@
 /*
- * world.c - a fresh folder, what is written into it, the daemon's log, and what
- * must be gone at the end; launch.c starts the daemon; see world.h
+ * world.c - the directory of a world, the daemon's log, and the check that
+ * nothing remains; see world.h
+ *
+ * launch.c starts the daemon.
  */
 #include <dirent.h>
 #include <ftw.h>
@@ -19,10 +21,10 @@
 /* Longer than any pause between two inspections of a pool that changes. */
 #define STAYS_MS 1200
 
-/* Those of this test that are open. */
+/* The open worlds of this test. */
 static struct world *worlds;
 
-/* Criterion forgets 48 bytes with every test that is skipped. */
+/* Criterion leaks 48 bytes with every test that is skipped. */
 const char *__lsan_default_suppressions(void);
 
 const char *
@@ -86,14 +88,14 @@ void
 world_need_root(void)
 {
 	if (geteuid() != 0)
-		cr_skip_test("only root can do this");
+		cr_skip_test("needs root");
 }
 
 void
 world_need_user(void)
 {
 	if (geteuid() == 0)
-		cr_skip_test("root may do this");
+		cr_skip_test("needs a user other than root");
 }
 
 void
@@ -107,7 +109,7 @@ world_need_filter(void)
 	rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
 	close(fd);
 	if (rc < 0)
-		cr_skip_test("this kernel lets only root filter a socket");
+		cr_skip_test("the kernel allows only root to filter a socket");
 }
 
 static int
@@ -117,9 +119,9 @@ remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 	return remove(path);
 }
 
-/* Every process whose command line names the folder. */
+/* Kills every process whose command line contains the directory. */
 static void
-kill_by_folder(const char *dir)
+kill_by_directory(const char *dir)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *e;
@@ -144,9 +146,10 @@ kill_by_folder(const char *dir)
 }
 
 /*
- * A test that fails in the middle ends without its last lines.  The guard
- * sleeps until the test's end of the pipe is closed, by world_close() or by
- * the test's death, then ends and removes what is left.
+ * Starts a process that cleans up after a failed test, which does not run its
+ * last lines.  The guard sleeps until the test's end of the pipe is closed, by
+ * world_close() or by the end of the test.  Then it kills and removes what
+ * remains.
  */
 static void
 start_guard(struct world *w)
@@ -162,19 +165,21 @@ start_guard(struct world *w)
 		close(fds[0]);
 		return;
 	}
-	/* Nobody may wait for us at the end of his pipe. */
+	/* Close the copies of the test's descriptors, so that no peer waits for
+	 * this process. */
 	if (setsid() < 0 || dup2(fds[0], 0) < 0)
 		_exit(1);
 	close_range(1, ~0U, 0);
 	signal(SIGTERM, SIG_IGN);
 	if (read(0, &c, 1) == 0) {
-		kill_by_folder(w->dir);
+		kill_by_directory(w->dir);
 		nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	}
 	_exit(0);
 }
 
-/* Below what the kernel gives to clients, so that only servers collide. */
+/* Below the range that the kernel gives to clients, so that only servers
+ * collide. */
 static int
 find_port(void)
 {
@@ -216,13 +221,13 @@ world_open(void)
 	struct world *w = calloc(1, sizeof(*w));
 
 	cr_assert_not_null(w);
-	/* What the daemon leaves behind becomes our child, and is seen. */
+	/* Processes that the daemon leaves become children of the test. */
 	cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	snprintf(w->dir, sizeof(w->dir), "%s/fcgipm-XXXXXX",
 		tmp && *tmp ? tmp : "/tmp");
 	cr_assert_not_null(mkdtemp(w->dir), "%s: %s", w->dir, strerror(errno));
 	cr_assert_eq(chmod(w->dir, 0755), 0);
-	/* Programs write into it what they are to tell. */
+	/* Programs write their results into it. */
 	if (world_pool_user())
 		cr_assert_eq(chown(w->dir, (uid_t)atoi(world_pool_user()), -1U), 0);
 	snprintf(w->log, sizeof(w->log), "%s/log", w->dir);
@@ -234,7 +239,7 @@ world_open(void)
 	return w;
 }
 
-/* text with its marks replaced, to a stream. */
+/* Writes text with its marks replaced to a stream. */
 static void
 put_replaced(const struct world *w, const char *text, FILE *f)
 {
@@ -282,7 +287,7 @@ world_script(const struct world *w, const char *name, const char *text)
 	return path;
 }
 
-/* The caller's to free(): who waits for a line reads it often. */
+/* The caller frees it: tests that wait for a line read the log often. */
 static char *
 read_log(struct world *w)
 {
@@ -348,8 +353,8 @@ world_expect_log(struct world *w, const char *text)
 			char *log = read_log(w);
 
 			cr_assert(gone ? strstr(log, text) != NULL : false,
-				"%s; the log has no \"%s\":\n%s",
-				gone ? "the daemon ended" : "time is up", text,
+				"%s; not in the log: \"%s\":\n%s",
+				gone ? "the daemon exited" : "timeout", text,
 				log);
 			free(log);
 			return;
@@ -386,7 +391,7 @@ find_socket(const char *path, const struct stat *st, int flag,
 {
 	(void)flag, (void)ftw;
 	if (st && S_ISSOCK(st->st_mode)) {
-		cr_expect_fail("a socket is left behind: %s", path);
+		cr_expect_fail("a socket file remains: %s", path);
 		return 1;
 	}
 	return 0;
@@ -405,7 +410,7 @@ world_close(struct world **w)
 		*at = (*w)->next;
 	if ((*w)->pid)
 		world_stop(*w);
-	/* Orphans are our children now; dying ones get a moment. */
+	/* Orphans are children of the test now; dying ones get a moment. */
 	kill((*w)->guard, SIGKILL);
 	close((*w)->guardfd);
 	do {
@@ -416,7 +421,7 @@ world_close(struct world **w)
 		world_breathe();
 	} while (world_now_ms() < until);
 	cr_expect_eq(world_children(getpid(), left, 8), 0,
-		"process %d is left behind", (int)left[0]);
+		"process %d remains", (int)left[0]);
 	leaks_check_log(*w);
 	nftw((*w)->dir, find_socket, 16, FTW_PHYS);
 	nftw((*w)->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -466,7 +471,7 @@ world_until(bool (*check)(void *), void *arg, const char *what)
 	int64_t until = world_now_ms() + WORLD_PATIENCE_MS;
 
 	while (!check(arg)) {
-		cr_assert_lt(world_now_ms(), until, "waited in vain: %s", what);
+		cr_assert_lt(world_now_ms(), until, "timeout: %s", what);
 		world_breathe();
 	}
 }
@@ -477,7 +482,7 @@ world_stays(bool (*check)(void *), void *arg, const char *what)
 	int64_t begin = world_now_ms();
 
 	do {
-		cr_assert(check(arg), "%s: not any more, after %lld ms", what,
+		cr_assert(check(arg), "%s: no longer true after %lld ms", what,
 			(long long)(world_now_ms() - begin));
 		world_breathe();
 	} while (world_now_ms() < begin + STAYS_MS);
