@@ -1,11 +1,12 @@
 /*
- * activate.c - hands listening sockets on, as systemd and spawn-fcgi do
+ * activate.c - passes listening sockets to a program, as systemd and spawn-fcgi
+ * do
  *
  *	activate FIRST FD... -- PROGRAM [ARGUMENT]...
  *
- * Descriptors FD become FIRST, FIRST + 1 and so on.  With FIRST 3 LISTEN_FDS
- * and LISTEN_PID tell so (sd_listen_fds(3)); WRONG_PID makes the latter
- * somebody else's.
+ * Descriptors FD become FIRST, FIRST + 1 and so on.  If FIRST is 3, LISTEN_FDS
+ * and LISTEN_PID are set (sd_listen_fds(3)).  If WRONG_PID is set, LISTEN_PID
+ * is the PID of another process.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* bare_static.c - a FastCGI program that no library can be preloaded into, and
- * that tells nobody what it does. */
+/* bare_static.c - a static FastCGI program: no library can be preloaded into
+ * it, and it does not report its state. */
 #include <fcgi_stdio.h>
 #include <unistd.h>
 

@@ -1,25 +1,26 @@
 /*
- * calls.c - FastCGI by hand: what a program may do with the C library's calls
+ * calls.c - FastCGI by direct calls of the C library, in the ways that programs
+ * use
  *
  *	calls WAY
  *
  *	plain	reads a request, answers it, closes
- *	errno	the same, and ends with status 1 when a call that works changed
+ *	errno	the same; exits with status 1 if a successful call changed
  *		errno
- *	peek	looks at the request before it reads it
- *	eof	reads to the client's end before it answers
- *	vfork	a child of vfork(2) closes the connection in between
- *	unseen	closes by a system call of its own
- *	twice	answers by a system call of its own and reads the next request
+ *	peek	peeks at the request before it reads it
+ *	eof	reads until the client closes before it answers
+ *	vfork	a child of vfork(2) closes the connection meanwhile
+ *	unseen	closes by syscall(2), not by the C library
+ *	twice	answers by syscall(2) and reads the next request
  *	quiet	closes at once
- *	other	gives descriptor 0 to another socket that listens, connects to
+ *	other	replaces descriptor 0 by another listening socket, connects to
  *		it and accepts that; then serves the first one at another number
- *	work	works on after an answer, until SIGUSR1
+ *	work	works after the answer, until SIGUSR1
  *	child	a child serves one request and exits
- *	eintr	SIGUSR1 interrupts accept(2); ends with status 0 when that fails
- *		with EINVAL then, 1 when with EINTR
- *	main	a thread has the first connection, and main() serves those that
- *		follow and returns when none can be accepted any more
+ *	eintr	SIGUSR1 interrupts accept(2); exits with status 0 if accept then
+ *		fails with EINVAL, 1 if with EINTR
+ *	main	a thread has the first connection; main() serves the later ones
+ *		and returns when accept fails
  */
 #include <errno.h>
 #include <pthread.h>
@@ -75,7 +76,7 @@ read_request(int conn)
 static void
 close_in_child(int conn)
 {
-	/* As some libraries start programs, and what is to be shown. */
+	/* Some libraries start programs this way, and the test needs it. */
 	pid_t pid = vfork(); /* NOLINT(clang-analyzer-security*) */
 
 	if (pid == 0) {
@@ -108,7 +109,7 @@ serve(int conn)
 		close(conn);
 }
 
-/* Ends the program when a call that worked changed errno. */
+/* Exits if a successful call changed errno. */
 static void
 check_errno(void)
 {
@@ -154,7 +155,7 @@ serve_other(void)
 	close(0);
 	other = socket(AF_UNIX, SOCK_STREAM, 0);
 	client = socket(AF_UNIX, SOCK_STREAM, 0);
-	/* A name of the kernel's choice. */
+	/* The kernel chooses the name. */
 	if (other != 0 || bind(0, (struct sockaddr *)&un,
 				  sizeof(un.sun_family)) < 0 ||
 		listen(0, 1) < 0 ||

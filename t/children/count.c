@@ -1,10 +1,10 @@
 /*
- * count.c - FastCGI: how many bytes had the body?
+ * count.c - FastCGI: answers with the size of the request body
  *
  *	count [THREADS]
  *
- * The answer is "bytes: N"; until the body is whole the request is in here.
- * The other programs called count do the same in other languages.
+ * The answer is "bytes: N".  Until the body is complete, the request stays in
+ * the program.  The other programs named count do the same in other languages.
  */
 #include "threaded.h"
 

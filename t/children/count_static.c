@@ -1,3 +1,3 @@
-/* count_static.c - count.c without shared libraries: nothing can be preloaded
- * into it. */
+/* count_static.c - count.c as a static program: nothing can be preloaded into
+ * it. */
 #include "count.c"

@@ -1,11 +1,11 @@
 /*
- * crash.c - FastCGI: a program that is broken until it is mended
+ * crash.c - FastCGI: a program that fails until it is repaired
  *
  *	crash WAY STARTS MENDED
  *
- * Adds a byte to the file STARTS.  Where there is a file MENDED it serves,
- * else it ends by WAY: a number is a status, "segv" a signal, "accept" the same
- * with its first connection.
+ * Adds a byte to the file STARTS.  If the file MENDED exists, it serves.
+ * Otherwise it exits by WAY: a number is an exit status, "segv" is a signal,
+ * "accept" is that signal at its first connection.
  */
 #include <fcgi_stdio.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * deny.c - deny openat2|netlink ERRNO PROGRAM [ARG]...: runs it where a system
- * call fails so, as it does with old kernels and in sandboxes.
+ * deny.c - runs a program in which a system call fails, as on old kernels and
+ * in sandboxes: deny openat2|netlink ERRNO PROGRAM [ARG]...
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -17,7 +17,7 @@
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS,                                    \
 		offsetof(struct seccomp_data, field))
 
-/* The calls of this number, or of them those with this first argument. */
+/* Makes calls of this number fail, or only those with this first argument. */
 static int
 deny(unsigned nr, int arg, unsigned err)
 {

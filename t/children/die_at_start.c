@@ -1,4 +1,4 @@
-/* die_at_start.c - leaves before it accepts anything, with status 3. */
+/* die_at_start.c - exits with status 3 before it accepts a connection. */
 int
 main(void)
 {

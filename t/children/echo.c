@@ -1,5 +1,5 @@
 /*
- * echo.c - FastCGI: says who it is and sends the body back
+ * echo.c - FastCGI: answers with its PID and the request body
  *
  *	echo [THREADS]
  *

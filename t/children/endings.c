@@ -1,16 +1,15 @@
 /*
- * endings.c - FastCGI by hand: answers 204, then ends the connection
+ * endings.c - FastCGI by direct calls: answers 204, then ends the connection
  *
  *	endings WAY
  *
- *	linger	as libfcgi does: shutdown, poll, read, close
- *	fork	the same, while a child has it until its client closes
- *	dup	the same, while there is another descriptor of it, until the
+ *	linger	like libfcgi: shutdown, poll, read, close
+ *	fork	the same, while a child holds it until its client closes
+ *	dup	the same, while another descriptor of it is open, until the
  *		next one is answered
  *	stdio	reads and writes it by stdio
- *	unseen	shuts it down and closes it by a system call, then gives its
- *		number to a file, waits for that and reads it: 500 if its bytes
- *		do not come
+ *	unseen	shuts it down and closes it by syscall(2), then opens a file at
+ *		its number, polls and reads that: 500 if the bytes do not come
  */
 #include <poll.h>
 #include <signal.h>
@@ -71,7 +70,7 @@ talk_by_stdio(int conn)
 	return fclose(out) | fclose(in);
 }
 
-/* How many bytes were read until the end. */
+/* Reads until the end; returns the number of bytes. */
 static ssize_t
 linger(int conn)
 {
@@ -85,7 +84,7 @@ linger(int conn)
 	return all;
 }
 
-/* In a child: until the client closes. */
+/* Runs in a child, until the client closes. */
 static void
 hold(int conn)
 {
@@ -98,7 +97,7 @@ hold(int conn)
 	_exit(linger(conn) < 0);
 }
 
-/* A file takes the number of the connection. */
+/* Opens a file at the number of the connection. */
 static void
 close_unseen(int conn)
 {

@@ -1,5 +1,5 @@
-/* environ.c - CGI: its arguments and its environment, one a line, as they
- * were given, and nothing of a shell's. */
+/* environ.c - CGI: prints its arguments and its environment unchanged, one on
+ * each line, without a shell. */
 #include <stdio.h>
 
 extern char **environ;

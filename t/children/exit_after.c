@@ -1,4 +1,4 @@
-/* exit_after.c - FastCGI: leaves with status 0 after ARGV[1] requests, as
+/* exit_after.c - FastCGI: exits with status 0 after ARGV[1] requests, as
  * php-cgi does after 500. */
 #include <fcgi_stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /*
- * family.c - FastCGI: a worker whose child processes get in the way of signals
+ * family.c - FastCGI: a worker whose children interfere with signals
  *
  *	family session
- *		the process that accepts is a child in a session of its own,
- *		which no signal to the worker's process group reaches
+ *		the process that accepts is a child in its own session, which
+ *		signals to the worker's process group do not reach
  *	family vfork
  *		each request waits for a child of vfork(2) that sleeps for two
- *		seconds, and meanwhile SIGSTOP has no effect on the worker
+ *		seconds; meanwhile SIGSTOP has no effect on the worker
  */
 #include <fcgiapp.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* fdlist.c - CGI: the descriptors it was given, its group and its folder. */
+/* fdlist.c - CGI: prints its descriptors, process group and directory. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>

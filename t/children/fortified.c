@@ -1,6 +1,6 @@
-/* fortified.c - FastCGI by the calls that -D_FORTIFY_SOURCE puts in the place
- * of read() and recv(): the first half of each request by one, the rest by the
- * other.  Answers 204 to each connection's only request, then closes it. */
+/* fortified.c - FastCGI by the calls that -D_FORTIFY_SOURCE uses for read() and
+ * recv(): reads the first half of each request by one, the rest by the other.
+ * Answers 204 to the only request of each connection, then closes it. */
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ main(void)
 			if (n <= 0)
 				break;
 		}
-		/* The literal's own NUL is the last byte of END_REQUEST. */
+		/* The NUL of the literal is the last byte of END_REQUEST. */
 		if (is_whole(p, len) &&
 			write(conn, answer, sizeof(answer)) < 0)
 			return 1;

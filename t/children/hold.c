@@ -1,11 +1,11 @@
 /*
- * hold.c - FastCGI: requests that stay until their client lets go
+ * hold.c - FastCGI: requests that last until their client ends the body
  *
  *	hold [THREADS [lock]]
  *
- * Each says at once when it came to its thread, in microseconds of
- * CLOCK_MONOTONIC, and ends with its body.  With "lock" one thread at a time is
- * in accept(2), as in the manual of libfcgi.
+ * Each answers at once with the time it arrived at its thread, in microseconds
+ * of CLOCK_MONOTONIC, and ends with its body.  With "lock", one thread at a
+ * time is in accept(2), as in the manual of libfcgi.
  */
 #include <time.h>
 #include <unistd.h>

@@ -1,16 +1,17 @@
 /*
- * hostile.c - CGI: QUERY_STRING says what it does, "" to answer and leave
+ * hostile.c - CGI: a program that misbehaves as QUERY_STRING says; "" answers
+ * and exits
  *
- *	stay=N	answers N bytes and stays, deaf to all but KILL
+ *	stay=N	answers N bytes and stays; ignores all signals but KILL
  *	big=N	answers N bytes
- *	shout=N	N bytes on stderr without a line end, then answers
+ *	shout=N	writes N bytes to stderr without a line end, then answers
  *	stop	stops itself, as by SIGSTOP; stop=N after so many bytes
- *	last=N	answers, stops itself, then closes its output, and N bytes on
- *		stderr are its last words
- *	bomb	forks as often as it is let, deaf to all but KILL
- *	env	answers its environment, a line each
+ *	last=N	answers, stops itself, then closes its output and writes N
+ *		bytes to stderr
+ *	bomb	forks as often as it can; ignores all signals but KILL
+ *	env	answers its environment, one variable on each line
  *
- * Where STARTED names a file, each start adds a byte to it.
+ * If STARTED names a file, each start adds a byte to it.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -35,7 +36,7 @@ put(int fd, const char *p, size_t len)
 	}
 }
 
-/* No two kilobytes are alike: a log that counts repeats writes them all. */
+/* No two kilobytes are equal: a log that counts repeats writes all of them. */
 static void
 put_many(int fd, unsigned long long left)
 {
@@ -70,7 +71,7 @@ bomb(void)
 	const struct timespec pause_ts = {0, 20000000};
 
 	be_deaf();
-	/* Without a pause where it is refused the machine would be hurt. */
+	/* Without a pause after a failed fork, this would harm the machine. */
 	for (;;)
 		if (fork() < 0)
 			nanosleep(&pause_ts, NULL);

@@ -3,8 +3,9 @@
  *
  *	late [THREADS]
  *
- * QUERY_STRING says how: sleep, spin, stop (SIGSTOP), stream (for ever), child
- * (waits for one that sleeps).  Any other is answered "pid: N".
+ * QUERY_STRING says how: sleep, spin, stop (SIGSTOP), stream (answers
+ * endlessly), child (waits for a child that sleeps).  Any other query is
+ * answered "pid: N".
  */
 #include <signal.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 static volatile int turns;
 
-/* Its name is looked for in a stack. */
+/* The tests search for its name in a stack. */
 __attribute__((noinline)) static void
 sleeps_for_ever(void)
 {

@@ -1,11 +1,11 @@
 /*
- * listener.c - FastCGI: does things to its listening socket
+ * listener.c - FastCGI: misuses its listening socket
  *
  *	listener [stubborn | poll]
  *
  * The query "nonblock" sets O_NONBLOCK on it, "shutdown" shuts it down, when
- * the body is whole.  A stubborn one goes on when accept fails; poll is a
- * program that sets O_NONBLOCK itself and waits in poll(2).
+ * the body is complete.  With stubborn, it continues when accept fails.  With
+ * poll, it sets O_NONBLOCK at its start and waits in poll(2).
  */
 #include <fcgi_stdio.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@ main(int argc, char **argv)
 			return 1;
 		if (FCGI_Accept() >= 0) {
 			serve();
-			/* Else the answer ends with the next accept. */
+			/* Otherwise the answer ends with the next accept. */
 			FCGI_Finish();
 		} else if (!stubborn && !polls) {
 			return 0;

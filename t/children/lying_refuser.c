@@ -1,10 +1,10 @@
 /*
- * lying_refuser.c - stands for fcgipm-cgi --refuse and reports nonsense
+ * lying_refuser.c - replaces fcgipm-cgi --refuse and reports false numbers
  *
- * It accepts no client.  On its first order it reports the largest numbers there
- * are, twice and with a descriptor each; on the second one that it refused one
- * and forwarded as many, and then it wants as many connections.  It writes to
- * stderr what it got.
+ * It accepts no client.  On its first order it reports the largest numbers,
+ * twice and with a descriptor each.  On the second order it reports that it
+ * refused one client and forwarded as many, and then asks for as many
+ * connections.  It writes what it receives to stderr.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ send_with_descriptor(const struct refuser_report *r)
 	(void)sendmsg(REFUSER_FD, &m, 0);
 }
 
-/* The next message, or 0 when none came for so long. */
+/* Returns the next message, or 0 after a timeout. */
 static ssize_t
 receive(struct refuser_order *o, int patience_ms)
 {
@@ -42,7 +42,7 @@ receive(struct refuser_order *o, int patience_ms)
 	return recv(REFUSER_FD, o, sizeof(*o), 0);
 }
 
-/* Descriptors are dropped, as receive() has no place for them. */
+/* Descriptors are dropped, because receive() has no space for them. */
 static unsigned
 count_connections(void)
 {

@@ -4,9 +4,9 @@
  *
  *	many_sockets SOCKETS CHILDREN
  *
- * Each of its processes opens that many besides the listener, after it was
- * forked, so that they share none.  Children only sleep.  Until all of them
- * are there the worker does not accept.
+ * Each process opens that many sockets after the fork, in addition to the
+ * listening socket, so that they share none.  Children only sleep.  The worker
+ * accepts when all of them exist.
  */
 #include <fcgiapp.h>
 #include <signal.h>
@@ -40,7 +40,7 @@ main(int argc, char **argv)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	/* One that ends is gone at once. */
+	/* A child that exits is reaped at once. */
 	if (signal(SIGCHLD, SIG_IGN) == SIG_ERR || pipe(ready) < 0)
 		return 1;
 	for (i = 0; i < children; i++)

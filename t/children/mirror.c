@@ -3,7 +3,7 @@
  *
  *	mirror [THREADS]
  *
- * With deaf in the place of N it answers before it has read any of the body.
+ * With deaf instead of N, it answers before it has read any of the body.
  */
 #include <stdlib.h>
 #include <string.h>

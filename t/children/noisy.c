@@ -1,5 +1,5 @@
-/* noisy.c - FastCGI: says at its start one line of 60000 bytes, a line with
- * control bytes, and 20 equal lines on stderr, then serves. */
+/* noisy.c - FastCGI: at its start, writes one line of 60000 bytes, a line with
+ * control bytes, and 20 equal lines to stderr, then serves. */
 #include <fcgi_stdio.h>
 #include <string.h>
 #include <unistd.h>

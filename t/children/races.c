@@ -1,5 +1,5 @@
 /*
- * races.c - a preload library for the supervisor and the gateway: holds their
+ * races.c - a library preloaded into supervisor and gateway, which holds their
  * races open
  *
  * FCGIPM_RACES=NAME=MS[,NAME=MS]... says which, and for how many milliseconds:
@@ -8,10 +8,10 @@
  *	sockets	around a listing of /proc/PID/fd: before or after its tasks
  *	bind	after bind(2) to a path, before it gets its owner
  *	clone	in a child, before it asks to die with its parent
- *	stat	before stat(2) of a script (NAME.sh), in the gateway alone
+ *	stat	before stat(2) of a script (NAME.sh), in the gateway only
  *
- * It does nothing in other programs: the supervisor passes LD_PRELOAD to its
- * workers.
+ * It does nothing in other programs, because the supervisor passes LD_PRELOAD
+ * to its workers.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -31,7 +31,7 @@
 
 #include "sys/raw.h"
 
-/* Children at once that wait. */
+/* Maximum number of children that wait at once. */
 #define CHILDREN 64
 
 static struct timespec pauses[5];
@@ -61,7 +61,7 @@ read_races(void)
 		}
 }
 
-/* Leaves errno alone: in a child it is the parent's. */
+/* Keeps errno: in a child, it is the parent's. */
 static void
 hold(enum race race)
 {
@@ -82,7 +82,7 @@ kill(pid_t pid, int signo)
 	return next(pid, signo);
 }
 
-/* Signals that go by a pidfd. */
+/* Signals sent by a pidfd. */
 long
 syscall(long number, ...)
 {

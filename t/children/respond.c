@@ -1,5 +1,5 @@
-/* respond.c - CGI: writes the file that HTTP_X_FILE names, byte by byte as it
- * is, and nothing else.  Cheap: it needs no shell. */
+/* respond.c - CGI: writes the file that HTTP_X_FILE names, unchanged.  It needs
+ * no shell, so it is quick. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>

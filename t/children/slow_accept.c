@@ -1,9 +1,9 @@
 /*
- * slow_accept.c - a preload library: accept(2) takes its time
+ * slow_accept.c - a preloaded library that slows accept(2) down
  *
- * The two moments in which a worker's connection is known to the kernel alone,
- * or to nobody at all, last some milliseconds each: behind the kernel's
- * accept, and between a close and the next accept.
+ * It lengthens two moments to some milliseconds each: after the accept of the
+ * kernel, when only the kernel knows the connection; and between a close and
+ * the next accept, when neither does.
  */
 #include <dlfcn.h>
 #include <errno.h>

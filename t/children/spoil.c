@@ -1,22 +1,21 @@
 /*
- * spoil.c - FastCGI: QUERY_STRING says what it does to its supervisor
+ * spoil.c - FastCGI: attacks the supervisor by the scoreboard, as QUERY_STRING
+ * says
  *
  *	random=N	overwrites the whole board N times with random bytes
- *	supervisor	every number of the board is the supervisor's pid
- *	late=PID	this process has a request since ever, says every slot
- *	hide		says that the first slot does not tell all, and never
- *			answers
+ *	supervisor	writes the supervisor's PID to every number of the board
+ *	late=PID	every slot says that this process has an old request
+ *	hide		marks the first slot as incomplete, and never answers
  *	fork=N		starts N children, which sleep as long as it lives
- *	zombie		starts a child that ends and is not waited for; answers
- *			"child: N" as well
- *	flip=PID	without an end, one new request after the other that has
- *			run for long, says every slot, now of its own, now of
- *			this process
+ *	zombie		starts a child that exits and is not reaped; also
+ *			answers "child: N"
+ *	flip=PID	without an end, every slot reports a new request that
+ *			has run for long, now of its own, now of this process
  *	size		truncates and extends the board
  *	wake=MS		writes the eventfd as fast as it can
- *	shout=N		N bytes on stderr without a line end
+ *	shout=N		writes N bytes to stderr without a line end
  *
- * Whatever it is, it reads the whole body first, and answers "pid: N".
+ * In every case it reads the whole body first, and answers "pid: N".
  */
 #include <errno.h>
 #include <fcgiapp.h>
@@ -61,7 +60,8 @@ wake(void)
 	const uint64_t one = 1;
 
 	if (write(eventfd, &one, sizeof(one)) < 0)
-		return;		/* full: as awake as can be */
+		return;		/* The counter is full, so the supervisor is
+				 * awake. */
 }
 
 static void
@@ -78,7 +78,7 @@ overwrite(unsigned long times)
 			x ^= x << 17;
 			board[i] = x;
 		}
-		/* So that it is looked at. */
+		/* Lets the supervisor inspect the workers. */
 		wake();
 		nanosleep(&moment, NULL);
 	}
@@ -128,7 +128,7 @@ hide(void)
 		pause();
 }
 
-/* Without the connection, which a child would keep open. */
+/* Forks without the connection, which a child would keep open. */
 static void
 start_children(long n)
 {
@@ -177,7 +177,7 @@ resize(void)
 	if (ftruncate(boardfd, 0) < 0 && ftruncate(boardfd, 1) < 0 &&
 		ftruncate(boardfd, 1 << 30) < 0)
 		return;
-	/* It would kill whoever has mapped it. */
+	/* A shorter board would kill every process that has mapped it. */
 	abort();
 }
 

@@ -1,21 +1,21 @@
 /*
- * stream.c - CGI: QUERY_STRING says what it does, "" to answer and leave
+ * stream.c - CGI: moves large bodies as QUERY_STRING says; "" answers and exits
  *
- *	echo	answers its body, as it comes
- *	count	reads its body, then tells its length, the bytes that were
- *		not as pattern() has them, and what its pipe holds
+ *	echo	answers its body while it arrives
+ *	count	reads its body, then prints its length, the number of bytes
+ *		that differ from pattern(), and what its pipe holds
  *	gated	the same, after one byte of the gate
  *	early=N	reads so much of its body, closes it, waits for the gate
  *	held	answers a header, reads its body, waits for the gate
- *	deaf	never reads its body, nor ends
+ *	deaf	never reads its body, never exits
  *	big=N	answers N bytes of the pattern
- *	pipe=N	the same, then tells what its pipe holds
+ *	pipe=N	the same, then prints what its pipe holds
  *	full=N	the same, after one byte of the gate
  *	noisy=N	the same, a line on stderr before each 64 KiB and at the end
- *	left=N	the same, and leaves a child that holds the output until the
- *		gate has a byte
- *	loud=N	N bytes on stderr, then answers
- *	words=N	answers, closes its output, then N bytes on stderr
+ *	left=N	the same, with a child that holds the output until the gate has
+ *		a byte
+ *	loud=N	writes N bytes to stderr, then answers
+ *	words=N	answers, closes its output, then writes N bytes to stderr
  *	events=N	answers N bytes of the pattern and a line for each
  *		byte of the gate, until that is a '.'
  *	pages=N	the same with the line written 1125 times: 9000 bytes
@@ -33,7 +33,7 @@
 #define HEADER "Content-Type: text/plain\r\n\r\n"
 #define BLOCK 65536
 
-/* Byte i of what is sent either way; t/e2e/stream.h has it too. */
+/* Byte i of the data in either direction; t/lib/stream.c has the same. */
 static unsigned char
 pattern(unsigned long long i)
 {
@@ -77,7 +77,7 @@ put_pattern(unsigned long long len, int noisy)
 		put(2, "the end\n", 8);
 }
 
-/* A byte of the gate, which is opened once. */
+/* Reads a byte of the gate, which is opened once. */
 static char
 pass_gate(void)
 {
@@ -103,7 +103,7 @@ echo(int body)
 			put(1, block, (size_t)n);
 }
 
-/* Reads up to max of its body and tells about it. */
+/* Reads up to max bytes of its body and prints what it got. */
 static void
 count(unsigned long long max)
 {

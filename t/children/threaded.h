@@ -1,5 +1,5 @@
 /*
- * threaded.h - a FastCGI program that serves with as many threads as told
+ * threaded.h - a FastCGI program that serves with this number of threads
  *
  *	NAME [THREADS]
  */
@@ -40,9 +40,10 @@ threaded_work(void *arg)
 /*
  * threaded_main - the main() of such a program
  *
- * serve	answers one request, and leaves finishing it to us
- * turn		one thread at a time is in accept(2), as libfcgi asks for where
- *		that is not to be shared; NULL = all that are free
+ * serve	answers one request; finishing it is done here
+ * turn		a lock with which one thread at a time is in accept(2), as
+ *		libfcgi requires if accept may not be shared; NULL = all free
+ *		threads accept
  */
 static inline int
 threaded_main(int argc, char **argv, void (*serve)(FCGX_Request *r),

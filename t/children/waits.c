@@ -1,19 +1,18 @@
 /*
- * waits.c - a worker that accepts one connection, and then waits in a way of
- * its own
+ * waits.c - a worker that accepts one connection, and then waits in a given way
  *
  *	waits MODE
  *
  * sleep	in nanosleep(2)
  * read, recv, poll	for bytes of the connection
- * pipe		for those of a pipe, in read(2)
- * read+pipe	for those of the connection, and a thread of a pipe
+ * pipe		for bytes of a pipe, in read(2)
+ * read+pipe	for bytes of the connection, and a thread for bytes of a pipe
  * child-pipe	it sleeps, and a child waits for bytes of a pipe, whose
  *		descriptor there has the connection's number
- * child-holds	it sleeps, and so does a child that has the connection, too
+ * child-holds	it sleeps, and so does a child that also has the connection
  *
- * SIGUSR1 before that has it start a thread that sleeps, while the first one
- * stays in accept(2).
+ * SIGUSR1 before the connection starts a thread that sleeps, while the first
+ * thread stays in accept(2).
  */
 #include <poll.h>
 #include <pthread.h>
@@ -52,7 +51,7 @@ sleep_thread(void *arg)
 	return NULL;
 }
 
-/* Not async-signal-safe, which does no harm to a task that is in accept(2). */
+/* Not async-signal-safe, which does not harm a task that is in accept(2). */
 static void
 start_thread(int signo)
 {
@@ -94,7 +93,7 @@ main(int argc, char **argv)
 		(conn = accept(0, NULL, NULL)) < 0)
 		return 1;
 	p.fd = conn;
-	/* The request: nothing more comes. */
+	/* Drop the request: nothing more comes. */
 	while (recv(conn, &byte, 1, MSG_DONTWAIT) > 0)
 		;
 	if (strncmp(mode, "child-", 6) == 0 && fork() == 0)

@@ -1,5 +1,6 @@
-/* write_first.c - CGI: writes 1 MiB before it reads its body, then says how
- * much came.  A server that sends the whole body first waits for ever. */
+/* write_first.c - CGI: writes 1 MiB before it reads its body, then prints how
+ * much it read.  A server that sends the whole body first would block
+ * indefinitely. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
