@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-# accelerate.py - what accelerate is worth (`make bench-pool`): the same handler
-# under spawn-fcgi, with and without it, in turns.  Parts: cost, calls.
+# accelerate.py - measures the effect of the key accelerate (`make bench-pool`):
+# the same handler with spawn-fcgi, and with fcgipm with and without the key, in
+# turns.  Parts: cost, calls.
 import collections
 import contextlib
 import os
@@ -34,7 +35,7 @@ def cost(folder, quick):
         theirs = peer(stack, folder, 2)
         yes = pool(stack, folder, "yes", 2, {})
         no = pool(stack, folder, "no", 2, {"accelerate": "no"})
-        # The library is in it all the same.
+        # The library is preloaded in this case, too.
         shim = pool(stack, folder, "off", 2,
                     {"accelerate": "no", "pm.max_age": "1d"})
         shim.name = "no, but preloaded"

@@ -1,4 +1,4 @@
-# contrast.gp - the plots of contrast.py
+# contrast.gp - plots the results of contrast.py
 # gnuplot -e "dir='build'" t/bench/contrast.gp
 set datafile separator ","
 set datafile columnheaders
@@ -10,7 +10,8 @@ set tics nomirror
 table = dir."/contrast.csv"
 curves = dir."/contrast-latency.csv"
 
-# One place on the x axis for each handler and mode, both ways side by side.
+# One position on the x axis for each handler and mode; both routes side by
+# side.
 at(h, m) = (h eq "hello" ? 0 : 2) + (m eq "prefork" ? 1 : 0)
 
 set output dir."/contrast-throughput.svg"
@@ -37,7 +38,8 @@ plot table using (strcol("route") eq "direct" ? \
 		:(sprintf("%.0f", column("req_per_s"))) \
 		with labels offset 0,0.6 font ",11" notitle
 
-# Both axes logarithmic: how many requests in a hundred are slower than this.
+# Both axes are logarithmic: how many of a hundred requests are slower than
+# this.
 set output dir."/contrast-latency.svg"
 set title "Latency through nginx, 8 connections"
 set ylabel "milliseconds"

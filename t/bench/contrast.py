@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# contrast.py - the same handlers as CGI programs and as preforked pools
-# (`make contrast`).  Direct by `fcgipmctl bench`, and through nginx by wrk.
-# Rounds are interleaved and every figure is the median of its rounds.
+# contrast.py - measures the same handlers as CGI programs and in prefork pools
+# (`make contrast`).  The load is fcgipmctl bench directly, and wrk through
+# nginx.  Rounds are interleaved, and every figure is the median of its rounds.
 # Writes contrast.csv, contrast-latency.csv and two plots to build/.
 import argparse
 import contextlib
@@ -144,7 +144,8 @@ def count_processes(v, folder, count):
     finally:
         p.send_signal(signal.SIGINT)
         p.communicate(timeout=10)
-    # A call whose child runs first is written in two parts; threads are none.
+    # A call whose child runs first is written in two parts; threads do not
+    # count.
     v.processes = sum(
         bool(re.search(r"\b(v?fork|clone3?)(\(| resumed).* = [1-9]\d*$", x))
         and "CLONE_THREAD" not in x

@@ -1,5 +1,5 @@
-# footprint.py - what a gateway holds at rest and for each request, `make
-# bench-gateway BENCH=memory`.
+# footprint.py - measures the memory of a gateway, idle and for each request
+# (`make bench-gateway BENCH=memory`).
 import contextlib
 
 import lib

@@ -1,4 +1,4 @@
-# gateway-stream.gp - the plot of streams.py
+# gateway-stream.gp - plots the results of streams.py
 # gnuplot -e "dir='build'" t/bench/gateway-stream.gp
 set datafile separator ","
 set datafile columnheaders

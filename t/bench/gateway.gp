@@ -1,4 +1,4 @@
-# gateway.gp - the plot of gateway.py
+# gateway.gp - plots the results of gateway.py
 # gnuplot -e "dir='build'" t/bench/gateway.gp
 set datafile separator ","
 set datafile columnheaders

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-# gateway.py - our CGI gateway against fcgiwrap, lighttpd's mod_cgi, Apache's
-# mod_cgid and the least that is possible (`make bench-gateway`).
-# Writes gateway.csv, gateway-stream.csv and a plot of each to build/
+# gateway.py - compares the gateway with fcgiwrap, with lighttpd's mod_cgi,
+# Apache's mod_cgid, and with a program that only spawns and copies (`make
+# bench-gateway`).  Writes gateway.csv, gateway-stream.csv and a plot of each to
+# build/.
 import contextlib
 import os
 

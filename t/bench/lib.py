@@ -1,9 +1,9 @@
-# lib.py - what every benchmark shares: a scratch folder, groups of processes
-# that are counted and ended as one, load, and the sums behind a figure.
-# Standard library only.
+# lib.py - functions for all benchmarks: a scratch directory, groups of
+# processes that are measured and ended together, load, and statistics.  Needs
+# only the standard library.
 #
-# CPU time is that of a cgroup of its own (v2 or v1), so programs that live for
-# one request and are reaped by nobody are in it.  The client is outside.
+# CPU time is that of a cgroup (v2 or v1), so it includes programs that run for
+# one request and are not reaped.  The client is not in the cgroup.
 import contextlib
 import ctypes
 import json
@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(SRC, "build")
 TICK = os.sysconf("SC_CLK_TCK")
 
-# nginx and fcgiwrap live in sbin, which an ordinary user's PATH may leave out.
+# nginx and fcgiwrap are in sbin, which may not be in the PATH of a user.
 os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -212,7 +212,7 @@ def cgroup_roots():
     for line in read("/proc/self/mounts").splitlines():
         _, path, kind, options = line.split()[:4]
         if kind == "cgroup2":
-            # Below the cgroup we are in, where we may be allowed to write.
+            # Below the cgroup of this process, where writing may be allowed.
             mine = re.search(r"^0::(.*)$", read("/proc/self/cgroup"), re.M)
             yield path + (mine[1] if mine else ""), "cpu.stat"
             yield path, "cpu.stat"
@@ -235,7 +235,8 @@ class Group:
                                                               Group.made))
             with contextlib.suppress(OSError):
                 os.mkdir(path)
-                # Not every cgroup that can be made can be entered or counts.
+                # Some cgroups can be made, but cannot be entered or do not
+                # count.
                 if os.access(path + "/cgroup.procs", os.W_OK) and \
                         os.path.exists(os.path.join(path, self.usage)):
                     self.dir = path
@@ -249,7 +250,8 @@ class Group:
         return self
 
     def __exit__(self, *_):
-        # First those we started, in order; a supervisor takes its own along.
+        # First the processes started here, in order; a supervisor stops its
+        # own.
         for p in self.started:
             if p.poll() is None:
                 p.terminate()
@@ -317,7 +319,7 @@ def adopt_orphans():
 @contextlib.contextmanager
 def scratch():
     path = tempfile.mkdtemp(prefix="fcgipm-bench-")
-    # nginx started by root drops to another user and has to get in.
+    # As root, nginx changes its user and must be able to enter.
     os.chmod(path, 0o711)
     try:
         yield path
@@ -448,7 +450,7 @@ def preamble(handler, **params):
         record(4, b"")
 
 
-# The end of a body, or all of an empty one.
+# The end of a body, or all of an empty body.
 NO_BODY = record(5, b"")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# peers.py - fcgipm against spawn-fcgi and multiwatch (`make bench-peers`, which
-# goes on with gateway.py).  Parts: prefork, respawn, memory.
+# peers.py - compares fcgipm with spawn-fcgi and multiwatch (`make bench-peers`,
+# which then runs gateway.py).  Parts: prefork, respawn, memory.
 import contextlib
 import os
 import signal
@@ -24,8 +24,8 @@ def supervisor_calls(folder, c, count, connections=8):
     try:
         if "attached" not in p.stderr.readline():
             raise Trouble("strace could not attach: " + p.stderr.read())
-        # Being attached interrupts epoll_wait(2) once: let that pass, which
-        # shows as the log having stood still with the call under way.
+        # Attaching strace interrupts epoll_wait(2) once.  Wait until the trace
+        # has not grown for a while with the call in progress.
         last, since = None, time.monotonic()
         while time.monotonic() - since < 0.5:
             now = lib.read(log)
@@ -45,12 +45,12 @@ def kill_one(c):
     workers = [p for p in lib.children(c.main.pid) if p in c.group.pids()]
     if len(workers) != 1:
         raise Trouble("%s has %d workers, not 1" % (c.name, len(workers)))
-    # "Up" first, or we would measure the back-off after a bad start.
+    # Wait until the worker is ready, so that no back-off is measured.
     lib.wait_for("a worker at rest", lambda: asleep(workers[0]))
     start = time.monotonic()
     os.kill(workers[0], signal.SIGKILL)
-    # The dying worker may still take the connection and reset it; it cannot
-    # answer any more.
+    # The dying worker may still accept the connection and reset it, but cannot
+    # answer.
     while not lib.answered(c.address):
         if time.monotonic() - start > 5:
             raise Trouble("%s did not replace its worker" % c.name)
@@ -75,7 +75,7 @@ def respawn(folder, quick):
         for _ in range(samples):
             for c in got:
                 got[c].append(kill_one(c) * 1e3)
-            # fcgipm starts at most 10 workers a second: stay far below.
+            # fcgipm starts at most 10 workers per second; stay far below this.
             time.sleep(0.3)
         print("\nkill -9 of the only worker until the next answer, "
               "%d times" % samples)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# pool.py - what knowing its workers costs (`make bench-pool`).  Parts: calls,
-# idle, looks, shim, accelerate, ondemand, low_load, crowd, refusals.
-# BENCH_WORKERS=1000 is how many a crowd is.
+# pool.py - measures the cost of observing workers (`make bench-pool`).  Parts:
+# calls, idle, looks, shim, accelerate, ondemand, low_load, crowd, refusals.
+# BENCH_WORKERS=1000 is the number of workers in a crowd.
 import contextlib
 import json
 import os
@@ -22,12 +22,12 @@ from rounds import fcgipm, gate, note
 
 HELLO = os.path.join(HANDLERS, "hello")
 CROWD = int(os.environ.get("BENCH_WORKERS", "1000"))
-# With more to spare than the load takes, so that nobody has to be started.
+# With more idle workers than the load needs, so that none has to be started.
 DYNAMIC = {"handler": HELLO, "pm": "dynamic", "pm.max_children": 16,
            "pm.start_servers": 12, "pm.min_spare_servers": 1,
            "pm.max_spare_servers": 16}
 KERNEL = dict(DYNAMIC, observe="kernel")
-# It tells by fcgipm-handler.h; the looks of the kernel's tier remain.
+# It reports by fcgipm-handler.h; inspections by the kernel remain.
 HEADER = dict(DYNAMIC, handler=os.path.join(HANDLERS, "static"))
 STATIC = {"handler": HELLO, "pm.max_children": 4}
 RECYCLING = dict(STATIC, **{"pm.max_requests": 1000000000})
@@ -40,7 +40,8 @@ def calls(folder, quick):
     for name, settings, limit in (
             ("static", STATIC, 0), ("static, preloaded", RECYCLING, 0),
             ("dynamic, preloaded", DYNAMIC, 0),
-            # Until each has served once the kernel is asked about it.
+            # Until each worker has served one request, the kernel is asked
+            # about it.
             ("dynamic, header", HEADER, 0.001),
             ("dynamic, kernel tier", KERNEL, 0.01)):
         with contextlib.ExitStack() as stack:
@@ -86,7 +87,7 @@ def shim(folder, quick):
     preload.programs(folder, quick)
 
 
-# -- from nobody to the first answer ----------------------------------------
+# -- from no worker to the first answer -------------------------------------
 
 def first_answer(address, start=lambda: None):
     """Seconds from the connect to the end of the answer."""
@@ -130,8 +131,9 @@ def ondemand(folder, quick):
         took = {c: [] for c in pools}
         alone = []
         for _ in range(samples):
-            # A pool that starts again and again is slowed down, and after a
-            # pause all is slower: each has the same before it.
+            # A pool that starts workers repeatedly is slowed down, and after a
+            # pause everything is slower.  So the same pause comes before each
+            # start.
             time.sleep(1.1)
             alone.append(cold(os.path.join(folder, "cold.sock")) * 1e3)
             for c in pools:
@@ -225,7 +227,8 @@ def up(folder, quick):
             name, median(s) * 1e3, min(s) * 1e3, max(s) * 1e3))
     gate("%d workers up v multiwatch" % CROWD, median(ours) / median(theirs),
          at_most=1.2)
-    # They are asked for no figure; it grew with their square once.
+    # This has no limit of its own; its time once grew with the square of the
+    # number.
     gate("%d workers gone after TERM v up" % CROWD,
          median(ends) / median(ours), at_most=1)
 
@@ -264,7 +267,7 @@ def at_work(folder, name, settings, quick):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.ExitStack() as stack:
         single = fcgipm(stack, folder, "single", name + ", 1", one)
-        # Fewer than it needs: it has to raise them for itself.
+        # Fewer than it needs, so that the supervisor has to raise the limit.
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE,
                        (soft, hard))

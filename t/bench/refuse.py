@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-# refuse.py - what it costs to tell a client 503 who has waited for longer than
-# queue_timeout (`make bench-pool`): the only worker is busy, crowds come.
+# refuse.py - measures the cost of a 503 for a client that waited longer than
+# queue_timeout (`make bench-pool`): the only worker is busy, and many clients
+# connect.
 import os
 import socket
 
@@ -53,12 +54,13 @@ def kind(folder, name, quick, **more):
             {"handler": os.path.join(HANDLERS, "upload"),
              "pm.max_children": 1, "queue_timeout": "50ms"}, **more))
         address = more.get("listen", address)
-        # A body that does not end.
+        # A request whose body does not end.
         busy = connect(address, lib.preamble("upload"))
         own, everything, last = [], [], 0
         for i in range(3 if quick else 21):
             refuser, used = crowd(address, p.pid, group)
-            # Its start is in the first of them, and it lives on.
+            # The first crowd includes the start of the refuser, which then
+            # stays.
             if i > 0 and refuser > last:
                 own.append((refuser - last) / CROWD * 1e6)
                 everything.append(used / CROWD * 1e6)

@@ -1,7 +1,7 @@
-# rounds.py - contestants, interleaved rounds of load, and the verdict.
-# Every figure is a median, a ratio the median of the ratios of each round.
-# CPU per request comes before requests per second, which the client takes half
-# of.
+# rounds.py - runs contestants in interleaved rounds of load, and judges the
+# result.  Every figure is a median; a ratio is the median of the ratios of the
+# rounds.  CPU time per request is more reliable than requests per second,
+# because the client uses half of the CPU.
 import argparse
 import contextlib
 import csv
@@ -171,7 +171,7 @@ def agree(contestants, connections):
 def idle_wakeups(contestants, seconds):
     """Nothing of these wakes up while there is nothing to do."""
     sets = {c.name: c.group.pids() for c in contestants}
-    # What a request left pending (a linger, a back-off) may still end.
+    # Wait for what a request left pending, such as a linger or a back-off.
     lib.wait_for("the pools to come to rest", lambda: quiet(sets), 15)
     before = {n: lib.voluntary_switches(p) for n, p in sets.items()}
     time.sleep(seconds)

@@ -1,5 +1,5 @@
-# servers.py - who is compared by gateway.py: our gateway, its peers, and the
-# two limits.  FastCGI ones are contestants on a unix socket.
+# servers.py - the programs that gateway.py compares: fcgipm-cgi, other servers,
+# and two programs that set limits.  FastCGI programs listen on a unix socket.
 import os
 import shutil
 

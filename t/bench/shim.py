@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# shim.py - what libfcgipm-shim.so costs a request (`make bench-pool`): the
-# same program with and without it, in turns.
+# shim.py - measures the cost of libfcgipm-shim.so per request (`make
+# bench-pool`): the same program with and without it, in turns.
 import contextlib
 import fcntl
 import mmap
@@ -18,7 +18,8 @@ from rounds import fastcgi, gate, note
 BENCH = os.path.join(os.environ.get("FCGIPM_T") or os.path.join(
     SRC, "build", "t"), "bench")
 SHIM = os.path.join(os.path.dirname(lib.BIN), "lib", "libfcgipm-shim.so")
-# shim/fcgipm-board.h: sizes of head, slot and cell; where pid and requests are.
+# From shim/fcgipm-board.h: sizes of head, slot and cell; offsets of pid and
+# requests.
 MAGIC, VERSION, HEAD, SLOT, CELL = b"FCGIPMB1", 1, 128, 128, 320
 PID, REQUESTS = HEAD + 64, HEAD + 64 + 32
 F_ADD_SEALS, SHRINK_GROW_SEAL = 1033, 0x7
@@ -36,7 +37,7 @@ class Board:
         self.map = mmap.mmap(self.fd, size)
         struct.pack_into("=8s8I", self.map, 0, MAGIC, VERSION, HEAD, SLOT,
                          CELL, 1, 0, 1, 1)
-        # An eventfd's stand-in: nothing is armed, so nobody writes it.
+        # Replaces the eventfd: nothing is armed, so it is not written.
         self.eventfd = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
 
     def requests(self):
@@ -82,7 +83,7 @@ def cost(folder, name, argv, handler, quick):
         rounds.interleave(both, 1, *((3, 0.2) if quick else (21, 0.5)))
         alone, shim = both
         asked = sum(r["answered"] for r in shim.rounds[1])
-        # fcgipmctl's own count of the warm-up round is not kept.
+        # fcgipmctl does not report the requests of its warm-up round.
         if board.requests() - before < asked:
             raise Trouble("%s: not every request was counted" % name)
         used = [b["own_us"] - a["own_us"]

@@ -1,4 +1,5 @@
-# streams.py - bodies and server-sent events, `make bench-gateway BENCH=stream`.
+# streams.py - measures bodies and server-sent events (`make bench-gateway
+# BENCH=stream`).
 import contextlib
 import os
 import re

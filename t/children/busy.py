@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-# busy.py - reads by recv(2), and computes for a quarter of a second for each
-# request.  "busy.py child" reads by read(2), in a child of its own.
+# busy.py - reads by recv(2), and uses the CPU for a quarter of a second per
+# request.  "busy.py child" reads by read(2), in a child process.
 import os
 import socket
 import sys

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-# count.py - count.c in Python, blocking.
+# count.py - count.c in Python, blocking
 #
 #	count.py [PORT N]
 #
 # First opens N connections to that port of 127.0.0.1, N pairs of unix sockets
-# and N datagram sockets, as programs with many databases do.
+# and N datagram sockets, as programs with many database connections do.
 import os
 import resource
 import socket
@@ -24,7 +24,7 @@ if len(sys.argv) > 2:
         foreign += socket.socketpair()
         foreign.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
-# A copy of descriptor 0, so that accept(2) is in another one.
+# A copy of descriptor 0, so that accept(2) is called with another number.
 listener = socket.fromfd(0, *[
     socket.socket(fileno=os.dup(0)).getsockopt(socket.SOL_SOCKET, o)
     for o in (socket.SO_DOMAIN, socket.SO_TYPE)])

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# echo.pl - echo.c in Perl, with the module libfcgi comes with.
+# echo.pl - echo.c in Perl, with the module of libfcgi.
 use strict;
 use warnings;
 use FCGI;

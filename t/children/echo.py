@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-# echo.py - echo.c in Python, speaking FastCGI by itself: no well-kept module
-# is left.  One request a connection.
+# echo.py - echo.c in Python, with its own FastCGI code, because no module is
+# maintained.  Serves one request per connection.
 import os
 import socket
 import struct

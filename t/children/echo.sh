@@ -1,4 +1,4 @@
 #!/bin/sh
-# echo.sh - echo.c below a shell that waits for it.
+# echo.sh - runs echo.c as a child of a shell, which waits for it.
 "$(dirname "$0")/echo"
 exit $?

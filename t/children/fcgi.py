@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-# fcgi.py - a FastCGI program of the standard library alone: one connection at
-# a time, FCGI_KEEP_CONN, and the answer is the pid.  It leaves with status 0
-# when accept() fails.
+# fcgi.py - a FastCGI program that needs only the standard library: serves one
+# connection at a time, supports FCGI_KEEP_CONN, and answers with its PID.  It
+# exits with status 0 when accept() fails.
 #
 # The first argument says how it reads and writes: recv, read, readv, recvfrom,
-# recvmsg, bytes (one at a time); poll waits in select() for a listener that
-# does not block, fork serves each connection in a child, env tells what a
-# program that it executes is given, syscall closes without the C library once
-# the client has.
+# recvmsg, bytes (one at a time). poll waits in select() for a non-blocking
+# listening socket. fork serves each connection in a child. env prints the
+# environment of a program that it executes. syscall closes without the C
+# library after the client has closed.
 import errno
 import os
 import select

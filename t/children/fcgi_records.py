@@ -1,5 +1,5 @@
-# fcgi_records.py - as much FastCGI as the programs beside it need; Debian has
-# no module for it.
+# fcgi_records.py - the part of FastCGI that the Python programs in this
+# directory need; Debian has no module for it.
 import struct
 
 

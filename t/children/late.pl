@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# late.pl - late.c in Perl, with the module libfcgi comes with.
+# late.pl - late.c in Perl, with the module of libfcgi.
 use strict;
 use warnings;
 use FCGI;
@@ -10,7 +10,7 @@ $| = 1;
 
 while ($request->Accept() >= 0) {
     my $how = $ENV{QUERY_STRING} // '';
-    # What is left of a request ends a connection that is kept.
+    # Unread bytes of a request would end a keep-alive connection.
     1 while read STDIN, my $body, 65536;
     print "Content-Type: text/plain\r\n\r\npid: $$\n\n";
     sleep 1000 while $how eq 'sleep';

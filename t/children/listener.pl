@@ -6,7 +6,7 @@ use FCGI;
 use Fcntl;
 use IO::Handle;
 
-# FCGI.pm makes other things of STDIN.
+# FCGI.pm replaces STDIN.
 open(my $listener, '<&=', 0) or die $!;
 my ($in, $out) = (IO::Handle->new, IO::Handle->new);
 my %env;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# misbehave.sh - CGI: QUERY_STRING says how.  Where a file is named by
-# PIDFILE, the process number is written there first.
+# misbehave.sh - CGI: misbehaves as QUERY_STRING says.  If X-Pidfile names a
+# file, its PID is written there first.
 [ -z "$HTTP_X_PIDFILE" ] || { echo $$ >"$HTTP_X_PIDFILE.new" &&
 	mv "$HTTP_X_PIDFILE.new" "$HTTP_X_PIDFILE"; }
 ok() { printf 'Content-Type: text/plain\r\n\r\n'; }

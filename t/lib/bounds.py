@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""bounds.py - how long functions and files are, how many flags a struct has
+"""bounds.py - checks the size of functions and files, and the bools of structs
 
     bounds.py FILE...
 
 A function has at most 60 lines, from its name to its closing brace; a file at
-most 600; a struct at most 6 members of type bool, those of anonymous structs
-in it counted.  What has more is printed, one line each, and makes the exit
-status 1; the last line says what was measured.
+most 600; a struct at most 6 members of type bool, including those of its
+anonymous structs.  Prints each violation and then exits with status 1.  The
+last line is the number of files, functions and structs.
 """
 import re
 import sys
@@ -15,9 +15,9 @@ FUNCTION_LINES = 60
 FILE_LINES = 600
 STRUCT_BOOLS = 6
 
-# Ours have the name at the beginning of a line and both braces there.
+# A function of fcgipm has its name at the start of a line, and both braces.
 NAME = re.compile(r'^([A-Za-z_]\w*)\(')
-# Criterion's and the fuzzer's functions look like calls, and ours like this.
+# Functions of Criterion and of the fuzzer look like calls.
 STRUCT = re.compile(r'^\s*(?:typedef |static |const |volatile )*'
                     r'(struct|union)\b\s*(?:__attribute__\(\(.*?\)\)\s*)?'
                     r'(\w*)[^;()]*\{')
@@ -26,7 +26,7 @@ BOOL = re.compile(r'(?:^|[{;])\s*(?:const |volatile |_Atomic )*'
 
 
 def strip_comments(text):
-    """The same lines without comments and the insides of strings."""
+    """Returns the text without comments and the content of strings."""
     def blank(m):
         s = m.group(0)
         if s[0] in '"\'':
@@ -37,7 +37,7 @@ def strip_comments(text):
 
 
 def functions(lines):
-    """Name, first line and length of each function."""
+    """Yields name, first line and length of each function."""
     name = first = None
     for at, line in enumerate(lines, 1):
         m = NAME.match(line)
@@ -61,7 +61,7 @@ def structs(lines):
         if stack:
             rest += line
             stack[-1][2] += sum(b.count(',') + 1 for b in BOOL.findall(rest))
-            # What goes on in the next line.
+            # A declaration may continue on the next line.
             rest = rest[max(rest.rfind(c) for c in ';{}') + 1:] + ' '
         depth += line.count('{') - line.count('}')
         while stack and depth <= stack[-1][3]:
@@ -94,13 +94,13 @@ def main(files):
             if n > STRUCT_BOOLS:
                 found.append((first, 'struct %s has %d bools, at most %d' %
                               (name, n, STRUCT_BOOLS)))
-        # Tests are printed and, for now, allowed.
+        # Tests are reported, but do not fail the check.
         allowed = path.startswith('t/')
         for first, what in sorted(found):
             print('%s:%d: %s%s' % (path, first, what,
                                    ' (allowed for now)' if allowed else ''))
         over += 0 if allowed else len(found)
-    print('%d files, %d functions, %d structs: %d over the bounds' %
+    print('%d files, %d functions, %d structs: %d above the limits' %
           (len(files), nfunctions, nstructs, over))
     return 1 if over else 0
 

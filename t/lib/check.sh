@@ -1,13 +1,14 @@
 #!/bin/bash
-# check.sh - runs the tests side by side and counts them
+# check.sh - runs test programs in parallel and counts passed and failed tests
 #
 #	check.sh unit|fuzz|e2e|web|long...
 #
-# FCGIPM_BIN, FCGIPM_SRC and FCGIPM_T tell where the programs, the sources and
-# the built tests are.  Test programs are jobs of one pool, JOBS at a time; the
-# slow ones start first.  Criterion and TAP are counted alike; a program that
-# crashes, hangs or reports nothing counts as one failure.  The last line is
-# the sum.  ONLY=name picks programs whose name has it, ROUNDS=N is for long.
+# FCGIPM_BIN, FCGIPM_SRC and FCGIPM_T are the directories of the programs, the
+# sources and the built tests.  JOBS test programs run at a time; the slow ones
+# start first.  Criterion and TAP are counted alike.  A program that crashes,
+# hangs or reports nothing counts as one failure.  The last line is the sum.
+# ONLY=name selects programs with this name; ROUNDS=N is the number of rounds of
+# long.
 set -u
 : "${FCGIPM_BIN:?}" "${FCGIPM_SRC:?}" "${FCGIPM_T:?}"
 
@@ -16,7 +17,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 limit=${LIMIT-240}
 # Many jobs sleep most of the time.
 max_jobs=${JOBS-$((2 * $(nproc)))}
-# Seconds of each job in the last run.
+# Duration of each job in the last run, in seconds.
 times=$FCGIPM_T/times
 work=$(mktemp -d) || exit 71
 trap 'stop_jobs; rm -rf "$work"' EXIT
@@ -29,11 +30,11 @@ stop_jobs() {
 	wait
 }
 
-# -- the pool ---------------------------------------------------------------
+# -- jobs -------------------------------------------------------------------
 
 names=() commands=()
 
-# add NAME COMMAND...: a job, unless ONLY picks others.
+# add NAME COMMAND...: adds a job, unless ONLY selects others.
 add() {
 	case $1 in *"${ONLY-}"*) ;; *) return ;; esac
 	names+=("$1")
@@ -41,7 +42,7 @@ add() {
 	commands+=("${*@Q}")
 }
 
-# How long a job takes, before the first run has shown it.
+# Estimates the duration of a job that has not run before.
 guess() {
 	case $1 in
 	*/test_roll*ptrace*) echo 5 ;;
@@ -54,7 +55,7 @@ guess() {
 	esac
 }
 
-# The numbers of all jobs, the slowest first.
+# Prints the indexes of all jobs, the slowest first.
 order() {
 	local i seconds
 	local -A known=()
@@ -66,7 +67,7 @@ order() {
 	done | sort -k 1,1nr -k 2,2n | cut -d ' ' -f 2
 }
 
-# Runs all that was added.
+# Runs all jobs that were added.
 run_all() {
 	local i command running=0
 	for i in $(order); do
@@ -80,7 +81,7 @@ run_all() {
 	done
 	wait
 	if [ "${#names[@]}" != "$(cat "$work"/done 2>/dev/null | wc -l)" ]; then
-		echo 'FAIL a job ended early'
+		echo 'FAIL a job did not report its end'
 		echo '0 1 0' >>"$work/counts"
 	fi
 	rm -f "$work/done"
@@ -88,7 +89,7 @@ run_all() {
 	keep_times
 }
 
-# The last run's seconds, with those of jobs that did not run this time.
+# Stores durations of this run, and keeps those of jobs that did not run.
 keep_times() {
 	[ -s "$work/times" ] || return
 	cat "$work/times" "$times" 2>/dev/null |
@@ -97,7 +98,7 @@ keep_times() {
 		cp "$work/times.new" "$times" 2>/dev/null
 }
 
-# One job: NAME as COMMAND..., its output judged and counted.
+# run NAME COMMAND...: runs one job, and judges and counts its output.
 run() {
 	local name=$1 out=$work/out.$BASHPID started=$SECONDS status
 	local ok=0 bad=0 skip=0 why=
@@ -118,23 +119,23 @@ run() {
 		why="exit status $status"
 		bad=1
 	elif [ $((ok + bad + skip)) = 0 ]; then
-		why="no test was reported"
+		why="no test reported a result"
 		bad=1
 	fi
-	tell >"$out.told"
-	# In one piece: other jobs have something to say as well.
+	report >"$out.report"
+	# As one piece, because other jobs print, too.
 	{
 		flock 9
-		cat "$out.told"
+		cat "$out.report"
 		echo "$ok $bad $skip" >>"$work/counts"
 		echo "$((SECONDS - started)) $name" >>"$work/times"
 		echo "$name" >>"$work/done"
 	} 9>"$work/lock"
-	rm -f "$out" "$out.told"
+	rm -f "$out" "$out.report"
 }
 
-# What came of it; the names are run()'s.
-tell() {
+# Prints the result of a job; the variables are those of run().
+report() {
 	printf '%-4s %-28s %3d passed %2d failed  %3d s%s\n' \
 		"$([ "$bad" = 0 ] && echo ok || echo FAIL)" "$name" "$ok" \
 		"$bad" $((SECONDS - started)) "${why:+  ($why)}"
@@ -142,18 +143,18 @@ tell() {
 		grep -vE '^\[(RUN |PASS)\]|: Test is disabled$' "$out" |
 			sed 's/^/     | /'
 	else
-		# And what was measured, where the largest forms run.
+		# In the long run, also measured values.
 		grep -E "^\[SKIP\]|# (SKIP|skip)${FCGIPM_LONG:+|^# figure: }" \
 			"$out" | grep -v ': Test is disabled$' |
 			sed 's/^/     /'
 	fi
 }
 
-# "passed failed skipped" of Criterion's synthesis or of TAP lines.
+# Prints "passed failed skipped", from Criterion's synthesis or TAP lines.
 count() {
 	awk '
 	{ gsub(/\033\[[0-9;]*m/, "") }
-	# "disabled" is what a filter leaves out.
+	# "disabled" are tests that a filter excludes.
 	/^\[SKIP\]/ { if (!/: Test is disabled$/) skip++ }
 	/Synthesis: Tested:/ {
 		split($0, part, "|")
@@ -162,7 +163,7 @@ count() {
 			sub(/.*: */, "", n)
 			n += 0
 			if (part[i] ~ /Passing/) ok += n
-			# Among them those that crashed.
+			# This includes crashed tests.
 			else if (part[i] ~ /Failing/) bad += n
 		}
 		next
@@ -177,7 +178,7 @@ count() {
 	}' "$1"
 }
 
-# Those that were built once, and whose source is gone, are left out.
+# Lists test programs; omits those whose source was removed.
 programs() {
 	local t
 	for t in "$FCGIPM_T/$1/$2"_*; do
@@ -195,7 +196,7 @@ unit() {
 	add programs "$FCGIPM_SRC/t/lib/programs.sh"
 }
 
-# Each target of the fuzzer with its corpus.
+# Adds each fuzz target with its corpus.
 fuzz() {
 	local t
 	for t in $(programs fuzz fuzz); do
@@ -203,8 +204,8 @@ fuzz() {
 	done
 }
 
-# As root everything runs as nobody too, and a third time without the right to
-# look at foreign processes.
+# Adds end-to-end tests.  As root they run a second time as the user nobody, and
+# a third time without the right to inspect other processes.
 e2e() {
 	local t
 	for t in $(programs e2e test); do
@@ -218,12 +219,12 @@ e2e() {
 	blind
 }
 
-# As root in most containers: CAP_SYS_PTRACE is given up, and pools run as
-# nobody.  All of it in the long run, else some of what looks at workers.
+# As root in most containers: without CAP_SYS_PTRACE, with pools that run as
+# nobody.  Adds all tests in the long run, otherwise some that inspect workers.
 blind() {
 	local t drop=-sys_ptrace filter
 	if ! setpriv --bounding-set=$drop --inh-caps=$drop true; then
-		echo '     # SKIP capabilities cannot be given up here'
+		echo '     # SKIP cannot give up capabilities'
 		return
 	fi
 	for t in $(programs e2e test); do
@@ -242,8 +243,8 @@ blind() {
 	done
 }
 
-# Everything in one folder that everybody may read, since a checkout often lies
-# in somebody's home.
+# Copies everything to a directory that all users may read, because a checkout
+# is often in a home directory.
 make_copy() {
 	local copy=$work/copy
 	chmod 711 "$work"
@@ -255,7 +256,7 @@ make_copy() {
 		chmod -R a+rX "$copy" && chown 65534:65534 "$copy/tmp"
 }
 
-# add_copy TEST WHO COMMAND...: from that copy.
+# add_copy TEST USER COMMAND...: adds a test that runs from that copy.
 add_copy() {
 	local t=$1 who=$2 copy=$work/copy
 	shift 2
@@ -285,8 +286,8 @@ long() {
 	for ((round = 1; round <= ${ROUNDS-2}; round++)); do
 		e2e
 		run_all
-		echo "round $round of ${ROUNDS-2} is over"
-		# Once as large as they get is enough.
+		echo "round $round of ${ROUNDS-2} is complete"
+		# The largest sizes run once.
 		unset FCGIPM_LONG
 	done
 }
@@ -294,7 +295,7 @@ long() {
 for part in "$@"; do
 	case $part in
 	unit|fuzz|e2e|web|long) "$part" ;;
-	*) echo "check.sh: no tests are called $part" >&2; exit 64 ;;
+	*) echo "check.sh: unknown kind of tests: $part" >&2; exit 64 ;;
 	esac
 done
 run_all

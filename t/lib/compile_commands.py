@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""compile_commands.py - make's own commands as a compilation database
+"""compile_commands.py - converts the commands of make to a compilation database
 
     make -Bn V=1 tests | compile_commands.py >compile_commands.json
 
-Reads what make would run and writes each compilation of one source, for
-clangd, clang-tidy and editors.
+Reads the commands that make would run, and writes each compilation of a
+source, for clangd, clang-tidy and editors.
 """
 import json
 import os

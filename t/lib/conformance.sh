@@ -1,14 +1,14 @@
 #!/bin/bash
-# conformance.sh - every row of t/conformance.md has a test of its own
+# conformance.sh - checks that every row of t/conformance.md has its own test
 #
-# FCGIPM_SRC tells where the sources are.  A row of the first two tables must
-# name a Test(suite, name) of t/unit or t/e2e as `suite.name`, and no other row
-# the same one.  TAP, one line a table.
+# FCGIPM_SRC is the directory of the sources.  A row of the first two tables
+# must name a Test(suite, name) of t/unit or t/e2e as `suite.name`, and no other
+# row may name the same one.  Prints TAP, one line per table.
 set -u
 : "${FCGIPM_SRC:?}"
 page=$FCGIPM_SRC/t/conformance.md
 
-# Every test there is, "suite.name" a line; a name may stand on a second line.
+# Prints every test as "suite.name"; the name may be on a second line.
 tests() {
 	cat "$FCGIPM_SRC"/t/unit/*.c "$FCGIPM_SRC"/t/e2e/*.c | tr '\n\t' '  ' |
 		grep -oE '\<Test\( *\w+, *\w+' |
@@ -24,7 +24,7 @@ FNR == NR { there[$0] = 1; next }
 	rows[title]++
 	name = $4
 	if (NF != 5 || $2 == "" || $3 == "")
-		why = "is no row of section, requirement and test"
+		why = "is not a row of section, requirement and test"
 	else if (name !~ /^`[a-z0-9_]+\.[a-z0-9_]+`$/)
 		why = "names no test"
 	else if (gsub(/`/, "", name) && !(name in there))

@@ -1,10 +1,10 @@
 #!/bin/sh
-# coverage.sh - lines that ran, by file, from a COVERAGE=1 build
+# coverage.sh - prints the lines that ran, by file, from a COVERAGE=1 build
 #
 #	coverage.sh build/coverage
 #
-# Ends with the sum of each folder, and fails when fcgipm/proto/, which reads
-# what strangers send, is below 95 %.
+# Ends with the sum of each directory.  Fails if fcgipm/proto/, which parses
+# data of clients, is below 95 %.
 set -eu
 cd "$1/obj"
 find fcgipm -name '*.gcno' | sort | while read -r notes; do
@@ -15,7 +15,7 @@ done | awk '
 	split($0, part, /[:% ]+/)
 	count(file, int(part[3] * part[5] / 100 + 0.5), part[5])
 	sub(/[^\/]*$/, "", file)
-	if (!(file in lines)) folder[++folders] = file
+	if (!(file in lines)) directory[++directories] = file
 	ran[file] += int(part[3] * part[5] / 100 + 0.5)
 	lines[file] += part[5]
 }
@@ -24,13 +24,14 @@ function count(what, some, all) {
 	printf "%6.1f %%  of %5d  %s\n", 100 * some / all, all, what
 }
 END {
-	if (!folders) { print "no data: run the tests first"; exit 1 }
-	for (i = 1; i <= folders; i++) {
-		count(folder[i], ran[folder[i]], lines[folder[i]])
-		some += ran[folder[i]]
-		all += lines[folder[i]]
+	if (!directories) { print "no data: run the tests first"; exit 1 }
+	for (i = 1; i <= directories; i++) {
+		count(directory[i], ran[directory[i]],
+			lines[directory[i]])
+		some += ran[directory[i]]
+		all += lines[directory[i]]
 	}
-	count("together", some, all)
+	count("total", some, all)
 	if (ran["fcgipm/proto/"] < 0.95 * lines["fcgipm/proto/"] ||
 		!lines["fcgipm/proto/"]) {
 		print "fcgipm/proto/ is below 95 %"

@@ -1,16 +1,16 @@
 #!/bin/sh
-# deps.sh - the packages fcgipm needs, and how they get here
+# deps.sh - checks for and installs the packages that fcgipm needs
 #
-#	deps.sh need build|test		fails, and names what is missing
+#	deps.sh need build|test		fails, and prints what is missing
 #	deps.sh install SET...		installs what is missing of build,
 #					run, test, lint, cross, fuzz, peers
 #
-# apt-get is used as root or through sudo and asks first, unless CI or YES is
-# set.  No service is left running or enabled that was not there before: we
-# start our own web servers, in folders of their own.
+# apt-get runs as root or through sudo.  It asks first, unless CI or YES is set.
+# Services that packages install are neither started nor enabled, because the
+# tests start their own servers, in their own directories.
 set -u
 
-# One line: how to see that it is there, what it is on Debian.
+# Prints lines with a check for a package, and its name on Debian.
 list() {
 	case $1 in
 	build) cat <<'END'
@@ -76,11 +76,11 @@ cmd:clang clang
 clang:fuzzer,address libclang-rt-dev
 END
 	;;
-	*) echo "deps.sh: no set is called $1" >&2; exit 64 ;;
+	*) echo "deps.sh: unknown set: $1" >&2; exit 64 ;;
 	esac
 }
 
-# Web servers live in sbin, which an ordinary user's PATH may leave out.
+# Web servers are in sbin, which may not be in the PATH of a user.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 there() {
@@ -122,14 +122,14 @@ test -z "$want" && exit 0
 echo "missing packages: ${want% }"
 
 if ! command -v apt-get >/dev/null 2>&1; then
-	echo "no apt-get here: please install them (Debian's names) and" \
-		"try again" >&2
+	echo "apt-get is missing: install these packages (names of Debian)" \
+		"and try again" >&2
 	exit 1
 fi
 sudo=
 if [ "$(id -u)" != 0 ]; then
 	if ! command -v sudo >/dev/null 2>&1; then
-		echo "neither root nor sudo: run as root:" \
+		echo "needs root or sudo; run as root:" \
 			"apt-get install --no-install-recommends $want" >&2
 		exit 1
 	fi
@@ -137,7 +137,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 if [ -z "${CI-}${YES-}" ]; then
 	if ! [ -t 0 ]; then
-		echo "nobody to ask: YES=1 installs them" >&2
+		echo "no terminal to ask: set YES=1 to install them" >&2
 		exit 1
 	fi
 	printf 'install them with apt-get? [Y/n] '
@@ -153,7 +153,7 @@ $sudo env DEBIAN_FRONTEND=noninteractive sh -s -- $want <<'EOF2'
 set -u
 policy=/usr/sbin/policy-rc.d
 made=
-# What a boot would start, as file names.
+# Prints the services that a boot would start, as file names.
 enabled() {
 	find /etc/systemd/system -type l -path '*.[wr]*/*' 2>/dev/null
 	ls -d /etc/rc[2-5].d/S* 2>/dev/null
@@ -166,15 +166,15 @@ trap tidy EXIT
 trap 'exit 1' HUP INT TERM
 
 before=$(enabled)
-# Packages start their services unless this says 101, "not allowed".
+# Packages start their services unless this program returns 101, "not allowed".
 if ! [ -e "$policy" ] && ! [ -L "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" &&
 		made=yes
 fi
 get="apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=0"
 get="$get -o DPkg::Lock::Timeout=300"
-# The lists of a fresh machine are empty, those of an old one may name
-# versions that are gone: then update and try once more.
+# The package lists of a fresh machine are empty, and old ones may name versions
+# that are gone.  Then update and try once more.
 $get install "$@" </dev/null ||
 	{ apt-get -q update </dev/null && $get install "$@" </dev/null; }
 status=$?
@@ -205,7 +205,7 @@ $link
 		echo "could not disable $link" >&2
 		status=1
 	else
-		echo "not enabled: $name"
+		echo "disabled: $name"
 	fi
 done
 exit $status

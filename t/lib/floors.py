@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""floors.py - who may include whom in fcgipm/
+"""floors.py - checks the layers of fcgipm/: which file includes which
 
     floors.py [DIRECTORY]
 
-A directory is a room and stands on a floor.  A file includes headers of its
-own room and of rooms on lower floors.  A module is a .c file and the header of
-its name; no module may depend on itself through others.  Arrows that point up
-and cycles are printed and make the exit status 1, and so does a table in
-ARCHITECTURE.md that has its rooms in another order or lacks a module.
+Each directory belongs to a layer (floor).  A file includes headers of its own
+directory and of directories in lower layers.  A module is a .c file and the
+header of its name; no module may depend on itself through others.  Prints
+includes of higher layers and cycles, and then exits with status 1.  The table
+in ARCHITECTURE.md must have the directories in this order and all modules.
 """
 import os
 import re
 import sys
 
-# Ground first; rooms on one floor do not know each other.
+# Lowest layer first; directories of one layer do not include each other.
 FLOORS = (
     ('base', 'shim'),
     ('proto',),
@@ -25,12 +25,14 @@ FLOORS = (
     ('pool',),
     ('gateway', 'ctl', 'master'),
 )
-# Programs that know less than their floor would let them: rooms, or modules.
+# Programs that may include less than their layer allows: directories or
+# modules.
 ONLY = {
     'gateway': ('base', 'proto', 'conf', 'sys', 'worker/limits', 'overload'),
     'ctl': ('base', 'proto', 'conf', 'sys'),
 }
-# Modules that the gateway may not have in it though it knows their room.
+# Modules that the gateway must not include, although it may include their
+# directory.
 SUPERVISOR = ('overload/overload', 'overload/queue', 'overload/orders')
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
@@ -50,8 +52,8 @@ def module_of(path):
 
 
 def read_tree(top):
-    """(file, line, included file) for each include of ours, both relative to
-    top; the files."""
+    """Returns (file, line, included file) for each include of the tree, and
+    the files; all paths are relative to top."""
     arrows, files = [], []
     for room in sorted(os.listdir(top)):
         if not os.path.isdir(os.path.join(top, room)):
@@ -65,7 +67,7 @@ def read_tree(top):
         for m in INCLUDE.finditer(text):
             to = m.group(1)
             if to not in files:
-                # Children include the layout that they share by its name.
+                # Children include the shared layout by its file name.
                 near = [d + '/' + to for d in (path.split('/')[0], 'shim')]
                 to = next((p for p in near if p in files), None)
             if to:
@@ -74,25 +76,25 @@ def read_tree(top):
 
 
 def why_not(path, to):
-    """What is wrong with this include, or None."""
+    """Returns what is wrong with this include, or None."""
     a, b = path.split('/')[0], to.split('/')[0]
     if a == b:
         return None
     if floor_of(a) is None or floor_of(b) is None:
-        return 'one of the rooms stands on no floor'
+        return 'one of the directories has no layer'
     if a in ONLY and b not in ONLY[a] and module_of(to) not in ONLY[a]:
         return '%s/ may include %s' % (a, ', '.join(ONLY[a]))
     if a == 'gateway' and module_of(to) in SUPERVISOR:
-        return "%s is the supervisor's" % module_of(to)
+        return '%s belongs to the supervisor' % module_of(to)
     if floor_of(b) == floor_of(a):
-        return '%s/ and %s/ are on one floor' % (a, b)
+        return '%s/ and %s/ are in the same layer' % (a, b)
     if floor_of(b) > floor_of(a):
-        return 'the include points up'
+        return 'the header is in a higher layer'
     return None
 
 
 def cycles(arrows):
-    """Sets of modules that depend on each other, by Tarjan's way."""
+    """Returns sets of modules that depend on each other (Tarjan)."""
     graph = {}
     for path, _, to in arrows:
         a, b = module_of(path), module_of(to)
@@ -130,7 +132,7 @@ def main(top):
     arrows, files = read_tree(os.path.join(top, 'fcgipm'))
     for room in sorted({f.split('/')[0] for f in files}):
         if floor_of(room) is None:
-            print('fcgipm/%s/ stands on no floor: see floors.py' % room)
+            print('fcgipm/%s/ has no layer: see floors.py' % room)
             bad += 1
     for path, line, to in arrows:
         why = why_not(path, to)
@@ -147,20 +149,20 @@ def main(top):
         bad += 1
     with open(os.path.join(top, 'ARCHITECTURE.md'), encoding='utf-8') as f:
         rows = ROW.findall(f.read())
-    told = [room for room, _ in rows]
+    listed = [room for room, _ in rows]
     named = {room + '/' + word for room, row in rows
              for word in WORD.findall(row)}
     for module in sorted({module_of(f) for f in files} - named):
         print('ARCHITECTURE.md: its table does not name %s' % module)
         bad += 1
-    floors = [floor_of(room) for room in told]
-    if sorted(told) != sorted(r for rooms in FLOORS for r in rooms) or \
+    floors = [floor_of(room) for room in listed]
+    if sorted(listed) != sorted(r for rooms in FLOORS for r in rooms) or \
             floors != sorted(floors):
-        print('ARCHITECTURE.md: its table has the rooms %s; write, in this '
-              'order: %s' % (', '.join(told),
+        print('ARCHITECTURE.md: its table has the directories %s; write, in '
+              'this order: %s' % (', '.join(listed),
                              '; '.join(', '.join(r) for r in FLOORS)))
         bad += 1
-    print('%d rooms, %d modules, %d includes: %d against the floors' %
+    print('%d directories, %d modules, %d includes: %d against the layers' %
           (len({f.split('/')[0] for f in files}),
            len({module_of(f) for f in files}), len(arrows), bad))
     return 1 if bad else 0

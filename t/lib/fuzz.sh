@@ -1,13 +1,13 @@
 #!/bin/bash
-# fuzz.sh - lets libFuzzer look for what the decoders do not stand
+# fuzz.sh - fuzzes the decoders with libFuzzer
 #
 #	fuzz.sh BUILD		every target for FUZZ_SECONDS of CPU time
-#	fuzz.sh merge BUILD	adds to t/fuzz/corpus/ what reached new code
+#	fuzz.sh merge BUILD	adds new inputs to t/fuzz/corpus/
 #
-# Inputs that reached something new are kept in BUILD/corpus/, so the next run
-# begins where this one ended; a finding lies in BUILD/findings/ and is tried
-# first by the next run.  One line a target; fails when there is a finding.
-# ONLY=name picks targets whose name has it, FUZZ_JOBS=N runs so many at once.
+# Inputs that reach new code are kept in BUILD/corpus/, where the next run
+# continues.  A finding is stored in BUILD/findings/, and the next run tries it
+# first.  Prints one line per target; fails if there is a finding.  ONLY=name
+# selects targets with this name; FUZZ_JOBS=N runs N targets at once.
 set -u
 merge=
 if [ "${1-}" = merge ]; then
@@ -18,14 +18,14 @@ build=${1:?}
 seconds=${FUZZ_SECONDS-300}
 export ASAN_OPTIONS=${ASAN_OPTIONS-quarantine_size_mb=16}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
-# Longer inputs find nothing that shorter ones do not, only later.
+# Longer inputs find the same faults, but later.
 longest=2048
 ticks=$(getconf CLK_TCK) || exit
 jobs=()
 trap '[ ${#jobs[@]} = 0 ] || kill "${jobs[@]}" 2>/dev/null; exit 130' \
 	HUP INT TERM
 
-# Seconds of CPU that process $1 has used; nothing when it is gone.
+# Prints the CPU seconds of process $1; nothing if it is gone.
 used() {
 	local stat fields
 	read -r stat 2>/dev/null <"/proc/$1/stat" || return
@@ -33,7 +33,7 @@ used() {
 	echo $(((fields[11] + fields[12]) / ticks))
 }
 
-# The last number behind a word in what libFuzzer wrote.
+# Prints the last number after a word in the output of libFuzzer.
 number() {
 	grep -oE "$1 *[0-9]+" "$2" | tail -n 1 | grep -oE '[0-9]+$' ||
 		echo 0
@@ -49,7 +49,7 @@ target() {
 		"$build/corpus/$name" "t/fuzz/corpus/$name" >"$log" 2>&1 &
 	pid=$!
 	trap 'kill "$pid" 2>/dev/null; exit 130' HUP INT TERM
-	# Wall clock would count what others do on this machine.
+	# Wall-clock time would include other processes on this machine.
 	while now=$(used "$pid") && [ -n "$now" ]; do
 		cpu=$now
 		[ "$cpu" -lt "$seconds" ] || kill -USR1 "$pid" 2>/dev/null
@@ -62,7 +62,7 @@ target() {
 	printf '%-12s %9d runs in %3d s, %4d edges reached, %s\n' "$name" \
 		"$(number 'stat::number_of_executed_units:' "$log")" "$cpu" \
 		"$(number 'cov:' "$log")" \
-		"${finding:-no finding}${finding:+, told in $log}"
+		"${finding:-no finding}${finding:+, see $log}"
 	[ -z "$finding" ]
 }
 
@@ -74,7 +74,7 @@ done
 
 if [ -n "$merge" ]; then
 	for name in "${names[@]}"; do
-		# How often a line ran is no news worth a file.
+		# Ignore how often a line ran; that is not worth a file.
 		"$build/t/fuzz/fuzz_$name" -merge=1 -use_counters=0 \
 			-max_len="$longest" "t/fuzz/corpus/$name" \
 			"$build/corpus/$name" || exit

@@ -1,42 +1,44 @@
 #!/bin/bash
-# lint.sh - what machines can say about the sources; silent when content
+# lint.sh - checks the sources with compilers and analyzers; silent if all is
+# well
 #
-# Each header compiled alone, every file by gcc and clang with our warnings,
-# for aarch64 where such a compiler is installed, clang-tidy, cppcheck, mandoc,
-# sh -n; the floors (floors.py) and the bounds (bounds.py).  ALL_CFLAGS comes
-# from GNUmakefile.  JOBS files are inspected at a time, as many as cores.
+# Compiles each header alone, and every file by gcc and clang with the project's
+# warnings, and for aarch64 if such a compiler is installed.  Runs clang-tidy,
+# cppcheck, mandoc, sh -n, the check of layers (floors.py) and of sizes
+# (bounds.py).  ALL_CFLAGS comes from GNUmakefile.  JOBS files are checked at a
+# time, by default one per core.
 set -u
 : "${ALL_CFLAGS:?}"
 read -ra flags <<<"$ALL_CFLAGS"
-# What GNUmakefile has in quotes.
+# Flags that GNUmakefile quotes.
 flags+=('-DFCGIPM_VERSION="0"' '-DBINDIR="/bin"' '-DLIBDIR="/lib"'
 	'-DSYSCONFDIR="/etc"')
 cross=aarch64-linux-gnu-gcc
 
-# Runs a command, shows what it said and notes it when it said anything.
+# Runs a command, prints its output, and counts it if there is any.
 quiet() {
 	local what=$1 raw=$work/raw.$BASHPID out=$work/out.$BASHPID
 	shift
 	if ! "$@" >"$raw" 2>&1; then
 		{ echo "== $what"; cat "$raw"; } >"$out"
 	elif grep -qvE '^[0-9]+ warnings? generated\.$' "$raw"; then
-		# clang-tidy counts what it does not show.
+		# clang-tidy also prints the number of warnings that it hides.
 		{ echo "== $what"; cat "$raw"; } >"$out"
 	fi
 	if [ -e "$out" ]; then
 		cat "$out"	# in one piece
-		echo "$what" >>"$work/remarks"
+		echo "$what" >>"$work/warnings"
 	fi
 	rm -f "$raw" "$out"
 }
 
-# The path of a header of the system.
+# Prints the path of a header of the system.
 where() {
 	echo "#include <$1>" | gcc "${flags[@]}" -M -x c - | tr ' ' '\n' |
 		grep "/$1\$"
 }
 
-# One file of a kind; what xargs runs.
+# Checks one file in one way; called by xargs.
 one() {
 	local file=$2 cc
 	case $1 in
@@ -86,7 +88,8 @@ mapfile -t shells < <(git grep -lE '^#!/bin/(ba)?sh' -- handlers t .ci)
 mapfile -t foreign < <(git ls-files 'fcgipm/*.c' 'handlers/*.c' \
 	't/children/*.c' 't/bench/*.c')
 
-# The libraries' headers without what else is beside them for this machine.
+# Links only the headers of the libraries, without other headers of this
+# machine.
 prepare_cross() {
 	local h
 	mkdir "$work/gen" "$work/inc"
@@ -116,13 +119,13 @@ kind() {
 if command -v $cross >/dev/null; then
 	prepare_cross
 else
-	echo "lint: no $cross here: nothing is compiled for aarch64"
+	echo "lint: $cross is missing: nothing is compiled for aarch64"
 fi
 jobs | xargs -P "${JOBS:-$(nproc)}" -L 1 "$0" one
 
-bad=$(cat "$work/remarks" 2>/dev/null | wc -l)
+bad=$(cat "$work/warnings" 2>/dev/null | wc -l)
 t/lib/floors.py || bad=$((bad + 1))
 t/lib/bounds.py "${headers[@]}" "${sources[@]}" || bad=$((bad + 1))
 echo "lint: ${#headers[@]} headers, ${#sources[@]} sources," \
-	"${#pages[@]} pages, ${#shells[@]} shell scripts, $bad with remarks"
+	"${#pages[@]} pages, ${#shells[@]} shell scripts, $bad with warnings"
 [ "$bad" = 0 ]

@@ -25,7 +25,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 BEGIN = '.\\" messages begin; make messages writes what follows\n'
 END = '.\\" messages end\n'
 
-# Which page lists the lines of which directories.
+# The manual page that lists the messages of each directory.
 PAGES = {
     'man/fcgipm.8': ('base', 'conf', 'sys', 'observe', 'worker', 'timeout',
                      'overload', 'pool', 'master'),
@@ -41,7 +41,7 @@ CONVERSION = re.compile(r'%(?:%|[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?'
 ACTION = re.compile(r'/\*\s*Action:\s*((?:(?!\*/).)*?)\s*\*/\s*(?:return\s*|'
                     r'if \([^;{]*\)\s*|else\s*)?$', re.S)
 
-# What an argument is called in the lists, by the end of its expression.
+# The name of an argument in the lists, by the end of its expression.
 NAMES = (
     (r'strerror\(.*\)$', 'ERROR'),
     (r'(?:conf|pool)->name$|\bpool_name|pool_text', 'POOL'),

@@ -1,9 +1,9 @@
 #!/bin/bash
-# programs.sh - what the built programs are made of, read off their ELF files
+# programs.sh - checks in the ELF files how the programs were built
 #
 # The three programs are hardened (see GNUmakefile), the preloaded library is
-# not fortified, and the gateway and fcgipmctl have nothing of the supervisor's
-# in them.  Prints TAP; FCGIPM_BIN and FCGIPM_SRC are check.sh's.
+# not fortified, and the gateway and fcgipmctl contain no code of the
+# supervisor.  Prints TAP; FCGIPM_BIN and FCGIPM_SRC come from check.sh.
 set -u
 : "${FCGIPM_BIN:?}" "${FCGIPM_SRC:?}"
 obj=$FCGIPM_BIN/../obj/fcgipm
@@ -11,7 +11,7 @@ shim=$FCGIPM_BIN/../lib/libfcgipm-shim.so
 flags=$(cat "$FCGIPM_BIN/../flags")
 n=0
 
-# claim NAME WHAT_IS_WRONG: holds when nothing is.
+# claim NAME WHY_NOT: passes if WHY_NOT is empty.
 claim() {
 	n=$((n + 1))
 	if [ -z "$2" ]; then
@@ -26,15 +26,15 @@ skip() {
 	echo "ok $n - $1 # SKIP $2"
 }
 
-# Prints why, unless the output of a command has a match.
+# Prints an error unless the output of a command matches.
 has() {
 	local pattern=$1
 	shift
 	"$@" 2>&1 | grep -qE "$pattern" || echo "no $pattern in $*"
 }
 
-# Functions begin with a mark, where indirect calls may end.  A program's note of
-# that is not tested: it is gone where the C runtime has none (Debian 12).
+# Functions begin with a mark for indirect calls.  The corresponding note of the
+# program is not tested, because the C runtime of Debian 12 removes it.
 marks() {
 	objdump -d --no-show-raw-insn "$1" |
 		awk '/<main>:$/ { getline; print $2 }' |
@@ -45,39 +45,40 @@ marks() {
 program() {
 	local p=$FCGIPM_BIN/$1 sanitized=
 	nm "$p" | grep -qE ' (__asan|__ubsan|__tsan|__gcov)_' && sanitized=yes
-	claim "$1 may be loaded anywhere" "$(has '\(FLAGS_1\).*PIE' \
+	claim "$1 is position-independent" "$(has '\(FLAGS_1\).*PIE' \
 		readelf -dW "$p")"
-	claim "$1 binds at its start, and then cannot change what is bound" \
+	claim "$1 has full RELRO" \
 		"$(has '\(FLAGS\).*BIND_NOW' readelf -dW "$p"
 		has 'GNU_RELRO' readelf -lW "$p")"
-	claim "$1 has no stack that can be executed" \
+	claim "$1 has no executable stack" \
 		"$(has 'GNU_STACK .* RW +0x' readelf -lW "$p")"
-	claim "$1 guards its stack" "$(has ' U __stack_chk_fail' nm -D "$p")"
+	claim "$1 has stack protectors" \
+		"$(has ' U __stack_chk_fail' nm -D "$p")"
 	case $flags in
 	*' -O'[1-3sgz]*) ;;
-	*) sanitized="it is not optimized" ;;
+	*) sanitized=yes ;;
 	esac
 	if [ "$sanitized" ]; then
-		skip "$1 is fortified" "this build has sanitizers or counters, \
-or no optimizer"
+		skip "$1 is fortified" "this build has sanitizers or coverage, \
+or no optimization"
 	else
 		claim "$1 is fortified" \
 			"$(has ' U __(v?snprintf|memcpy|fprintf)_chk' \
 				nm -D "$p")"
 	fi
 	case $flags in
-	*--coverage*) skip "$1 has no path of this machine" "it needs them" ;;
+	*--coverage*) skip "$1 has no path of this machine" "for coverage" ;;
 	*) claim "$1 has no path of this machine" \
 		"$(strings -a "$p" | grep -F "$FCGIPM_SRC/" | sort -u)" ;;
 	esac
 	case $(uname -m) in
-	x86_64|i?86) claim "$1 marks where indirect calls may end" \
+	x86_64|i?86) claim "$1 marks targets of indirect calls" \
 		"$(marks "$p")" ;;
-	*) skip "$1 marks where indirect calls may end" "x86 only" ;;
+	*) skip "$1 marks targets of indirect calls" "x86 only" ;;
 	esac
 }
 
-# Global names that a program has of objects it should be without.
+# Prints global names of a program that come from objects it must not contain.
 foreign() {
 	local p=$1
 	shift
@@ -92,20 +93,20 @@ foreign() {
 program fcgipm
 program fcgipm-cgi
 program fcgipmctl
-claim 'wrappers of the preloaded library are the plain functions' \
+claim 'the preloaded library calls no fortified functions' \
 	"$(nm -D --undefined-only "$shim" | grep -E ' __[a-z]+_chk(@|$)' |
 		grep -v __stack_chk)"
-claim 'the preloaded library needs the C library alone' \
+claim 'the preloaded library needs only the C library' \
 	"$(readelf -dW "$shim" | grep -E '\(NEEDED\)' |
 		grep -vE '\[(libc|libdl|libpthread|ld-linux[^]]*)\.so')"
 
-# Objects of rooms; those whose source has left are not among them.
+# Prints the objects of directories; objects without a source are omitted.
 objects() {
-	local room c
-	for room in "$@"; do
-		for c in "$FCGIPM_SRC/fcgipm/$room"/*.c; do
+	local dir c
+	for dir in "$@"; do
+		for c in "$FCGIPM_SRC/fcgipm/$dir"/*.c; do
 			c=${c##*/}
-			echo "$obj/$room/${c%.c}.o"
+			echo "$obj/$dir/${c%.c}.o"
 		done
 	done
 }
@@ -116,11 +117,11 @@ mapfile -t supervisor < <({
 })
 mapfile -t gateway < <(objects gateway worker overload)
 mapfile -t ctl < <(objects ctl)
-claim "fcgipm-cgi has nothing of the supervisor's in it" \
+claim "fcgipm-cgi contains no code of the supervisor" \
 	"$(foreign fcgipm-cgi "${supervisor[@]}" "${ctl[@]}")"
-claim "fcgipmctl has nothing of the supervisor's in it" \
+claim "fcgipmctl contains no code of the supervisor" \
 	"$(foreign fcgipmctl "${supervisor[@]}" "${gateway[@]}")"
-claim 'fcgipm has what the others may not have' \
+claim 'fcgipm contains the code of the supervisor' \
 	"$(foreign fcgipm "${supervisor[@]}" | grep -qx pool_open ||
 		echo 'nm finds no pool_open in fcgipm')"
 echo "1..$n"

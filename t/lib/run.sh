@@ -1,10 +1,11 @@
 #!/bin/bash
-# run.sh - the supervisor and nginx with the demo page, until Ctrl-C
+# run.sh - runs the supervisor and nginx with the demo page, until Ctrl-C
 #
 #	PORT=8080 run.sh BUILD
 #
-# Needs no root; a root's copy goes to a folder that nobody may read and both
-# servers run as nobody.  Everything they write is in one temporary folder.
+# Needs no root.  As root, it copies the programs to a private directory, and
+# both servers run as the user nobody.  They write only to one temporary
+# directory.
 set -u
 cd "$(dirname "$0")/../.." || exit 71
 build=$(realpath "${1:?}") && src=$PWD && port=${PORT:-8080}
@@ -14,11 +15,11 @@ case $port in
 ''|*[!0-9]*) port=0 ;;
 esac
 if ! ((10#$port >= 1 && 10#$port <= 65535)); then
-	echo "PORT=$PORT: write a number from 1 to 65535" >&2
+	echo "PORT=$PORT is not a port: 1 to 65535" >&2
 	exit 64
 fi
 
-# Short, since a unix socket's path ends at 107 bytes.
+# Short, because the path of a unix socket has at most 107 bytes.
 dir=$(mktemp -d /tmp/fcgipm-run.XXXXXX) || exit 71
 master='' front='' terminal=''
 
@@ -28,7 +29,7 @@ finish() {
 	for pid in $front $master $terminal; do
 		kill -TERM "$pid" 2>/dev/null
 	done
-	# A second signal ends it at once.
+	# A second signal stops it at once.
 	if [ -n "$master" ]; then
 		sleep 1.5 &
 		pid=$!
@@ -62,13 +63,13 @@ done
 if ! perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(Listen => 1,
 	LocalAddr => "127.0.0.1", LocalPort => shift, ReuseAddr => 1)' \
 	"$port"; then
-	echo "127.0.0.1:$port is taken or not ours to use:" \
+	echo "127.0.0.1:$port is in use or not permitted:" \
 		"try \`make run PORT=$((port + 1))\`" >&2
 	exit 71
 fi
 
-# Both end with us, even when we are killed.  Ctrl-C is told to us alone: a
-# second signal would end the supervisor at once.
+# Both servers exit with this script, even if it is killed.  Ctrl-C reaches only
+# this script, because a second signal would stop the supervisor at once.
 start() {
 	exec setsid setpriv --pdeathsig TERM "${as[@]}" -- "$@"
 }
@@ -78,23 +79,23 @@ master=$!
 start nginx -p "$dir" -e stderr -c "$dir/nginx.conf" &
 front=$!
 
-# Both are up when the page and the pid file are there.
-up() {
+# Both servers are ready when the pid files exist.
+is_ready() {
 	[ -e "$dir/fcgipm.pid" ] && [ -s "$dir/nginx.pid" ]
 }
 for ((n = 0; n < 200; n++)); do
-	up && break
+	is_ready && break
 	kill -0 "$master" 2>/dev/null || break
 	kill -0 "$front" 2>/dev/null || break
 	sleep 0.05
 done
-up || { echo "fcgipm or nginx did not come up" >&2; exit 71; }
+is_ready || { echo "fcgipm or nginx did not start" >&2; exit 71; }
 
-printf '\n  http://127.0.0.1:%s/   Ctrl-C ends it\n' "$port"
-printf '  %s/bin/fcgipmctl status -s %s/control.sock   what its workers do\n\n' \
+printf '\n  http://127.0.0.1:%s/   Ctrl-C stops it\n' "$port"
+printf '  %s/bin/fcgipmctl status -s %s/control.sock   shows its workers\n\n' \
 	"${build#"$src"/}" "$dir"
-# The kernel tells only the first process of a terminal that it was closed, and
-# make, when it is that one, does not pass it on.
+# When a terminal is closed, the kernel signals only its first process.  If that
+# is make, make does not pass the signal on.
 if [ -t 0 ]; then
 	setpriv --pdeathsig KILL perl -MIO::Poll=POLLHUP -e \
 		'$p = IO::Poll->new; $p->mask(*STDIN, POLLHUP); $p->poll' \
@@ -105,8 +106,8 @@ wait -n $master $front $terminal
 status=$?
 [ -z "$terminal" ] || kill -0 "$terminal" 2>/dev/null || exit 129
 if kill -0 "$front" 2>/dev/null; then
-	echo "the supervisor ended (exit status $status)" >&2
+	echo "the supervisor exited (status $status)" >&2
 else
-	echo "nginx ended (exit status $status)" >&2
+	echo "nginx exited (status $status)" >&2
 fi
 exit 71

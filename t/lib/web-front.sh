@@ -1,6 +1,6 @@
-# web-front.sh - what every front has to do with a pool of each mode
+# web-front.sh - tests of every web server with a pool of each mode
 #
-# t/web/nginx.t and those of the other servers source this after web.sh.
+# t/web/nginx.t and the tests of other web servers source this after web.sh.
 # shellcheck shell=bash
 
 script env <<'END'
@@ -11,7 +11,7 @@ pwd
 END
 script echo <<'END'
 #!/bin/sh
-# Reads all before it answers: nginx sends no more body once it sees an answer.
+# Reads the whole body first: nginx stops sending it when an answer arrives.
 f=$(mktemp) || exit
 cat >"$f"
 printf 'Content-Type: application/octet-stream\n\n'
@@ -62,7 +62,7 @@ END
 chmod -R a+rX "$dir"
 head -c 3000000 /dev/urandom >"$dir/random"
 
-# front_pools [MORE]: the pools that front_checks asks, and more
+# front_pools [MORE]: writes the pools of front_checks, and more
 front_pools() {
 	web_pools <<END
 [hello]
@@ -102,14 +102,14 @@ END
 perl=hello.pl
 chunked=3000000
 
-# Both servers pass what their snippets say.
+# Tests both modes with the examples of etc/.
 front_checks() {
 	local i first
 
-	# A pool whose processes stay.
+	# A prefork pool.
 	get /app/
 	is "$status" 200 "prefork: C handler"
-	like "$head" '^[Cc]ontent-[Tt]ype: text/' "prefork: its header arrives"
+	like "$head" '^[Cc]ontent-[Tt]ype: text/' "prefork: Content-Type"
 	get '/app/more?x=1'
 	is "$status" 200 "prefork: path and query"
 	get /counter
@@ -117,25 +117,25 @@ front_checks() {
 	get /counter
 	is "$status" 200 "prefork: counter"
 	[ "$body" != "$first" ]
-	ok $? "prefork: it counts on" "$first
+	ok $? "prefork: the count rises" "$first
 $body"
 	get -H 'Content-Type: application/octet-stream' \
 		--data-binary "@$dir/random" '/upload?echo=0'
 	is "$status" 200 "prefork: 3 MB by POST"
-	like "$body" '^bytes: 3000000 hash: ' "prefork: all of them arrived"
+	like "$body" '^bytes: 3000000 hash: ' "prefork: the handler read 3 MB"
 	get /perl
 	is "$status" 200 "prefork: Perl FCGI script"
 
-	# The same programs, one process a request.
+	# The same programs in a cgi pool.
 	for i in hello counter upload "$perl"; do
 		get "/cgi-bin/$i"
 		is "$status" 200 "cgi: $i"
 	done
 
-	# What a CGI program sees and says.
+	# What a CGI program receives and answers.
 	get -H 'X-Asked: yes' -H 'Proxy: evil' '/t/env/a%20b/c?q=1&r=%26'
 	is "$status" 200 "cgi: a shell script"
-	is "$(grep -ci '^Set-Cookie: ' <<<"$head")" 2 "cgi: both headers of a name"
+	is "$(grep -ci '^Set-Cookie: ' <<<"$head")" 2 "cgi: a header twice"
 	like "$body" '^REQUEST_METHOD=GET$' "cgi: REQUEST_METHOD"
 	like "$body" '^SCRIPT_NAME=/t/env$' "cgi: SCRIPT_NAME"
 	like "$body" '^PATH_INFO=/a b/c$' "cgi: PATH_INFO, decoded"
@@ -144,7 +144,7 @@ $body"
 	like "$body" '^GATEWAY_INTERFACE=CGI/1.1$' "cgi: GATEWAY_INTERFACE"
 	like "$body" "^SERVER_PORT=$port\$" "cgi: SERVER_PORT"
 	unlike "$body" '^HTTP_PROXY=' "cgi: never HTTP_PROXY"
-	is "$(tail -n 1 <<<"$body")" "$dir/cgi" "cgi: starts in its folder"
+	is "$(tail -n 1 <<<"$body")" "$dir/cgi" "cgi: starts in its directory"
 	get /t/status
 	is "$status $body" "418 teapot" "cgi: Status"
 	get /t/redirect
@@ -153,10 +153,10 @@ $body"
 	get -I /t/env
 	is "$status" 200 "cgi: HEAD"
 
-	# Bodies.
+	# Request and response bodies.
 	get --data-binary "@$dir/random" /t/echo
 	cmp -s "$dir/body" "$dir/random"
-	ok $? "cgi: 3 MB there and back"
+	ok $? "cgi: 3 MB in both directions"
 	head -c "$chunked" "$dir/random" >"$dir/chunked"
 	get -H 'Transfer-Encoding: chunked' --data-binary "@$dir/chunked" \
 		/t/echo
@@ -165,36 +165,36 @@ $body"
 	get /t/large
 	is "$status $(wc -c <"$dir/body")" "200 50000000" "cgi: 50 MB down"
 
-	# What goes wrong is told by a status and by a line in the log.
-	get /t/nobody
-	is "$status" 404 "404: no such program"
+	# Failures: a status and a line in the log.
+	get /t/missing
+	is "$status" 404 "404: the program is missing"
 	get /t/notexec
 	is "$status" 403 "403: not executable"
 	get /t/nointerp
-	is "$status" 500 "500: no interpreter"
+	is "$status" 500 "500: the interpreter is missing"
 	get /t/empty
-	is "$status" 502 "502: no header at all"
+	is "$status" 502 "502: no header"
 	get /t/garbage
-	is "$status" 502 "502: a line that is no header"
+	is "$status" 502 "502: a line that is not a header"
 	get /t/hangs
-	is "$status" 504 "504: nothing for cgi.idle_timeout"
+	is "$status" 504 "504: no output for cgi.idle_timeout"
 	head -c 9000000 /dev/zero >"$dir/nine"
 	get --data-binary "@$dir/nine" /t/echo
 	is "$status" 413 "413: over cgi.max_body"
 	for i in notexec nointerp empty garbage hangs; do
 		grep -q "pool t: .*$i" "$dir/fcgipm.log"
-		ok $? "the log names $i"
+		ok $? "the log contains $i"
 	done
 	get /t/env
-	is "$status" 200 "and the next request is served"
+	is "$status" 200 "the next request is answered"
 }
 
-# Somebody is being served: the pool has an accepted connection.
+# Returns whether the pool has an accepted connection.
 is_taken() {
 	grep -q " 03 .*$dir/busy.sock" /proc/net/unix
 }
 
-# The one worker is busy for longer than queue_timeout: it is stopped in the
+# The only worker is busy for longer than queue_timeout: it is stopped in the
 # middle of a request.
 front_overload() {
 	local first worker=
@@ -209,21 +209,21 @@ front_overload() {
 	done
 	kill -STOP "$worker"
 	get '/busy?ms=0'
-	is "$status" 503 "overload: 503 for who waits too long"
-	like "$head" '^[Rr]etry-[Aa]fter: 1$' "overload: when to come again"
-	like "$body" '^503 Service Unavailable' "overload: a page"
+	is "$status" 503 "overload: 503 for a client that waits too long"
+	like "$head" '^[Rr]etry-[Aa]fter: 1$' "overload: Retry-After"
+	like "$body" '^503 Service Unavailable' "overload: an error page"
 	get --data-binary "@$dir/random" '/busy?ms=0'
 	is "$status" 503 "overload: the same for 3 MB by POST"
 	kill -CONT "$worker"
 	wait "$first"
 	is "$(cat "$dir/first.status" "$dir/first")" "200 slept: 300 ms" \
-		"overload: whom the worker serves is not disturbed"
+		"overload: the running request is answered"
 	get '/busy?ms=0'
-	is "$status" 200 "overload: and it serves again"
+	is "$status" 200 "overload: the pool serves again"
 }
 
-# Not for nginx, which sends no more body once it sees an answer, nor for
-# Caddy, which reads no answer before it has sent the body.
+# Not for nginx, which stops sending the body when an answer arrives, and not
+# for Caddy, which reads the answer only after it has sent the body.
 front_duplex() {
 	head -c 1048576 "$dir/random" >"$dir/mib"
 	get --max-time 10 --data-binary "@$dir/mib" /t/full

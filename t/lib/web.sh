@@ -1,9 +1,9 @@
-# web.sh - for t/web/*.t: a supervisor and a web server of our own, TAP
+# web.sh - starts a supervisor and a web server for t/web/*.t; prints TAP
 #
-# A test sources this, writes pools to $dir/fcgipm.ini by web_pools, starts
-# fcgipm_start and nginx_start, apache_start or another server with snippets of
-# etc/, asks with `get`, and ends with `finish`.  All of it lives in $dir and on
-# a port of 127.0.0.1 that was free.
+# A test sources this file and writes pools to $dir/fcgipm.ini by web_pools.  It
+# calls fcgipm_start, and nginx_start, apache_start or the start of another
+# server with examples of etc/.  It sends requests with `get`, and ends with
+# `finish`.  All files are in $dir; the port of 127.0.0.1 was free.
 # shellcheck shell=bash
 set -u
 : "${FCGIPM_BIN:?}" "${FCGIPM_SRC:?}"
@@ -12,11 +12,11 @@ export LC_ALL=C
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
 dir=$(mktemp -d /tmp/fcgipm-web.XXXXXX) || exit 71
-# For its control.sock.
+# The directory of control.sock.
 export RUNTIME_DIRECTORY=$dir
 tests=0 bad=0 master='' front='' port=''
 handlers=$dir/handlers
-# Another installation may be looked at.
+# A test may use an installed fcgipm instead.
 program=$FCGIPM_BIN/fcgipm
 snippets=$FCGIPM_SRC/etc
 
@@ -63,13 +63,13 @@ skip_all() {
 need() {
 	local c
 	for c in "$@"; do
-		command -v "$c" >/dev/null 2>&1 || skip_all "no $c here"
+		command -v "$c" >/dev/null 2>&1 || skip_all "$c is missing"
 	done
 }
 
 # -- beginning and end ------------------------------------------------------
 
-# until_true SECONDS COMMAND...: asked again until it holds
+# until_true SECONDS COMMAND...: repeats the command until it succeeds
 until_true() {
 	local until=$((SECONDS + $1))
 	shift
@@ -83,7 +83,7 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
-# Ends one server we started, and tells how.
+# Stops a server that the test started, and returns its exit status.
 end() {
 	local pid=$1
 	kill -TERM "$pid" 2>/dev/null
@@ -91,7 +91,7 @@ end() {
 	wait "$pid" 2>/dev/null
 }
 
-# Processes and sockets that belong to $dir.
+# Prints processes and sockets that belong to $dir.
 left() {
 	local p
 	for p in /proc/[0-9]*; do
@@ -108,20 +108,20 @@ nothing_left() {
 	[ -z "$(left)" ]
 }
 
-# Stops everything, checks that nothing is left, and reports.
+# Stops all servers, checks that nothing remains, and prints the plan.
 finish() {
 	[ -z "$front" ] || end "$front"
 	front=''
 	if [ -n "$master" ]; then
 		kill -TERM "$master" 2>/dev/null
 		until_true 10 gone "$master"
-		ok $? "the supervisor ends within 10 s"
+		ok $? "the supervisor exits within 10 s"
 		wait "$master" 2>/dev/null
 		is $? 0 "the supervisor's exit status is 0"
 		master=''
 	fi
 	until_true 2 nothing_left
-	ok $? "no process and no socket is left" "$(left)"
+	ok $? "no process and no socket remains" "$(left)"
 	if [ "$bad" != 0 ]; then
 		tail -n 30 "$dir"/*.log | sed 's/^/# /'
 	fi
@@ -148,8 +148,8 @@ answers() {
 
 # -- the supervisor ---------------------------------------------------------
 
-# A copy, since web servers do not run as the owner of this checkout.  As root
-# pools and servers run as www-data, the way they are installed.
+# A copy, because web servers do not run as the owner of this checkout.  As
+# root, pools and servers run as www-data, as in an installation.
 cp -r "$FCGIPM_BIN/handlers" "$handlers" || exit 71
 mkdir "$dir/www" "$dir/conf" "$dir/cgi"
 chmod -R a+rX "$dir"
@@ -157,7 +157,7 @@ root() {
 	[ "$(id -u)" = 0 ]
 }
 
-# Reads pools and adds user and group where that can be set.
+# Reads pools from stdin, and adds user and group if it runs as root.
 web_pools() {
 	if root; then
 		awk '{ print }
@@ -182,7 +182,7 @@ fcgipm_start() {
 	ok $? "fcgipm is ready" "$(cat "$dir/fcgipm.log")"
 }
 
-# The snippets as they are pasted, with this run's paths: web_snippets FOLDER
+# web_snippets DIRECTORY: copies examples, with the paths of this run
 web_snippets() {
 	local f s ext
 	for f in "$snippets/$1"/*; do
@@ -192,7 +192,8 @@ web_snippets() {
 			"$f" >"$dir/conf/${f##*/}"
 	done
 	ext=${f##*.}
-	# One more of each for the tests' own programs and other handlers.
+	# A further copy of each example for other handlers and the test's
+	# programs.
 	sed -e 's|/cgi-bin|/t|g' -e 's|\bcgi\b|t|g' \
 		-e "s|$handlers|$dir/cgi|g" \
 		"$dir/conf/fcgipm-cgi.$ext" >"$dir/conf/t.$ext"
@@ -240,7 +241,7 @@ END
 		2>>"$dir/nginx.log" &
 	front=$!
 	until_true 10 answers
-	ok $? "nginx takes the snippets and serves" "$(cat "$dir/nginx.log")"
+	ok $? "nginx accepts the examples and serves" "$(cat "$dir/nginx.log")"
 }
 
 # apache_start SNIPPET...: names in etc/apache without .conf
@@ -278,12 +279,13 @@ END
 		2>>"$dir/apache.log" &
 	front=$!
 	until_true 10 answers
-	ok $? "Apache takes the snippets and serves" "$(cat "$dir/apache.log")"
+	ok $? "Apache accepts the examples and serves" \
+		"$(cat "$dir/apache.log")"
 }
 
 # -- requests ---------------------------------------------------------------
 
-# get [CURL OPTION]... PATH: sets status, body and head
+# get [CURL OPTION]... PATH: sends a request; sets status, body and head
 get() {
 	local path=${*: -1}
 	status=$(curl -s --max-time 30 -o "$dir/body" -D "$dir/head" \
@@ -292,7 +294,7 @@ get() {
 	head=$(tr -d '\r' <"$dir/head" 2>/dev/null)
 }
 
-# script NAME: an executable CGI program in $dir/cgi, from stdin
+# script NAME: writes an executable CGI program to $dir/cgi, from stdin
 script() {
 	cat >"$dir/cgi/$1" && chmod 755 "$dir/cgi/$1"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""mutate.py - puts faults into the sources, one at a time, and says which of
-them no test notices
+"""mutate.py - puts faults into the sources, one at a time, and reports those that
+no test notices
 
     mutate.py [-j N] [-s] [FILE|NAME ...]
 
@@ -8,19 +8,20 @@ A FILE of faults (*.faults, default: all beside this script) holds blocks:
 
     [name]
     file: fcgipm/pool/members.c
-    effect: idle places of the dead stay counted
+    effect: dead workers are still counted as idle
     tests: e2e/test_scale
     from:
     |	board_ended(ms->board, m->worker.slot);
     to:
     |	;
 
-"from" has to stand in the file exactly once, as lines or within one.  All unit tests run, then those
-of "tests", or of the file's room where the block names none; the first that
-fails has caught the fault.  A NAME picks faults whose name begins with it.
+"from" must be in the file exactly once, as whole lines or within one.  All unit
+tests run, then those of "tests", or, if the block names none, those of the
+file's directory.  The first test that fails has caught the fault.  A NAME
+selects faults whose name begins with it.
 
--j N    so many at a time, each in a copy of the tree below build/mutate
--s      only say whether each fault can still be put in
+-j N    test N faults at a time, each in a copy of the tree below build/mutate
+-s      only report whether each fault can still be put in
 """
 import argparse
 import os
@@ -35,7 +36,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 WORK = os.path.join(TOP, 'build', 'mutate')
 LIMIT_S = 300
 
-# What runs after the unit tests; the longest prefix of the file decides.
+# Tests to run after the unit tests, by the longest matching prefix of the file.
 TESTS = {
     'fcgipm/': ('serve', 'gateway', 'status'),
     'fcgipm/base/': ('serve', 'log', 'address', 'ctl', 'status'),
@@ -73,7 +74,7 @@ class Fault:
 
 
 def parse(path):
-    """The faults of one file."""
+    """Reads the faults of one file."""
     faults, fault, into = [], None, None
     with open(path, encoding='utf-8') as f:
         for number, line in enumerate(f, 1):
@@ -97,7 +98,7 @@ def parse(path):
 
 
 def replace(text, fault):
-    """The text with the fault, and how often "from" stands there."""
+    """Returns the text with the fault, and how often "from" occurs."""
     for old, new in ((fault.old, fault.new), (fault.old[:-1], fault.new[:-1])):
         if old and text.count(old) == 1:
             return text.replace(old, new), 1
@@ -105,7 +106,7 @@ def replace(text, fault):
 
 
 def put_in(tree, fault):
-    """Why it cannot be put in, or None.  The text before is returned too."""
+    """Returns why it cannot be put in, or None, and the original text."""
     path = os.path.join(tree, fault.file)
     try:
         with open(path, encoding='utf-8') as f:
@@ -114,7 +115,7 @@ def put_in(tree, fault):
         return e.strerror, None
     changed, n = replace(text, fault)
     if n != 1:
-        return '"from" stands %d times in %s' % (n, fault.file), None
+        return '"from" occurs %d times in %s' % (n, fault.file), None
     with open(path, 'w', encoding='utf-8') as f:
         f.write(changed)
     return None, text
@@ -128,7 +129,7 @@ def tests_of(fault):
 
 
 def copy_tree(n):
-    """A copy of the tracked files, built."""
+    """Makes a copy of the tracked files, and builds it."""
     tree = os.path.join(WORK, str(n))
     os.makedirs(tree, exist_ok=True)
     files = subprocess.run(['git', 'ls-files', '-z'], cwd=TOP, check=True,
@@ -140,7 +141,7 @@ def copy_tree(n):
         os.makedirs(os.path.dirname(to), exist_ok=True)
         with open(source, 'rb') as a:
             data = a.read()
-        # As it is, so that only what has changed is built again.
+        # Keep unchanged files, so that make rebuilds only what changed.
         if not os.path.exists(to) or open(to, 'rb').read() != data:
             shutil.copyfile(source, to)
             shutil.copymode(source, to)
@@ -175,7 +176,7 @@ def unit_tests(tree):
 
 
 def judge(tree, fault):
-    """What caught it; None = nothing."""
+    """Returns the test that caught the fault, or None."""
     why, before = put_in(tree, fault)
     if why:
         return 'STALE: ' + why
@@ -227,7 +228,7 @@ def main():
             with open(os.path.join(TOP, f.file), encoding='utf-8') as s:
                 n = replace(s.read(), f)[1]
             if n != 1:
-                print('%s: "from" stands %d times in %s' % (f.name, n, f.file))
+                print('%s: "from" occurs %d times in %s' % (f.name, n, f.file))
                 stale += 1
         print('%d faults, %d stale' % (len(faults), stale))
         return 1 if stale else 0

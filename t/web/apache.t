@@ -1,5 +1,5 @@
 #!/bin/bash
-# Apache httpd with the snippets of etc/apache in front of pools of both
+# apache.t - Apache httpd with the examples of etc/apache and pools of both
 # modes; its SCRIPT_FILENAME begins with proxy:fcgi://
 . "$(dirname "$0")/../lib/web.sh"
 need apache2 curl perl php-cgi
@@ -9,7 +9,7 @@ cat >"$dir/www/info.php" <<'END'
 <?php echo $_SERVER['SCRIPT_NAME'], ' ', $_GET['q'] ?? '', "\n";
 END
 chmod a+r "$dir/www/info.php"
-# The other way people write it: ProxyPass with the folder at the end.
+# The other usual way: ProxyPass with the directory at the end.
 APACHE_SERVER="ProxyPass /pass/ unix:$dir/cgi.sock|fcgi://pass$handlers/"
 
 front_pools "[php]
@@ -23,11 +23,11 @@ front_overload
 
 front_duplex
 get /pass/hello
-is "$status" 200 "cgi: ProxyPass to a folder"
-get /pass/nobody
-is "$status" 404 "404: ProxyPass to a program that is not there"
+is "$status" 200 "cgi: ProxyPass to a directory"
+get /pass/missing
+is "$status" 404 "404: ProxyPass to a missing program"
 get '/info.php?q=1'
 is "$status $body" "200 /info.php 1" "prefork: php-cgi"
 get /missing.php
-is "$status" 404 "404: a PHP file that is not there"
+is "$status" 404 "404: a missing PHP file"
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Programs that are asked whether a request may pass: nginx asks as it asks any
-# program, lighttpd in the role of FastCGI 1.0, section 6.3
+# authorizer.t - programs that allow or deny requests: for nginx any program,
+# for lighttpd in the role of FastCGI 1.0, section 6.3
 . "$(dirname "$0")/../lib/web.sh"
 need nginx curl perl lighttpd
 
@@ -31,19 +31,19 @@ END
 fcgipm_start
 token='Authorization: Bearer sesame'
 
-# pages FRONT: a file that members alone get
+# pages FRONT: tests a file that needs the token
 pages() {
 	get /members/page
-	is "$status" 401 "$1: none without the token"
-	like "$head" '^WWW-Authenticate: Bearer' "$1: it says what is missing"
+	is "$status" 401 "$1: 401 without the token"
+	like "$head" '^WWW-Authenticate: Bearer' "$1: WWW-Authenticate"
 	get -H 'Authorization: Bearer wrong' /members/page
-	is "$status" 401 "$1: nor with another one"
+	is "$status" 401 "$1: 401 with a wrong token"
 	get -H "$token" /members/page
-	is "$status $body" "200 for members" "$1: with the token"
+	is "$status $body" "200 for members" "$1: 200 with the token"
 	get -H "$token" /members/none
-	is "$status" 404 "$1: what is not there is a 404 nonetheless"
+	is "$status" 404 "$1: a missing file is 404 with the token"
 	get -H "$token" --data-binary "@$handlers/authorizer" /members/env.cgi
-	like "$body" '^AUTH_METHOD=token$' "$1: Variable-AUTH_METHOD goes along"
+	like "$body" '^AUTH_METHOD=token$' "$1: Variable-AUTH_METHOD"
 }
 
 for pool in authorizer ascgi; do

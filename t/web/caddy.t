@@ -1,5 +1,5 @@
 #!/bin/bash
-# Caddy with the snippets of etc/caddy in front of pools of both modes
+# caddy.t - Caddy with the examples of etc/caddy and pools of both modes
 . "$(dirname "$0")/../lib/web.sh"
 need caddy curl perl setpriv
 . "$(dirname "$0")/../lib/web-front.sh"
@@ -31,17 +31,17 @@ HOME=$dir/tmp XDG_DATA_HOME=$dir/tmp XDG_CONFIG_HOME=$dir/tmp \
 	2>>"$dir/caddy.log" &
 front=$!
 until_true 10 answers
-ok $? "Caddy takes the snippets and serves" "$(cat "$dir/caddy.log")"
+ok $? "Caddy accepts the examples and serves" "$(cat "$dir/caddy.log")"
 front_checks
 front_overload
 
 get /t/env/more
 like "$body" "^SCRIPT_FILENAME=$dir/cgi/env\$" "SCRIPT_FILENAME"
 like "$body" "^DOCUMENT_ROOT=$dir/cgi\$" "DOCUMENT_ROOT"
-# Of a chunked body it tells neither length nor coding.
+# For a chunked body, Caddy sends neither a length nor the coding.
 get -H 'Transfer-Encoding: chunked' --data-binary some /t/env
 is "$status" 200 "a chunked body"
-unlike "$body" '^CONTENT_LENGTH=' "which has no length"
+unlike "$body" '^CONTENT_LENGTH=' "a chunked body has no CONTENT_LENGTH"
 get /application
-is "$status" 404 "/app is no prefix of another name"
+is "$status" 404 "/app does not match /application"
 finish

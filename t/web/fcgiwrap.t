@@ -1,18 +1,18 @@
 #!/bin/bash
-# Debian's sample nginx configuration of fcgiwrap, unchanged: in front of a cgi
-# pool, and of fcgipm-cgi with fcgiwrap's own options
+# fcgiwrap.t - Debian's nginx example for fcgiwrap, unchanged, with a cgi pool,
+# and with fcgipm-cgi and fcgiwrap's options
 #
-# Its paths are those of the system, so ours are mounted there, where nobody
-# else sees it.
+# The example has paths of the system.  The test mounts its own directories
+# there, in its own mount namespace.
 sample=/usr/share/doc/fcgiwrap/examples/nginx.conf
 if [ -z "${FCGIPM_UNSHARED-}" ] && unshare --mount true 2>/dev/null; then
 	FCGIPM_UNSHARED=yes exec unshare --mount "$0"
 fi
 . "$(dirname "$0")/../lib/web.sh"
 need nginx curl perl
-[ -n "${FCGIPM_UNSHARED-}" ] || skip_all "no mount namespace for us"
-[ -e "$sample" ] || skip_all "no $sample here"
-[ -d /usr/lib/cgi-bin ] || skip_all "no /usr/lib/cgi-bin here"
+[ -n "${FCGIPM_UNSHARED-}" ] || skip_all "cannot make a mount namespace"
+[ -e "$sample" ] || skip_all "$sample is missing"
+[ -d /usr/lib/cgi-bin ] || skip_all "/usr/lib/cgi-bin is missing"
 
 script env <<'END'
 #!/bin/sh
@@ -22,7 +22,7 @@ pwd
 END
 script echo <<'END'
 #!/bin/sh
-# Reads all before it answers: nginx sends no more body once it sees an answer.
+# Reads the whole body first: nginx stops sending it when an answer arrives.
 f=$(mktemp) || exit
 cat >"$f"
 printf 'Status: 201 Made\nContent-Type: application/octet-stream\n\n'
@@ -31,7 +31,7 @@ rm "$f"
 END
 mkdir "$dir/run"
 mount --bind "$dir/cgi" /usr/lib/cgi-bin && mount --bind "$dir/run" /run ||
-	skip_all "nothing can be mounted here"
+	skip_all "cannot mount"
 head -c 1048576 /dev/urandom >"$dir/random"
 
 checks() {
@@ -41,12 +41,12 @@ checks() {
 		"$1: SCRIPT_FILENAME"
 	like "$body" '^SCRIPT_NAME=/cgi-bin/env$' "$1: SCRIPT_NAME"
 	like "$body" '^QUERY_STRING=q=1$' "$1: QUERY_STRING"
-	is "$(tail -n 1 <<<"$body")" /usr/lib/cgi-bin "$1: its folder"
+	is "$(tail -n 1 <<<"$body")" /usr/lib/cgi-bin "$1: working directory"
 	get --data-binary "@$dir/random" /cgi-bin/echo
 	is "$status" 201 "$1: Status"
 	cmp -s "$dir/body" "$dir/random"
-	ok $? "$1: 1 MiB there and back"
-	get /cgi-bin/nobody
+	ok $? "$1: 1 MiB in both directions"
+	get /cgi-bin/missing
 	is "$status" 404 "$1: 404"
 }
 
@@ -62,7 +62,7 @@ nginx_start
 checks pool
 kill -TERM "$master"
 wait "$master"
-is $? 0 "the pool ends"
+is $? 0 "the supervisor exits"
 
 as=()
 root && as=(-o user=www-data -o group=www-data)

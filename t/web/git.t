@@ -1,9 +1,9 @@
 #!/bin/bash
-# nginx -> cgi pool -> git http-backend: what people do with it
+# git.t - nginx, a cgi pool and git http-backend: clone, fetch and push
 . "$(dirname "$0")/../lib/web.sh"
 need nginx curl git
 backend=$(git --exec-path)/git-http-backend
-[ -x "$backend" ] || skip_all "no git http-backend here"
+[ -x "$backend" ] || skip_all "git http-backend is missing"
 
 export HOME=$dir GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 git config --global user.name tester
@@ -11,7 +11,7 @@ git config --global user.email tester@localhost
 git config --global init.defaultBranch main
 git config --global advice.detachedHead false
 
-# A repository with a history, owned by whoever serves it.
+# A repository with a history, owned by the user that serves it.
 mkdir "$dir/git" "$dir/tree"
 git init -q --bare "$dir/git/demo.git"
 git -C "$dir/git/demo.git" config http.receivepack true
@@ -34,7 +34,7 @@ fcgipm_start
 nginx_start fcgipm-git
 url=http://127.0.0.1:$port/git/demo.git
 
-# try NAME COMMAND...: it succeeds within a minute
+# try NAME COMMAND...: tests that it succeeds within a minute
 try() {
 	local name=$1
 	shift
@@ -59,12 +59,12 @@ is "$(git --git-dir="$dir/git/demo.git" -c safe.directory='*' \
 try "fetch into the shallow clone" git -C "$dir/shallow" fetch -q --unshallow
 try "clone of it" git clone -q "$url" "$dir/again"
 cmp -s "$dir/clone/random" "$dir/again/random"
-ok $? "the 12 MB come back as they were"
+ok $? "the 12 MB are unchanged"
 try "fsck of the clone" git -C "$dir/again" fsck --full --strict
 try "fsck of the served repository" git --git-dir="$dir/git/demo.git" \
 	-c safe.directory='*' fsck --full --strict
 
 get /git/missing.git/info/refs?service=git-upload-pack
-is "$status" 404 "a repository that is not there is a 404"
-unlike "$(cat "$dir/fcgipm.log")" 'error:' "no error in the log"
+is "$status" 404 "a missing repository is 404"
+unlike "$(cat "$dir/fcgipm.log")" 'error:' "the log has no error"
 finish

@@ -1,5 +1,5 @@
 #!/bin/bash
-# HAProxy with the snippets of etc/haproxy in front of pools of both modes
+# haproxy.t - HAProxy with the examples of etc/haproxy and pools of both modes
 . "$(dirname "$0")/../lib/web.sh"
 need haproxy curl perl
 . "$(dirname "$0")/../lib/web-front.sh"
@@ -8,7 +8,7 @@ front_pools
 fcgipm_start
 web_snippets haproxy
 port=$(free_port)
-# What one of its buffers holds.
+# The size of its buffers allows this.
 chunked=10000
 {
 	echo "global"
@@ -20,7 +20,8 @@ defaults
 	timeout connect 5s
 	timeout client 30s
 	timeout server 30s
-	# Every 5 s it closes some that are idle, and we count them.
+	# The default closes some idle connections every 5 s; the test counts
+	# them.
 	default-server pool-purge-delay 60s
 frontend web
 	bind 127.0.0.1:$port
@@ -44,7 +45,7 @@ done
 haproxy -db -f "$dir/haproxy.cfg" "${files[@]}" 2>>"$dir/haproxy.log" &
 front=$!
 until_true 10 answers
-ok $? "HAProxy takes the snippets and serves" "$(cat "$dir/haproxy.log")"
+ok $? "HAProxy accepts the examples and serves" "$(cat "$dir/haproxy.log")"
 front_checks
 front_duplex
 
@@ -52,18 +53,18 @@ get /t/env/more
 like "$body" "^SCRIPT_FILENAME=$dir/cgi/env\$" "SCRIPT_FILENAME"
 like "$body" "^DOCUMENT_ROOT=$dir/cgi\$" "DOCUMENT_ROOT"
 
-# count NAME COLUMN: of the statistics of a server
+# count NAME COLUMN: prints a value of the statistics of a server
 count() {
 	get '/stats;csv'
 	awk -F, -v name="fcgipm-$1" -v column="$2" '
 	/^# / { for (i = 1; i <= NF; i++) if ($i == column) at = i }
 	$1 == name && $2 != "BACKEND" { print $at }' <<<"$body"
 }
-# A client that keeps its connection is given one that is kept.
+# A client with a keep-alive connection gets one to the gateway, too.
 connects=$(count t connect) reuses=$(count t reuse)
 curl -s -o /dev/null --max-time 30 "http://127.0.0.1:$port/t/env?"[1-10]
 ok $? "ten requests by one client"
 is "$(count t connect) $(count t reuse)" "$((connects + 1)) $((reuses + 9))" \
-	"go over one connection to the gateway"
-is "$(count hello reuse)" 0 "no connection to a prefork pool is kept"
+	"ten requests use one connection to the gateway"
+is "$(count hello reuse)" 0 "connections to a prefork pool are not kept"
 finish

@@ -1,5 +1,5 @@
 #!/bin/bash
-# make install: what it leaves behind serves at once, and goes again
+# install.t - what make install writes can serve, and make uninstall removes it
 . "$(dirname "$0")/../lib/web.sh"
 need nginx curl make cc
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES SANITIZE COVERAGE
@@ -31,13 +31,13 @@ for f in sbin/fcgipm bin/fcgipm-cgi bin/fcgipmctl etc/fcgipm.ini \
 	share/doc/fcgipm/caddy/fcgipm-cgi.caddy \
 	share/doc/fcgipm/haproxy/fcgipm-cgi.cfg; do
 	[ -s "$prefix/$f" ]
-	ok $? "$f is there"
+	ok $? "$f is installed"
 done
 is "$(grep -rlI /usr/local/ "$prefix/etc" "$prefix/lib" \
 	"$prefix/share/man" "$prefix"/share/doc/fcgipm/*/)" "" \
-	"nothing points to another prefix"
+	"no file contains another prefix"
 
-cat >"$dir/told.c" <<'END'
+cat >"$dir/report.c" <<'END'
 #include <fcgipm-handler.h>
 
 int
@@ -50,9 +50,9 @@ main(void)
 	return begun == -1 && fcgipm_should_stop() == 0 ? 0 : 1;
 }
 END
-cc -std=gnu11 -Wall -Wextra -Werror -I "$prefix/include" -o "$dir/told" \
-	"$dir/told.c" >"$dir/said" 2>&1 && "$dir/told"
-ok $? "a handler is built with the header, and runs alone" \
+cc -std=gnu11 -Wall -Wextra -Werror -I "$prefix/include" -o "$dir/report" \
+	"$dir/report.c" >"$dir/said" 2>&1 && "$dir/report"
+ok $? "a handler with the header compiles, and runs alone" \
 	"$(cat "$dir/said")"
 
 echo '; mine' >>"$prefix/etc/fcgipm.ini"
@@ -63,29 +63,29 @@ is "$(tail -n 1 "$prefix/etc/fcgipm.ini")" '; mine' \
 if command -v systemd-analyze >/dev/null 2>&1; then
 	is "$(systemd-analyze verify --man=no \
 		"$prefix"/lib/systemd/system/fcgipm* 2>&1)" "" \
-		"systemd-analyze verify has no remarks"
+		"systemd-analyze verify has no warnings"
 else
-	ok 0 "the units # SKIP no systemd-analyze here"
+	ok 0 "the units # SKIP systemd-analyze is missing"
 fi
 
 program=$prefix/sbin/fcgipm snippets=$prefix/share/doc/fcgipm
 chmod -R a+rX "$prefix"
 sed "s|/run/fcgipm/|$dir/|g" "$prefix/etc/fcgipm.ini" >"$dir/fcgipm.ini"
-# Only root may become somebody else.
+# Only root can change to another user.
 root || sed -i -E '/^(user|group|listen\.(owner|group))\b/d' "$dir/fcgipm.ini"
 is "$("$program" -t 2>&1 | grep -c "^[a-z :]*$prefix/etc/fcgipm.ini:")" 1 \
 	"fcgipm -t reads the installed configuration by default"
 "$program" -t -c "$dir/fcgipm.ini" >"$dir/said" 2>&1
-ok $? "fcgipm -t takes the installed configuration" "$(cat "$dir/said")"
+ok $? "fcgipm -t accepts the installed configuration" "$(cat "$dir/said")"
 fcgipm_start
 nginx_start fcgipm-prefork fcgipm-cgi
 get /app/
-is "$status" 200 "the installed pool behind the installed snippet"
+is "$status" 200 "the installed pool with the installed example"
 get /cgi-bin/hello
-is "$status" 200 "and the installed CGI folder"
+is "$status" 200 "the installed CGI pool"
 
 build uninstall
 ok $? "make uninstall" "$(cat "$dir/make.log")"
 is "$(cd "$prefix" && find . -type f | sort)" ./etc/fcgipm.ini \
-	"only the configuration is kept"
+	"make uninstall keeps only the configuration"
 finish

@@ -1,5 +1,6 @@
 #!/bin/bash
-# lighttpd with the snippets of etc/lighttpd in front of pools of both modes
+# lighttpd.t - lighttpd with the examples of etc/lighttpd and pools of both
+# modes
 . "$(dirname "$0")/../lib/web.sh"
 need lighttpd curl perl
 . "$(dirname "$0")/../lib/web-front.sh"
@@ -25,16 +26,16 @@ END
 lighttpd -D -f "$dir/lighttpd.conf" 2>>"$dir/lighttpd.log" &
 front=$!
 until_true 10 answers
-ok $? "lighttpd takes the snippets and serves" "$(cat "$dir/lighttpd.log")"
+ok $? "lighttpd accepts the examples and serves" "$(cat "$dir/lighttpd.log")"
 front_checks
 front_overload
 front_duplex
 
-# It looks for the file itself; the folder of the alias is its root.
+# lighttpd finds the file itself; DOCUMENT_ROOT is the directory of the alias.
 get /t/env/more
 like "$body" "^SCRIPT_FILENAME=$dir/cgi/env\$" "SCRIPT_FILENAME"
 like "$body" "^DOCUMENT_ROOT=$dir/cgi/\$" "DOCUMENT_ROOT"
 like "$body" "^PATH_TRANSLATED=$dir/cgi/more\$" "PATH_TRANSLATED"
 get /application
-is "$status" 404 "/app is no prefix of another name"
+is "$status" 404 "/app does not match /application"
 finish

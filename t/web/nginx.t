@@ -1,5 +1,5 @@
 #!/bin/bash
-# nginx with the snippets of etc/nginx in front of pools of both modes
+# nginx.t - nginx with the examples of etc/nginx and pools of both modes
 . "$(dirname "$0")/../lib/web.sh"
 need nginx curl perl
 . "$(dirname "$0")/../lib/web-front.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# nginx -> prefork pool of php-cgi, which leaves after 500 requests: that is
-# how it works and no error
+# php.t - nginx with a prefork pool of php-cgi, which exits after 500 requests;
+# that must not be an error
 . "$(dirname "$0")/../lib/web.sh"
 need nginx curl php-cgi
 
@@ -28,7 +28,7 @@ nginx_start fcgipm-php
 get '/info.php?q=one%20two'
 is "$status $body" "200 /info.php  one two" "a page with a query"
 get /info.php/more/path
-is "$body" "/info.php /more/path " "PATH_INFO behind the file"
+is "$body" "/info.php /more/path " "PATH_INFO after the file"
 get -d 'name=J%C3%BCrgen' /post.php
 is "$body" "Jürgen $(printf 'name=J%%C3%%BCrgen' | md5sum | cut -d' ' -f1)" \
 	"a form by POST"
@@ -37,19 +37,19 @@ get -H 'Content-Type: application/octet-stream' \
 	--data-binary "@$dir/random" /post.php
 is "$body" " $(md5sum <"$dir/random" | cut -d' ' -f1)" "3 MB by POST"
 get /missing.php
-is "$status" 404 "a file that is not there is nginx's 404"
+is "$status" 404 "nginx answers 404 for a missing file"
 
-# 2000 requests, 4 at a time, each answered in full.
+# 2000 requests, 4 at a time; every answer must be complete.
 seq 2000 | sed "s|.*|url = \"http://127.0.0.1:$port/info.php?q=&\"|" \
 	>"$dir/urls"
 curl -s --max-time 120 --parallel --parallel-max 4 -i -K "$dir/urls" \
 	>"$dir/answers" 2>"$dir/curl.log"
 is "$(grep -c '^HTTP/1.1 200' "$dir/answers")" 2000 "2000 requests, 2000 x 200"
 is "$(grep '^/info.php' "$dir/answers" | sort -u | wc -l)" 2000 \
-	"and 2000 different answers"
+	"2000 different answers"
 pids=$(tr -d '\r' <"$dir/answers" | grep '^X-Pid' | sort -u | wc -l)
 [ "$pids" -ge 4 ]
-ok $? "workers left after 500 requests and were replaced" "$pids processes"
+ok $? "workers exit after 500 requests and are replaced" "$pids processes"
 is "$(grep -cE '(error|warning):' "$dir/fcgipm.log")" 0 \
-	"which is no error and no warning in the log"
+	"the log has no error and no warning"
 finish

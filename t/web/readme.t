@@ -1,14 +1,14 @@
 #!/bin/bash
-# The commands and configurations of README.md are run, with paths and ports of
-# this test
+# readme.t - runs the commands and configurations of README.md, with paths and
+# ports of this test
 #
-# Every command of a block must succeed, and print what the README shows.  Those
-# that need an installed system are listed in run_command() as not run.
+# Every command of a block must succeed, and print what the README shows.
+# Commands that need an installed system are listed in run_command() as skipped.
 . "$(dirname "$0")/../lib/web.sh"
 need nginx curl perl setpriv
 page=$FCGIPM_SRC/README.md
 
-# What is copied may be read by the user nobody, who runs the first command.
+# Copies, because the user nobody runs the first command.
 cp -r "$FCGIPM_BIN" "$dir/bin" && cp -r "$FCGIPM_BIN/../lib" "$dir/lib" &&
 	mkdir -p "$dir/usr/cgi-bin" "$dir/try" &&
 	cp "$handlers/hello.sh" "$dir/usr/cgi-bin" &&
@@ -34,7 +34,7 @@ adapt() {
 		-e "s| fcgipm.ini| $dir/fcgipm.ini|"
 }
 
-# What the README prints below a command.
+# Prints the output that the README shows for a command.
 output() {
 	blocks console | awk -v command="\$ $1" '
 		/^\$ / { shown = $0 == command; next }
