@@ -1,10 +1,10 @@
 /*
- * arrive.c - a worker that tells when it is there: the time until all are up
+ * arrive.c - a worker that reports its start, to measure the time until all run
  *
  *	arrive FIFO
  *
- * Writes one byte into the FIFO and accepts for ever.  It does so little that
- * what is measured is who starts it.
+ * Writes one byte to the FIFO and accepts indefinitely.  It does very little,
+ * so the program that starts it is measured.
  */
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -1,10 +1,10 @@
 /*
- * ballast.c - a preload library: the process begins with 64 MiB of heap in use
+ * ballast.c - a preloaded library that allocates 64 MiB of heap at the start
  *
- * `make bench-gateway` loads it into fcgipm-cgi to see whether starting a
- * program gets dearer as the gateway grows, as fork(2) does: it copies the
- * page tables.  Huge pages would hide that.  Programs do not inherit it: the
- * gateway hands LD_PRELOAD on to none.
+ * `make bench-gateway` loads it into fcgipm-cgi, to measure whether starting a
+ * program becomes slower while the gateway grows. fork(2) does, because it
+ * copies the page tables.  Huge pages would hide that.  CGI programs do not
+ * inherit it, because the gateway does not pass LD_PRELOAD.
  */
 #include <stdlib.h>
 #include <string.h>

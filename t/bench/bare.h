@@ -1,11 +1,11 @@
 /*
- * bare.h - what bare_spawner and bare_responder share: a listener, one request
- * in, one answer out
+ * bare.h - functions of bare_spawner and bare_responder: a listening socket,
+ * reading a request, writing an answer
  *
- * They show what the machine allows at the most, so they know only what
+ * The two programs show the limit of the machine.  They only support what
  * `fcgipmctl bench` sends: one request on each connection, without a body.
- * Each is one process, as the gateway is: on a busy machine more of them get
- * more of its time.
+ * Each is one process, like the gateway: on a busy machine, several processes
+ * would get more CPU time.
  */
 #ifndef BARE_H
 #define BARE_H
@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Room for a record header, 65535 bytes and the END_REQUEST record. */
+/* A record header, 65535 bytes and the END_REQUEST record. */
 #define BARE_BUFFER (8 + 65535 + 16)
 
 static inline int
@@ -33,7 +33,7 @@ bare_listen(const char *path)
 	return fd;
 }
 
-/* A connection whose request has been read to its empty FCGI_STDIN record
+/* Accepts a connection and reads its request to the empty FCGI_STDIN record
  * (FastCGI 1.0, section 5.3). */
 static inline int
 bare_accept(int listener, uint8_t *buf)
@@ -57,7 +57,8 @@ bare_accept(int listener, uint8_t *buf)
 	}
 }
 
-/* The answer lies behind 8 free bytes; status is the program's. */
+/* Sends an answer that begins after 8 free bytes; status is that of the
+ * program. */
 static inline void
 bare_answer(int fd, uint8_t *buf, size_t len, int status)
 {
@@ -67,7 +68,8 @@ bare_answer(int fd, uint8_t *buf, size_t len, int status)
 
 	memcpy(buf, head, sizeof(head));
 	memcpy(buf + 8 + len, end, sizeof(end));
-	/* The client may have left: no SIGPIPE, and nothing to do. */
+	/* The client may have disconnected: no SIGPIPE, and the result does not
+	 * matter. */
 	(void)send(fd, buf, 8 + len + sizeof(end), MSG_NOSIGNAL);
 	close(fd);
 }

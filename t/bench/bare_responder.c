@@ -1,8 +1,8 @@
 /*
- * bare_responder.c - FastCGI without a program: the same answer every time
+ * bare_responder.c - a FastCGI server without a program: always the same answer
  *
- * bare_responder SOCKET.  What is left when nothing is started: 4 system calls
- * a request (accept4, read, sendto, close).
+ * bare_responder SOCKET.  It starts no process, so only 4 system calls per
+ * request remain (accept4, read, sendto, close).
  */
 #include "bare.h"
 
@@ -10,7 +10,7 @@ int
 main(int argc, char **argv)
 {
 	static const char answer[] = "Content-Type: text/plain\r\n\r\n"
-				     "Hello from nobody.\n";
+				     "Hello, no program.\n";
 	static uint8_t buf[BARE_BUFFER];
 	int listener, fd;
 

@@ -1,13 +1,12 @@
 /*
- * bare_spawner.c - the least a CGI server can do: the limit of `make
- * bench-gateway`
+ * bare_spawner.c - the smallest CGI server: the limit for `make bench-gateway`
  *
- * bare_spawner SOCKET PROGRAM.  One loop as in the gateway, with as many
- * programs at once, but no parameters, body, stderr, timeouts or checks.
- * A request costs 15 to 18 system calls: accept4, read, pipe2, vfork, close,
- * epoll_ctl, read, read, epoll_ctl, close, wait4, sendto, close here, where
- * the second read is saved when the program has ended by then; dup2 and execve
- * in the child; up to three epoll_wait, fewer the more is going on.
+ * bare_spawner SOCKET PROGRAM.  It has one loop like the gateway and runs as
+ * many programs at once, but has no parameters, body, stderr, timeouts or
+ * checks.  A request costs 15 to 18 system calls.  In the server: accept4,
+ * read, pipe2, vfork, close, epoll_ctl, read, read, epoll_ctl, close, wait4,
+ * sendto, close, without the second read if the program has exited by then.  In
+ * the child: dup2 and execve.  Then up to three epoll_wait, fewer under load.
  */
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -17,12 +16,12 @@
 
 #define PROGRAMS 32
 
-/* A program that runs. */
+/* A running program. */
 struct slot {
 	struct slot *next_free;
 	int client, out;
 	pid_t pid;
-	size_t len;			/* behind the free 8 bytes of buf */
+	size_t len;			/* after the 8 free bytes of buf */
 	uint8_t buf[BARE_BUFFER];
 };
 
@@ -74,8 +73,8 @@ finish(struct slot *s)
 {
 	int status;
 
-	/* A child that has not come to its close-on-exec yet still holds the
-	 * pipe, so closing alone would leave it watched. */
+	/* A child before its exec still holds the pipe, so closing alone would
+	 * leave it watched. */
 	watch(EPOLL_CTL_DEL, s->out, 0, NULL);
 	close(s->out);
 	if (waitpid(s->pid, &status, 0) < 0)

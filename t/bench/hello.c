@@ -1,8 +1,8 @@
 /*
- * hello.c - a CGI program as small as they come in C
+ * hello.c - a minimal CGI program in C
  *
- * handlers/hello has libfcgi to load and would spend a sixth more on it, which
- * hides what the servers cost.
+ * handlers/hello also loads libfcgi, which costs a sixth more and hides the
+ * cost of the servers.
  */
 #include <stdio.h>
 

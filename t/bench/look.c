@@ -1,11 +1,11 @@
 /*
- * look.c - what it costs to look at workers
+ * look.c - measures the cost of inspecting workers
  *
  *	look [WORKERS [ROUNDS]]
  *
- * Starts them without a supervisor, each asleep in accept(2), and prints the
- * time for each look, a round over all of them being one measurement; the
- * lowest and the median of the rounds.
+ * Starts workers without a supervisor; each sleeps in accept(2).  Prints the
+ * time of each inspection.  One measurement is a round over all workers; the
+ * minimum and the median of the rounds are printed.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -45,7 +45,7 @@ die(const char *what)
 	exit(1);
 }
 
-/* A unix listener of no name, or one on 127.0.0.1. */
+/* Opens a unix socket without a path, or one on 127.0.0.1. */
 static int
 listen_on(int family)
 {
@@ -165,11 +165,11 @@ run(int family, const char *name)
 		die("observe");
 	start_workers(fd);
 	printf("%-44s %8s %8s\n", name, "lowest", "median");
-	measure("  look at an idle worker", look, nworkers);
-	measure("  the same, closely", look_closely, nworkers);
-	measure("  length of the queue", queue, 100);
+	measure("  inspect an idle worker", look, nworkers);
+	measure("  the same, with details", look_closely, nworkers);
+	measure("  read the queue length", queue, 100);
 	if (family == AF_INET)
-		measure("  list of accepted connections", list, 1);
+		measure("  list accepted connections", list, 1);
 	end_workers();
 	kernel_fini(&observe);
 	close(fd);

@@ -76,9 +76,9 @@ def looks(_, quick):
     kind = ""
     for line in done.stdout.splitlines():
         kind = (re.match(r"(unix|TCP) ", line) or [0, kind])[1]
-        found = re.match(r"  look at an idle worker +\S+ +(\S+)$", line)
+        found = re.match(r"  inspect an idle worker +\S+ +(\S+)$", line)
         if found:
-            gate("a look at an idle worker of %d, %s" % (workers, kind),
+            gate("inspection of an idle worker of %d, %s" % (workers, kind),
                  float(found[1]), "%.2f us", at_most=2)
 
 

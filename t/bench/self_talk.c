@@ -1,11 +1,11 @@
 /*
- * self_talk.c - a FastCGI program that is its own client, so that nothing but
- * its calls costs: no other process, no wake-up
+ * self_talk.c - a FastCGI program that is its own client, so that only its
+ * calls are measured: no other process, no wake-up
  *
  *	self_talk PATH COUNT [keep] <listener
  *
- * It makes the calls that libfcgi makes for a request, COUNT times, and prints
- * the nanoseconds of CPU time of one, its client's part included.
+ * It makes the calls that libfcgi makes for a request, COUNT times.  It prints
+ * the nanoseconds of CPU time per request, including the client's part.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* About what nginx sends. */
+/* Approximately what nginx sends. */
 static const char *const pairs[][2] = {
 	{"QUERY_STRING", "a=b&c=d"}, {"REQUEST_METHOD", "GET"},
 	{"CONTENT_TYPE", ""}, {"CONTENT_LENGTH", ""},
@@ -117,7 +117,7 @@ talk(int client, int conn)
 	need(read(client, p, sizeof(p)) == sizeof(answer), "answer");
 }
 
-/* libfcgi's lingering close. */
+/* The lingering close of libfcgi. */
 static void
 end(int client, int conn)
 {

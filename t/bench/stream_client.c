@@ -1,10 +1,10 @@
 /*
- * stream_client.c - one large FastCGI exchange at little cost
+ * stream_client.c - makes one large FastCGI request at little cost
  *
- * stream_client SOCKET BYTES <PREAMBLE.  Sends what standard input holds
- * (BEGIN_REQUEST and parameters), a body of BYTES, and reads the answer.
- * Prints the seconds that took, the bytes of FCGI_STDOUT, appStatus and, from
- * the next line on, how the answer begins.
+ * stream_client SOCKET BYTES <PREAMBLE.  Sends standard input (BEGIN_REQUEST
+ * and parameters) and a body of BYTES, and reads the answer.  Prints the
+ * duration in seconds, the bytes of FCGI_STDOUT, appStatus and, on further
+ * lines, the beginning of the answer.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #include "proto/fcgi.h"
 
-/* Records of 64 KiB with their header, sent a MiB at a time. */
+/* Records of 64 KiB with their header, sent in pieces of a MiB. */
 #define RECORD 65536
 #define CONTENT (RECORD - FCGI_HEADER_LEN)
 #define RECORDS 16
@@ -87,7 +87,7 @@ take(struct answer *a, unsigned type, const struct fcgi_chunk *c)
 	}
 }
 
-/* Until END_REQUEST has come. */
+/* Reads until END_REQUEST. */
 static void
 receive(int fd, struct answer *a)
 {
@@ -103,7 +103,7 @@ receive(int fd, struct answer *a)
 	while (a->end_len < sizeof(a->end)) {
 		n = read(fd, buf, sizeof(buf));
 		if (n <= 0)
-			die("the answer ends early");
+			die("the answer is incomplete");
 		p = buf;
 		len = (size_t)n;
 		while ((ev = fcgi_reader_next(&reader, &p, &len, &chunk)) > 0)

@@ -1,9 +1,9 @@
 /*
- * streamer.c - CGI: bodies as fast as a program can move them
+ * streamer.c - CGI: moves bodies as fast as a program can
  *
  * QUERY_STRING: down=N answers with N bytes; up counts the body; events=N
  * writes N server-sent events, 20 ms apart, each with the CLOCK_MONOTONIC
- * nanosecond it was written at; sleep waits until it is killed.
+ * nanosecond at which it was written; sleep waits until it is killed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* As much as a pipe holds. */
+/* The size of a pipe. */
 static char block[65536];
 
 static int

@@ -1,10 +1,10 @@
 /*
- * fuzz.h - what the fuzz targets share
+ * fuzz.h - functions that the fuzz targets share
  *
  * A target is one file with LLVMFuzzerTestOneInput().  `make fuzz` links it
- * with libFuzzer, `make check` with replay.c, which feeds it the files of
- * t/fuzz/corpus/.  What a target asserts goes through CHECK(), and what it
- * knows better it finds out by its own, simpler way.
+ * with libFuzzer.  `make check` links it with replay.c, which runs the files of
+ * t/fuzz/corpus/.  A target asserts by CHECK().  It computes expected results
+ * in its own, simpler way.
  */
 #ifndef FCGIPM_T_FUZZ_H
 #define FCGIPM_T_FUZZ_H
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 		}                                                              \
 	} while (0)
 
-/* A copy that ends where its block does: one byte further is seen by ASan. */
+/* Copies the input to a block of its size, so that ASan sees an overrun. */
 static inline uint8_t *
 fuzz_copy(const uint8_t *p, size_t len)
 {
@@ -38,7 +38,7 @@ fuzz_copy(const uint8_t *p, size_t len)
 	return copy;
 }
 
-/* A number that follows from the input: where to cut, which limit to set. */
+/* A number derived from the input: where to cut, which limit to set. */
 static inline uint32_t
 fuzz_seed(const uint8_t *p, size_t len)
 {
@@ -49,7 +49,7 @@ fuzz_seed(const uint8_t *p, size_t len)
 	return h | 1;
 }
 
-/* The next number, 0 to below - 1 (Marsaglia's xorshift). */
+/* Returns the next number, 0 to below - 1 (Marsaglia's xorshift). */
 static inline size_t
 fuzz_next(uint32_t *seed, size_t below)
 {
@@ -59,10 +59,10 @@ fuzz_next(uint32_t *seed, size_t below)
 	return *seed % below;
 }
 
-/* How an input is cut: in one piece, in single bytes, anyhow. */
+/* How an input is cut: in one piece, in single bytes, at random. */
 enum fuzz_cut { FUZZ_WHOLE, FUZZ_BYTES, FUZZ_RANDOM, FUZZ_CUTS };
 
-/* Length of the next piece of left bytes, 1 to left. */
+/* Returns the length of the next piece, 1 to left. */
 static inline size_t
 fuzz_piece(enum fuzz_cut cut, size_t left, uint32_t *seed)
 {
@@ -72,7 +72,8 @@ fuzz_piece(enum fuzz_cut cut, size_t left, uint32_t *seed)
 		return left;
 	if (cut == FUZZ_BYTES)
 		return 1;
-	/* Short pieces cut more places; a long one crosses more of them. */
+	/* Short pieces cut at more positions; a long one contains more of
+	 * them. */
 	if (left > 12 && fuzz_next(seed, 4))
 		most = 12;
 	return 1 + fuzz_next(seed, most);

@@ -1,7 +1,7 @@
 /*
- * fuzz_address.c - addresses and networks as users write them
+ * fuzz_address.c - fuzzes the parsers of addresses and networks
  *
- * Each line of the input is an address; all of it is a list of networks.
+ * Each line of the input is an address; the whole input is a list of networks.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -15,7 +15,7 @@
 static struct sockaddr_storage host;
 static struct addrinfo info;
 
-/* The C library's would ask a name server for whatever comes along. */
+/* The C library's function would send every name to a name server. */
 int
 getaddrinfo(const char *node, const char *service,
 	const struct addrinfo *hints, struct addrinfo **ret)
@@ -45,7 +45,7 @@ freeaddrinfo(struct addrinfo *list)
 	CHECK(list == &info);
 }
 
-/* What was understood is written so that it is understood again. */
+/* A parsed address, formatted again, must parse to the same address. */
 static void
 check_addr(const char *text)
 {

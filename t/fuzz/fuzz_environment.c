@@ -1,10 +1,10 @@
 /*
- * fuzz_environment.c - what a request makes of a program's environment
+ * fuzz_environment.c - fuzzes the conversion of parameters to an environment
  *
- * The input is text.  Its first byte chooses role and lists, the rest of the
+ * The input is text.  Its first byte selects role and lists, the rest of the
  * first line is cgi.allow_env, and each further line is a parameter, encoded
- * here as NAME=VALUE.  The script's path, what cgi_set_script() makes of it,
- * and the body's length follow from the same parameters and are looked at too.
+ * here as NAME=VALUE.  The script path, the result of cgi_set_script(), and the
+ * length of the body depend on the same parameters and are checked, too.
  */
 #include <ctype.h>
 
@@ -13,7 +13,7 @@
 #include "fuzz.h"
 #include "proto/cgi.h"
 
-/* What a client must never set; a '*' ends a prefix. */
+/* Names that a client must not set; a '*' ends a prefix. */
 static const char *const never[] = {
 	"HTTP_PROXY", "LD_*", "GLIBC_TUNABLES", "GCONV_PATH", "PATH", "IFS",
 	"ENV", "BASH_ENV", "BASH_FUNC_*", "SHELLOPTS", "PS4", "PERL5*",
@@ -73,7 +73,7 @@ is_denied(const char *name, const char *allow)
 	return false;
 }
 
-/* The value in a NULL ended list, NULL when it is not there. */
+/* Returns the value in a list that ends with NULL; NULL if it is missing. */
 static const char *
 value_of(const char *const *list, const char *name)
 {
@@ -85,7 +85,7 @@ value_of(const char *const *list, const char *name)
 	return NULL;
 }
 
-/* What the program has to see as NAME; NULL is: nothing. */
+/* Returns what the program must see as NAME; NULL = nothing. */
 static const char *
 expected(const struct request *r, const char *name, const char *sent)
 {
@@ -125,7 +125,8 @@ check_entries(const struct request *r, const struct cgi_params *params,
 		CHECK(strchr(list[i], '='));
 		name = strndup(list[i], strcspn(list[i], "="));
 		CHECK(name && !is_denied(name, name));
-		/* The first of its name is this one, so it has no double. */
+		/* This is the first entry of its name, so there is no second
+		 * one. */
 		CHECK(value_of(got, name) == strchr(list[i], '=') + 1);
 		pair = cgi_params_find(params, name);
 		sent = pair ? strndup((const char *)pair->value,
@@ -146,7 +147,7 @@ check_entries(const struct request *r, const struct cgi_params *params,
 		CHECK(strcmp(list[i], r->own[i]) == 0);
 }
 
-/* Nothing that should be there is missing. */
+/* Asserts that no expected variable is missing. */
 static void
 check_parameters(const struct request *r, const struct cgi_params *params,
 	const char *const *got)
@@ -162,7 +163,8 @@ check_parameters(const struct request *r, const struct cgi_params *params,
 		CHECK(name && sent);
 		CHECK(cgi_name_passes(name, strlen(name), r->allow) ==
 			!is_denied(name, r->allow));
-		/* A name with a '=' is none, whatever a search finds. */
+		/* A name with a '=' is not a variable, whatever a search
+		 * finds. */
 		if (!strchr(name, '='))
 			CHECK(is_value(value_of(got, name),
 				expected(r, name, sent)));
@@ -184,7 +186,8 @@ check_environment(const struct request *r, const struct cgi_params *params)
 	vec_fini(&env);
 }
 
-/* No empty, "." or ".." between the slashes, nor behind the last one. */
+/* Returns whether no part between the slashes, or after the last one, is empty,
+ * "." or "..". */
 static bool
 is_plain(const char *path)
 {
@@ -203,7 +206,7 @@ is_plain(const char *path)
 	return true;
 }
 
-/* What comes of a SCRIPT_FILENAME of two parts is this path. */
+/* Asserts the result for a SCRIPT_FILENAME of two parts. */
 static void
 expect_path(const char *first, const char *second, size_t second_len,
 	const char *want)
@@ -226,7 +229,7 @@ expect_path(const char *first, const char *second, size_t second_len,
 	free(path);
 }
 
-/* The path a request names, to be freed; NULL when it names none. */
+/* Returns the path that a request names, to be freed; NULL if it names none. */
 static char *
 check_path(const struct cgi_params *params, size_t size)
 {
@@ -248,7 +251,7 @@ check_path(const struct cgi_params *params, size_t size)
 	return path;
 }
 
-/* Is it first without its last slashes, and then second? */
+/* Returns whether first, without its last slashes, equals second. */
 static bool
 is_joined(const struct fcgi_pair *pair, const struct fcgi_pair *first,
 	const void *second, size_t len)
@@ -274,7 +277,8 @@ is_same(const struct cgi_params *a, const struct cgi_params *b,
 			  pa == pb;
 }
 
-/* What stands behind the file is PATH_INFO, and with it the file is path. */
+/* Asserts that PATH_INFO is the rest after the file, and that both together are
+ * path. */
 static void
 check_split(const struct cgi_params *old, const struct cgi_params *new,
 	const char *file, const char *path)
@@ -308,7 +312,7 @@ check_split(const struct cgi_params *old, const struct cgi_params *new,
 		CHECK(is_same(old, new, "SCRIPT_NAME"));
 }
 
-/* file was found: in path, or behind it. */
+/* Asserts the result if file was found: it is path, or a prefix of it. */
 static void
 check_script(const struct request *r, const struct cgi_params *old,
 	const char *file, const char *path, bool split, size_t size)
@@ -369,7 +373,7 @@ check_scripts(const struct request *r, const struct cgi_params *params,
 	snprintf(file, size, "%s/index.cgi", path);
 	check_script(r, params, file, path, false, 4096);
 	check_script(r, params, file, path, true, 16);
-	/* Each folder of it could be the script. */
+	/* Every directory of it could be the script. */
 	while ((slash = strrchr(file, '/')) != file) {
 		*slash = '\0';
 		check_script(r, params, file, path, true, 4096);
@@ -406,7 +410,7 @@ check_body(const struct cgi_params *params)
 	free(text);
 }
 
-/* The input's text as a request. */
+/* Converts the text of the input to a request. */
 static void
 read_request(struct request *r, const uint8_t *data, size_t len)
 {
@@ -423,7 +427,7 @@ read_request(struct request *r, const uint8_t *data, size_t len)
 		.allow = choice & 8 ?
 			strndup((const char *)data, (size_t)(lf - data)) :
 			NULL,
-		/* Two lengths of 4 bytes for, at least, a line's end. */
+		/* Two lengths of 4 bytes for at least the end of a line. */
 		.raw = malloc(9 * len + 9),
 	};
 	CHECK(r->raw && (r->allow || !(choice & 8)));
@@ -435,7 +439,7 @@ read_request(struct request *r, const uint8_t *data, size_t len)
 		lf = lf ? lf : end;
 		equals = data < lf ? memchr(data, '=', (size_t)(lf - data)) :
 				     NULL;
-		/* A line of "==" is the name with a '=', for once. */
+		/* A line of "==" is a name with a '='. */
 		if (equals && equals + 1 < lf && equals[1] == '=')
 			equals++;
 		at = fcgi_put_pair(at, data,

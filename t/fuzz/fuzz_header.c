@@ -1,8 +1,8 @@
 /*
- * fuzz_header.c - the header of a program's answer, however it is cut
+ * fuzz_header.c - fuzzes the parser of the header of an answer
  *
- * The input is the answer.  What cgi_header_scan() says of it in pieces is
- * compared with what reading it line by line says.
+ * The input is the answer.  The result of cgi_header_scan() for the answer in
+ * pieces is compared with the result of reading it line by line.
  */
 #include <ctype.h>
 #include <strings.h>
@@ -32,7 +32,8 @@ is_name(const uint8_t *p, size_t len)
 	return len > 0;
 }
 
-/* "404" or "404 text" behind the blanks; 0 when it is no status. */
+/* Returns the status of "404" or "404 text" after blanks; 0 if it is not a
+ * status. */
 static unsigned
 read_status(const uint8_t *p, size_t len)
 {
@@ -45,7 +46,7 @@ read_status(const uint8_t *p, size_t len)
 	return n < 100 ? 0 : n;
 }
 
-/* One line without its end; false when it is no field. */
+/* Parses one line without its end; returns false if it is not a field. */
 static bool
 read_line(struct answer *a, const uint8_t *p, size_t len)
 {
@@ -61,7 +62,7 @@ read_line(struct answer *a, const uint8_t *p, size_t len)
 	for (; len > 0 && (*value == ' ' || *value == '\t'); value++)
 		len--;
 	a->lines++;
-	/* "Location:" alone counts as not sent (6.3). */
+	/* An empty "Location:" counts as not sent (6.3). */
 	if (name_len == 8 && strncasecmp((const char *)p, "location", 8) == 0)
 		a->location |= len > 0;
 	if (name_len != 6 || strncasecmp((const char *)p, "status", 6) != 0)
@@ -70,7 +71,8 @@ read_line(struct answer *a, const uint8_t *p, size_t len)
 	return a->status != 0;
 }
 
-/* "HTTP/1.1 200 OK" and its kin (RFC 9112, section 4). */
+/* Returns whether this is a status line such as "HTTP/1.1 200 OK" (RFC 9112,
+ * section 4). */
 static bool
 read_status_line(struct answer *a, const uint8_t *p, size_t len)
 {
@@ -87,7 +89,7 @@ read_status_line(struct answer *a, const uint8_t *p, size_t len)
 	return a->status != 0;
 }
 
-/* RFC 3875, section 6.2, by somebody who holds the whole answer. */
+/* RFC 3875, section 6.2, for the complete answer. */
 static struct answer
 read_answer(const uint8_t *p, size_t len, bool may_be_nph)
 {
@@ -164,7 +166,7 @@ check_same(const struct cgi_header *a, const struct cgi_header *b)
 	CHECK(memcmp(a->matched, b->matched, sizeof(a->matched)) == 0);
 }
 
-/* Is it beyond help: is it refused whatever follows? */
+/* Returns whether the beginning is already invalid, whatever follows. */
 static bool
 is_lost(const uint8_t *p, size_t len, bool may_be_nph)
 {
@@ -201,7 +203,7 @@ check_limit(const uint8_t *p, size_t len, size_t max, bool may_be_nph)
 		} else if (want.result == CGI_SCAN_BAD || len > max) {
 			CHECK(got.result == CGI_SCAN_BAD);
 		} else if (got.result != CGI_SCAN_MORE) {
-			/* The last line shows early that it will be none. */
+			/* The last line is invalid before its end. */
 			CHECK(got.result == CGI_SCAN_BAD);
 			CHECK(is_lost(p, len, may_be_nph));
 		}

@@ -1,8 +1,8 @@
 /*
- * fuzz_ini.c - an INI file, line by line
+ * fuzz_ini.c - fuzzes the reader of INI files
  *
- * The input is the file.  What ini_read() tells of each line is compared with
- * what its own text says, however inih was built.
+ * The input is the file.  The result of ini_read() for each line is compared
+ * with the text of the line, however inih was built.
  */
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -11,7 +11,7 @@
 #include "conf/ini.h"
 #include "fuzz.h"
 
-/* What has to be told of the lines that are still to come. */
+/* What must be reported for the remaining lines. */
 struct expect {
 	const uint8_t *p, *end;
 	unsigned line;
@@ -24,7 +24,7 @@ struct text {
 	size_t len;
 };
 
-/* Blanks that may begin and end a line, and inih's idea of a blank. */
+/* Blanks that may begin and end a line; line_end as inih defines it. */
 static const char blank[] = " \t", line_end[] = " \t\r",
 		  space[] = " \t\r\n\v\f";
 
@@ -81,7 +81,7 @@ read_line(struct text *line, struct text *key, struct text *value)
 	return key->len ? KEY : ERROR;
 }
 
-/* The next line of which something is told. */
+/* Finds the next line for which something is reported. */
 static enum kind
 next(struct expect *e, struct text *key, struct text *value)
 {
@@ -150,7 +150,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	CHECK(fd >= 0 && ftruncate(fd, 0) == 0);
 	CHECK(pwrite(fd, data, len, 0) == (ssize_t)len);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	/* An editor's mark at the very beginning is nobody's text. */
+	/* A byte order mark at the very beginning is not text. */
 	if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
 		e.p += 3;
 	CHECK(ini_read(path, &ops, &e) == 0);

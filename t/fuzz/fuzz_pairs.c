@@ -1,8 +1,8 @@
 /*
- * fuzz_pairs.c - a stream of name-value pairs
+ * fuzz_pairs.c - fuzzes the parser of name-value pairs
  *
- * The input is the stream, read as it is by fcgi_parse_pair() with several
- * limits, by cgi_params_decode() and as the content of FCGI_GET_VALUES.
+ * The input is a stream of pairs.  It is read by fcgi_parse_pair() with several
+ * limits, by cgi_params_decode(), and as the content of FCGI_GET_VALUES.
  */
 #include <errno.h>
 
@@ -10,7 +10,8 @@
 #include "fuzz.h"
 #include "proto/cgi.h"
 
-/* FastCGI 1.0, section 3.4, in 64 bits: bytes of a length, 0 = cut off. */
+/* FastCGI 1.0, section 3.4, in 64 bits; returns the bytes of a length, 0 =
+ * incomplete. */
 static size_t
 read_length(const uint8_t *p, size_t len, uint64_t *ret_n)
 {
@@ -24,7 +25,7 @@ read_length(const uint8_t *p, size_t len, uint64_t *ret_n)
 	return bytes;
 }
 
-/* What fcgi_parse_pair() has to return. */
+/* Returns what fcgi_parse_pair() must return. */
 static int64_t
 read_pair(const uint8_t *p, size_t len, uint64_t max)
 {
@@ -45,7 +46,8 @@ read_pair(const uint8_t *p, size_t len, uint64_t max)
 					     0;
 }
 
-/* Encoding it again gives a pair of the same meaning, and no longer one. */
+/* Asserts that encoding the pair again gives an equal pair that is not
+ * longer. */
 static void
 check_again(const struct fcgi_pair *pair, size_t used)
 {
@@ -68,7 +70,8 @@ check_again(const struct fcgi_pair *pair, size_t used)
 	free(p);
 }
 
-/* A pair that is still coming is waited for, however little is here. */
+/* Asserts that the parser waits for an incomplete pair, however little has
+ * arrived. */
 static void
 check_cuts(const uint8_t *p, size_t used, size_t max)
 {
@@ -113,7 +116,7 @@ check_pairs(const uint8_t *p, size_t len, size_t max)
 	} while (true);
 }
 
-/* The last pair of this name in the stream; its value, NULL when none. */
+/* Returns the value of the last pair with this name; NULL if there is none. */
 static const uint8_t *
 last_value(const uint8_t *p, size_t len, const char *name, size_t *ret_len)
 {
@@ -148,7 +151,7 @@ check_decoded(const struct cgi_params *params, const uint8_t *p, size_t len)
 		CHECK(!memchr(pair->value, '\0', pair->value_len));
 		name = strndup((const char *)pair->name, pair->name_len);
 		CHECK(name);
-		/* Each name is there once, with the value sent last. */
+		/* Each name occurs once, with the value sent last. */
 		CHECK(cgi_params_find(params, name) == pair);
 		value = last_value(p, len, name, &n);
 		CHECK(value == pair->value && n == pair->value_len);
@@ -176,7 +179,8 @@ check_decode(const uint8_t *p, size_t len)
 	}
 }
 
-/* The answer to FCGI_GET_VALUES (section 4.1) is one whole record. */
+/* Asserts that the answer to FCGI_GET_VALUES (section 4.1) is one whole
+ * record. */
 static void
 check_values(const uint8_t *query, size_t query_len)
 {
@@ -208,7 +212,7 @@ check_values(const uint8_t *query, size_t query_len)
 		CHECK(memcmp(value, text, value_len) == 0);
 		size += fcgi_pair_size(strlen(names[i]), value_len);
 	}
-	/* Nothing was asked for that is answered, and none twice. */
+	/* Every value in the answer was asked for, and occurs once. */
 	CHECK(size == FCGI_HEADER_LEN + (size_t)h.content_len);
 	for (; size < len; size++)
 		CHECK(rec[size] == 0);

@@ -1,9 +1,9 @@
 /*
- * fuzz_records.c - a stream of records, however it is cut
+ * fuzz_records.c - fuzzes the reader of records
  *
- * The input is the stream.  The events of fcgi_reader are written down as
- * they come and compared with what a walk over the whole stream finds; now
- * and then content goes past the reader, as if spliced.
+ * The input is a stream of records.  The events of fcgi_reader for the stream
+ * in pieces are compared with a scan of the whole stream.  Sometimes content
+ * bypasses the reader, as if it were spliced.
  */
 #include <errno.h>
 
@@ -11,23 +11,23 @@
 #include "fuzz.h"
 #include "proto/fcgi.h"
 
-/* What was told: of each record its header, its content and its end. */
-struct tale {
+/* The events of the reader: header, content and end of each record. */
+struct events {
 	uint8_t *p;
 	size_t len;
 };
 
 static void
-write_down(struct tale *t, char what, const uint8_t *p, size_t len)
+write_down(struct events *t, char what, const uint8_t *p, size_t len)
 {
 	t->p[t->len++] = (uint8_t)what;
 	memcpy(t->p + t->len, p, len);
 	t->len += len;
 }
 
-/* FastCGI 1.0, section 3.3, by somebody who holds the whole stream. */
+/* FastCGI 1.0, section 3.3, for the complete stream. */
 static void
-walk(struct tale *t, const uint8_t *p, size_t len)
+walk(struct events *t, const uint8_t *p, size_t len)
 {
 	static const uint8_t nothing[1];
 	size_t content, padding;
@@ -69,10 +69,10 @@ check_header(const struct fcgi_header *h, uint8_t raw[FCGI_HEADER_LEN])
 	CHECK(again.padding_len == h->padding_len);
 }
 
-/* Everything the reader makes of one piece; false when the stream is lost. */
+/* Feeds one piece to the reader; returns false if the stream is invalid. */
 static bool
 read_piece(struct fcgi_reader *r, const uint8_t *p, size_t len, size_t *content,
-	struct tale *t)
+	struct events *t)
 {
 	const uint8_t *begin = p;
 	uint8_t raw[FCGI_HEADER_LEN];
@@ -121,7 +121,7 @@ read_piece(struct fcgi_reader *r, const uint8_t *p, size_t len, size_t *content,
 }
 
 static void
-read_cut(const uint8_t *p, size_t len, enum fuzz_cut cut, struct tale *t)
+read_cut(const uint8_t *p, size_t len, enum fuzz_cut cut, struct events *t)
 {
 	uint32_t seed = fuzz_seed(p, len);
 	struct fcgi_reader r;
@@ -153,7 +153,7 @@ read_cut(const uint8_t *p, size_t len, enum fuzz_cut cut, struct tale *t)
 		write_down(t, '-', p, 0);
 }
 
-/* The bodies of 8 bytes keep what they say. */
+/* Asserts that bodies of 8 bytes keep their values when encoded. */
 static void
 check_bodies(const uint8_t *p)
 {
@@ -177,8 +177,8 @@ check_bodies(const uint8_t *p)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct tale want = {malloc(2 * len + 8), 0};
-	struct tale got = {malloc(2 * len + 8), 0};
+	struct events want = {malloc(2 * len + 8), 0};
+	struct events got = {malloc(2 * len + 8), 0};
 	enum fuzz_cut cut;
 
 	CHECK(want.p && got.p);

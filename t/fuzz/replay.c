@@ -1,11 +1,11 @@
 /*
- * replay.c - main() of a fuzz target in `make check`: feeds it files
+ * replay.c - main() of a fuzz target in `make check`: runs input files
  *
  *	fuzz_NAME [FILE...]
  *
- * Without FILE nothing at all, then each file of t/fuzz/corpus/NAME.  Every
- * input runs in a child of its own, so that one that crashes or hangs is
- * named and the others still run.  Prints TAP.
+ * Without FILE it runs an empty input, then each file of t/fuzz/corpus/NAME.
+ * Every input runs in a child process.  If one crashes or hangs, its name is
+ * printed and the others still run.  Prints TAP.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,10 +16,10 @@
 #include "base/mem.h"
 #include "fuzz.h"
 
-/* An input takes milliseconds, under a sanitizer too. */
+/* An input takes milliseconds, even with a sanitizer. */
 enum { SECONDS_MAX = 30 };
 
-static unsigned told;
+static unsigned count;
 static bool failed;
 
 static _Noreturn void
@@ -37,7 +37,7 @@ feed(const char *path)
 	if (file) {
 		len = fread(mem, 1, sizeof(mem), file);
 		if (ferror(file) || !feof(file)) {
-			fprintf(stderr, "%s: not read to its end\n", path);
+			fprintf(stderr, "%s: cannot read to its end\n", path);
 			exit(1);
 		}
 		fclose(file);
@@ -49,11 +49,11 @@ feed(const char *path)
 	exit(0);
 }
 
-/* One input, NULL for an empty one. */
+/* Runs one input, NULL for an empty one. */
 static void
 replay(const char *path)
 {
-	const char *name = path ? path : "no byte";
+	const char *name = path ? path : "empty input";
 	int status = 0;
 	pid_t pid;
 
@@ -64,11 +64,11 @@ replay(const char *path)
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (pid > 0 && status == 0) {
-		printf("ok %u - %s\n", ++told, name);
+		printf("ok %u - %s\n", ++count, name);
 		return;
 	}
 	failed = true;
-	printf("not ok %u - %s\n# %s %d\n", ++told, name,
+	printf("not ok %u - %s\n# %s %d\n", ++count, name,
 		WIFSIGNALED(status) ? "signal" : "exit status",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
@@ -84,31 +84,31 @@ main(int argc, char **argv)
 {
 	const char *name = strrchr(argv[0], '_'), *src = getenv("FCGIPM_SRC");
 	struct dirent **list = NULL;
-	char *folder, *path;
+	char *dir, *path;
 	int i, n;
 
 	if (argc > 1) {
 		for (i = 1; i < argc; i++)
 			replay(argv[i]);
-		printf("1..%u\n", told);
+		printf("1..%u\n", count);
 		return failed;
 	}
-	folder = mem_printf("%s/t/fuzz/corpus/%s", src ? src : ".",
+	dir = mem_printf("%s/t/fuzz/corpus/%s", src ? src : ".",
 		name ? name + 1 : "");
-	n = scandir(folder, &list, is_input, alphasort);
+	n = scandir(dir, &list, is_input, alphasort);
 	if (n <= 0) {
-		printf("Bail out! no corpus in %s\n", folder);
+		printf("Bail out! no corpus in %s\n", dir);
 		return 1;
 	}
 	replay(NULL);
 	for (i = 0; i < n; i++) {
-		path = mem_printf("%s/%s", folder, list[i]->d_name);
+		path = mem_printf("%s/%s", dir, list[i]->d_name);
 		replay(path);
 		free(path);
 		free(list[i]);
 	}
 	free(list);
-	free(folder);
-	printf("1..%u\n", told);
+	free(dir);
+	printf("1..%u\n", count);
 	return failed;
 }
