@@ -53,12 +53,12 @@ def cost(folder, quick):
              v(yes, "req_per_s"), at_least=1)
         gate("accelerate = no: CPU per request v spawn-fcgi",
              v(no, "cpu_us"), at_most=1.10)
-        note("the same with the library in it", "%.3f x CPU, %.3f x "
+        note("the same with the library preloaded", "%.3f x CPU, %.3f x "
              "requests/s" % (v(shim, "cpu_us"), v(shim, "req_per_s")))
 
 
 def traced(folder, c, count):
-    """System calls of a contestant's only worker: {name: calls a request}."""
+    """Returns {system call: number per request} of the only worker."""
     log = os.path.join(folder, "strace")
     workers = [p for p in c.group.pids()
                if os.readlink("/proc/%d/exe" % p) == os.path.realpath(HELLO)]
@@ -68,7 +68,7 @@ def traced(folder, c, count):
                          stderr=subprocess.PIPE, text=True)
     try:
         if "attached" not in p.stderr.readline():
-            raise Trouble("strace could not attach: " + p.stderr.read())
+            raise Trouble("strace cannot attach: " + p.stderr.read())
         bench(c.address, "hello", CONNECTIONS, count=count)
     finally:
         p.send_signal(signal.SIGINT)
@@ -88,22 +88,22 @@ def calls(folder, quick):
         for c in every:
             seen = traced(folder, c, count)
             sums.append(sum(seen.values()))
-            note("system calls of a request, " + c.name, "%.2f: %s" % (
+            note("system calls per request, " + c.name, "%.2f: %s" % (
                 sums[-1], ", ".join("%s %.2f" % i for i in
                                     sorted(seen.items()))))
-        gate("accelerate = yes: system calls of a request", sums[1], "%.2f",
+        gate("accelerate = yes: system calls per request", sums[1], "%.2f",
              at_most=6.1)
         gate("accelerate = no: system calls v spawn-fcgi", sums[2] / sums[0],
              at_most=1.05)
 
 
 def accelerate(folder, quick):
-    """As a part of pool.py."""
+    """Runs as a part of pool.py."""
     cost(folder, quick)
     calls(folder, quick)
 
 
 if __name__ == "__main__":
-    rounds.run("what accelerate is worth", [cost, calls],
+    rounds.run("the effect of accelerate", [cost, calls],
                {"spawn-fcgi": "spawn-fcgi", "strace": "strace"},
                [["spawn-fcgi", "-v"]])

@@ -73,7 +73,7 @@ class Variant:
         return median([r[key] for r in self.rounds[route]])
 
     def memory(self):
-        """(private, PSS) of the pool's processes, not the supervisor's."""
+        """Returns (private, PSS) of the pool, without the supervisor."""
         sums = [lib.memory(p) for p in self.group.pids()
                 if p != self.main.pid]
         return sum(s[0] for s in sums), sum(s[2] for s in sums)
@@ -105,14 +105,14 @@ def measure(v, route, load, front):
 
 
 def wait_for_rest(v):
-    """Load ends in the middle of requests; their programs go with them."""
+    """Waits for the programs of requests that the end of the load cut off."""
     if v.mode == "cgi":
         lib.wait_for("the last program of " + v.name,
                      lambda: len(v.group.pids()) == 2)
 
 
 def measure_memory(v, seconds):
-    """At rest, and the median of what is seen under load."""
+    """Measures memory when idle, and its median under load."""
     wait_for_rest(v)
     v.rest = v.memory()
     load = threading.Thread(target=lib.bench, args=(
@@ -127,7 +127,7 @@ def measure_memory(v, seconds):
 
 
 def count_processes(v, folder, count):
-    """Processes the pool and its programs start per request, by strace."""
+    """Counts processes that the pool and its programs start per request."""
     log = os.path.join(folder, v.name + ".strace")
     argv = ["strace", "-f", "-o", log, "-e", "trace=process"]
     wait_for_rest(v)

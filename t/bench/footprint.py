@@ -17,7 +17,7 @@ def memory(folder, quick):
 
 
 def at_rest(folder, quick):
-    """The supervisor has one pool here, so all of it is that pool's share."""
+    """Measures idle memory; the supervisor counts, since it has one pool."""
     with contextlib.ExitStack() as stack:
         ours = cgi(stack, folder)
         wrap = fcgiwrap(stack, folder, 2)
@@ -28,17 +28,17 @@ def at_rest(folder, quick):
                 c.group.pids()) == (2 if c is ours else 3))
             kib[c] = lib.memory_own(c.group.pids())
         print()
-        gate("own memory at rest v fcgiwrap -c 2", kib[ours],
+        gate("own memory when idle v fcgiwrap -c 2", kib[ours],
              "%d KiB", at_most=kib[wrap])
         for c in kib:
-            rounds.note("%s, process by process" % c.name, ", ".join(
+            rounds.note("%s, each process" % c.name, ", ".join(
                 "%d KiB private, PSS %d" % lib.memory(p)[::2]
                 for p in sorted(c.group.pids())))
         rounds.idle_wakeups([ours], 2 if quick else 5)
 
 
 def in_flight(folder):
-    """Anonymous memory of a gateway that has served one request only."""
+    """Returns the anonymous memory of a gateway after one request."""
     with contextlib.ExitStack() as stack:
         ours = fcgipm(stack, folder, "many", "fcgipm cgi", {
             "mode": "cgi", "docroot": T, "pm.max_children": ASLEEP},

@@ -43,10 +43,10 @@ def cpu(folder, quick):
 
 
 def split(contestants, connections):
-    """What the long-lived processes took themselves: spawning, relaying."""
+    """Returns the CPU time of the servers themselves: spawning, copying."""
     for c in contestants:
         own = c.figure(connections, "own_us")
-        print("  %-26s %12.1f us/req itself, %.1f in the program "
+        print("  %-26s %12.1f us/req in the server, %.1f in the program "
               "(exec, work, exit)" % (
                   c.name, own, c.figure(connections, "cpu_us") - own))
 
@@ -66,7 +66,7 @@ def compare(ours, wrap, limit, connections):
 
 
 def crowd(folder, quick):
-    """More connections than a listen queue holds."""
+    """Measures more connections than a listen queue holds."""
     with contextlib.ExitStack() as stack:
         ours = cgi(stack, folder, strict=False)
         wrap = fcgiwrap(stack, folder, 2, strict=False)
@@ -80,7 +80,7 @@ def crowd(folder, quick):
 
 
 def ballast(folder, quick):
-    """ballast.c is preloaded into one of two gateways."""
+    """Compares two gateways; ballast.c is preloaded into one of them."""
     with contextlib.ExitStack() as stack:
         def gateway(name, **env):
             path = os.path.join(folder, name + ".sock")
@@ -92,7 +92,7 @@ def ballast(folder, quick):
                         LD_PRELOAD=os.path.join(BENCH, "ballast.so"))
         rss = lib.memory(large.main.pid)[0] - lib.memory(small.main.pid)[0]
         if rss < 60 << 10:
-            raise lib.Trouble("the ballast is not there: %d KiB" % rss)
+            raise lib.Trouble("the ballast is missing: %d KiB" % rss)
         rounds.interleave([large, small], 8, *((2, 0.4) if quick else (7, 1)))
         rounds.table([large, small], 8)
         print()
@@ -101,7 +101,7 @@ def ballast(folder, quick):
 
 
 if __name__ == "__main__":
-    rounds.run("our CGI gateway against others", [cpu, stream, memory],
+    rounds.run("the CGI gateway and others", [cpu, stream, memory],
                {"fcgiwrap": "fcgiwrap", "lighttpd": "lighttpd",
                 "apache2": "apache2-bin", "wrk": "wrk",
                 "gnuplot": "gnuplot-nox"},

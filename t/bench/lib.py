@@ -32,11 +32,11 @@ os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Trouble(Exception):
-    """Something that has to be said without a traceback."""
+    """An error that is printed without a traceback."""
 
 
 def need(programs):
-    """programs: {command: Debian package}.  Ends the run if one is missing."""
+    """programs: {command: Debian package}.  Exits if one is missing."""
     missing = {c: p for c, p in programs.items() if not shutil.which(c)}
     if missing:
         raise Trouble("missing: %s; install: apt-get install %s" % (
@@ -55,12 +55,12 @@ def wait_for(what, condition, seconds=10):
         if value:
             return value
         if time.monotonic() > end:
-            raise Trouble("gave up waiting for " + what)
+            raise Trouble("timeout: " + what)
         time.sleep(0.01)
 
 
 def stop_at_signals():
-    """TERM, HUP and INT unwind the stack, so that nothing is left."""
+    """TERM, HUP and INT unwind the stack, so that all processes are ended."""
     def leave(number, _):
         for n in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(n, signal.SIG_IGN)
@@ -80,7 +80,7 @@ def read(path):
 
 
 def stat_fields(pid):
-    """Fields of /proc/PID/stat from the state (number 3) on, or None."""
+    """Returns fields of /proc/PID/stat from the state (field 3), or None."""
     text = read("/proc/%d/stat" % pid)
     return text.rpartition(")")[2].split() if text else None
 
@@ -101,7 +101,7 @@ def tasks(pid):
 
 
 def cpu_own(pid):
-    """Seconds of the process itself, to the nanosecond."""
+    """Returns CPU seconds of the process, with nanoseconds."""
     total = 0
     for task in tasks(pid):
         text = read("/proc/%d/task/%d/schedstat" % (pid, task))
@@ -110,7 +110,7 @@ def cpu_own(pid):
 
 
 def cpu_tree(pids):
-    """Seconds by /proc/PID/stat, with the children that were waited for."""
+    """Returns CPU seconds from /proc/PID/stat, including reaped children."""
     total = 0
     for pid in pids:
         f = stat_fields(pid)
@@ -130,7 +130,7 @@ def voluntary_switches(pids):
 
 
 def memory(pid):
-    """KiB: (private, of it dirty, proportional share)."""
+    """Returns KiB: (private, private dirty, proportional share)."""
     sums = dict(re.findall(r"^(\w+):\s*(\d+) kB",
                            read("/proc/%d/smaps_rollup" % pid), re.M))
     dirty = int(sums.get("Private_Dirty", 0))
@@ -153,7 +153,7 @@ def mappings(pid):
 
 
 def status_kib(pid, key):
-    """A figure of /proc/PID/status, as VmHWM."""
+    """Returns a value of /proc/PID/status, such as VmHWM."""
     m = re.search(r"^%s:\s*(\d+) kB" % key, read("/proc/%d/status" % pid),
                   re.M)
     return int(m[1])
@@ -208,7 +208,7 @@ def memory_own(pids):
 # -- groups of processes ----------------------------------------------------
 
 def cgroup_roots():
-    """Mount points that could hold our cgroup, and the file with its CPU."""
+    """Returns mount points for a cgroup, and the file with its CPU time."""
     for line in read("/proc/self/mounts").splitlines():
         _, path, kind, options = line.split()[:4]
         if kind == "cgroup2":
@@ -221,7 +221,7 @@ def cgroup_roots():
 
 
 class Group:
-    """The processes of one contestant; `with` ends them all."""
+    """The processes of one contestant; `with` stops them all."""
 
     made = 0
 
@@ -242,8 +242,8 @@ class Group:
                     self.dir = path
                     return
                 os.rmdir(path)
-        raise Trouble("no cgroup can be made here, and without one the CPU of "
-                      "programs that nobody waits for is not seen; run as "
+        raise Trouble("cannot make a cgroup, and without one the CPU time of "
+                      "programs that are not reaped is not seen; run as "
                       "root, or `systemd-run --user --scope -p Delegate=yes`")
 
     def __enter__(self):
@@ -268,7 +268,7 @@ class Group:
                 time.sleep(0.01)
         for p in self.started:
             p.poll()
-        wait_for("the end of " + self.name, self.remove)
+        wait_for("end of " + self.name, self.remove)
 
     def remove(self):
         self.reap()
@@ -279,7 +279,7 @@ class Group:
         return True
 
     def reap(self):
-        """What a peer left behind became our child, see adopt_orphans()."""
+        """Reaps orphans of a peer, see adopt_orphans()."""
         known = {p.pid for p in self.started}
         for pid in self.pids() + children(os.getpid()):
             f = stat_fields(pid)
@@ -309,7 +309,7 @@ class Group:
 
 
 def adopt_orphans():
-    """Orphans become children of ours, whatever process 1 does with them."""
+    """Orphans become children of this process, whatever process 1 does."""
     PR_SET_CHILD_SUBREAPER = 36
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1,
                                                0, 0, 0):
@@ -328,7 +328,7 @@ def scratch():
 
 
 def start_fcgipm(group, folder, name, settings):
-    """A supervisor with one pool; returns its process once it serves."""
+    """Starts a supervisor with one pool; returns its process when ready."""
     address = os.path.join(folder, name + ".sock")
     config = os.path.join(folder, name + ".ini")
     log = os.path.join(folder, name + ".log")
@@ -359,7 +359,7 @@ def free_port():
 
 
 def start_http(group, port, log, argv):
-    """A web server in the foreground; returns once its port is open."""
+    """Starts a web server; returns when its port is open."""
     with open(log, "a") as f:
         p = group.start(argv, stdin=subprocess.DEVNULL, stdout=f, stderr=f)
 
@@ -376,14 +376,14 @@ def start_http(group, port, log, argv):
 # -- load -------------------------------------------------------------------
 
 def script_of(handler):
-    """A program in HANDLERS, or anywhere by its full path."""
+    """Returns the path of a program in HANDLERS, or a full path."""
     return "SCRIPT_FILENAME=" + os.path.join(HANDLERS, handler)
 
 
 def bench(address, handler, connections, seconds=None, count=None,
           options=(), strict=True):
     """
-    One run of fcgipmctl bench.  Every request has to be answered, unless
+    Runs fcgipmctl bench.  Every request must be answered, unless
     strict is false: then result["failed"] counts those that were not.
     """
     argv = [os.path.join(BIN, "fcgipmctl"), "bench", address,
@@ -408,7 +408,7 @@ def bench(address, handler, connections, seconds=None, count=None,
 
 
 def wrk(port, name, connections, seconds, strict=True):
-    """One run of wrk, of whole seconds; strict as for bench()."""
+    """Runs wrk for whole seconds; strict as for bench()."""
     argv = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % max(1, seconds),
             "--timeout", "20s", "-s", os.path.join(HERE, "wrk.lua"),
             "http://127.0.0.1:%d/%s" % (port, name)]
@@ -455,7 +455,7 @@ NO_BODY = record(5, b"")
 
 
 def connect(address, handler, **params):
-    """A socket on which a request without a body was sent."""
+    """Sends a request without a body; returns the socket."""
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(10)
     try:
@@ -468,7 +468,7 @@ def connect(address, handler, **params):
 
 
 def answered(path, handler="hello"):
-    """Sends one request and returns whether an answer came."""
+    """Sends one request; returns whether it was answered."""
     got = b""
     try:
         with connect(path, handler) as s:
@@ -485,7 +485,7 @@ def answered(path, handler="hello"):
 # -- words ------------------------------------------------------------------
 
 def version(argv):
-    """The version a program prints: 1.22.1."""
+    """Returns the version that a program prints, such as 1.22.1."""
     try:
         done = subprocess.run(argv, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=5)
@@ -496,7 +496,7 @@ def version(argv):
 
 
 def machine(programs):
-    """Lines that name what was measured on; programs: [argv]."""
+    """Returns lines about the machine and the versions; programs: [argv]."""
     model = re.search(r"^model name\s*:\s*(.*)$", read("/proc/cpuinfo"), re.M)
     ram = int(re.search(r"MemTotal:\s*(\d+)", read("/proc/meminfo"))[1])
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', read("/etc/os-release"),
@@ -512,7 +512,7 @@ def machine(programs):
 
 
 def plot(name):
-    """name.gp makes its plots of what lies in build/."""
+    """Runs name.gp, which plots the files in build/."""
     done = subprocess.run(["gnuplot", "-e", "dir='%s'" % OUT,
                            os.path.join(HERE, name + ".gp")],
                           stderr=subprocess.PIPE, text=True)

@@ -17,13 +17,13 @@ WORKERS = 4
 
 
 def supervisor_calls(folder, c, count, connections=8):
-    """System calls of the supervisor while count requests are answered."""
+    """Counts system calls of the supervisor during count requests."""
     log = os.path.join(folder, "strace")
     p = subprocess.Popen(["strace", "-f", "-o", log, "-p", str(c.main.pid)],
                          stderr=subprocess.PIPE, text=True)
     try:
         if "attached" not in p.stderr.readline():
-            raise Trouble("strace could not attach: " + p.stderr.read())
+            raise Trouble("strace cannot attach: " + p.stderr.read())
         # Attaching strace interrupts epoll_wait(2) once.  Wait until the trace
         # has not grown for a while with the call in progress.
         last, since = None, time.monotonic()
@@ -41,12 +41,12 @@ def supervisor_calls(folder, c, count, connections=8):
 
 
 def kill_one(c):
-    """Seconds from kill -9 of the only worker to the next answer."""
+    """Returns seconds from kill -9 of the only worker to the next answer."""
     workers = [p for p in lib.children(c.main.pid) if p in c.group.pids()]
     if len(workers) != 1:
         raise Trouble("%s has %d workers, not 1" % (c.name, len(workers)))
     # Wait until the worker is ready, so that no back-off is measured.
-    lib.wait_for("a worker at rest", lambda: asleep(workers[0]))
+    lib.wait_for("an idle worker", lambda: asleep(workers[0]))
     start = time.monotonic()
     os.kill(workers[0], signal.SIGKILL)
     # The dying worker may still accept the connection and reset it, but cannot
@@ -116,20 +116,20 @@ def memory(folder, _):
                    {"handler": HELLO, "pm.max_children": 16})
         bench(c.address, "hello", 16, count=5000)
         if len(lib.children(c.main.pid)) != 16:
-            raise Trouble("there are not 16 workers")
+            raise Trouble("16 workers did not start")
         private, dirty, pss = lib.memory(c.main.pid)
         alone = lib.memory_alone(c.main.pid)
         print()
         gate("supervisor's private memory, 16 workers", sum(alone.values()),
              "%d KiB", at_most=500)
-        note("the above: with no other fcgipm on the machine",
+        note("the same without another fcgipm on the machine",
              "%d KiB private now, %d dirty, PSS %d" % (private, dirty, pss))
         for name, kib in sorted(alone.items(), key=lambda s: -s[1])[:5]:
             print("        %6d KiB %s" % (kib, name))
 
 
 if __name__ == "__main__":
-    rounds.run("fcgipm against its peers", [prefork, respawn, memory],
+    rounds.run("fcgipm and its peers", [prefork, respawn, memory],
                {"spawn-fcgi": "spawn-fcgi", "multiwatch": "multiwatch",
                 "strace": "strace"},
                [["spawn-fcgi", "-v"], ["multiwatch", "-v"]])

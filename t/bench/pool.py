@@ -34,7 +34,7 @@ RECYCLING = dict(STATIC, **{"pm.max_requests": 1000000000})
 
 
 def calls(folder, quick):
-    """The kernel's tier looks by the clock, whatever is asked."""
+    """With tier kernel, inspections depend on time, not on requests."""
     count = 2000 if quick else 100000
     print("\nsystem calls of the supervisor during %d requests" % count)
     for name, settings, limit in (
@@ -54,7 +54,7 @@ def calls(folder, quick):
 
 
 def idle(folder, quick):
-    print("\nwake-ups while nothing is asked")
+    print("\nwake-ups when idle")
     with contextlib.ExitStack() as stack:
         both = [fcgipm(stack, folder, short, label, settings)
                 for short, label, settings in (
@@ -67,7 +67,7 @@ def idle(folder, quick):
 
 
 def looks(_, quick):
-    """t/bench/look prints the lowest and the median of each."""
+    """t/bench/look prints the minimum and the median of each."""
     workers = 100 if quick else CROWD
     done = subprocess.run([os.path.join(preload.BENCH, "look"), str(workers),
                            "60"], stdout=subprocess.PIPE, check=True,
@@ -90,7 +90,7 @@ def shim(folder, quick):
 # -- from no worker to the first answer -------------------------------------
 
 def first_answer(address, start=lambda: None):
-    """Seconds from the connect to the end of the answer."""
+    """Returns seconds from the connect to the end of the answer."""
     begin = time.monotonic()
     with lib.connect(address, "hello") as s:
         start()
@@ -106,7 +106,7 @@ def first_answer(address, start=lambda: None):
 
 
 def cold(address):
-    """The same with a handler that we start ourselves."""
+    """The same with a handler that is started here."""
     pids = []
     with contextlib.suppress(FileNotFoundError):
         os.unlink(address)
@@ -140,7 +140,7 @@ def ondemand(folder, quick):
                 lib.wait_for("nobody", lambda: not lib.children(c.main.pid))
                 time.sleep(1.1)
                 took[c].append(first_answer(c.address) * 1e3)
-    print("\nfrom nobody to the first answer, %d times" % samples)
+    print("\nfrom no worker to the first answer, %d times" % samples)
     for name, ms in [("the handler started by hand", alone)] + [
             (c.name, took[c]) for c in pools]:
         print("  %-28s median %.2f ms (%.2f-%.2f)" % (
@@ -153,7 +153,7 @@ def ondemand(folder, quick):
 # -- many workers -----------------------------------------------------------
 
 def low_load(folder, quick):
-    """One client: of a thousand who wait, each in turn is cold."""
+    """One client: idle workers are used in turn, with cold caches."""
     with contextlib.ExitStack() as stack:
         both = [fcgipm(stack, folder, short, label, settings)
                 for short, label, settings in (
@@ -173,7 +173,7 @@ def low_load(folder, quick):
 
 
 def arrival(fifo, count):
-    """Waits until so many wrote into it."""
+    """Waits until this number of workers wrote to it."""
     while count > 0:
         count -= len(os.read(fifo, count))
     return time.monotonic()
@@ -194,7 +194,7 @@ def multiwatch_up(folder, fifo, path):
 
 
 def fcgipm_up(folder, fifo, path):
-    """Until all are there, and we say so; and until they are gone."""
+    """Returns seconds until all workers are ready, and until they are gone."""
     with lib.Group("fcgipm") as group:
         begin = time.monotonic()
         main, _ = lib.start_fcgipm(group, folder, "up", {
@@ -206,7 +206,7 @@ def fcgipm_up(folder, fifo, path):
         main.terminate()
         main.wait(60)
         if group.pids():
-            raise Trouble("workers are left: %s" % group.pids())
+            raise Trouble("workers remain: %s" % group.pids())
         return taken, time.monotonic() - begin
 
 
@@ -220,16 +220,16 @@ def up(folder, quick):
         ours.append(fcgipm_up(folder, fifo, path))
     os.close(fifo)
     ours, ends = zip(*ours)
-    print("\nuntil %d workers are up, %d times" % (CROWD, len(ours)))
+    print("\nuntil %d workers are ready, %d times" % (CROWD, len(ours)))
     for name, s in (("fcgipm", ours), ("multiwatch", theirs),
-                    ("fcgipm, until they are gone", ends)):
+                    ("fcgipm, until they have exited", ends)):
         print("  %-28s median %.0f ms (%.0f-%.0f)" % (
             name, median(s) * 1e3, min(s) * 1e3, max(s) * 1e3))
-    gate("%d workers up v multiwatch" % CROWD, median(ours) / median(theirs),
+    gate("%d workers ready v multiwatch" % CROWD, median(ours) / median(theirs),
          at_most=1.2)
     # This has no limit of its own; its time once grew with the square of the
     # number.
-    gate("%d workers gone after TERM v up" % CROWD,
+    gate("%d workers exit after TERM v start" % CROWD,
          median(ends) / median(ours), at_most=1)
 
 
@@ -239,13 +239,13 @@ def soft_limit(pid):
 
 
 def private_kib(pid):
-    """Of the supervisor; the board is all workers' as well."""
+    """Private KiB of the supervisor; the board is shared with all workers."""
     return sum(kib for name, kib in lib.memory_alone(pid).items()
                if "fcgipm-board" not in name)
 
 
 def snapshot(folder, what, quick):
-    """What the supervisor says each took, the answer as JSON included."""
+    """Returns the time per status as the supervisor reports it, with JSON."""
     took = []
     for _ in range(3 if quick else 15):
         done = subprocess.run([os.path.join(lib.BIN, "fcgipmctl"), "status",
@@ -261,7 +261,7 @@ def snapshot(folder, what, quick):
 
 
 def at_work(folder, name, settings, quick):
-    """CPU and memory of a supervisor of so many; its limits and theirs."""
+    """Measures CPU and memory of a supervisor with many workers; limits."""
     settings = {k: CROWD if v is None else v for k, v in settings.items()}
     one = {k: 1 if v == CROWD else v for k, v in settings.items()}
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -302,7 +302,7 @@ def crowd(folder, quick):
 
 
 if __name__ == "__main__":
-    rounds.run("what knowing its workers costs",
+    rounds.run("the cost of observing workers",
                [calls, idle, looks, shim, accelerate, ondemand, low_load,
                 crowd, refusals],
                {"php-cgi": "php-cgi", "spawn-fcgi": "spawn-fcgi", "multiwatch": "multiwatch",

@@ -30,11 +30,11 @@ def refuser_of(supervisor):
     for pid in lib.children(supervisor):
         if lib.read("/proc/%d/comm" % pid).startswith("fcgipm-cgi"):
             return pid
-    raise Trouble("nobody refuses them")
+    raise Trouble("no refuser runs")
 
 
 def crowd(address, supervisor, group):
-    """us of CPU a client, of the refuser and of all processes."""
+    """Returns us of CPU per client, of the refuser and of all processes."""
     request = lib.preamble("upload") + lib.NO_BODY
     all_before = group.cpu()
     clients = [connect(address, request) for _ in range(CROWD)]
@@ -44,7 +44,7 @@ def crowd(address, supervisor, group):
         c.close()
     for a in answers:
         if b"Status: 503" not in a:
-            raise Trouble("a client got: %r" % a[:80])
+            raise Trouble("unexpected answer: %r" % a[:80])
     return refuser, group.cpu() - all_before
 
 
@@ -66,19 +66,19 @@ def kind(folder, name, quick, **more):
                 everything.append(used / CROWD * 1e6)
             last = refuser
         busy.close()
-        gate("refusal: CPU of a client, " + name, median(own), "%.1f us",
+        gate("503: CPU per client, " + name, median(own), "%.1f us",
              at_most=50)
-        note("with the supervisor's looks, " + name, "%.1f us" %
+        note("including the supervisor, " + name, "%.1f us" %
              median(everything))
 
 
 def refusals(folder, quick):
-    """One process for a crowd.  To list a TCP queue the kernel walks all
-    connections of the machine, those of loads that are over too."""
+    """One refuser for each crowd.  To list a TCP queue, the kernel scans all
+    connections of the machine, including those of earlier loads."""
     print()
     kind(folder, "unix", quick)
     kind(folder, "tcp", quick, listen="127.0.0.1:%d" % lib.free_port())
 
 
 if __name__ == "__main__":
-    rounds.run("what a refusal costs", [refusals], {}, [])
+    rounds.run("the cost of a 503", [refusals], {}, [])

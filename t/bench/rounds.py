@@ -19,7 +19,7 @@ verdicts = []
 
 def gate(name, reached, form="%.3f x", at_most=None, at_least=None,
          stretch=None):
-    """One line of the verdict; form writes the numbers with their unit."""
+    """Prints one line of the verdict; form formats the numbers with a unit."""
     limit = at_least if at_most is None else at_most
     good = reached <= limit if at_most is not None else reached >= limit
     if not good:
@@ -37,10 +37,10 @@ def note(name, text):
 
 
 class Contestant:
-    """A peer, or us, once it answers."""
+    """A server that is compared, when it answers."""
 
     def __init__(self, stack, name, start, answers, shoot):
-        """shoot(connections, seconds, count) is one round of load; what
+        """shoot(connections, seconds, count) makes one round of load; what
         stands for the connections may be any kind of load."""
         self.name = name
         self.shoot = shoot
@@ -51,13 +51,13 @@ class Contestant:
         self.counts = {}
 
     def warm(self, connections, seconds):
-        """Fixes how many requests a round has: all of them are finished when
-        it ends, so that their CPU is all there."""
+        """Determines the number of requests per round: all are finished when
+        it ends, so that all their CPU time is counted."""
         rate = self.shoot(connections, min(seconds, 0.5), None)["req_per_s"]
         self.counts[connections] = max(connections, int(rate * seconds))
 
     def load(self, connections, seconds):
-        """Appends one round."""
+        """Runs one round of load and stores its results."""
         cpu = self.group.cpu()
         pids = self.group.pids()
         tree = lib.cpu_tree(pids)
@@ -158,21 +158,21 @@ def write_csv(name, contestants, load="connections",
 
 
 def agree(contestants, connections):
-    """Where nobody ignores SIGCHLD, /proc and the cgroup tell the same."""
+    """If no process ignores SIGCHLD, /proc and the cgroup must agree."""
     for c in contestants:
         cgroup = c.figure(connections, "cpu_us")
         tree = c.figure(connections, "tree_us")
         off = abs(tree / cgroup - 1)
-        note("CPU of " + c.name + " by both accounts",
+        note("CPU of " + c.name + " by /proc and cgroup",
              "cgroup %.1f, /proc %.1f us/req (%.0f %% apart)" % (
                  cgroup, tree, off * 100))
 
 
 def idle_wakeups(contestants, seconds):
-    """Nothing of these wakes up while there is nothing to do."""
+    """Counts wake-ups of idle contestants."""
     sets = {c.name: c.group.pids() for c in contestants}
     # Wait for what a request left pending, such as a linger or a back-off.
-    lib.wait_for("the pools to come to rest", lambda: quiet(sets), 15)
+    lib.wait_for("idle pools", lambda: quiet(sets), 15)
     before = {n: lib.voluntary_switches(p) for n, p in sets.items()}
     time.sleep(seconds)
     for name, pids in sets.items():
@@ -189,9 +189,9 @@ def quiet(sets):
 
 def run(title, parts, programs, versions, table=False):
     """
-    The whole of a benchmark.  parts: functions(folder, quick), which the
-    command line picks by name; programs: see lib.need; versions: commands
-    that print theirs; table: every verdict once more at the end.  Exit
+    Runs a benchmark.  parts: functions(folder, quick), which the
+    command line selects by name; programs: see lib.need; versions: commands
+    that print theirs; table: print all verdicts again at the end.  Exit
     status 0: every gate passed.
     """
     def main():
@@ -216,8 +216,8 @@ def run(title, parts, programs, versions, table=False):
         if table:
             print("\n" + "\n".join(verdicts))
         if busy > len(os.sched_getaffinity(0)) / 2:
-            print("\nThe machine had a load of %.1f before this began: CPU "
-                  "per request holds, requests/s and times say little." % busy)
+            print("\nThe load of the machine was %.1f before the start: CPU "
+                  "per request is valid, requests/s and times are not." % busy)
         print("\n%d s; %s" % (
             time.monotonic() - start, "failed: " + "; ".join(failures)
             if failures else "every gate passed"))

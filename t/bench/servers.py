@@ -55,7 +55,7 @@ def cgi(stack, folder, handler=HELLO, **more):
 
 
 def http(stack, folder, name, config, user, command):
-    """A web server with the same program, as a user that may run it."""
+    """Starts a web server with the same program, as a user that may run it."""
     root = os.path.join(folder, "cgi-bin")
     os.makedirs(root, exist_ok=True)
     shutil.copy(HELLO, root)

@@ -26,7 +26,7 @@ F_ADD_SEALS, SHRINK_GROW_SEAL = 1033, 0x7
 
 
 class Board:
-    """A board of one slot, as the supervisor makes it."""
+    """A board with one slot, like one of the supervisor."""
 
     def __init__(self):
         self.fd = os.memfd_create("fcgipm-board", os.MFD_CLOEXEC |
@@ -41,13 +41,13 @@ class Board:
         self.eventfd = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
 
     def requests(self):
-        """Of its worker; None without one."""
+        """Returns the requests of its worker; None without one."""
         pid, = struct.unpack_from("=i", self.map, PID)
         return struct.unpack_from("=Q", self.map, REQUESTS)[0] if pid else None
 
 
 def given(board):
-    """What a program is started with, for subprocess; no board: no shim."""
+    """Returns arguments for subprocess; without a board, no shim."""
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin",
            "PHP_FCGI_MAX_REQUESTS": "0"}
     if not board:
@@ -58,7 +58,7 @@ def given(board):
 
 
 def starter(address, argv, board):
-    """One worker on a socket."""
+    """Starts one worker on a socket."""
     def start(group):
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(address)
@@ -78,7 +78,7 @@ def cost(folder, name, argv, handler, quick):
                 for label, short, b in (("alone", "alone", None),
                                         ("with the shim", "shim", board))]
         if board.requests() is None:
-            raise Trouble(name + " does not come by the shim")
+            raise Trouble(name + " does not use the shim")
         before = board.requests()
         rounds.interleave(both, 1, *((3, 0.2) if quick else (21, 0.5)))
         alone, shim = both
@@ -96,7 +96,7 @@ def cost(folder, name, argv, handler, quick):
 
 
 def talk(address, board, count, keep):
-    """us of CPU for a request, by t/bench/self_talk."""
+    """Returns us of CPU per request, by t/bench/self_talk."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(address)
     argv = [os.path.join(BENCH, "self_talk"), address, str(count)]
@@ -110,7 +110,7 @@ def talk(address, board, count, keep):
 
 
 def calls(folder, quick):
-    """Nothing but the calls: the difference is the shim."""
+    """Measures only the calls: the difference is the shim."""
     print()
     count, turns = (2000, 5) if quick else (20000, 41)
     for keep in (False, True):
@@ -126,8 +126,8 @@ def calls(folder, quick):
             if not warm:
                 pairs.append(pair)
             warm = False
-        name = "kept connections" if keep else "a connection each"
-        note("calls of a request and of its client, " + name,
+        name = "keep-alive connections" if keep else "one connection each"
+        note("calls of a request and its client, " + name,
              "%.2f us alone, %.2f with the shim" % tuple(
                  median([p[i] for p in pairs]) for i in (0, 1)))
         gate("shim: CPU it adds to a request, " + name,
@@ -135,8 +135,8 @@ def calls(folder, quick):
 
 
 def programs(folder, quick):
-    """The same of real programs, where wake-ups and caches vary by more than
-    what is looked for."""
+    """The same for real programs, where wake-ups and caches vary by more than
+    the measured difference."""
     print()
     script = os.path.join(SRC, "t", "children", "fcgi.py")
     for name, argv, handler in (
@@ -149,5 +149,5 @@ def programs(folder, quick):
 
 
 if __name__ == "__main__":
-    rounds.run("what the shim costs", [calls, programs],
+    rounds.run("the cost of the shim", [calls, programs],
                {"php-cgi": "php-cgi"}, [])

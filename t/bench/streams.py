@@ -18,7 +18,7 @@ EVENTS = 50
 
 
 def transfer(address, down=0, up=0):
-    """One large body through stream_client; returns the seconds."""
+    """Transfers one large body by stream_client; returns the seconds."""
     params = {"QUERY_STRING": "up" if up else "down=%d" % down}
     if up:
         params.update(REQUEST_METHOD="POST", CONTENT_LENGTH=str(up))
@@ -45,7 +45,7 @@ def one(address, **body):
 
 
 def burst(address, seconds, *options):
-    """Many of one MiB, 8 at once."""
+    """Transfers many bodies of one MiB, 8 at once."""
     r = lib.bench(address, STREAMER, 8, seconds=seconds, options=options)
     r["mb_per_s"] = r["req_per_s"] * MIB / 1e6
     return r
@@ -96,7 +96,7 @@ def stream(folder, quick):
             ours.address, down=(4 << 30) // scale + 1))
         growth(gateway, "1 GiB upload", lambda: transfer(
             ours.address, up=(1 << 30) // scale))
-        gate("server-sent events, the latest of %d" % EVENTS,
+        gate("server-sent events, the slowest of %d" % EVENTS,
              latest(ours), "%.2f ms", at_most=20)
         rounds.note("the same of fcgiwrap", "%.2f ms" % latest(wrap))
 
@@ -115,7 +115,7 @@ def table(both):
 
 
 def growth(pid, name, work):
-    """The peak of the gateway's memory over what it had before."""
+    """Returns the peak of the gateway's memory above its value before."""
     with open("/proc/%d/clear_refs" % pid, "w") as f:
         f.write("5")  # VmHWM begins anew, proc(5)
     before = lib.status_kib(pid, "VmRSS")
@@ -126,7 +126,7 @@ def growth(pid, name, work):
 
 
 def latest(c):
-    """Milliseconds an event was under way, at the most."""
+    """Returns the maximum delay of an event in milliseconds."""
     seen, rest = [], b""
     with lib.connect(c.address, STREAMER,
                      QUERY_STRING="events=%d" % EVENTS) as s:

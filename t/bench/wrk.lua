@@ -1,5 +1,5 @@
--- wrk.lua - wrk's result as one line: requests, errors, microseconds at each
--- percentile.  Read by contrast.py.
+-- wrk.lua - prints wrk's result as one line, for contrast.py: requests,
+-- errors, microseconds at each percentile.
 local percentiles = { 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 97, 98,
 	99, 99.5, 99.9 }
 

@@ -4,13 +4,13 @@ import struct
 
 
 class Request:
-    """One connection's requests, fed with bytes as they come."""
+    """Parses the requests of one connection from the bytes it is fed."""
 
     def __init__(self):
         self.buf, self.body, self.keep = b"", 0, False
 
     def feed(self, data):
-        """Yields answers; after one, keep says whether to close."""
+        """Yields answers; keep then says whether to keep the connection."""
         self.buf += data
         while len(self.buf) >= 8:
             _, kind, number, length, padding = struct.unpack(
