@@ -18,25 +18,25 @@ HELLO = os.path.join(HANDLERS, "hello")
 CONNECTIONS = 8
 
 
-def peer(stack, folder, workers):
-    path = os.path.join(folder, "sf.sock")
+def peer(stack, tmp, workers):
+    path = os.path.join(tmp, "sf.sock")
     return fastcgi(stack, "spawn-fcgi", path, rounds.start_detached(
         ["spawn-fcgi", "-s", path, "-F", str(workers), "--", HELLO]))
 
 
-def pool(stack, folder, name, workers, more):
+def pool(stack, tmp, name, workers, more):
     settings = {"handler": HELLO, "pm.max_children": workers}
-    return fcgipm(stack, folder, name, "accelerate = " + name,
+    return fcgipm(stack, tmp, name, "accelerate = " + name,
                   dict(settings, **more))
 
 
-def cost(folder, quick):
+def cost(tmp, quick):
     with contextlib.ExitStack() as stack:
-        theirs = peer(stack, folder, 2)
-        yes = pool(stack, folder, "yes", 2, {})
-        no = pool(stack, folder, "no", 2, {"accelerate": "no"})
+        theirs = peer(stack, tmp, 2)
+        yes = pool(stack, tmp, "yes", 2, {})
+        no = pool(stack, tmp, "no", 2, {"accelerate": "no"})
         # The library is preloaded in this case, too.
-        shim = pool(stack, folder, "off", 2,
+        shim = pool(stack, tmp, "off", 2,
                     {"accelerate": "no", "pm.max_age": "1d"})
         shim.name = "no, but preloaded"
         every = [theirs, yes, no, shim]
@@ -57,9 +57,9 @@ def cost(folder, quick):
              "requests/s" % (v(shim, "cpu_us"), v(shim, "req_per_s")))
 
 
-def traced(folder, c, count):
+def traced(tmp, c, count):
     """Returns {system call: number per request} of the only worker."""
-    log = os.path.join(folder, "strace")
+    log = os.path.join(tmp, "strace")
     workers = [p for p in c.group.pids()
                if os.readlink("/proc/%d/exe" % p) == os.path.realpath(HELLO)]
     if len(workers) != 1:
@@ -78,15 +78,15 @@ def traced(folder, c, count):
             collections.Counter(names).items() if n >= count / 2}
 
 
-def calls(folder, quick):
+def calls(tmp, quick):
     count = 200 if quick else 2000
     with contextlib.ExitStack() as stack:
-        every = [peer(stack, folder, 1), pool(stack, folder, "yes", 1, {}),
-                 pool(stack, folder, "no", 1, {"accelerate": "no"})]
+        every = [peer(stack, tmp, 1), pool(stack, tmp, "yes", 1, {}),
+                 pool(stack, tmp, "no", 1, {"accelerate": "no"})]
         print()
         sums = []
         for c in every:
-            seen = traced(folder, c, count)
+            seen = traced(tmp, c, count)
             sums.append(sum(seen.values()))
             note("system calls per request, " + c.name, "%.2f: %s" % (
                 sums[-1], ", ".join("%s %.2f" % i for i in
@@ -97,10 +97,10 @@ def calls(folder, quick):
              at_most=1.05)
 
 
-def accelerate(folder, quick):
+def accelerate(tmp, quick):
     """Runs as a part of pool.py."""
-    cost(folder, quick)
-    calls(folder, quick)
+    cost(tmp, quick)
+    calls(tmp, quick)
 
 
 if __name__ == "__main__":

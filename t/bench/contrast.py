@@ -57,7 +57,7 @@ LOCATION = """		location = /%(name)s {
 class Variant:
     """One handler in one mode: a supervisor with one pool."""
 
-    def __init__(self, stack, folder, handler, mode):
+    def __init__(self, stack, tmp, handler, mode):
         self.handler, self.mode = handler, mode
         self.name = "%s-%s" % (handler, mode)
         self.group = stack.enter_context(lib.Group(self.name))
@@ -65,7 +65,7 @@ class Variant:
         settings = {"mode": mode, "handler": program,
                     "pm.max_children": CHILDREN}
         self.main, self.address = lib.start_fcgipm(
-            self.group, folder, self.name, settings)
+            self.group, tmp, self.name, settings)
         self.rounds = {"direct": [], "nginx": []}
         self.rest = self.loaded = self.processes = None
 
@@ -79,17 +79,17 @@ class Variant:
         return sum(s[0] for s in sums), sum(s[2] for s in sums)
 
 
-def start_nginx(stack, folder, variants):
+def start_nginx(stack, tmp, variants):
     port = lib.free_port()
-    config = os.path.join(folder, "nginx.conf")
+    config = os.path.join(tmp, "nginx.conf")
     with open(config, "w") as f:
-        f.write(NGINX % {"dir": folder, "port": port, "locations": "".join(
+        f.write(NGINX % {"dir": tmp, "port": port, "locations": "".join(
             LOCATION % {"name": v.name, "address": v.address,
                         "file": os.path.join(HANDLERS, v.handler)}
             for v in variants)})
     group = stack.enter_context(lib.Group("nginx"))
-    log = os.path.join(folder, "nginx.log")
-    lib.start_http(group, port, log, ["nginx", "-p", folder, "-e", log,
+    log = os.path.join(tmp, "nginx.log")
+    lib.start_http(group, port, log, ["nginx", "-p", tmp, "-e", log,
                                       "-c", config])
     return group, port
 
@@ -126,9 +126,9 @@ def measure_memory(v, seconds):
     v.loaded = tuple(median(column) for column in zip(*seen))
 
 
-def count_processes(v, folder, count):
+def count_processes(v, tmp, count):
     """Counts processes that the pool and its programs start per request."""
-    log = os.path.join(folder, v.name + ".strace")
+    log = os.path.join(tmp, v.name + ".strace")
     argv = ["strace", "-f", "-o", log, "-e", "trace=process"]
     wait_for_rest(v)
     pids = v.group.pids()
@@ -239,16 +239,16 @@ def main():
         [os.path.join(lib.BIN, "fcgipm"), "-V"], ["nginx", "-v"],
         ["wrk", "-v"], ["perl", "-v"]])))
     start = time.monotonic()
-    with lib.scratch() as folder, contextlib.ExitStack() as stack:
-        variants = [Variant(stack, folder, h, m)
+    with lib.scratch() as tmp, contextlib.ExitStack() as stack:
+        variants = [Variant(stack, tmp, h, m)
                     for h in TITLES for m in ("cgi", "prefork")]
-        front, port = start_nginx(stack, folder, variants)
+        front, port = start_nginx(stack, tmp, variants)
         for v in variants:
             lib.bench(v.address, v.handler, CONNECTIONS, seconds / 2)
         for v in variants:
             lib.wrk(port, v.name, CONNECTIONS, seconds / 2)
             measure_memory(v, seconds)
-            count_processes(v, folder, 50)
+            count_processes(v, tmp, 50)
         for i in range(rounds):
             for v in variants:
                 measure(v, "direct", lambda: lib.bench(

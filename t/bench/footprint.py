@@ -11,16 +11,16 @@ from streams import STREAMER
 ASLEEP = 100
 
 
-def memory(folder, quick):
-    at_rest(folder, quick)
-    in_flight(folder)
+def memory(tmp, quick):
+    at_rest(tmp, quick)
+    in_flight(tmp)
 
 
-def at_rest(folder, quick):
+def at_rest(tmp, quick):
     """Measures idle memory; the supervisor counts, since it has one pool."""
     with contextlib.ExitStack() as stack:
-        ours = cgi(stack, folder)
-        wrap = fcgiwrap(stack, folder, 2)
+        ours = cgi(stack, tmp)
+        wrap = fcgiwrap(stack, tmp, 2)
         kib = {}
         for c in (ours, wrap):
             lib.bench(c.address, HELLO, 8, count=500)
@@ -37,10 +37,10 @@ def at_rest(folder, quick):
         rounds.idle_wakeups([ours], 2 if quick else 5)
 
 
-def in_flight(folder):
+def in_flight(tmp):
     """Returns the anonymous memory of a gateway after one request."""
     with contextlib.ExitStack() as stack:
-        ours = fcgipm(stack, folder, "many", "fcgipm cgi", {
+        ours = fcgipm(stack, tmp, "many", "fcgipm cgi", {
             "mode": "cgi", "docroot": T, "pm.max_children": ASLEEP},
             handler=HELLO)
         gateway, = lib.children(ours.main.pid)

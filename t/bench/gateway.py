@@ -14,17 +14,17 @@ from servers import BENCH, HELLO, T, bare, cgi, fcgiwrap, web_servers
 from streams import stream
 
 
-def cpu(folder, quick):
+def cpu(tmp, quick):
     n, seconds = (2, 0.4) if quick else (7, 1)
     with contextlib.ExitStack() as stack:
-        ours = cgi(stack, folder)
-        wraps = [fcgiwrap(stack, folder, c) for c in (1, 2, 4, 8)]
-        limit = bare(stack, folder, "bare_spawner", HELLO)
+        ours = cgi(stack, tmp)
+        wraps = [fcgiwrap(stack, tmp, c) for c in (1, 2, 4, 8)]
+        limit = bare(stack, tmp, "bare_spawner", HELLO)
         fast = [ours, wraps[1], limit]
-        everybody = [ours] + wraps + [
-            limit, bare(stack, folder, "bare_responder")] + \
-            web_servers(stack, folder)
-        for connections, who in ((1, fast), (8, everybody), (64, everybody)):
+        everything = [ours] + wraps + [
+            limit, bare(stack, tmp, "bare_responder")] + \
+            web_servers(stack, tmp)
+        for connections, who in ((1, fast), (8, everything), (64, everything)):
             rounds.interleave(who, connections, n, seconds)
             rounds.table(who, connections)
             split([ours, wraps[1]], connections)
@@ -36,9 +36,9 @@ def cpu(folder, quick):
         rounds.note("bare spawner's p50 at 1 connection v fcgiwrap",
                     "%.3f x" % ratio(limit, wraps[1], 1, "p50_us"))
         rounds.agree([ours], 8)
-    everybody += crowd(folder, quick)
-    ballast(folder, quick)
-    rounds.write_csv("gateway", everybody)
+    everything += crowd(tmp, quick)
+    ballast(tmp, quick)
+    rounds.write_csv("gateway", everything)
     lib.plot("gateway")
 
 
@@ -65,11 +65,11 @@ def compare(ours, wrap, limit, connections):
                 ratio(limit, wrap, connections, "cpu_us"))
 
 
-def crowd(folder, quick):
+def crowd(tmp, quick):
     """Measures more connections than a listen queue holds."""
     with contextlib.ExitStack() as stack:
-        ours = cgi(stack, folder, strict=False)
-        wrap = fcgiwrap(stack, folder, 2, strict=False)
+        ours = cgi(stack, tmp, strict=False)
+        wrap = fcgiwrap(stack, tmp, 2, strict=False)
         rounds.interleave([ours, wrap], 1000, *((1, 1) if quick else (7, 2.5)))
         rounds.table([ours, wrap], 1000)
         print()
@@ -79,11 +79,11 @@ def crowd(folder, quick):
         return [ours, wrap]
 
 
-def ballast(folder, quick):
+def ballast(tmp, quick):
     """Compares two gateways; ballast.c is preloaded into one of them."""
     with contextlib.ExitStack() as stack:
         def gateway(name, **env):
-            path = os.path.join(folder, name + ".sock")
+            path = os.path.join(tmp, name + ".sock")
             return fastcgi(stack, name, path, start_foreground(
                 [os.path.join(lib.BIN, "fcgipm-cgi"), "-l", path, "-d", T],
                 env=dict(os.environ, **env)), HELLO)

@@ -189,7 +189,7 @@ def memory_own(pids):
     """
     KiB these processes would need on a machine where only libc is in use:
     what they wrote, and what they read of other files, once.  Unlike the
-    kernel's "private" it is the same whoever else maps a library.
+    kernel's "private" it does not depend on other users of a library.
     """
     written, clean = 0, {}
     for pid in pids:
@@ -327,14 +327,14 @@ def scratch():
         shutil.rmtree(path, ignore_errors=True)
 
 
-def start_fcgipm(group, folder, name, settings):
+def start_fcgipm(group, tmp, name, settings):
     """Starts a supervisor with one pool; returns its process when ready."""
-    address = os.path.join(folder, name + ".sock")
-    config = os.path.join(folder, name + ".ini")
-    log = os.path.join(folder, name + ".log")
+    address = os.path.join(tmp, name + ".sock")
+    config = os.path.join(tmp, name + ".ini")
+    log = os.path.join(tmp, name + ".log")
     with open(config, "w") as f:
         f.write("[fcgipm]\ncontrol = %s.control\n" %
-                os.path.join(folder, name))
+                os.path.join(tmp, name))
         f.write("[%s]\n" % name)
         for key, value in dict({"listen": address, "listen.mode": "0666"},
                                **settings).items():

@@ -16,9 +16,9 @@ HELLO = os.path.join(HANDLERS, "hello")
 WORKERS = 4
 
 
-def supervisor_calls(folder, c, count, connections=8):
+def supervisor_calls(tmp, c, count, connections=8):
     """Counts system calls of the supervisor during count requests."""
-    log = os.path.join(folder, "strace")
+    log = os.path.join(tmp, "strace")
     p = subprocess.Popen(["strace", "-f", "-o", log, "-p", str(c.main.pid)],
                          stderr=subprocess.PIPE, text=True)
     try:
@@ -62,12 +62,12 @@ def asleep(pid):
     return bool(f) and f[0] == "S"
 
 
-def respawn(folder, quick):
+def respawn(tmp, quick):
     samples = 5 if quick else 21
     with contextlib.ExitStack() as stack:
-        ours = fcgipm(stack, folder, "one", "fcgipm",
+        ours = fcgipm(stack, tmp, "one", "fcgipm",
                       {"handler": HELLO, "pm.max_children": 1})
-        path = os.path.join(folder, "mw.sock")
+        path = os.path.join(tmp, "mw.sock")
         theirs = fastcgi(stack, "multiwatch", path, rounds.start_foreground(
             ["spawn-fcgi", "-n", "-s", path, "--", "/usr/bin/env",
              "multiwatch", "-f", "1", "-r", "1000000", "--", HELLO]))
@@ -87,11 +87,11 @@ def respawn(folder, quick):
              median(got[ours]) / median(got[theirs]), "%.2f x", at_most=1.4)
 
 
-def prefork(folder, quick):
+def prefork(tmp, quick):
     with contextlib.ExitStack() as stack:
-        ours = fcgipm(stack, folder, "hello", "fcgipm",
+        ours = fcgipm(stack, tmp, "hello", "fcgipm",
                       {"handler": HELLO, "pm.max_children": WORKERS})
-        path = os.path.join(folder, "sf.sock")
+        path = os.path.join(tmp, "sf.sock")
         theirs = fastcgi(stack, "spawn-fcgi -F %d" % WORKERS, path,
                          rounds.start_detached(
                              ["spawn-fcgi", "-s", path, "-F", str(WORKERS),
@@ -106,13 +106,13 @@ def prefork(folder, quick):
         rounds.agree(both, 8)
         count = 1000 if quick else 10000
         gate("prefork: supervisor's system calls, %d requests" % count,
-             supervisor_calls(folder, ours, count), "%d", at_most=0)
+             supervisor_calls(tmp, ours, count), "%d", at_most=0)
         rounds.idle_wakeups([ours], 2 if quick else 5)
 
 
-def memory(folder, _):
+def memory(tmp, _):
     with contextlib.ExitStack() as stack:
-        c = fcgipm(stack, folder, "many", "fcgipm",
+        c = fcgipm(stack, tmp, "many", "fcgipm",
                    {"handler": HELLO, "pm.max_children": 16})
         bench(c.address, "hello", 16, count=5000)
         if len(lib.children(c.main.pid)) != 16:

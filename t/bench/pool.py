@@ -33,7 +33,7 @@ STATIC = {"handler": HELLO, "pm.max_children": 4}
 RECYCLING = dict(STATIC, **{"pm.max_requests": 1000000000})
 
 
-def calls(folder, quick):
+def calls(tmp, quick):
     """With tier kernel, inspections depend on time, not on requests."""
     count = 2000 if quick else 100000
     print("\nsystem calls of the supervisor during %d requests" % count)
@@ -45,18 +45,18 @@ def calls(folder, quick):
             ("dynamic, header", HEADER, 0.001),
             ("dynamic, kernel tier", KERNEL, 0.01)):
         with contextlib.ExitStack() as stack:
-            c = fcgipm(stack, folder, "calls", name, settings)
+            c = fcgipm(stack, tmp, "calls", name, settings)
             bench(c.address, "hello", 2, count=200)
-            made = peers.supervisor_calls(folder, c, count, 2)
+            made = peers.supervisor_calls(tmp, c, count, 2)
             note(name, "%d calls" % made)
             gate("supervisor's calls per request, " + name, made / count,
                  "%.4f", at_most=limit)
 
 
-def idle(folder, quick):
+def idle(tmp, quick):
     print("\nwake-ups when idle")
     with contextlib.ExitStack() as stack:
-        both = [fcgipm(stack, folder, short, label, settings)
+        both = [fcgipm(stack, tmp, short, label, settings)
                 for short, label, settings in (
                     ("static", "static", STATIC),
                     ("recycling", "static, preloaded", RECYCLING),
@@ -82,9 +82,9 @@ def looks(_, quick):
                  float(found[1]), "%.2f us", at_most=2)
 
 
-def shim(folder, quick):
-    preload.calls(folder, quick)
-    preload.programs(folder, quick)
+def shim(tmp, quick):
+    preload.calls(tmp, quick)
+    preload.programs(tmp, quick)
 
 
 # -- from no worker to the first answer -------------------------------------
@@ -121,10 +121,10 @@ def cold(address):
     return taken
 
 
-def ondemand(folder, quick):
+def ondemand(tmp, quick):
     samples = 5 if quick else 21
     with contextlib.ExitStack() as stack:
-        pools = [fcgipm(stack, folder, "od" + tier, "ondemand " + tier, {
+        pools = [fcgipm(stack, tmp, "od" + tier, "ondemand " + tier, {
             "handler": HELLO, "pm": "ondemand", "pm.max_children": 4,
             "pm.process_idle_timeout": "50ms", "observe": tier})
             for tier in ("auto", "kernel")]
@@ -135,9 +135,9 @@ def ondemand(folder, quick):
             # pause everything is slower.  So the same pause comes before each
             # start.
             time.sleep(1.1)
-            alone.append(cold(os.path.join(folder, "cold.sock")) * 1e3)
+            alone.append(cold(os.path.join(tmp, "cold.sock")) * 1e3)
             for c in pools:
-                lib.wait_for("nobody", lambda: not lib.children(c.main.pid))
+                lib.wait_for("no worker", lambda: not lib.children(c.main.pid))
                 time.sleep(1.1)
                 took[c].append(first_answer(c.address) * 1e3)
     print("\nfrom no worker to the first answer, %d times" % samples)
@@ -152,10 +152,10 @@ def ondemand(folder, quick):
 
 # -- many workers -----------------------------------------------------------
 
-def low_load(folder, quick):
+def low_load(tmp, quick):
     """One client: idle workers are used in turn, with cold caches."""
     with contextlib.ExitStack() as stack:
-        both = [fcgipm(stack, folder, short, label, settings)
+        both = [fcgipm(stack, tmp, short, label, settings)
                 for short, label, settings in (
                     ("few", "dynamic, up to %d" % CROWD, dict(
                         DYNAMIC, **{"pm.max_children": CROWD,
@@ -179,8 +179,8 @@ def arrival(fifo, count):
     return time.monotonic()
 
 
-def multiwatch_up(folder, fifo, path):
-    address = os.path.join(folder, "mw.sock")
+def multiwatch_up(tmp, fifo, path):
+    address = os.path.join(tmp, "mw.sock")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(address)
     with lib.Group("multiwatch") as group:
@@ -193,11 +193,11 @@ def multiwatch_up(folder, fifo, path):
         return arrival(fifo, CROWD) - begin
 
 
-def fcgipm_up(folder, fifo, path):
+def fcgipm_up(tmp, fifo, path):
     """Returns seconds until all workers are ready, and until they are gone."""
     with lib.Group("fcgipm") as group:
         begin = time.monotonic()
-        main, _ = lib.start_fcgipm(group, folder, "up", {
+        main, _ = lib.start_fcgipm(group, tmp, "up", {
             "handler": os.path.join(preload.BENCH, "arrive"),
             "handler_args": path, "pm.max_children": CROWD})
         ready = time.monotonic()
@@ -210,14 +210,14 @@ def fcgipm_up(folder, fifo, path):
         return taken, time.monotonic() - begin
 
 
-def up(folder, quick):
-    path = os.path.join(folder, "fifo")
+def up(tmp, quick):
+    path = os.path.join(tmp, "fifo")
     os.mkfifo(path)
     fifo = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     ours, theirs = [], []
     for _ in range(1 if quick else 7):
-        theirs.append(multiwatch_up(folder, fifo, path))
-        ours.append(fcgipm_up(folder, fifo, path))
+        theirs.append(multiwatch_up(tmp, fifo, path))
+        ours.append(fcgipm_up(tmp, fifo, path))
     os.close(fifo)
     ours, ends = zip(*ours)
     print("\nuntil %d workers are ready, %d times" % (CROWD, len(ours)))
@@ -244,12 +244,12 @@ def private_kib(pid):
                if "fcgipm-board" not in name)
 
 
-def snapshot(folder, what, quick):
+def snapshot(tmp, what, quick):
     """Returns the time per status as the supervisor reports it, with JSON."""
     took = []
     for _ in range(3 if quick else 15):
         done = subprocess.run([os.path.join(lib.BIN, "fcgipmctl"), "status",
-                               "-j", "-s", os.path.join(folder,
+                               "-j", "-s", os.path.join(tmp,
                                                         "many.control")],
                               stdout=subprocess.PIPE, check=True)
         took.append(json.loads(done.stdout)["took us"] / 1e3)
@@ -260,18 +260,18 @@ def snapshot(folder, what, quick):
          at_most=20)
 
 
-def at_work(folder, name, settings, quick):
+def at_work(tmp, name, settings, quick):
     """Measures CPU and memory of a supervisor with many workers; limits."""
     settings = {k: CROWD if v is None else v for k, v in settings.items()}
     one = {k: 1 if v == CROWD else v for k, v in settings.items()}
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.ExitStack() as stack:
-        single = fcgipm(stack, folder, "single", name + ", 1", one)
+        single = fcgipm(stack, tmp, "single", name + ", 1", one)
         # Fewer than it needs, so that the supervisor has to raise the limit.
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE,
                        (soft, hard))
-        many = fcgipm(stack, folder, "many", "%s, %d" % (name, CROWD),
+        many = fcgipm(stack, tmp, "many", "%s, %d" % (name, CROWD),
                       settings)
         workers = lib.children(many.main.pid)
         if len(workers) != CROWD:
@@ -285,18 +285,18 @@ def at_work(folder, name, settings, quick):
         cpu = lib.cpu_own(many.main.pid) - cpu
         gate("supervisor's CPU under load, %d %s" % (CROWD, name),
              cpu * 100 / (time.monotonic() - begin), "%.3f %%", at_most=0.5)
-        snapshot(folder, name, quick)
+        snapshot(tmp, name, quick)
         more = private_kib(many.main.pid) - private_kib(single.main.pid)
         gate("supervisor's private memory per worker, " + name,
              more / (CROWD - 1), "%.2f KiB", at_most=1)
 
 
-def crowd(folder, quick):
-    up(folder, quick)
+def crowd(tmp, quick):
+    up(tmp, quick)
     print()
-    at_work(folder, "static", {"handler": HELLO, "pm.max_children": None},
+    at_work(tmp, "static", {"handler": HELLO, "pm.max_children": None},
             quick)
-    at_work(folder, "dynamic", dict(DYNAMIC, **{
+    at_work(tmp, "dynamic", dict(DYNAMIC, **{
         "pm.max_children": None, "pm.start_servers": None,
         "pm.max_spare_servers": None}), quick)
 

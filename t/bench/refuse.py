@@ -48,9 +48,9 @@ def crowd(address, supervisor, group):
     return refuser, group.cpu() - all_before
 
 
-def kind(folder, name, quick, **more):
+def kind(tmp, name, quick, **more):
     with Group(name) as group:
-        p, address = lib.start_fcgipm(group, folder, name, dict(
+        p, address = lib.start_fcgipm(group, tmp, name, dict(
             {"handler": os.path.join(HANDLERS, "upload"),
              "pm.max_children": 1, "queue_timeout": "50ms"}, **more))
         address = more.get("listen", address)
@@ -72,12 +72,12 @@ def kind(folder, name, quick, **more):
              median(everything))
 
 
-def refusals(folder, quick):
+def refusals(tmp, quick):
     """One refuser for each crowd.  To list a TCP queue, the kernel scans all
     connections of the machine, including those of earlier loads."""
     print()
-    kind(folder, "unix", quick)
-    kind(folder, "tcp", quick, listen="127.0.0.1:%d" % lib.free_port())
+    kind(tmp, "unix", quick)
+    kind(tmp, "tcp", quick, listen="127.0.0.1:%d" % lib.free_port())
 
 
 if __name__ == "__main__":

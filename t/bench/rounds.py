@@ -106,9 +106,9 @@ def fastcgi(stack, name, address, start, handler="hello", options=(),
     return c
 
 
-def fcgipm(stack, folder, name, label, settings, **more):
-    return fastcgi(stack, label, os.path.join(folder, name + ".sock"),
-                   lambda g: lib.start_fcgipm(g, folder, name, settings)[0],
+def fcgipm(stack, tmp, name, label, settings, **more):
+    return fastcgi(stack, label, os.path.join(tmp, name + ".sock"),
+                   lambda g: lib.start_fcgipm(g, tmp, name, settings)[0],
                    **more)
 
 
@@ -189,7 +189,7 @@ def quiet(sets):
 
 def run(title, parts, programs, versions, table=False):
     """
-    Runs a benchmark.  parts: functions(folder, quick), which the
+    Runs a benchmark.  parts: functions(tmp, quick), which the
     command line selects by name; programs: see lib.need; versions: commands
     that print theirs; table: print all verdicts again at the end.  Exit
     status 0: every gate passed.
@@ -209,10 +209,10 @@ def run(title, parts, programs, versions, table=False):
         print("\n".join(lib.machine(
             [[os.path.join(lib.BIN, "fcgipm"), "-V"]] + versions)))
         start, busy = time.monotonic(), os.getloadavg()[0]
-        with lib.scratch() as folder:
+        with lib.scratch() as tmp:
             for part in parts:
                 if not args.only or part.__name__ in args.only:
-                    part(folder, args.quick)
+                    part(tmp, args.quick)
         if table:
             print("\n" + "\n".join(verdicts))
         if busy > len(os.sched_getaffinity(0)) / 2:

@@ -18,16 +18,16 @@ server.modules = ("mod_cgi")
 cgi.assign = ("" => "")
 %(user)s"""
 
-APACHE = """ServerRoot %(folder)s
+APACHE = """ServerRoot %(tmp)s
 ServerName localhost
-DefaultRuntimeDir %(folder)s
-PidFile %(folder)s/apache.pid
-ErrorLog %(folder)s/apache.log
+DefaultRuntimeDir %(tmp)s
+PidFile %(tmp)s/apache.pid
+ErrorLog %(tmp)s/apache.log
 Listen 127.0.0.1:%(port)d
 LoadModule mpm_event_module %(modules)s/mod_mpm_event.so
 LoadModule authz_core_module %(modules)s/mod_authz_core.so
 LoadModule cgid_module %(modules)s/mod_cgid.so
-ScriptSock %(folder)s/cgid.sock
+ScriptSock %(tmp)s/cgid.sock
 DocumentRoot %(root)s
 <Directory %(root)s>
 	Options ExecCGI
@@ -37,35 +37,35 @@ DocumentRoot %(root)s
 %(user)s"""
 
 
-def fcgiwrap(stack, folder, n, handler=HELLO, **more):
-    path = os.path.join(folder, "wrap%d.sock" % n)
+def fcgiwrap(stack, tmp, n, handler=HELLO, **more):
+    path = os.path.join(tmp, "wrap%d.sock" % n)
     return fastcgi(stack, "fcgiwrap -c %d" % n, path, start_foreground(
         ["fcgiwrap", "-c", str(n), "-s", "unix:" + path]), handler, **more)
 
 
-def bare(stack, folder, name, *arguments):
-    path = os.path.join(folder, name + ".sock")
+def bare(stack, tmp, name, *arguments):
+    path = os.path.join(tmp, name + ".sock")
     return fastcgi(stack, name.replace("_", " "), path, start_foreground(
         [os.path.join(BENCH, name), path] + list(arguments)), HELLO)
 
 
-def cgi(stack, folder, handler=HELLO, **more):
-    return fcgipm(stack, folder, "cgi", "fcgipm cgi", {
+def cgi(stack, tmp, handler=HELLO, **more):
+    return fcgipm(stack, tmp, "cgi", "fcgipm cgi", {
         "mode": "cgi", "docroot": T}, handler=handler, **more)
 
 
-def http(stack, folder, name, config, user, command):
+def http(stack, tmp, name, config, user, command):
     """Starts a web server with the same program, as a user that may run it."""
-    root = os.path.join(folder, "cgi-bin")
+    root = os.path.join(tmp, "cgi-bin")
     os.makedirs(root, exist_ok=True)
     shutil.copy(HELLO, root)
     port = lib.free_port()
-    path = os.path.join(folder, name + ".conf")
+    path = os.path.join(tmp, name + ".conf")
     with open(path, "w") as f:
-        f.write(config % {"folder": folder, "root": root, "port": port,
+        f.write(config % {"tmp": tmp, "root": root, "port": port,
                           "user": user if os.getuid() == 0 else "",
                           "modules": "/usr/lib/apache2/modules"})
-    log = os.path.join(folder, name + ".log")
+    log = os.path.join(tmp, name + ".log")
     return rounds.Contestant(
         stack, name, lambda group: lib.start_http(group, port, log, [
             w.replace("%", path) for w in command]), lambda: True,
@@ -73,10 +73,10 @@ def http(stack, folder, name, config, user, command):
             port, "hello", connections, seconds, strict=False))
 
 
-def web_servers(stack, folder):
+def web_servers(stack, tmp):
     return [
-        http(stack, folder, "lighttpd mod_cgi", LIGHTTPD,
+        http(stack, tmp, "lighttpd mod_cgi", LIGHTTPD,
              'server.username = "www-data"\n', ["lighttpd", "-D", "-f", "%"]),
-        http(stack, folder, "Apache mod_cgid", APACHE,
+        http(stack, tmp, "Apache mod_cgid", APACHE,
              "User www-data\nGroup www-data\n",
              ["apache2", "-D", "FOREGROUND", "-f", "%"])]

@@ -68,12 +68,12 @@ def starter(address, argv, board):
     return start
 
 
-def cost(folder, name, argv, handler, quick):
+def cost(tmp, name, argv, handler, quick):
     options = ("-p", "REDIRECT_STATUS=200")
     with contextlib.ExitStack() as stack:
         board = Board()
-        both = [fastcgi(stack, label, os.path.join(folder, short + ".sock"),
-                        starter(os.path.join(folder, short + ".sock"), argv,
+        both = [fastcgi(stack, label, os.path.join(tmp, short + ".sock"),
+                        starter(os.path.join(tmp, short + ".sock"), argv,
                                 b), handler, options)
                 for label, short, b in (("alone", "alone", None),
                                         ("with the shim", "shim", board))]
@@ -109,12 +109,12 @@ def talk(address, board, count, keep):
     return float(done.stdout) / 1e3
 
 
-def calls(folder, quick):
+def calls(tmp, quick):
     """Measures only the calls: the difference is the shim."""
     print()
     count, turns = (2000, 5) if quick else (20000, 41)
     for keep in (False, True):
-        address = os.path.join(folder, "talk.sock")
+        address = os.path.join(tmp, "talk.sock")
         pairs, warm = [], True
         for _ in range(turns + 1):
             board = Board()
@@ -134,7 +134,7 @@ def calls(folder, quick):
              median([b - a for a, b in pairs]), "%.2f us", at_most=1.3)
 
 
-def programs(folder, quick):
+def programs(tmp, quick):
     """The same for real programs, where wake-ups and caches vary by more than
     the measured difference."""
     print()
@@ -145,7 +145,7 @@ def programs(folder, quick):
             ("php-cgi", ["php-cgi"], os.path.join(SRC, "handlers",
                                                   "hello.php")),
             ("Python", [script], "hello")):
-        cost(folder, name, argv, handler, quick)
+        cost(tmp, name, argv, handler, quick)
 
 
 if __name__ == "__main__":

@@ -61,11 +61,11 @@ LOADS = {
 }
 
 
-def stream(folder, quick):
+def stream(tmp, quick):
     n, seconds = (2, 0.5) if quick else (7, 1)
     with contextlib.ExitStack() as stack:
-        ours = cgi(stack, folder)
-        wrap = fcgiwrap(stack, folder, 2)
+        ours = cgi(stack, tmp)
+        wrap = fcgiwrap(stack, tmp, 2)
         both = [ours, wrap]
         for c in both:
             c.shoot = lambda load, s, _, a=c.address: LOADS[load](a, s)
@@ -117,7 +117,7 @@ def table(both):
 def growth(pid, name, work):
     """Returns the peak of the gateway's memory above its value before."""
     with open("/proc/%d/clear_refs" % pid, "w") as f:
-        f.write("5")  # VmHWM begins anew, proc(5)
+        f.write("5")  # resets VmHWM, proc(5)
     before = lib.status_kib(pid, "VmRSS")
     work()
     gate(name + ": the gateway's RSS grows by",

@@ -1,5 +1,4 @@
-// echo.go - echo.c in Go, with its own net/http/fcgi: polls, and has threads
-// of its own.
+// echo.go - echo.c in Go with net/http/fcgi: polls, and has several threads
 package main
 
 import (

@@ -7,5 +7,5 @@ while ($how === 'sleep') sleep(1000);
 while ($how === 'spin');
 if ($how === 'stop') posix_kill(getmypid(), 19);
 while ($how === 'stream') { echo str_repeat('x', 1000); flush(); usleep(10000); }
-// A shell and what it waits for, both with the connection.
+// A shell and its child; both have the connection.
 if ($how === 'program') shell_exec('sleep 1000; :');

@@ -15,7 +15,7 @@ stubborn) trap '' TERM; ok; while :; do sleep 1; done ;;
 status) printf 'Status: 418 Teapot\r\nContent-Type: text/plain\r\n\r\nteapot\n' ;;
 exit) ok; echo out; exit 7 ;;
 signal) ok; echo out; kill -9 $$ ;;
-stderr) ok; echo 'told on stderr' >&2; echo out ;;
+stderr) ok; echo 'written to stderr' >&2; echo out ;;
 background) ok; echo out; sleep 600 & echo $! >"$HTTP_X_PIDFILE.bg" ;;
 slow) ok; echo first; sleep 1; echo second ;;
 env) ok; env ;;

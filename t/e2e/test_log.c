@@ -199,8 +199,8 @@ Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
 	a = client_script(w, "www.sock", world_child("misbehave.sh"),
 		"stderr");
 	answer_expect(a, "out\n");
-	cr_expect_str_eq(a.err, "told on stderr\n", "FCGI_STDERR");
-	world_expect_log(w, own_text("script %s: told on stderr\n",
+	cr_expect_str_eq(a.err, "written to stderr\n", "FCGI_STDERR");
+	world_expect_log(w, own_text("script %s: written to stderr\n",
 		world_child("misbehave.sh")));
 	world_expect_log(w, "pool www: worker ");
 }

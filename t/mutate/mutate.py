@@ -4,7 +4,7 @@ no test notices
 
     mutate.py [-j N] [-s] [FILE|NAME ...]
 
-A FILE of faults (*.faults, default: all beside this script) holds blocks:
+A FILE of faults (*.faults, default: all next to this script) holds blocks:
 
     [name]
     file: fcgipm/pool/members.c
