@@ -104,7 +104,7 @@ run() {
 	local ok=0 bad=0 skip=0 why=
 	shift
 	trap 'kill "$pid" 2>/dev/null; exit 143' TERM
-	# Criterion leaves its socket where it was killed, and cannot bind to
+	# A killed Criterion leaves its socket, and Criterion cannot bind to
 	# one that another user left at the same PID.
 	timeout -k 10 "$limit" sh -c 'rm -f "/tmp/criterion_$$.sock"
 		exec "$@"' sh "$@" >"$out" 2>&1 </dev/null &
