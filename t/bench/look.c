@@ -164,7 +164,7 @@ run(int family, const char *name)
 	if (kernel_init(&observe, &diag, &fd, 1, geteuid(), getegid()) < 0)
 		die("observe");
 	start_workers(fd);
-	printf("%-44s %8s %8s\n", name, "lowest", "median");
+	printf("%-44s %8s %8s\n", name, "minimum", "median");
 	measure("  inspect an idle worker", look, nworkers);
 	measure("  the same, with details", look_closely, nworkers);
 	measure("  read the queue length", queue, 100);

@@ -25,7 +25,7 @@ def gate(name, reached, form="%.3f x", at_most=None, at_least=None,
     if not good:
         failures.append(name)
     unit = (form % reached).partition(" ")[2]
-    verdicts.append("  %-4s  %-54s asked %s %-9s reached %s%s" % (
+    verdicts.append("  %-4s  %-54s goal %s %-9s measured %s%s" % (
         "PASS" if good else "FAIL", name, "<=" if at_most is not None else
         ">=", "%g %s" % (limit, unit), form % reached,
         "" if stretch is None else "  (stretch %g)" % stretch))
