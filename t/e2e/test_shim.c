@@ -169,6 +169,15 @@ has_accepting(void *arg)
 }
 
 static bool
+has_accepted(void *arg)
+{
+	struct rig *r = arg;
+
+	return board_read(r->b, r->slot, &r->seen) &&
+		r->seen.accepted >= r->want;
+}
+
+static bool
 has_running(void *arg)
 {
 	struct rig *r = arg;
@@ -1007,6 +1016,7 @@ Test(shim, unusual_calls_are_counted_or_mark_the_slot_incomplete, .timeout = 60)
 
 		rig_spawn(&r, 0, world_child("calls"), w->name);
 		len = ask_way(&r, w);
+		world_until(has_accepted, rig_at(&r, 0, w->accepted), w->name);
 		world_until(has_accepting, rig_at(&r, 0, 1), w->name);
 		/* The last one counts as open until its descriptor number is
 		 * returned by accept(2) again. */
