@@ -1,8 +1,8 @@
 /*
- * answer.c - what a program writes becomes records; see answer.h
+ * answer.c - sends a program's output as records; see answer.h
  *
- * Called by gateway/request.  Output is read to its place after a record
- * header, so a block costs one read and one write and no copy.
+ * Called by gateway/request.  Output is read into a buffer with room for the
+ * record header before it, so a block costs one read, one write and no copy.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,29 +21,29 @@
 #include "gateway/script.h"
 #include "gateway/writer.h"
 
-/* One read empties a full pipe, */
+/* One read empties a full pipe. */
 #define BLOCK_BYTES (64 * 1024)
-/* or a part of it, while something is held. */
+/* A smaller read while bytes wait in the writer, whose memory is limited. */
 #define PART_BYTES (32 * 1024)
-/* Of a full pipe; the rest goes into a second record. */
+/* Content of the first record of a block; the rest goes into a second one. */
 #define RECORD_MAX (FCGI_MAX_CONTENT & ~7)
-/* Reads an event may cost before other requests have their turn. */
+/* Reads per event, so that other requests get their turn. */
 #define READS_A_TURN 8
 #define STDERR_BYTES 4096
-/* More output than this is worth a large pipe and no more copies. */
+/* After this much output the pipe is enlarged and the rest spliced. */
 #define COPY_MAX (256 * 1024)
-/* Whole pages of a pipe, as many as a record's length can say. */
+/* The largest number of whole pages that fits into one record. */
 #define SPLICE_MAX (60 * 1024)
 /* Fewer bytes are copied. */
 #define SPLICE_MIN (4 * 1024)
-/* No more than a program's answer has after its limit: two blocks. */
+/* Bytes that may have been read beyond the limit of the header. */
 #define HEAD_EXTRA_BYTES (2 * BLOCK_BYTES)
 /* Longest line of a program's stderr that is logged in one piece. */
 #define LINE_MAX_BYTES (16 * 1024)
-/* Turns of 32 KiB: 1 MiB, see pipe(7). */
+/* Turns of 32 KiB: 1 MiB, the largest pipe (pipe(7)). */
 #define LAST_WORDS_TURNS 33
 
-/* Output, after the place of its record's header; room for a second one. */
+/* Output, with room for the record header before it and for a second one. */
 struct block {
 	uint8_t head[FCGI_HEADER_LEN];
 	uint8_t data[BLOCK_BYTES + FCGI_HEADER_LEN];
@@ -54,6 +54,7 @@ on_err_line(struct lines *l, const char *text, size_t len)
 {
 	const struct answer *a = container_of(l, struct answer, err_lines);
 
+	/* Action: A line that the program wrote to standard error. */
 	log_notice("script %s: %.*s", a->script->path, (int)len, text);
 }
 
@@ -122,7 +123,7 @@ answer_why(const struct answer *a)
 	return a->header.why;
 }
 
-/* n bytes of output lie in b. */
+/* Sends the n bytes of output in b as one or two records. */
 static void
 send_block(struct answer *a, struct block *b, size_t n)
 {
@@ -140,7 +141,7 @@ send_block(struct answer *a, struct block *b, size_t n)
 	writer_send(a->to, b, len, true);
 }
 
-/* A header that came in pieces leaves, with the body after it. */
+/* Sends a header that arrived in pieces, with the body bytes after it. */
 static void
 send_head(struct answer *a)
 {
@@ -152,7 +153,7 @@ send_head(struct answer *a)
 		fcgi_put_header(head, FCGI_STDOUT, a->id, n, 0);
 		if (a->to)
 			writer_send(a->to, head, sizeof(head), true);
-		/* Gone, when it could not be written to. */
+		/* NULL after a failed write. */
 		if (!a->to)
 			return;
 		writer_send(a->to, buf_data(&a->head), n, true);
@@ -162,8 +163,8 @@ send_head(struct answer *a)
 }
 
 /*
- * A Location alone means 302 (RFC 3875, 6.2.3).  nginx knows that, Apache's
- * mod_proxy_fcgi would make it a 200.
+ * A Location alone means 302 (RFC 3875, 6.2.3).  nginx implements that; the
+ * mod_proxy_fcgi of Apache would send 200.
  */
 static void
 send_redirect(struct answer *a)
@@ -177,10 +178,10 @@ send_redirect(struct answer *a)
 }
 
 /*
- * Scans the header in the n new bytes of b, and sends what there is when it is
- * complete.
+ * Scans the header in the n new bytes of b, and sends all bytes so far when it
+ * is complete.
  *
- * returns	false when it is wrong
+ * returns	false when the header is invalid
  */
 static bool
 scan_header(struct answer *a, struct block *b, size_t n)
@@ -215,7 +216,7 @@ scan_header(struct answer *a, struct block *b, size_t n)
 	return true;
 }
 
-/* Stops reading the program until the peer took what waits. */
+/* Stops reading the program until the peer has read what waits. */
 static void
 pause_output(struct answer *a)
 {
@@ -223,7 +224,7 @@ pause_output(struct answer *a)
 	loop_del(a->gw->loop, &a->script->err_io);
 }
 
-/* Closing is left to script_fini(): the client waits for what follows. */
+/* script_fini() closes the pipe later: the client waits for what follows. */
 static void
 end_out(struct answer *a)
 {
@@ -231,7 +232,7 @@ end_out(struct answer *a)
 	a->out_ended = true;
 }
 
-/* So many bytes more were read. */
+/* n more bytes were read, copied or not. */
 static void
 count_read(struct answer *a, size_t n)
 {
@@ -241,9 +242,9 @@ count_read(struct answer *a, size_t n)
 }
 
 /*
- * A large body goes from pipe to socket without a copy.
+ * Moves a part of a large body from pipe to socket without a copy.
  *
- * returns	false when it did not, and is to be copied
+ * returns	false when that is not possible, and it must be copied
  */
 static bool
 splice_out(struct answer *a)
@@ -263,7 +264,7 @@ splice_out(struct answer *a)
 	return true;
 }
 
-/* So many bytes more were copied. */
+/* n more bytes were copied. */
 static void
 count_copied(struct answer *a, size_t n)
 {
@@ -276,7 +277,7 @@ count_copied(struct answer *a, size_t n)
 			a->script->outfd);
 }
 
-/* n bytes lie in b: they are sent, kept or dropped; false on a wrong header. */
+/* Sends, keeps or drops the n bytes in b; false when the header is invalid. */
 static bool
 take_block(struct answer *a, struct block *b, size_t n)
 {
@@ -319,7 +320,7 @@ answer_read_out(struct answer *a, uint32_t events)
 		count_copied(a, (size_t)n);
 		if (!take_block(a, &b, (size_t)n))
 			return ANSWER_FAILED;
-		/* A short read emptied it, unless its end comes next. */
+		/* A short read emptied the pipe, unless its end is next. */
 		if (n < PART_BYTES && !(events & LOOP_HANGUP) && a->owed < 0)
 			return ANSWER_MORE;
 	}
@@ -373,8 +374,8 @@ answer_read_last_words(struct answer *a)
 {
 	int i;
 
-	/* No more than the largest pipe holds: a child that was left behind
-	 * may go on indefinitely. */
+	/* At most what the largest pipe holds: a child that was left running
+	 * may write indefinitely. */
 	for (i = 0; i < LAST_WORDS_TURNS && answer_read_err(a); i++)
 		continue;
 }
@@ -391,20 +392,23 @@ answer_limit(struct answer *a)
 	size_t promised = a->to ? a->to->pipe_left : 0;
 	int n = 0;
 
-	/* Of that the connection takes what it has promised by itself. */
+	/* The writer splices what it has promised in a record header. */
 	if (!a->out_ended && ioctl(a->script->outfd, FIONREAD, &n) < 0)
 		n = 0;
 	a->owed = (int64_t)((size_t)n - MIN((size_t)n, promised));
 }
 
-/* One that cannot be watched is not at its end: what it holds is read when the
- * program has ended, and idle_timeout is the limit. */
+/* Output that cannot be watched is read after the program's exit, which
+ * cgi.idle_timeout enforces. */
 static void
 watch_pipe(struct answer *a, struct loop_io *io, int fd)
 {
 	if (io->fd < 0 && loop_add(a->gw->loop, io, fd, LOOP_READ) < 0)
-		log_error("script %s: epoll_ctl: %s; its output is read when "
-			"it has ended", a->script->path, strerror(errno));
+		/* Action: The gateway has no memory or epoll watches left.
+		 * Free memory or raise fs.epoll.max_user_watches. */
+		log_error("script %s: cannot watch its output: %s; it is read "
+			"after the program exits", a->script->path,
+			strerror(errno));
 }
 
 void
@@ -431,7 +435,7 @@ answer_send_page(struct answer *a, const struct failure *why)
 	size_t n;
 
 	snprintf(text, sizeof(text),
-		"The server's log tells more of request %08x.",
+		"The server's log has the details of request %08x.",
 		(unsigned)why->id);
 	n = cgi_put_page((char *)rec + FCGI_HEADER_LEN, why->status,
 		1 + wait_ms / 1000, a->header_only ? NULL : text);

@@ -1,14 +1,20 @@
 /*
- * answer.h - what a program writes becomes FCGI_STDOUT and FCGI_STDERR
+ * answer.h - reads a program's output and sends it as FCGI_STDOUT and
+ * FCGI_STDERR records
  *
- * Embedded in the request and written by answer.c alone.
+ * It parses the CGI header (proto/cgi_header) and logs standard error, line by
+ * line.  Embedded in the request; only answer.c writes it.  What happens to
+ * bytes of standard output:
  *
- *	header	before	to == NULL	muted		header_only
- *	SCAN	kept	dropped		dropped		kept
- *	DONE	sent	dropped		dropped		dropped
+ *	header.done	normally	to == NULL, muted	header_only
+ *	false		kept		dropped			kept
+ *	true		sent		dropped			dropped
  *
- * What is kept leaves as a whole when the header is complete.  After out_ended
- * nothing more comes; the answer has also ended when `owed` is 0.
+ * to == NULL means that there is no client any more, muted that it has aborted
+ * the request, header_only that the request is HEAD.  Kept bytes are sent
+ * together when the header is complete.  The output is complete when the
+ * program has closed its pipe (out_ended), or when `owed`, the number of bytes
+ * that are still read after its exit, has reached 0.
  */
 #ifndef FCGIPM_GATEWAY_ANSWER_H
 #define FCGIPM_GATEWAY_ANSWER_H
@@ -29,71 +35,72 @@ struct writer;
 struct answer {
 	struct gateway *gw;
 	struct script *script;	/* the program that writes it */
-	struct writer *to;	/* NULL: there is no client any more */
+	struct writer *to;	/* the client's; NULL: it is gone */
 	struct cgi_header header;
-	struct buf head;	/* a header that comes in pieces */
+	struct buf head;	/* a header that arrives in pieces */
 	struct lines err_lines;	/* of the program's stderr, to the log */
 	uint64_t seen;		/* bytes read by copying */
-	int64_t owed;		/* no more of it is read than so many bytes, -1
-				 * = all */
+	int64_t owed;		/* bytes that are still read, -1 = no limit */
 	int64_t moved_ms;	/* when the program last wrote */
 	uint16_t id;		/* of the request */
 	bool out_ended, err_ended;	/* the program closed its pipe */
 	bool header_only;	/* HEAD: the body is dropped */
-	bool muted;		/* FCGI_ABORT_REQUEST came: all is dropped */
+	bool muted;		/* FCGI_ABORT_REQUEST: all output is dropped */
 	bool err_used;		/* FCGI_STDERR was sent */
 	bool grown;		/* its pipe holds 1 MiB */
 };
 
 enum answer_news {
-	ANSWER_MORE,		/* it goes on, by an event */
-	ANSWER_COMPLETE,	/* all of it is read, or all that it is to be */
-	ANSWER_FAILED		/* its header is wrong, see answer_why() */
+	ANSWER_MORE,		/* an event continues it */
+	ANSWER_COMPLETE,	/* all output is read, or `owed` bytes of it */
+	ANSWER_FAILED		/* its header is invalid, see answer_why() */
 };
 
 void answer_init(struct answer *a, struct gateway *gw, struct script *script,
 	uint16_t id, struct writer *to);
 void answer_fini(struct answer *a);
 
-/* The answer to HEAD has no body. */
+/* Drops the body: the request is HEAD. */
 void answer_drop_body(struct answer *a);
 /* The program may write a status line (RFC 3875, section 5). */
 void answer_allow_nph(struct answer *a);
 
-/* There is no client any more; what comes is read and dropped. */
+/* The client is gone: output is read and dropped. */
 void answer_detach(struct answer *a);
-/* Nothing more of it is sent but its end. */
+/* The client aborted: only the end of the request is still sent. */
 void answer_mute(struct answer *a);
 
-/* The program's output, or its stderr, can be read; of the latter, whether
- * there may be more. */
+/* The program's stdout is readable; events of loop.h. */
 enum answer_news answer_read_out(struct answer *a, uint32_t events);
+/* The program's stderr is readable; returns whether there may be more. */
 bool answer_read_err(struct answer *a);
-/* What stands in the stderr pipe at the program's end, then that end. */
+/* The program has exited: reads what its stderr pipe still holds. */
 void answer_read_last_words(struct answer *a);
+/* Logs a last line of stderr that has no line end. */
 void answer_end_log(struct answer *a);
 
-/* Nothing more is read than what is in the pipe by now: children that the
- * program left behind may write indefinitely. */
+/* Limits what is read to the bytes that are in the pipe now: children that the
+ * program left running may write indefinitely. */
 void answer_limit(struct answer *a);
 
-/* Some of it has left, or is to leave as it is. */
+/* Is the header complete, so that it has been sent or will be? */
 bool answer_header_is_done(const struct answer *a);
 bool answer_is_complete(const struct answer *a);
-/* Why there is none, after ANSWER_FAILED. */
+/* What is wrong with the header, after ANSWER_FAILED. */
 const char *answer_why(const struct answer *a);
 
-/* Its output is watched; both streams are. */
+/* Watches stdout. */
 void answer_watch_out(struct answer *a);
+/* Watches stdout and stderr. */
 void answer_watch(struct answer *a);
 
-/* A short page that names status and number; answer_end() follows. */
+/* Sends the error page with status and request ID; call answer_end() next. */
 void answer_send_page(struct answer *a, const struct failure *why);
 
-/* The end of both streams and FCGI_END_REQUEST, with what is still held. */
+/* Sends the end of both streams, FCGI_END_REQUEST and what is held. */
 void answer_end(struct answer *a, uint32_t app_status);
 
-/* FCGI_END_REQUEST alone, for a request that never began. */
+/* Writes only FCGI_END_REQUEST to p, for a request that was refused. */
 size_t answer_put_end(uint8_t *p, uint16_t id, uint32_t app_status,
 	uint8_t protocol_status);
 

@@ -1,7 +1,7 @@
 /*
- * body.c - the body of a request, on its way to the program; see body.h
+ * body.c - passes the body of a request to the program; see body.h
  *
- * Called by gateway/request, and by gateway/conn to splice.
+ * Called by gateway/request, and by gateway/conn for body_splice().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +20,9 @@
 #include "gateway/script.h"
 #include "proto/cgi.h"
 
-/* A body up to this is copied. */
+/* A body up to this size is copied, a larger one spliced. */
 #define COPY_MAX (256 * 1024)
-/* One read of the connection: no more comes before it is drained. */
+/* One read of the connection, which is not read again while bytes are kept. */
 #define PENDING_MAX (64 * 1024)
 
 void
@@ -51,10 +51,13 @@ body_decide(struct body *b, const struct cgi_params *params, unsigned role,
 	if (role == FCGI_RESPONDER)
 		b->kind = (uint8_t)cgi_body_length(params, &b->left);
 	if (b->kind == CGI_BODY_INVALID)
-		return failure_set(why, 400, "CONTENT_LENGTH is no number");
+		/* Action: The web server sent an invalid length. If all
+		 * requests fail, check its FastCGI parameters. */
+		return failure_set(why, 400, "CONTENT_LENGTH is not a number");
 	if (b->kind == CGI_BODY_LENGTH && max && b->left > max)
 		return failure_set(why, 413,
-			"the body is longer than cgi.max_body");
+			"its request body is longer than cgi.max_body; raise "
+			"cgi.max_body to accept it");
 	return 0;
 }
 
@@ -78,7 +81,7 @@ body_close(struct body *b)
 	script_close_input(b->script);
 }
 
-/* Nothing more of it will come, or be let through: then its end is next. */
+/* Closes the program's input once the body is complete and passed. */
 static void
 close_complete(struct body *b)
 {
@@ -112,7 +115,7 @@ body_flush(struct body *b)
 	if (n > 0)
 		b->moved_ms = loop_now(b->gw->loop);
 	if (n < 0) {
-		/* It closed its input: what is left is dropped. */
+		/* The program closed its input: the rest is dropped. */
 		body_close(b);
 	} else if (b->pending.len == 0) {
 		loop_del(b->gw->loop, &b->script->in_io);
@@ -128,7 +131,7 @@ body_may_splice(const struct body *b)
 		b->pending.len == 0;
 }
 
-/* The program's pipe takes no more: body_flush() when it does. */
+/* The program's pipe is full: body_flush() is called when it has room. */
 static int
 wait_for_room(struct body *b)
 {
@@ -136,19 +139,22 @@ wait_for_room(struct body *b)
 		loop_add(b->gw->loop, &b->script->in_io, b->script->infd,
 			LOOP_WRITE) == 0)
 		return 0;
-	log_error("script %s: its body is cut short: %s", b->script->path,
+	/* Action: The program got only a part of the body. The gateway has no
+	 * memory or epoll watches left. Free memory or raise
+	 * fs.epoll.max_user_watches. */
+	log_error("script %s: request body truncated: %s", b->script->path,
 		strerror(errno));
 	body_close(b);
 	return -1;
 }
 
-/* Nothing moved: which side is to be waited for?  EAGAIN or EINVAL. */
+/* splice(2) moved nothing: EAGAIN if the pipe is full, else EINVAL. */
 static int
 find_obstacle(struct body *b, int fd)
 {
 	int n = 0;
 
-	/* No byte, or one out of band, which only read(2) gets past. */
+	/* No byte, or an out-of-band one, which only read(2) gets past. */
 	if (ioctl(fd, FIONREAD, &n) < 0 || n == 0)
 		return EINVAL;
 	if (wait_for_room(b) == 0)
@@ -172,14 +178,14 @@ body_splice(struct body *b, int fd, size_t len)
 	if (n < 0 && errno == EAGAIN) {
 		errno = find_obstacle(b, fd);
 	} else if (n < 0 && errno == EPIPE) {
-		/* It closed its input: what is left is read and dropped. */
+		/* It closed its input: the rest is read and dropped. */
 		body_close(b);
 		errno = EINVAL;
 	}
 	return n;
 }
 
-/* Body to the program; what its pipe does not take waits. */
+/* Writes body to the program and keeps what its pipe does not take. */
 static void
 pass_bytes(struct body *b, const uint8_t *p, size_t len)
 {
@@ -198,7 +204,7 @@ pass_bytes(struct body *b, const uint8_t *p, size_t len)
 	if ((size_t)n == len)
 		return;
 	if (buf_add(&b->pending, p + n, len - (size_t)n) < 0) {
-		log_error("script %s: its body is cut short: %s",
+		log_error("script %s: request body truncated: %s",
 			b->script->path, strerror(errno));
 		body_close(b);
 		return;
@@ -215,7 +221,8 @@ body_take(struct body *b, const uint8_t *p, size_t len, struct failure *why)
 		b->seen += len;
 		if (max && b->seen > max)
 			return failure_set(why, 413,
-				"the body is longer than cgi.max_body");
+				"its request body is longer than cgi.max_body; "
+				"raise cgi.max_body to accept it");
 	} else {
 		len = (size_t)MIN((uint64_t)len, b->left);
 		b->left -= len;
@@ -231,7 +238,7 @@ body_start(struct body *b, struct failure *why)
 	struct buf kept = b->pending;
 	int status = 0;
 
-	/* Its pipe is worth being large: it may be spliced. */
+	/* A large pipe lets the body be spliced. */
 	if (b->kind == CGI_BODY_LENGTH && b->left > COPY_MAX &&
 		b->script->infd >= 0)
 		b->grown = capacity_grow_pipe(b->gw->capacity,

@@ -1,17 +1,20 @@
 /*
- * body.h - the body of a request, on its way to the program
+ * body.h - passes the body of a request to the program's standard input
  *
- * Embedded in the request and written by body.c alone.  What the program's
- * pipe does not take waits here, and the connection is not read meanwhile.
+ * Embedded in the request; only body.c writes it.  Nothing is spooled to disk.
+ * While the program's pipe is full, at most one read of the connection
+ * (64 KiB) is kept, and the connection is not read.
  *
- *	kind	   left	       pending		what happens to more bytes
- *	NONE	   0	       empty once it runs	dropped
- *	LENGTH	   > 0 or 0    see below	the first `left` pass
- *	STREAM	   0	       see below	all pass, up to cgi.max_body
+ *	kind	   meaning			bytes that arrive
+ *	NONE	   no body is wanted		are dropped
+ *	LENGTH	   CONTENT_LENGTH is known	the next `left` pass, then
+ *						all are dropped
+ *	STREAM	   the length is not known	pass until the peer ends it or
+ *						cgi.max_body is exceeded
  *
- * Before the program runs all bytes are pending.  While it runs, pending or
- * full means that its pipe is watched (script.in_io); neither is left once
- * its input is closed.
+ * Before the program runs, bytes of each kind are kept in `pending`.  While it
+ * runs, script.in_io watches its pipe whenever `pending` is not empty or `full`
+ * is set; both are cleared when the pipe is closed.
  */
 #ifndef FCGIPM_GATEWAY_BODY_H
 #define FCGIPM_GATEWAY_BODY_H
@@ -30,15 +33,16 @@ struct script;
 
 struct body {
 	struct gateway *gw;
-	struct script *script;	/* the program that gets it */
-	struct buf pending;	/* what the program did not take yet */
-	uint64_t left;		/* bytes the program may still get */
-	uint64_t seen;		/* of a stream */
+	struct script *script;	/* the program that reads it */
+	struct buf pending;	/* bytes that the pipe did not take yet */
+	uint64_t left;		/* LENGTH: bytes the program may still get */
+	uint64_t seen;		/* STREAM: bytes received */
 	int64_t moved_ms;	/* when the program last took a byte */
 	uint8_t kind;		/* enum cgi_body */
-	bool ended;		/* no more comes */
-	bool stdin_ended;	/* the peer said so; an authorizer's need not */
-	bool full;		/* could not be spliced for want of room */
+	bool ended;		/* no more bytes are expected */
+	bool stdin_ended;	/* the peer sent the end of FCGI_STDIN, which an
+				 * authorizer's request may lack */
+	bool full;		/* the pipe had no room for a splice */
 	bool grown;		/* its pipe holds 1 MiB */
 };
 
@@ -46,18 +50,18 @@ void body_init(struct body *b, struct gateway *gw, struct script *script);
 void body_fini(struct body *b);
 
 /*
- * body_decide - how much of it the program gets
+ * body_decide - set kind and left from the parameters
  *
  * role		enum fcgi_role
- * returns	0; -1 with why when that is too much, or not a number
+ * returns	0; -1 with why when CONTENT_LENGTH is invalid or too large
  */
 int body_decide(struct body *b, const struct cgi_params *params, unsigned role,
 	struct failure *why);
 
-/* More of it came before the program runs; 0, or -1 without memory. */
+/* Keeps bytes that arrived before the program runs; 0, or -1 without memory. */
 int body_keep(struct body *b, const uint8_t *p, size_t len);
 
-/* The program runs, it gets what was kept; -1 as body_take(). */
+/* The program runs: passes what was kept; -1 as body_take(). */
 int body_start(struct body *b, struct failure *why);
 
 /*
@@ -70,16 +74,17 @@ int body_start(struct body *b, struct failure *why);
 int body_take(struct body *b, const uint8_t *p, size_t len,
 	struct failure *why);
 
-/* No more of it will come: the peer said so, or none is wanted. */
+/* The peer sent the end of the body. */
 void body_end(struct body *b);
+/* No body is wanted, whether the peer ends it or not. */
 void body_want_none(struct body *b);
 
-/* The program can take more: script.in_io can be written to. */
+/* script.in_io is writable: passes what is pending. */
 void body_flush(struct body *b);
 
 bool body_may_splice(const struct body *b);
 /*
- * body_splice - body from a socket to the program, without a copy
+ * body_splice - move body from a socket to the program without a copy
  *
  * fd		the next len bytes of it are body
  * returns	bytes moved; 0 at the end of the stream; -1 with errno: EAGAIN
@@ -87,10 +92,10 @@ bool body_may_splice(const struct body *b);
  */
 ssize_t body_splice(struct body *b, int fd, size_t len);
 
-/* The program has not taken all that came. */
+/* Are there bytes that the program has not taken? */
 bool body_is_full(const struct body *b);
 
-/* The program takes no more, or there is no more. */
+/* Closes the program's input and drops what is pending. */
 void body_close(struct body *b);
 
 #endif

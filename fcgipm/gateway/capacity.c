@@ -1,8 +1,9 @@
 /*
- * capacity.c - what may be open at once; see capacity.h
+ * capacity.c - limits connections, programs and large pipes; see capacity.h
  *
- * Owned by gateway/server, which stops accepting while connections are
- * crowded; gateway/request claims places and large pipes.
+ * Owned by gateway/server, which stops accepting while capacity_is_crowded().
+ * Called by gateway/conn, which counts connections, by gateway/request, which
+ * claims places, and by gateway/body and gateway/answer for large pipes.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -14,16 +15,15 @@
 #include "base/util.h"
 #include "gateway/capacity.h"
 
-/* When a crowd of this size shrinks to a quarter, its memory goes back to the
- * system; so it does at a quarter of that, until fewer than the second are
- * left. */
+/* When CROWD or more connections shrink to a quarter, their memory is returned
+ * to the system; again at a quarter of that, and so on until fewer than
+ * CROWD_GONE are left. */
 #define CROWD 64
 #define CROWD_GONE 16
 #define BIG_PIPES 32
 #define BIG_PIPE_BYTES (1024 * 1024)
-/* Descriptors of a running program in addition to its connection; of one that
- * ended, whose answer waits to be taken; and those that are open only while a
- * program is started. */
+/* Descriptors of a running program besides its connection, of one that exited
+ * and whose answer waits to be sent, and of the start of a program. */
 #define FDS_A_PROGRAM 3
 #define FDS_A_LEFTOVER 2
 #define FDS_TO_START 10
@@ -45,7 +45,7 @@ capacity_init(struct capacity *cap, struct loop *loop, int fd, unsigned wanted)
 		fd_close(&lowest);
 		return -1;
 	}
-	/* The lowest that is free: no others are open. */
+	/* No descriptor above the lowest free one is open. */
 	used = (unsigned)lowest + FDS_TO_START;
 	fd_close(&lowest);
 	left = (unsigned)MIN(lim.rlim_cur, (rlim_t)INT_MAX);
@@ -54,13 +54,13 @@ capacity_init(struct capacity *cap, struct loop *loop, int fd, unsigned wanted)
 	cap->max_conns = left > cap->places * FDS_A_PROGRAM ?
 		left - cap->places * FDS_A_PROGRAM : 1;
 	if (cap->places < wanted)
-		log_warning("%u programs at once instead of %u: raise the "
-			"limit of open files (ulimit -Hn, LimitNOFILE=) or "
+		log_warning("limit of open files: allows %u programs at once "
+			"instead of %u; raise it (ulimit -Hn, LimitNOFILE=) or "
 			"lower pm.max_children", cap->places, wanted);
 	return 0;
 }
 
-/* Descriptors of connections, and of pipes that outlived their program. */
+/* Descriptors of connections, and of pipes of programs that were reaped. */
 static unsigned
 count_taken(const struct capacity *cap)
 {
@@ -73,11 +73,11 @@ capacity_is_crowded(const struct capacity *cap)
 	return count_taken(cap) >= cap->max_conns;
 }
 
-/* May one more program be started? */
+/* Is there a place for one more program? */
 static bool
 has_place(const struct capacity *cap)
 {
-	/* What slow clients leave in pipes may have taken those of places. */
+	/* Leftovers of slow clients may use the descriptors of places. */
 	return cap->running < cap->places &&
 		(cap->leftovers == 0 ||
 			count_taken(cap) + (cap->running + 1) * FDS_A_PROGRAM <=
@@ -92,7 +92,7 @@ capacity_take_place(struct capacity *cap, struct capacity_claim *claim)
 		return true;
 	}
 	if (claim->waiting)
-		BUG("a request waits for two places");
+		BUG("a request claims two places");
 	claim->waiting = true;
 	cap->waiting++;
 	TAILQ_INSERT_TAIL(&cap->queue, claim, link);
@@ -111,7 +111,7 @@ capacity_leave_queue(struct capacity *cap, struct capacity_claim *claim)
 	cap->on_queue(cap);
 }
 
-/* Starts what waits, as far as there are places. */
+/* Starts waiting programs while there are places. */
 static void
 run_place(struct loop_task *task)
 {
@@ -129,7 +129,7 @@ void
 capacity_free_place(struct capacity *cap)
 {
 	if (cap->running == 0)
-		BUG("more places are freed than were taken");
+		BUG("more places freed than taken");
 	cap->running--;
 	if (!TAILQ_EMPTY(&cap->queue))
 		loop_defer(cap->loop, &cap->place_task);
@@ -149,7 +149,7 @@ void
 capacity_lose_pipe(struct capacity *cap)
 {
 	if (cap->big_pipes == 0)
-		BUG("more large pipes are closed than were made");
+		BUG("more large pipes closed than enlarged");
 	cap->big_pipes--;
 }
 
@@ -163,7 +163,7 @@ void
 capacity_lose_leftover(struct capacity *cap)
 {
 	if (cap->leftovers == 0)
-		BUG("more programs' pipes are closed than were left");
+		BUG("more leftovers closed than counted");
 	cap->leftovers--;
 	capacity_something_ended(cap);
 }
@@ -180,12 +180,12 @@ void
 capacity_lose_conn(struct capacity *cap)
 {
 	if (cap->conns == 0)
-		BUG("more connections are closed than were open");
+		BUG("more connections closed than opened");
 	cap->conns--;
 	capacity_something_ended(cap);
 }
 
-/* What a crowd was buffered in lies in pieces that free(3) keeps. */
+/* free(3) keeps the small pieces that buffers of many connections leave. */
 static void
 run_trim(struct loop_task *task)
 {
@@ -200,7 +200,7 @@ give_back_memory(struct capacity *cap)
 		return;
 	cap->peak_conns = cap->conns;
 	cap->crowd = cap->conns >= CROWD_GONE;
-	/* After those that end now are freed, which is deferred as well. */
+	/* Deferred, as is freeing the connections that end now. */
 	loop_defer(cap->loop, &cap->trim_task);
 }
 

@@ -1,8 +1,8 @@
 /*
- * conn.c - one connection of a web server; see conn.h
+ * conn.c - reads, writes and closes one client connection; see conn.h
  *
- * Made by gateway/server.  Here are the socket, its two directions and its end;
- * what a record means is decided in conn_records.c.
+ * Called by gateway/server, which accepts connections, and by gateway/request
+ * through struct request_client.  conn_records.c interprets the records.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,20 +19,20 @@
 #include "gateway/gateway.h"
 
 #define READ_BYTES (64 * 1024)
-/* Less of a record is not worth a system call of its own. */
+/* A smaller rest of a record is copied: splice(2) would cost more. */
 #define SPLICE_MIN (16 * 1024)
-/* Reads an event may cost before other connections have their turn. */
+/* Reads per event, so that other connections get their turn. */
 #define READS_A_TURN 16
 /*
- * How long, and how far, a peer is listened to after its answer.  A busy nginx
- * pushes megabytes before it looks for one, and makes a closed connection a
- * 502 of its own.
+ * For how long, and how many bytes, a peer is read after its answer.  A busy
+ * nginx sends megabytes of body before it reads an answer, and answers 502
+ * when the connection is closed before that.
  */
 #define DISCARD_MS 2000
 #define DISCARD_BYTES (64 * 1024 * 1024)
-/* How long a new connection may take to send something when we leave. */
+/* How long a connection without a request may stay on shutdown. */
 #define DRAIN_MS 1000
-/* A connection that says nothing for so long may be closed for another. */
+/* After this time without a byte it may be closed in favour of another one. */
 #define UNUSED_MS 1000
 
 static void flush_out(struct conn *c);
@@ -87,7 +87,7 @@ set_timer(struct conn *c, int64_t ms)
 		loop_timer_stop(loop_of(c), &c->timer);
 }
 
-/* What to watch for now. */
+/* The events to watch for now. */
 static uint32_t
 wanted_events(const struct conn *c)
 {
@@ -111,17 +111,20 @@ watch_conn(struct conn *c)
 	else
 		err = loop_add(loop_of(c), &c->io, c->fd, wanted_events(c));
 	if (err < 0) {
-		log_error("epoll_ctl: %s", strerror(errno));
+		/* Action: The gateway has no memory or epoll watches left.
+		 * Free memory or raise fs.epoll.max_user_watches. */
+		log_error("client: connection closed: epoll_ctl: %s",
+			strerror(errno));
 		conn_close(c);
 	}
 }
 
 /*
- * What to watch for may have changed.
+ * Watches for the events of wanted_events(), which may have changed.
  *
- * While a request that came whole runs its program the peer has nothing to
- * say but that it left.  Most programs end sooner than that matters, so a
- * connection not watched yet stays so while request_is_quiet().
+ * While the program of a complete request runs, the only possible event is that
+ * the peer leaves.  Most programs exit before that matters, so a connection
+ * that is not watched yet stays unwatched while request_is_quiet().
  */
 static void
 update_conn(struct conn *c)
@@ -134,7 +137,7 @@ update_conn(struct conn *c)
 		watch_conn(c);
 }
 
-/* All is taken: now the peer may go. */
+/* The last answer has been sent. */
 static void
 finish_conn(struct conn *c)
 {
@@ -144,15 +147,15 @@ finish_conn(struct conn *c)
 		return;
 	}
 	/*
-	 * Closing with unread bytes would reset the connection and the peer
-	 * might lose the answer with it.
+	 * Closing a socket with unread bytes resets the connection, and the
+	 * peer might lose the answer.
 	 */
 	c->state = CONN_DISCARDING;
 	set_timer(c, DISCARD_MS);
 	update_conn(c);
 }
 
-/* How long it may be before the peer moves, where no request minds that. */
+/* Sets the timer for a peer without an active request. */
 static void
 guard_idle(struct conn *c)
 {
@@ -194,7 +197,7 @@ is_uploading(const struct writer *w)
 	return c->req && request_is_uploading(c->req);
 }
 
-/* The beginning of an answer waits while the peer still sends its body. */
+/* Holds the beginning of an answer while the peer still sends its body. */
 static void
 on_held(struct writer *w)
 {
@@ -217,9 +220,9 @@ conn_end_request(struct conn *c, bool input_ended)
 		return;
 	c->req = NULL;
 	c->served = true;
-	/* It may have stopped taking the answer before that was complete. */
+	/* The peer may have stopped reading before the answer was complete. */
 	set_timer(c, c->writer.blocked ? keys_of(c)->cgi_client_timeout_ms : 0);
-	/* Body that still comes is for an id that is not active: dropped. */
+	/* Further body has an id that is not active, so it is dropped. */
 	if (c->keep && !c->set->draining && cap->conns < cap->max_conns) {
 		update_conn(c);
 		return;
@@ -248,7 +251,7 @@ on_cut_short(struct request_client *client)
 	conn_close(container_of(client, struct conn, client));
 }
 
-/* Writes what waits; at its end goes on with what waited for that. */
+/* Writes what waits; when all is written, resumes the request or finishes. */
 static void
 flush_out(struct conn *c)
 {
@@ -259,7 +262,7 @@ flush_out(struct conn *c)
 	if (c->writer.flushed && c->req)
 		request_peer_moved(c->req);
 	if (!done) {
-		/* Each byte taken gives the peer its time again. */
+		/* Each byte that the peer reads restarts its timeout. */
 		if (c->writer.flushed && !c->req)
 			set_timer(c, keys_of(c)->cgi_client_timeout_ms);
 		writer_set_blocked(&c->writer, true);
@@ -280,28 +283,35 @@ on_timer(struct loop_timer *timer)
 	struct conn *c = container_of(timer, struct conn, timer);
 
 	if (c->writer.blocked && !c->req)
-		log_warning("a client's connection is closed: it did not take "
-			"its answer for cgi.client_timeout");
+		/* Action: The web server stopped reading because its own
+		 * client was slow. Let it buffer responses, or raise
+		 * cgi.client_timeout. */
+		log_warning("client: connection closed: did not read its "
+			"response for longer than cgi.client_timeout");
 	else if (c->state == CONN_OPEN && !c->set->draining)
-		log_warning("a client's connection is closed: it began a "
-			"request and sent nothing for cgi.client_timeout");
+		/* Action: The web server stopped sending. Check that what
+		 * connects is a web server, or raise cgi.client_timeout. */
+		log_warning("client: connection closed: sent only a part of a "
+			"request within cgi.client_timeout");
 	conn_close(c);
 }
 
-/* The peer sends no more: it may still read, or not. */
+/* The peer has ended its side of the connection; it may still read. */
 static void
 on_end_of_input(struct conn *c)
 {
 	/*
-	 * On TCP the end of the stream is all that is ever heard of a client
-	 * that has gone; a unix socket tells that by a hangup.
+	 * On TCP the end of the stream is the only sign that a client is gone;
+	 * a unix socket reports a hangup.
 	 */
 	if (c->tcp || c->state == CONN_DISCARDING ||
 		(c->state == CONN_OPEN &&
 			(!c->req || request_is_receiving(c->req)))) {
 		if (c->state == CONN_OPEN && !fcgi_reader_at_rest(&c->reader))
-			log_warning("a client closed its connection inside a "
-				"record");
+			/* Action: The web server was stopped or gave up. Check
+			 * its error log. */
+			log_warning("client: connection closed by the client "
+				"in the middle of a record");
 		conn_close(c);
 		return;
 	}
@@ -310,7 +320,7 @@ on_end_of_input(struct conn *c)
 	update_conn(c);
 }
 
-/* A request that is being received must go on coming. */
+/* Sets the timer while a request or record is incomplete. */
 static void
 guard_input(struct conn *c)
 {
@@ -326,9 +336,9 @@ guard_input(struct conn *c)
 }
 
 /*
- * The rest of a large record of body, from socket to pipe.
+ * Moves the rest of a large record of body from socket to pipe.
  *
- * returns	what read(2) would; -1 with EINVAL: it is to be read
+ * returns	as read(2); -1 with EINVAL: it must be read
  */
 static ssize_t
 splice_input(struct conn *c)
@@ -347,8 +357,8 @@ splice_input(struct conn *c)
 	return n;
 }
 
-/* How much to read: behind a large record no more than the next header, so
- * that what follows it can be spliced. */
+/* How much to read: after a large record only the next header, so that the
+ * content after that can be spliced. */
 static size_t
 read_size(const struct conn *c)
 {
@@ -359,7 +369,7 @@ read_size(const struct conn *c)
 	return READ_BYTES;
 }
 
-/* One read, or splice; true when another one is likely to bring more. */
+/* Reads or splices once; true when there are likely to be more bytes. */
 static bool
 read_input(struct conn *c)
 {
@@ -424,7 +434,8 @@ on_event(struct loop_io *io, uint32_t events)
 	if (events & LOOP_READ && io->events & LOOP_READ) {
 		read_turn(c);
 	} else if (events & LOOP_PEER_CLOSED && !(io->events & LOOP_READ)) {
-		/* Unread body is before it; only TCP needs no more to know. */
+		/* Unread body precedes the end of the stream.  On TCP that end
+		 * alone means that the client is gone. */
 		if (c->tcp || loop_mod(loop_of(c), io,
 				      io->events &
 					      ~(uint32_t)LOOP_PEER_CLOSED) < 0)
@@ -463,14 +474,16 @@ conn_open(struct conn_set *set, int fd, bool tcp)
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (!c) {
-		log_error("no memory for a connection");
+		/* Action: Free memory, or raise the memory limit of the
+		 * service (MemoryMax=). */
+		log_error("client: connection closed: no memory");
 		fd_close(&fd);
 		return;
 	}
 	init_conn(c, set, fd, tcp);
 	LIST_INSERT_HEAD(&set->list, c, link);
 	capacity_add_conn(set->gw->capacity);
-	/* Web servers write the request right after connect(2). */
+	/* Web servers send the request right after connect(2). */
 	read_input(c);
 	if (c->io.fd < 0)
 		update_conn(c);
@@ -503,11 +516,11 @@ drain_conn(struct conn *c)
 {
 	if (c->req || c->state != CONN_OPEN)
 		return;
-	if (c->writer.blocked)	/* guard_idle() sees to its end */
+	if (c->writer.blocked)	/* guard_idle() has set its timer */
 		c->state = CONN_ENDING;
 	else if (c->served && fcgi_reader_at_rest(&c->reader))
 		conn_close(c);
-	else	/* it was queued, its request must be on the way */
+	else	/* just accepted: its request must be on the way */
 		set_timer(c, DRAIN_MS);
 }
 

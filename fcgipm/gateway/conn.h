@@ -1,13 +1,13 @@
 /*
- * conn.h - one connection of a web server
+ * conn.h - one connection of a FastCGI client, that is, of a web server
  *
- * It reads records and passes their content to its request, and keeps records
- * the peer does not take yet.  One request is active at a time; FCGI_KEEP_CONN
- * lets another one follow.
+ * Reads records, passes their content to the request, and sends its answer
+ * through a writer.  One request is active at a time; with FCGI_KEEP_CONN
+ * others may follow.
  *
- *	state	    request  what is watched
- *	OPEN	    yes/no   all that wanted_events() says
- *	ENDING	    no	     writing: what waits in the writer is taken
+ *	state	    request  watched for
+ *	OPEN	    yes/no   the events of wanted_events()
+ *	ENDING	    no	     writing, until the writer is empty
  *	DISCARDING  no	     reading
  *	CLOSED	    no	     nothing
  */
@@ -29,9 +29,9 @@ struct gateway;
 
 enum conn_state {
 	CONN_OPEN,
-	CONN_ENDING,		/* the answer is being taken, nothing follows */
-	CONN_DISCARDING,	/* it is taken; reading what the peer still
-				 * sends, so that it gets to see the answer */
+	CONN_ENDING,		/* the last answer is being sent */
+	CONN_DISCARDING,	/* it is sent; what the peer still sends is read
+				 * and dropped, so that it reads the answer */
 	CONN_CLOSED
 };
 
@@ -46,48 +46,48 @@ struct conn {
 	struct conn_set *set;
 	LIST_ENTRY(conn) link;	/* in set->list */
 	struct loop_io io;
-	int fd;			/* io.fd while it is watched */
+	int fd;			/* equal to io.fd while it is watched */
 	struct request *req;	/* the active one, NULL = none */
-	struct request_client client;	/* what that one calls */
+	struct request_client client;	/* callbacks of the request */
 	struct fcgi_reader reader;
 	struct writer writer;
-	struct buf gather;	/* content of a record that is wanted whole */
-	struct loop_timer timer;	/* the peer must move until then */
+	struct buf gather;	/* content of a record that must be complete */
+	struct loop_timer timer;	/* closes it unless the peer moves */
 	struct loop_task free_task;
 	int64_t input_ms;	/* when the peer last sent a byte */
 	size_t discarded;	/* bytes */
 	uint8_t state;		/* enum conn_state */
 	bool tcp;
-	bool keep;		/* of the active request */
-	bool half_closed;	/* the peer sends no more */
+	bool keep;		/* FCGI_KEEP_CONN of the active request */
+	bool half_closed;	/* the peer has ended its side */
 	bool input_ended;	/* CONN_ENDING: nothing is left to discard */
 	bool served;		/* a request was answered here */
-	bool feeding;		/* what was read is being passed on */
+	bool feeding;		/* conn_feed() is running */
 };
 
-/* fd is taken.  Reads at once. */
+/* Takes fd, and reads it at once. */
 void conn_open(struct conn_set *set, int fd, bool tcp);
 
-/* Closes the connection that has been idle for longest: kept open for a next
- * request, or never used, so that it is not missed.  False when none is. */
+/* Closes the connection that has been idle longest: a keep-alive connection, or
+ * one that has sent nothing.  Returns false when there is none. */
 bool conn_close_idle(struct conn_set *set);
 
-/* No more requests after the active ones; closes those without one. */
+/* Closes each connection when it has no request, or no longer has one. */
 void conn_drain_all(struct conn_set *set);
 
-/* What conn.c and conn_records.c need of each other; for no other file. */
+/* Shared by conn.c and conn_records.c; not for other files. */
 
 /* Largest content of a record that is gathered: FCGI_GET_VALUES. */
 #define CONN_GATHER_MAX 1024
 
-/* Records as far as they came; c->state says when they ended the connection. */
+/* Interprets received bytes; c->state says if they ended the connection. */
 void conn_feed(struct conn *c, const uint8_t *p, size_t len);
-/* Is the current record one of the active request? */
+/* Does the current record belong to the active request? */
 bool conn_is_active(const struct conn *c);
-/* The active request was answered, or came to nothing; input_ended: the peer
- * has nothing left to send for it. */
+/* The active request was answered or refused; input_ended: the peer has sent
+ * all of it. */
 void conn_end_request(struct conn *c, bool input_ended);
-/* Ends it now; a request still active is told (request_lost()). */
+/* Closes it now and calls request_lost() for an active request. */
 void conn_close(struct conn *c);
 
 #endif

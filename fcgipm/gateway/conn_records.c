@@ -1,8 +1,8 @@
 /*
- * conn_records.c - what the records of a peer mean; see conn.h
+ * conn_records.c - dispatches each received record by its type; see conn.h
  *
- * The second half of conn.c, which reads them.  What a request does with their
- * content is decided in gateway/request.
+ * The second half of conn.c, which reads the bytes.  Content of a request goes
+ * to gateway/request; management records are answered here.
  */
 #include "base/log.h"
 #include "base/util.h"
@@ -13,7 +13,10 @@
 static void
 protocol_error(struct conn *c, const char *what)
 {
-	log_warning("a client's connection is closed: %s", what);
+	/* Action: The client violated the FastCGI protocol. Check that what
+	 * connects to this address is the FastCGI module of a web server, such
+	 * as fastcgi_pass of nginx, and not an HTTP client. */
+	log_warning("client: connection closed: %s", what);
 	conn_close(c);
 }
 
@@ -30,8 +33,8 @@ begin_request(struct conn *c)
 	}
 	fcgi_parse_begin(buf_data(&c->gather), &b);
 	if (c->req && c->req->id == h->id) {
-		protocol_error(c, "FCGI_BEGIN_REQUEST for a request that is "
-			"active already");
+		protocol_error(c, "FCGI_BEGIN_REQUEST with an id that "
+			"is active already");
 		return;
 	}
 	if (c->req) {
@@ -49,7 +52,9 @@ begin_request(struct conn *c)
 	}
 	c->req = request_begin(c->set->gw, &c->client, h->id, b.role);
 	if (!c->req) {
-		log_error("no memory for a request");
+		/* Action: Free memory, or raise the memory limit of the
+		 * service (MemoryMax=). */
+		log_error("client: request refused: no memory");
 		writer_send(&c->writer, end, answer_put_end(end, h->id, 0,
 			FCGI_OVERLOADED), false);
 		conn_end_request(c, false);
@@ -99,7 +104,7 @@ on_content(struct conn *c, const struct fcgi_chunk *chunk)
 	unsigned type = c->reader.header.type;
 
 	if (type == FCGI_BEGIN_REQUEST || is_management(c)) {
-		/* More than fits is dropped. */
+		/* Content beyond the limit is dropped. */
 		size_t n = MIN(chunk->len, CONN_GATHER_MAX - c->gather.len);
 
 		if (buf_add(&c->gather, chunk->p, n) < 0)
@@ -162,8 +167,8 @@ conn_feed(struct conn *c, const uint8_t *p, size_t len)
 		else if (ev == FCGI_EVENT_MORE)
 			break;
 		else if (ev < 0)
-			protocol_error(c, "it does not speak FastCGI 1 (wrong "
-				"version byte)");
+			protocol_error(c, "not FastCGI version 1: wrong "
+				"version byte");
 	}
 	c->feeding = false;
 }

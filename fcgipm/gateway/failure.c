@@ -1,8 +1,9 @@
 /*
- * failure.c - why a request gets no answer from a program; see failure.h
+ * failure.c - composes the log line of a failed request; see failure.h
  *
- * Called by locate, program, body and request, which know what went wrong.
- * Here are the words.
+ * Called by locate, program, body and request, which detect the failure.  This
+ * file finds out why a program cannot be executed and writes the line;
+ * gateway/answer sends the error page.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +25,8 @@
 #include "sys/spawn.h"
 
 /*
- * All 2^32 numbers in turn, from a random one on: no two requests of this
- * process have the same, and those of its successor differ from them.
+ * Runs through all 2^32 values from a random start, so that no two requests of
+ * this process have the same ID, and hardly any of its successor.
  */
 static uint32_t
 next_id(void)
@@ -52,11 +53,20 @@ failure_set(struct failure *r, unsigned status, const char *fmt, ...)
 	return -1;
 }
 
-/* The class of users whose right to a file we lack: the letter for chmod(1). */
+int
+failure_text(struct failure *r, unsigned status, const char *text)
+{
+	r->status = status;
+	r->id = next_id();
+	snprintf(r->why, sizeof(r->why), "%s", text);
+	return -1;
+}
+
+/* The letter for chmod(1) of the class that we belong to: u, g or o. */
 static char
 our_class(const char *path)
 {
-	static gid_t groups[NGROUPS_MAX];	/* too much for a stack */
+	static gid_t groups[NGROUPS_MAX];	/* too large for the stack */
 	struct stat st;
 	int n;
 
@@ -72,7 +82,7 @@ our_class(const char *path)
 	return 'o';
 }
 
-/* The first directory of path that may not be searched, in buf; or false. */
+/* Copies the first directory of path that we may not search to buf. */
 static bool
 find_closed(const char *path, char *buf, size_t size)
 {
@@ -97,39 +107,47 @@ is_noexec(const char *path)
 	return statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC;
 }
 
+static int
+deny_directory(const struct gateway_opts *opts, const char *dir,
+	struct failure *why)
+{
+	const char class = our_class(dir);
+
+	return failure_set(why, 403, "user %s may not enter %s; chmod %c+x %s",
+		opts->user, dir, class, dir);
+}
+
 int
 failure_denied(const struct gateway_opts *opts, const char *path, int rights,
 	struct failure *why)
 {
+	const char class = our_class(path);
 	char dir[PATH_MAX];
 
 	if (find_closed(path, dir, sizeof(dir)))
-		return failure_set(why, 403,
-			"user %s may not search a folder of "
-			"its path: chmod %c+x %s",
-			opts->user, our_class(dir), dir);
+		return deny_directory(opts, dir, why);
 	if (rights & X_OK && is_noexec(path))
 		return failure_set(why, 403,
-			"it lies on a filesystem mounted "
-			"noexec: remount that with exec, or move it");
+			"its filesystem is mounted noexec; remount it with "
+			"exec, or move the program");
 	if (rights & X_OK && access(path, X_OK) < 0)
 		return failure_set(why, 403,
-			"not executable by user %s: chmod "
-			"%c+x it",
-			opts->user, our_class(path));
+			"not executable by user %s; chmod %c+x %s",
+			opts->user, class, path);
 	if (rights & R_OK && access(path, R_OK) < 0)
 		return failure_set(why, 403,
-			"not readable by user %s, whose "
-			"interpreter must read it: chmod %c+r it",
-			opts->user, our_class(path));
+			"not readable by user %s, but its interpreter must "
+			"read it; chmod %c+r %s",
+			opts->user, class, path);
+	/* Action: Run getfacl on the program and search the kernel log or the
+	 * audit log for a denial by AppArmor or SELinux. */
 	return failure_set(why, 403,
-		"user %s is denied to run it although its "
-		"mode allows it: look at its access control list and at the "
-		"log of AppArmor or SELinux",
+		"user %s may not execute it although its mode allows it; "
+		"check its ACL and the log of AppArmor or SELinux",
 		opts->user);
 }
 
-/* The interpreter of a "#!" line, in buf; "" when it names none. */
+/* Copies the interpreter of a "#!" line to buf; "" when it names none. */
 static const char *
 interpreter(const char *first, char *buf, size_t size)
 {
@@ -141,7 +159,7 @@ interpreter(const char *first, char *buf, size_t size)
 	return buf;
 }
 
-/* U+FEFF in UTF-8, as some editors put in front of everything. */
+/* Does the file begin with U+FEFF in UTF-8, which some editors write? */
 static bool
 begins_with_mark(const char *path)
 {
@@ -154,55 +172,112 @@ begins_with_mark(const char *path)
 	return found;
 }
 
-/* What a file that exec calls no program looks like. */
+/* ENOEXEC: the kernel does not recognise the file as a program. */
 static int
 explain_format(const struct script_spec *spec, struct failure *why)
 {
 	if (spec->script && !spec->first[strspn(spec->first, " \t")])
 		return failure_set(why, 500,
-			"its #! line names no interpreter: "
-			"write one, as #!/bin/sh");
+			"its #! line names no interpreter; write one, such as "
+			"#!/bin/sh");
 	if (begins_with_mark(spec->path))
 		return failure_set(why, 500,
-			"a byte order mark stands in front of "
-			"its #! line: save it as UTF-8 without");
+			"a byte order mark precedes its #! line; save it as "
+			"UTF-8 without a byte order mark");
 	return failure_set(why, 500,
-		"no program: it begins neither with "
-		"#!/path/of/interpreter nor as an ELF file does");
+		"not a program: begins neither with #!/path/to/interpreter "
+		"nor as an ELF file; add a #! line or set cgi.interpreter");
 }
 
+/* ENOENT: the interpreter or the loader is missing, or the file itself. */
 static int
 explain_missing(const struct gateway_opts *opts, const struct script_spec *spec,
 	const char *interp, struct failure *why)
 {
 	if (spec->script && strchr(spec->first, '\r'))
 		return failure_set(why, 500,
-			"its first line ends in CR LF; save "
-			"it with LF line ends");
+			"its #! line ends in CR LF; save it with LF line "
+			"endings");
 	if (*interp && *interp != '/')
 		return failure_set(why, 500,
-			"its #! line names %s without its "
-			"folder: write #!/usr/bin/env %s",
+			"its #! line names %s without a directory; write "
+			"#!/usr/bin/env %s",
 			interp, interp);
 	if (*interp)
 		return failure_set(why, 500,
-			"no interpreter %s; install it or "
+			"its interpreter %s does not exist; install it or "
 			"change the #! line",
 			interp);
-	/* Not even its first line could be read. */
+	/* Even its first line could not be read. */
 	if (access(spec->path, R_OK) < 0 && errno == EACCES)
 		return failure_denied(opts, spec->path, R_OK, why);
-	return failure_set(
-		why, 500, "it or its loader (ldd tells) does not exist");
+	/* Action: The file was removed after it was found, or the dynamic
+	 * loader it names is not installed. The loader of a 32-bit program or
+	 * of one built for another C library is often missing. */
+	return failure_set(why, 500,
+		"the program or its dynamic loader does not exist; ldd shows "
+		"the loader");
 }
 
-/* The key that names the program; NULL when the request does. */
+/* EACCES, EPERM: which right to which file is missing. */
+static int
+explain_access(const struct gateway_opts *opts, const struct script_spec *spec,
+	const char *interp, struct failure *why)
+{
+	const char class = our_class(interp);
+
+	if (*interp && access(spec->path, X_OK) == 0 &&
+		access(interp, X_OK) < 0)
+		return failure_set(why, 403,
+			"its interpreter is not executable by user %s; "
+			"chmod %c+x %s",
+			opts->user, class, interp);
+	return failure_denied(opts, spec->path,
+		spec->script ? R_OK | X_OK : X_OK, why);
+}
+
+/* Why execve(2) of a script or program failed. */
+static int
+explain_exec(const struct gateway_opts *opts, const struct script_spec *spec,
+	const char *interp, int err, struct failure *why)
+{
+	switch (err) {
+	case EACCES:
+	case EPERM:
+		return explain_access(opts, spec, interp, why);
+	case ENOENT:
+		return explain_missing(opts, spec, interp, why);
+	case ENOEXEC:
+		return explain_format(spec, why);
+	case E2BIG:
+		/* Action: A parameter is longer than 128 KiB, or all of them
+		 * exceed a quarter of the stack limit. Lower the limits for
+		 * request headers in the web server. */
+		return failure_set(why, 431,
+			"its environment is too large for execve(2)");
+	case ETXTBSY:
+		return failure_set(why, 503,
+			"another process has it open for writing; write a "
+			"new file and rename it instead");
+	case ENOMEM:
+	case EAGAIN:
+		/* Action: The system lacks memory or processes. Free memory,
+		 * raise rlimit_nproc or lower pm.max_children. */
+		return failure_set(why, 503, "cannot execute it: %s",
+			strerror(err));
+	default:
+		return failure_set(why, 500, "cannot execute it: %s",
+			strerror(err));
+	}
+}
+
+/* The key that names the program; NULL when the request names it. */
 static const char *
 key_of(const struct gateway_opts *opts, const struct script_spec *spec)
 {
 	if (opts->handler)
 		return "handler";
-	/* A script never has arguments, but it is one. */
+	/* A script is run without arguments, but is one of its interpreter. */
 	return spec->argv[1] ? "cgi.interpreter" : NULL;
 }
 
@@ -217,55 +292,41 @@ failure_of_start(const struct gateway_opts *opts,
 		interpreter(spec->script ? spec->first : "", buf, sizeof(buf));
 
 	if (strcmp(e->step, "environment") == 0)
+		/* Action: The gateway has reached a memory limit. Free memory
+		 * or raise the limit of the service (MemoryMax=). */
 		return failure_set(why, 503, "no memory for its environment");
 	if (strcmp(e->step, "pipe") == 0)
 		return failure_set(why, 503,
-			"pipe: %s; raise the limit of "
-			"open files (ulimit -Hn, LimitNOFILE=)",
+			"cannot create a pipe: %s; raise the limit of open "
+			"files (ulimit -Hn, LimitNOFILE=)",
 			strerror(e->err));
 	if (strcmp(e->step, "clone") == 0)
 		return failure_set(why, 503,
-			"fork: %s; raise rlimit_nproc or lower "
+			"cannot fork: %s; raise rlimit_nproc or lower "
 			"pm.max_children",
 			strerror(e->err));
 	if (strcmp(e->step, "exec") != 0)
-		return failure_set(
-			why, 500, "%s: %s", e->step, strerror(e->err));
+		/* Action: The named step failed in the new process before the
+		 * program was executed. Check the keys that it concerns:
+		 * rlimit_*, process.priority, chroot, the working
+		 * directory. */
+		return failure_set(why, 500, "cannot start: %s: %s", e->step,
+			strerror(e->err));
 	if (key && e->err != E2BIG && e->err != ENOMEM && e->err != EAGAIN)
 		return failure_set(why, 500,
-			"%s %s: %s; user %s must be able to "
-			"execute it and what it needs",
+			"%s %s: %s; user %s must be able to execute it and "
+			"its interpreter",
 			key, spec->path, strerror(e->err), opts->user);
-	switch (e->err) {
-	case EACCES:
-	case EPERM:
-		if (*interp && access(spec->path, X_OK) == 0 &&
-			access(interp, X_OK) < 0)
-			return failure_set(why, 403,
-				"its interpreter is not "
-				"executable by user %s: chmod %c+x %s",
-				opts->user, our_class(interp), interp);
-		return failure_denied(opts, spec->path,
-			spec->script ? R_OK | X_OK : X_OK, why);
-	case ENOENT:
-		return explain_missing(opts, spec, interp, why);
-	case ENOEXEC:
-		return explain_format(spec, why);
-	case E2BIG:
-		return failure_set(why, 431, "its environment is too large");
-	case ETXTBSY:
-		return failure_set(why, 503, "somebody is writing to it");
-	case ENOMEM:
-	case EAGAIN:
-		return failure_set(why, 503, "exec: %s", strerror(e->err));
-	default:
-		return failure_set(why, 500, "exec: %s", strerror(e->err));
-	}
+	return explain_exec(opts, spec, interp, e->err, why);
 }
 
 void
 failure_log(const char *path, const struct failure *why)
 {
-	log_error("script %s: %u: %s [request %08x]", path ? path : "?",
-		why->status, why->why, (unsigned)why->id);
+	/* Action: The request got an error page with this HTTP status and this
+	 * request ID. The reason is one of those in this list that have a
+	 * status. */
+	log_error("script %s: %u: %s [request %08x]",
+		path ? path : "(unknown)", why->status, why->why,
+		(unsigned)why->id);
 }

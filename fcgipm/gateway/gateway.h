@@ -1,18 +1,28 @@
 /*
- * gateway.h - what all parts of fcgipm-cgi share
+ * gateway.h - declares what all modules of fcgipm-cgi share
  *
- * Modules of this directory, each above all that it includes:
+ * The modules of this directory, lowest layer first; each includes only modules
+ * of the lines above it:
  *
- *	script, capacity, writer	one process; what may be open; output
- *	reaper, failure		its end; what goes wrong, in words
- *	locate, program		which file a request runs
- *	body, answer		in and out of the program
- *	request, request_run	one request
- *	conn, conn_records	one connection
- *	server			listeners
- *	options, listeners, main	the command line
+ *	script		one running CGI process: start, signals, exit
+ *	capacity	limits connections, running programs and large pipes
+ *	writer		output queue of a connection
+ *	reaper		table of running programs by PID, for SIGCHLD
+ *	failure		composes the log line of a failed request
+ *	locate		opens the file that a script path names
+ *	program		finds and starts the program of a request
+ *	body		passes the request body to the program
+ *	answer		sends the program's output as records
+ *	request		state machine of one request
+ *	request_run	its second half: start, timeouts and end of the program
+ *	conn		one client connection: socket, timeouts, close
+ *	conn_records	its second half: dispatches records by their type
+ *	server		accepts connections, drains on shutdown
+ *	options		command line
+ *	listeners	obtains the listening sockets
+ *	main		start and shutdown of the process
  *
- * What a lower one has to say to a higher one it says by callbacks.
+ * A module notifies a higher one only through callbacks.
  */
 #ifndef FCGIPM_GATEWAY_GATEWAY_H
 #define FCGIPM_GATEWAY_GATEWAY_H
@@ -27,33 +37,33 @@ struct loop;
 struct privs;
 struct reaper;
 
-/* Everything main() decided; read only from then on. */
+/* Set by main() at start, read only afterwards. */
 struct gateway_opts {
 	const struct conf_pool *pool;	/* its cgi.* keys and max_children */
 	const char *docroot;	/* no trailing slash, "" = /; NULL = none */
-	char *const *handler;	/* its argv, for every request; NULL = none */
-	const char *handler_dir;	/* its directory, NULL without */
-	char *const *programs;	/* no other is run; NULL = no such list */
-	char *const *own_env;	/* the administrator's NAME=VALUE, NULL ended */
-	char *const *base_env;	/* what a parameter may replace; NULL ended */
+	char *const *handler;	/* argv of HANDLER; NULL = none */
+	const char *handler_dir;	/* directory of HANDLER, NULL = none */
+	char *const *programs;	/* paths of -p; NULL = no such list */
+	char *const *own_env;	/* NAME=VALUE that overrides parameters */
+	char *const *base_env;	/* NAME=VALUE that parameters override */
 	const struct privs *child;	/* limits of a program */
-	const char *user;	/* that we and programs run as, for messages */
+	const char *user;	/* of gateway and programs, for messages */
 	const char *peers;	/* FCGI_WEB_SERVER_ADDRS, NULL = all */
-	int nullfd;		/* /dev/null, the body of a request without */
+	int nullfd;		/* /dev/null, stdin without a body */
 };
 
-/* Programs whose file has the same key share what is remembered of them; that
- * confuses nothing but how soon they are watched. */
+/* Slots of gateway.brief.  Programs that share a slot affect each other only in
+ * how soon they are watched. */
 #define GATEWAY_KEYS 256
 
-/* What the connections and requests of the process share. */
+/* Shared by the connections and requests of the process. */
 struct gateway {
 	struct loop *loop;
 	const struct gateway_opts *opts;
-	struct capacity *capacity;	/* what may be open at once */
-	struct reaper *reaper;	/* the programs that run */
-	bool brief[GATEWAY_KEYS];	/* did the last run of the program end
-					 * at once? */
+	struct capacity *capacity;
+	struct reaper *reaper;
+	bool brief[GATEWAY_KEYS];	/* the last run of the program took
+					 * only milliseconds */
 };
 
 #endif

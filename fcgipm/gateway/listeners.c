@@ -1,11 +1,12 @@
 /*
- * listeners.c - the gateway's listening sockets; see listeners.h
+ * listeners.c - obtains the listening sockets of fcgipm-cgi; see listeners.h
  *
- * Called by gateway/main.  The supervisor hands on descriptors 0, 3, 4 and so
- * on (-L), systemd those from 3 (sd_listen_fds(3)), spawn-fcgi and its like
- * descriptor 0 (FastCGI 1.0, section 2.2); -l opens sockets of our own.
+ * Called by gateway/main.  The supervisor passes descriptors 0, 3, 4 and so on
+ * (-L), systemd those from 3 (sd_listen_fds(3)), spawn-fcgi and similar
+ * programs descriptor 0 (FastCGI 1.0, section 2.2); -l opens further ones.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #include "proto/fcgi.h"
 #include "sys/privs.h"
 
-#define FIRST_FD 3		/* behind stderr, and SD_LISTEN_FDS_START */
+#define FIRST_FD 3		/* after stderr; also SD_LISTEN_FDS_START */
 
 static bool
 is_listening(int fd)
@@ -27,7 +28,7 @@ is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
 }
 
-/* n descriptors from first on. */
+/* Adds n descriptors from first on. */
 static int
 add_inherited(struct listeners *l, int first, int n)
 {
@@ -35,9 +36,9 @@ add_inherited(struct listeners *l, int first, int n)
 
 	for (fd = first; fd < first + n; fd++) {
 		if (!is_listening(fd)) {
-			log_error("descriptor %d is no listening socket; %s",
-				fd, fd < FIRST_FD ? "give -l ADDR" :
-				"systemd hands on one with Accept=no");
+			log_error("descriptor %d is not a listening socket; "
+				"%s", fd, fd < FIRST_FD ? "give -l ADDR" :
+				"set Accept=no in the socket unit");
 			return EXIT_SYSTEM;
 		}
 		l->fds[l->n++] = fd;
@@ -45,7 +46,7 @@ add_inherited(struct listeners *l, int first, int n)
 	return 0;
 }
 
-/* LISTEN_FDS of sd_listen_fds(3); 0 when it is not for us. */
+/* LISTEN_FDS of sd_listen_fds(3); 0 when it is for another process. */
 static int
 count_activated(void)
 {
@@ -75,19 +76,22 @@ open_own(const struct options *o, const struct privs *us, const char *text,
 		return options_usage("-l: %s", bad);
 	if (addr_is_tcp(&addr) && !addr_is_loopback(&addr) &&
 		!lo.allowed_clients)
-		return options_usage("-l %s is open to the network; name who "
-			"may connect: -o listen.allowed_clients=10.0.0.0/8",
-			addr.text);
+		return options_usage("-l %s is open to the network; add the "
+			"web server, such as -o listen.allowed_clients="
+			"10.0.0.0/8", addr.text);
 	if (listen_open(&addr, &lo, &l->own[l->nown], why, sizeof(why)) < 0) {
-		log_error("%s", why);
+		/* Action: Stop the other process, choose another address, or
+		 * create the directory of the socket. */
+		log_error("listening socket: %s", why);
 		return EXIT_SYSTEM;
 	}
 	if (addr_is_path(&addr) && !listen_reachable(&lo))
-		log_warning("no web server's user (www-data, nginx, http, "
-			    "apache) may connect to %s; set -o user or -o "
-			    "listen.mode", addr.text);
+		/* Action: nginx answers 502 while it cannot connect. */
+		log_warning("listening socket %s: no web server's user "
+			    "(www-data, nginx, http, apache) may connect; set "
+			    "-o user= or -o listen.mode=", addr.text);
 	l->fds[l->n++] = l->own[l->nown].fd;
-	l->own[l->nown++].fd = -1;	/* the server's; the path stays ours */
+	l->own[l->nown++].fd = -1;	/* the server closes it */
 	return 0;
 }
 
@@ -101,7 +105,7 @@ listeners_open(const struct options *o, const struct privs *us,
 
 	*l = (struct listeners){0};
 	if (o->supervised) {
-		/* The first is 0, as it is for every worker. */
+		/* The first is 0, as for every worker. */
 		status = add_inherited(l, FCGI_LISTENSOCK_FILENO, 1);
 		return status ? status :
 			add_inherited(l, FIRST_FD, MAX(o->inherited, 1) - 1);
@@ -109,13 +113,33 @@ listeners_open(const struct options *o, const struct privs *us,
 	if (activated + (int)o->nlisten == 0)
 		return add_inherited(l, FCGI_LISTENSOCK_FILENO, 1);
 	if (activated + (int)o->nlisten > LISTENERS_MAX) {
-		log_error("more than %d listening sockets", LISTENERS_MAX);
+		log_error("listening sockets: more than %d; remove some from "
+			"the socket unit or -l", LISTENERS_MAX);
 		return EXIT_SYSTEM;
 	}
 	status = add_inherited(l, FIRST_FD, activated);
 	for (i = 0; !status && i < o->nlisten; i++)
 		status = open_own(o, us, o->listen[i], l);
 	return status;
+}
+
+const char *
+listeners_text(const struct listeners *l)
+{
+	static char text[512];
+	size_t inherited = l->n - l->nown, len = 0, i;
+
+	/* Those of -l come last. */
+	for (i = 0; i < l->n && len < sizeof(text); i++) {
+		const char *comma = i ? ", " : "";
+
+		len += (size_t)(i < inherited ?
+			snprintf(text + len, sizeof(text) - len,
+				"%sdescriptor %d", comma, l->fds[i]) :
+			snprintf(text + len, sizeof(text) - len, "%s%s", comma,
+				l->own[i - inherited].addr.text));
+	}
+	return text;
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * listeners.h - where the gateway's listening sockets come from
+ * listeners.h - obtains the listening sockets of fcgipm-cgi
  */
 #ifndef FCGIPM_GATEWAY_LISTENERS_H
 #define FCGIPM_GATEWAY_LISTENERS_H
@@ -14,20 +14,24 @@ struct privs;
 struct listeners {
 	int fds[LISTENERS_MAX];	/* all of them; the server takes them */
 	size_t n;
-	struct listen_socket own[LISTENERS_MAX];	/* paths we made */
+	struct listen_socket own[LISTENERS_MAX];	/* those of -l */
 	size_t nown;
 };
 
 /*
- * listeners_open - from the supervisor, else from systemd and -l, else fd 0
+ * listeners_open - take the sockets of the supervisor; else those of systemd
+ * and of -l; else descriptor 0
  *
- * us		who we shall be: sockets of our own belong to them
+ * us		the later privileges: its user owns the sockets of -l
  * returns	0, or an exit code after a message; listeners_close() either way
  */
 int listeners_open(const struct options *o, const struct privs *us,
 	struct listeners *ret);
 
-/* Removes the paths we made. */
+/* Describes the sockets for a message, such as "/run/a.sock, descriptor 3". */
+const char *listeners_text(const struct listeners *l);
+
+/* Removes the paths of -l. */
 void listeners_close(struct listeners *l);
 
 #endif

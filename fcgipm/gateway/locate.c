@@ -1,16 +1,17 @@
 /*
- * locate.c - from a script's path to the file that may be run; see locate.h
+ * locate.c - opens the file that a script path names; see locate.h
  *
- * Called by gateway/program, which decides whether it is run.  The kernel
- * keeps the walk beneath docroot (openat2(2), RESOLVE_BENEATH); where a
- * container forbids that call, every component is opened by itself and no
- * symbolic link is followed.
+ * Called by gateway/program, which decides whether the file may be executed.
+ * The kernel keeps the lookup beneath docroot (openat2(2), RESOLVE_BENEATH).
+ * Where a kernel or container does not offer that call, each component is
+ * opened separately and no symbolic link is followed.
  */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,7 +24,7 @@
 #include "gateway/gateway.h"
 #include "gateway/locate.h"
 
-/* A FIFO must not stop us, a terminal must not become ours. */
+/* A FIFO must not block us, a terminal must not become our controlling one. */
 #define FILE_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY)
 #define DIR_FLAGS (O_PATH | O_DIRECTORY)
 
@@ -36,7 +37,8 @@ is_symlink(int dirfd, const char *name)
 		S_ISLNK(st.st_mode);
 }
 
-/* One name, not followed; ELOOP for a link even where a folder is wanted. */
+/* Opens one name without following it; ELOOP for any symbolic link, also
+ * where a directory is wanted. */
 static int
 open_name(int dirfd, const char *name, int flags)
 {
@@ -47,7 +49,7 @@ open_name(int dirfd, const char *name, int flags)
 	return fd;
 }
 
-/* Component by component; rel holds neither ".." nor empty segments. */
+/* Opens rel component by component; rel has no ".." and no empty segments. */
 static int
 walk_path(int rootfd, const char *rel, int flags)
 {
@@ -78,7 +80,7 @@ out:
 	return fd;
 }
 
-/* rel beneath rootfd; from the root folder when rootfd is -1. */
+/* Opens rel beneath rootfd, or from the root directory when rootfd is -1. */
 static int
 open_beneath(int rootfd, const char *rel, int flags)
 {
@@ -92,13 +94,13 @@ open_beneath(int rootfd, const char *rel, int flags)
 		return open(rel, flags | O_CLOEXEC);
 	do {
 		fd = (int)syscall(SYS_openat2, rootfd, rel, &how, sizeof(how));
-	} while (fd < 0 && errno == EAGAIN); /* a rename raced with "..": */
+	} while (fd < 0 && errno == EAGAIN); /* a rename raced with ".." */
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = walk_path(rootfd, rel, flags);
 	return fd;
 }
 
-/* A program may be executable and yet not readable: then by O_PATH. */
+/* A program that is executable but not readable is opened with O_PATH. */
 static int
 open_file(int rootfd, const char *rel, bool *ret_readable)
 {
@@ -110,7 +112,7 @@ open_file(int rootfd, const char *rel, bool *ret_readable)
 	return fd;
 }
 
-/* A % and two hexadecimal digits, as in a URL. */
+/* Does path contain % and two hexadecimal digits, as an encoded URL does? */
 static bool
 is_encoded(const char *path)
 {
@@ -119,6 +121,57 @@ is_encoded(const char *path)
 			isxdigit((unsigned char)path[1]))
 			return true;
 	return false;
+}
+
+/* 404: the path names nothing. */
+static int
+explain_missing(const struct gateway_opts *opts, const char *path, int err,
+	struct failure *why)
+{
+	if (err == ENOENT && is_encoded(path))
+		return failure_set(why, 404,
+			"cannot open: %s; its path contains %%XX: let the web "
+			"server send it decoded (nginx: "
+			"$fastcgi_script_name, Apache: SetHandler)",
+			strerror(err));
+	if (err == ENOTDIR && !opts->pool->cgi_split_path)
+		return failure_set(why, 404,
+			"cannot open: %s; cgi.split_path = yes passes the path "
+			"after the script as PATH_INFO",
+			strerror(err));
+	/* Action: Check the path with ls. If it is wrong, correct
+	 * SCRIPT_FILENAME in the web server (nginx: root, alias,
+	 * fastcgi_param). */
+	return failure_set(why, 404, "cannot open: %s", strerror(err));
+}
+
+/*
+ * EXDEV: a link leads outside docroot, or is absolute.
+ *
+ * openat2(2) resolves an absolute link from the root directory, which is
+ * outside docroot even when the target is inside.
+ */
+static int
+explain_link(const char *docroot, const char *path, struct failure *why)
+{
+	char target[PATH_MAX], root[PATH_MAX];
+	size_t n;
+
+	if (!realpath(path, target) || !realpath(docroot, root))
+		return failure_set(why, 403,
+			"a symbolic link leads outside docroot %s; set docroot "
+			"to the directory of its target",
+			docroot);
+	n = strlen(root);
+	if (strncmp(target, root, n) == 0 && (target[n] == '/' || !target[n]))
+		return failure_set(why, 403,
+			"a symbolic link to %s is absolute; make it relative, "
+			"so that it stays within docroot",
+			target);
+	return failure_set(why, 403,
+		"a symbolic link leads to %s, outside docroot %s; set docroot "
+		"to the directory of its target",
+		target, docroot);
 }
 
 static int
@@ -130,52 +183,40 @@ explain_errno(
 
 	switch (errno) {
 	case ENOENT:
-		if (is_encoded(path))
-			return failure_set(why, 404,
-				"%s; %%XX in it is taken as it "
-				"is: have the web server send it decoded, as "
-				"nginx's $fastcgi_script_name and Apache's "
-				"SetHandler are",
-				strerror(errno));
-		return failure_set(why, 404, "%s", strerror(errno));
 	case ENOTDIR:
-		if (!opts->pool->cgi_split_path)
-			return failure_set(why, 404,
-				"%s; cgi.split_path would take "
-				"what is behind the script as PATH_INFO",
-				strerror(errno));
-		return failure_set(why, 404, "%s", strerror(errno));
 	case ENAMETOOLONG:
-		return failure_set(why, 404, "%s", strerror(errno));
+		return explain_missing(opts, path, errno, why);
 	case EISDIR:
+		/* Action: Put an index file into the directory, or extend
+		 * cgi.index. */
 		return failure_set(why, 403,
-			"a folder without one of cgi.index: "
-			"%s",
+			"a directory without an index file (cgi.index: %s)",
 			opts->pool->cgi_index);
 	case EXDEV:
-		return failure_set(why, 403,
-			"leaves docroot %s by a symbolic link; an absolute "
-			"one always counts as leaving",
-			docroot);
+		return explain_link(docroot, path, why);
 	case ELOOP:
+		/* Action: Check the link with readlink. Where the kernel is
+		 * older than 5.6 or a container forbids openat2(2), replace
+		 * links beneath docroot by files. */
 		return failure_set(why, 403,
-			"a symbolic link that is not followed:"
-			" it leads to itself, or openat2(2) is forbidden");
+			"a symbolic link is not followed: it leads to itself, "
+			"or openat2(2) is not available");
 	case EACCES:
 		return failure_denied(opts, path, X_OK, why);
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
 		return failure_set(why, 503,
-			"open: %s; raise the limit of "
-			"open files (ulimit -Hn, LimitNOFILE=)",
+			"cannot open: %s; raise the limit of open files "
+			"(ulimit -Hn, LimitNOFILE=)",
 			strerror(errno));
 	default:
-		return failure_set(why, 500, "open: %s", strerror(errno));
+		return failure_set(why, 500, "cannot open: %s",
+			strerror(errno));
 	}
 }
 
-/* path as seen from docroot, "." for docroot itself, NULL outside. */
+/* path relative to docroot; "." for docroot itself, NULL if outside. */
 static char *
 from_docroot(const struct gateway_opts *opts, char *path)
 {
@@ -190,9 +231,9 @@ from_docroot(const struct gateway_opts *opts, char *path)
 	return path[n] ? path + n + 1 : self;
 }
 
-/* Opens the folder of rel: rootfd itself for a name without a slash. */
+/* Opens the directory of rel; rootfd itself for a name without a slash. */
 static int
-open_folder(int rootfd, const char *rel)
+open_directory(int rootfd, const char *rel)
 {
 	const char *slash = strrchr(rel, '/');
 	char dir[PATH_MAX];
@@ -216,13 +257,13 @@ close_both(struct located *l)
 	fd_close_pair(&l->dirfd, &l->fd);
 }
 
-/* Folder and file of rel; 0, or -1 with errno and neither. */
+/* Opens directory and file of rel; 0, or -1 with errno and neither open. */
 static int
 open_both(const char *rel, struct located *l)
 {
 	struct stat st;
 
-	l->dirfd = open_folder(l->rootfd, rel);
+	l->dirfd = open_directory(l->rootfd, rel);
 	if (l->dirfd >= 0)
 		l->fd = open_file(l->rootfd, rel, &l->readable);
 	if (l->fd < 0 || fstat(l->fd, &st) < 0) {
@@ -236,8 +277,8 @@ open_both(const char *rel, struct located *l)
 }
 
 /*
- * The same, and with cgi.split_path the longest beginning of rel that is a
- * file: ENOTDIR tells that one was gone through.
+ * As open_both(); with split, opens the longest leading part of rel that is a
+ * file.  ENOTDIR says that a file was used as a directory.
  */
 static int
 open_split(char *rel, bool split, struct located *l)
@@ -255,7 +296,8 @@ open_split(char *rel, bool split, struct located *l)
 	return 0;
 }
 
-/* The first of these names that the folder at path has; EISDIR for none. */
+/* Opens the first of names that exists in the directory path, and appends it
+ * to path; EISDIR when none exists. */
 static int
 open_index(const struct gateway_opts *opts, const char *names, char *path,
 	size_t size, struct located *l)
@@ -292,15 +334,19 @@ locate_open(const struct gateway_opts *opts, char *path, size_t size,
 
 	locate_init(&l);
 	if (!rel)
-		return failure_set(
-			why, 403, "not beneath docroot %s", opts->docroot);
+		return failure_set(why, 403,
+			"outside docroot %s; correct docroot, or "
+			"SCRIPT_FILENAME in the web server",
+			opts->docroot);
 	if (opts->docroot && *opts->docroot) {
-		/* Each time anew: a deployment may point it elsewhere, and a
-		 * descriptor that is kept would keep its filesystem busy. */
+		/* Opened for each request: a deployment may replace docroot,
+		 * and an open descriptor would keep its filesystem busy. */
 		l.rootfd = open(opts->docroot, DIR_FLAGS | O_CLOEXEC);
 		if (l.rootfd < 0 && errno == EACCES)
 			return failure_denied(opts, path, X_OK, why);
 		if (l.rootfd < 0)
+			/* Action: docroot was removed or renamed after the
+			 * start. Restore it, or change docroot and restart. */
 			return failure_set(why, 500, "docroot %s: %s",
 				opts->docroot, strerror(errno));
 	}
@@ -335,7 +381,7 @@ locate_look_inside(struct located *l)
 	char head[2 + sizeof(l->first)];
 	ssize_t n = pread(l->fd, head, sizeof(head) - 1, 0);
 
-	/* EBADF of O_PATH: not readable, so no interpreter could read it. */
+	/* EBADF for O_PATH: not readable, so no interpreter can read it. */
 	if (n < 2 || head[0] != '#' || head[1] != '!')
 		return;
 	l->script = true;

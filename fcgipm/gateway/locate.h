@@ -1,5 +1,5 @@
 /*
- * locate.h - from a script's path to the file that may be run
+ * locate.h - opens the file that a script path names, beneath docroot
  */
 #ifndef FCGIPM_GATEWAY_LOCATE_H
 #define FCGIPM_GATEWAY_LOCATE_H
@@ -11,26 +11,26 @@
 struct gateway_opts;
 struct failure;
 
-/* A file beneath docroot, and its folder; both open. */
+/* An open file beneath docroot, and its directory. */
 struct located {
 	int fd;			/* open for reading, or O_PATH */
 	int dirfd;		/* O_PATH; may be rootfd */
-	int rootfd;		/* docroot, -1 for the root folder */
-	dev_t dev;		/* which file it is, */
+	int rootfd;		/* docroot, -1 for the root directory */
+	dev_t dev;		/* identify the file, see locate_same() */
 	ino_t ino;
-	mode_t mode;		/* of what kind, and who may run it */
-	bool readable;		/* by us; else fd is O_PATH */
+	mode_t mode;		/* type and permissions */
+	bool readable;		/* by the gateway; else fd is O_PATH */
 	bool script;		/* locate_look_inside(): begins with "#!" */
-	char first[128];	/* the line behind "#!", cut, NUL ended */
+	char first[128];	/* the line after "#!", truncated, NUL ended */
 };
 
 /*
  * locate_open - open what a path names, without leaving docroot
  *
- * path, size	absolute, no ".." (cgi_script_path()).  With cgi.split_path
- *		it is cut behind the name that is no folder, with cgi.index
- *		a folder has the name of its index put behind it
- * ret		of any kind, a folder too
+ * path, size	absolute, no ".." (cgi_script_path()); shortened to the script
+ *		by cgi.split_path, extended by the index file of a directory by
+ *		cgi.index
+ * ret		a file of any type, also a directory
  * returns	0; -1 with why
  */
 int locate_open(const struct gateway_opts *opts, char *path, size_t size,
@@ -41,7 +41,7 @@ void locate_close(struct located *l);
 /* Reads the first line of a regular file. */
 void locate_look_inside(struct located *l);
 
-/* Is path, right now, still the file that was opened? */
+/* Does path still name the file that was opened? */
 bool locate_same(const struct located *l, const char *path);
 
 #endif

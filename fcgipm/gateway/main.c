@@ -1,8 +1,8 @@
 /*
- * main.c - the program fcgipm-cgi: its start and its end
+ * main.c - start and shutdown of the program fcgipm-cgi(8)
  *
- * fcgipm-cgi(8).  Started by the supervisor, which hands on listening sockets
- * and pool keys, or by hand, by systemd, in place of fcgiwrap.
+ * Started by the supervisor, which passes listening sockets and pool keys, or
+ * by hand or by systemd, as a replacement of fcgiwrap.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,20 +30,20 @@
 #include "sys/privs.h"
 #include "worker/limits.h"
 
-/* From the kernel, when the supervisor dies. */
+/* Sent by the kernel when the supervisor exits. */
 #define PARENT_DIED SIGUSR2
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
-/* The process: one loop, its listeners, the signals that end it. */
+/* The process: its loop, its listening sockets and its signals. */
 struct process {
-	bool supervised;	/* a pool's worker, not by hand */
+	bool supervised;	/* started by the supervisor */
 	struct loop *loop;
 	struct loop_signals signals;
 	struct server server;
 	bool stopping;
 };
 
-/* HOME and USER as of now, or of whom we become by hand. */
+/* Adds HOME and USER: our own, or without a supervisor those of -o user. */
 static void
 add_identity(const struct options *o, const struct privs *us, struct vec *base)
 {
@@ -61,11 +61,11 @@ add_identity(const struct options *o, const struct privs *us, struct vec *base)
 		vec_addf(base, "USER=%s", user);
 }
 
-/* Our own variables for programs: which are given, which may be replaced. */
+/* Collects the variables that programs get besides parameters. */
 static void
 gather_env(struct options *o, const struct privs *us, struct gateway_opts *opts)
 {
-	static struct vec own, base;	/* opts points into them for good */
+	static struct vec own, base;	/* opts points into them */
 	char **given = vec_array(&o->env_names), **var;
 	const char *value = getenv("PATH");
 	size_t i;
@@ -82,7 +82,7 @@ gather_env(struct options *o, const struct privs *us, struct gateway_opts *opts)
 	opts->base_env = vec_array(&base);
 }
 
-/* Whom we become; the supervisor has checked the names, by hand nobody. */
+/* Resolves user and group; only the supervisor has checked the names. */
 static int
 resolve_privileges(const struct options *o, pid_t parent, struct privs *us)
 {
@@ -92,20 +92,21 @@ resolve_privileges(const struct options *o, pid_t parent, struct privs *us)
 	*us = (struct privs){
 		.chroot = keys->chroot,
 		.no_new_privs = keys->no_new_privs,
-		/* The change of ids makes the kernel forget it (prctl(2)).
-		 * Not KILL: we have groups of programs to take along. */
+		/* Set last, since a change of IDs clears it (prctl(2)).  Not
+		 * KILL: we must kill the process groups of programs. */
 		.parent_death_signal = o->supervised ? PARENT_DIED : 0,
 		.parent = parent,
 	};
 	if (privs_resolve(keys->user, keys->group, us, &why) == 0)
 		return 0;
+	/* Action: Create the account, or correct -o user= and -o group=. */
 	log_error("user or group: %s", why);
 	return -1;
 }
 
 /*
- * A program gets its limits and its priority when we are no longer root, so
- * what only root may exceed is allowed beforehand (setrlimit(2)).
+ * Raises the hard limits, as only root may (setrlimit(2)): a program gets its
+ * limits and its priority when we are not root any more.
  */
 static int
 raise_ceilings(const struct privs *child)
@@ -125,12 +126,12 @@ raise_ceilings(const struct privs *child)
 		if (setrlimit(res, &lim) < 0)
 			return -1;
 	}
-	/* RLIMIT_NICE needs a capability that containers lack.  So we run
-	 * as high as our programs, which then have nothing to ask for. */
+	/* RLIMIT_NICE needs a capability that containers lack.  So we take the
+	 * priority of the programs, which inherit it. */
 	return child->nice < 0 ? setpriority(PRIO_PROCESS, 0, child->nice) : 0;
 }
 
-/* Root's rights end here. */
+/* Gives up root's rights. */
 static int
 drop_privileges(struct privs *us, const struct privs *child)
 {
@@ -144,7 +145,10 @@ drop_privileges(struct privs *us, const struct privs *child)
 	if (!step)
 		step = privs_apply(us, &err);
 	if (step)
-		log_error("%s: %s", step, strerror(err));
+		/* Action: The named step failed. Start fcgipm-cgi as root, or
+		 * remove the keys user, group, chroot, process.priority and
+		 * rlimit_* that need root. */
+		log_error("privileges: %s: %s", step, strerror(err));
 	privs_fini(us);
 	return step ? -1 : 0;
 }
@@ -160,14 +164,14 @@ on_signal(struct loop_signals *sigs, int signo, pid_t sender)
 		return;
 	}
 	if (g->stopping || signo == PARENT_DIED) {
-		log_notice("%s: ending what still runs",
-			signo == PARENT_DIED ? "the supervisor is gone" :
+		log_notice("shutdown: %s: killing the programs that still run",
+			signo == PARENT_DIED ? "the supervisor has exited" :
 					       "second signal");
 		server_abort(&g->server);
 		return;
 	}
 	g->stopping = true;
-	log_debug("signal %d: finishing what runs", signo);
+	log_debug("shutdown: signal %d: waiting for active requests", signo);
 	server_drain(&g->server);
 }
 
@@ -176,7 +180,7 @@ setup_signals(struct process *g)
 {
 	sigset_t set;
 
-	/* Blocked, not ignored: exec would keep that for the programs. */
+	/* Blocked, not ignored: programs would inherit ignored signals. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
@@ -195,7 +199,7 @@ setup_signals(struct process *g)
 	return loop_signals_add(g->loop, &g->signals, &set);
 }
 
-/* Asked now: where we go by chroot there may be no names. */
+/* Called before chroot, where the user database may be missing. */
 static const char *
 name_user(const struct privs *us)
 {
@@ -205,7 +209,7 @@ name_user(const struct privs *us)
 	return pw ? mem_strdup(pw->pw_name) : mem_printf("%u", (unsigned)uid);
 }
 
-/* docroot, handler and -p as the rest wants them; false without memory. */
+/* Fills in docroot, handler and the list of -p; false without memory. */
 static bool
 finish_opts(struct options *o, struct gateway_opts *opts)
 {
@@ -238,7 +242,8 @@ finish_opts(struct options *o, struct gateway_opts *opts)
 	return opts->handler != NULL;
 }
 
-/* Who may connect (FastCGI 1.0, section 3.2); false when it is no list. */
+/* Reads FCGI_WEB_SERVER_ADDRS (FastCGI 1.0, section 3.2); false when it is not
+ * a list of addresses. */
 static bool
 read_peers(struct gateway_opts *opts)
 {
@@ -252,6 +257,8 @@ read_peers(struct gateway_opts *opts)
 	while ((got = cidr_next(&list, &net, &why)) > 0)
 		;
 	if (got < 0)
+		/* Action: Correct the environment variable, in a pool the key
+		 * env[FCGI_WEB_SERVER_ADDRS]. */
 		log_error("FCGI_WEB_SERVER_ADDRS: %s", why);
 	return got == 0;
 }
@@ -263,15 +270,18 @@ serve(struct process *g, const struct gateway_opts *opts,
 	g->loop = loop_new();
 	if (!g->loop || setup_signals(g) < 0 ||
 		server_init(&g->server, g->loop, opts, l->fds, l->n) < 0) {
-		log_error("cannot start: %s", strerror(errno));
+		/* Action: The system has no memory or descriptors left. Free
+		 * memory or raise the limit of open files. */
+		log_error("event loop: cannot start: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
-	/* Not before TERM is read from the signalfd. */
+	/* Logged only now that TERM is read from the signalfd. */
 	if (!g->supervised)
-		log_notice("ready: %u programs at once",
-			opts->pool->max_children);
+		log_notice("ready: listening on %s, at most %u programs at "
+			"once", listeners_text(l), opts->pool->max_children);
 	if (loop_run(g->loop) < 0) {
-		log_error("epoll_wait: %s", strerror(errno));
+		/* Action: fcgipm-cgi exits. Restart it and report the error. */
+		log_error("event loop: epoll_wait: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	server_fini(&g->server);
@@ -295,7 +305,7 @@ main(int argc, char **argv)
 	unsigned long nofile;
 	int status;
 
-	/* Programs get 0, 1 and 2, whatever we were started with. */
+	/* Programs need descriptors 0, 1 and 2, also if we have none. */
 	if (inherit_nothing() < 0)
 		return EXIT_SYSTEM;
 	log_ident("fcgipm-cgi");
@@ -304,7 +314,7 @@ main(int argc, char **argv)
 		return status;
 	if (o.supervised)
 		log_bare();
-	/* The supervisor has checked a prefork pool's keys as such. */
+	/* Keys of a prefork pool (--refuse) were checked by the supervisor. */
 	if (ps.nerrors || (!o.refuse && conf_check_gateway(&o.conf, &ps) < 0)) {
 		conf_problems_print(&ps, stderr);
 		return EXIT_CONFIG;

@@ -1,8 +1,8 @@
 /*
- * options.c - the command line of fcgipm-cgi; see options.h
+ * options.c - parses the command line of fcgipm-cgi; see options.h
  *
- * Called by gateway/main.  Values become pool keys, so that the table of keys
- * checks them and says what to write.
+ * Called by gateway/main.  Values are stored under pool keys, so that the table
+ * of keys (conf/table) validates them and says what to write.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -18,21 +18,22 @@
 #define KEY_REFUSE CMDLINE_KEY
 
 static const struct cmdline_option option_rows[] = {
-	{"ls", "listen", "ADDR", "listen there; without it the listener is "
-		"fd 0,\nor what systemd passes", 0, false},
-	{"d", "docroot", "DIR", "directory that every script must lie in", 0,
+	{"ls", "listen", "ADDR", "listen on this address (default: the "
+		"sockets\npassed by systemd, or descriptor 0)", 0, false},
+	{"d", "docroot", "DIR", "run only files beneath this directory", 0,
 		true},
-	{"p", "program", "PATH", "run no program but this one", 0, false},
-	{"jc", "jobs", "MAX", "programs at once (pm.max_children)", 0, true},
-	{"e", "env", "NAME", "pass this variable of our environment", 0,
+	{"p", "program", "PATH", "run only this program", 0, false},
+	{"jc", "jobs", "MAX", "run at most MAX programs at once (default: 32)",
+		0, true},
+	{"e", "env", "NAME", "pass this environment variable to programs", 0,
 		false},
-	{"o", "option", "KEY=VALUE", "a key of fcgipm.ini(5), such as\n"
+	{"o", "option", "KEY=VALUE", "set a key of fcgipm.ini(5), such as\n"
 		"cgi.idle_timeout=30s", 0, false},
 	{"f", "forward-stderr", NULL, "fcgiwrap compatibility: accepted and "
 		"ignored\n(always on)", 0, false},
-	{NULL, NULL, NULL, "as fcgipm starts it:", 0, false},
-	{"P", "pool", "POOL", "the pool's name", 0, false},
-	{"L", "listeners", "N", "N listening sockets are passed", 0, false},
+	{NULL, NULL, NULL, "used by fcgipm(8):", 0, false},
+	{"P", "pool", "POOL", "name of the pool", 0, false},
+	{"L", "listeners", "N", "number of listening sockets passed", 0, false},
 	{NULL, "refuse", NULL, "answer 503 to clients that wait longer than\n"
 		"queue_timeout", KEY_REFUSE, false},
 };
@@ -90,7 +91,8 @@ set_inherited(struct options *o, const char *text)
 	long n = strtol(text, &end, 10);
 
 	if (*end || n < 1 || n > LISTENERS_MAX)
-		return options_usage("-L %s: a number from 1 to 64", text);
+		return options_usage("-L %s: write a number from 1 to 64",
+			text);
 	o->inherited = (int)n;
 	return 0;
 }
@@ -103,7 +105,8 @@ set_option(struct options *o, int opt, const char *arg,
 	switch (opt) {
 	case 'l':
 		if (o->nlisten == LISTENERS_MAX)
-			return options_usage("-l %s: too many", arg);
+			return options_usage("-l %s: more than %d addresses",
+				arg, LISTENERS_MAX);
 		o->listen[o->nlisten++] = arg;
 		return 0;
 	case 'd':
@@ -114,8 +117,8 @@ set_option(struct options *o, int opt, const char *arg,
 		return 0;
 	case 'p':
 		if (arg[0] != '/')
-			return options_usage("-p %s: write a program's whole "
-				"path; the name of a pool is -P", arg);
+			return options_usage("-p %s: write the absolute path "
+				"of a program (a pool is named by -P)", arg);
 		vec_add(&o->programs, arg);
 		return 0;
 	case 'e':
@@ -128,12 +131,12 @@ set_option(struct options *o, int opt, const char *arg,
 	case KEY_REFUSE:
 		o->refuse = true;
 		return 0;
-	default:		/* -P was read before, -f is always so */
+	default:		/* -P was read before, -f is always on */
 		return 0;
 	}
 }
 
-/* Which programs may be run must be said by somebody. */
+/* Requires an option that says which programs may run. */
 static int
 check_programs(struct options *o, struct conf_problems *ps)
 {
@@ -141,9 +144,8 @@ check_programs(struct options *o, struct conf_problems *ps)
 		ps->nerrors > 0)
 		return 0;
 	if (o->programs.n == 0)
-		return options_usage("which programs may run? write -d "
-			"DOCROOT (%s allows every file), -p PROGRAM or "
-			"HANDLER", "-d /");
+		return options_usage("no program is allowed to run: give "
+			"-d DIR (-d / allows every file), -p PATH or HANDLER");
 	set_key(o, "docroot", "/", ps);
 	return 0;
 }
@@ -155,7 +157,7 @@ options_parse(int argc, char **argv, struct options *o,
 	const char *pool = "cgi";
 	int key, status = 0;
 
-	/* Two passes: the pool's name stands in what the second one says. */
+	/* Two passes: messages of the second one contain the pool's name. */
 	cmdline_begin(&cmdline);
 	while ((key = cmdline_next(&cmdline, argc, argv)) > 0)
 		if (key == 'P') {

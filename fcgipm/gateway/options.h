@@ -1,7 +1,8 @@
 /*
- * options.h - the command line of fcgipm-cgi(8)
+ * options.h - parses the command line of fcgipm-cgi(8)
  *
- * Our own letters, those of fcgiwrap, and what the supervisor passes.
+ * It accepts the options of fcgipm-cgi, those of fcgiwrap, and those that the
+ * supervisor passes.
  */
 #ifndef FCGIPM_GATEWAY_OPTIONS_H
 #define FCGIPM_GATEWAY_OPTIONS_H
@@ -15,29 +16,29 @@
 #define LISTENERS_MAX 64
 
 struct options {
-	bool supervised;	/* a pool's worker (-P), not by hand */
-	bool refuse;		/* --refuse: 503 for who waits too long */
-	int inherited;		/* -L: sockets the supervisor hands on */
+	bool supervised;	/* started by the supervisor (-P) */
+	bool refuse;		/* --refuse */
+	int inherited;		/* -L: sockets the supervisor passes */
 	const char *listen[LISTENERS_MAX];	/* -l, -s; borrowed */
 	size_t nlisten;
 	struct vec env_names;	/* -e */
-	struct vec programs;	/* -p: the only ones that are run */
+	struct vec programs;	/* -p: the only ones that may run */
 	struct conf conf;
 	struct conf_pool *keys;	/* -o, -d, -j and HANDLER, in conf */
 };
 
 /*
- * options_parse - argv to options
+ * options_parse - parse argv
  *
- * Ends the process after --help, --version and what is no option.
+ * Exits after --help, --version and an unknown option.
  *
- * ps		gets what is wrong with values of keys
+ * ps		collects invalid values of keys
  * returns	0, or EXIT_USAGE after a message
  */
 int options_parse(int argc, char **argv, struct options *ret_o,
 	struct conf_problems *ps);
 
-/* Prints what is wrong with the command line; EXIT_USAGE. */
+/* Prints an error of the command line; returns EXIT_USAGE. */
 int options_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

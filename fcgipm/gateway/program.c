@@ -1,8 +1,9 @@
 /*
- * program.c - which program a request runs; see program.h
+ * program.c - finds and starts the program of a request; see program.h
  *
- * Called by gateway/request_run.  Paths are proto/cgi's, opening is
- * gateway/locate's, running gateway/script's.
+ * Called by gateway/request_run.  proto/cgi_path derives the path from the
+ * parameters, gateway/locate opens the file, gateway/script starts the process.
+ * This file decides whether and how the file may be executed.
  */
 #include <limits.h>
 #include <string.h>
@@ -31,20 +32,21 @@ program_close(struct program *p)
 	locate_close(&p->file);
 }
 
-/* What a request calls its script, when that is no path; NULL for nothing. */
+/* How a request without a valid path names its script; NULL for no name. */
 static char *
 name_for_log(const struct cgi_params *params)
 {
 	const struct fcgi_pair *pair =
 		cgi_params_find(params, "SCRIPT_FILENAME");
 
-	if (!pair)
+	if (!pair || pair->value_len == 0)
 		pair = cgi_params_find(params, "SCRIPT_NAME");
-	return pair ? strndup((const char *)pair->value, pair->value_len) :
-		      NULL;
+	if (!pair || pair->value_len == 0)
+		return NULL;
+	return strndup((const char *)pair->value, pair->value_len);
 }
 
-/* ".cgi, pl": is this one of them? */
+/* Is extension in a list such as ".cgi, pl"? */
 static bool
 list_holds(const char *list, const char *extension)
 {
@@ -62,7 +64,7 @@ list_holds(const char *list, const char *extension)
 	return false;
 }
 
-/* What stands behind the last dot of the file's name; "" for no dot. */
+/* The part of the file name after its last dot; "" without a dot. */
 static const char *
 extension_of(const char *path)
 {
@@ -71,7 +73,7 @@ extension_of(const char *path)
 	return dot ? dot + 1 : "";
 }
 
-/* The program that reads files of this name; NULL: they run by themselves. */
+/* The interpreter for files of this name; NULL: they are executed directly. */
 static const char *
 interpreter_of(const struct conf_pool *pool, const char *path)
 {
@@ -93,7 +95,7 @@ is_allowed(char *const *programs, const char *path)
 	return false;
 }
 
-/* May the file that was found be run, and how? */
+/* May the file be executed?  Sets p->interpreter. */
 static int
 check_file(const struct gateway_opts *opts, const char *path, struct program *p,
 	struct failure *why)
@@ -101,19 +103,23 @@ check_file(const struct gateway_opts *opts, const char *path, struct program *p,
 	const char *allowed = opts->pool->cgi_extensions;
 
 	if (opts->programs && !is_allowed(opts->programs, path))
-		return failure_set(why, 403, "none of those that -p allows");
-	if (allowed && !list_holds(allowed, extension_of(path)))
+		/* Action: To allow it, start fcgipm-cgi with -p PATH. */
 		return failure_set(why, 403,
-			"its extension is none of "
-			"cgi.extensions: %s",
+			"not one of the programs that -p allows");
+	if (allowed && !list_holds(allowed, extension_of(path)))
+		/* Action: To allow it, add the extension to the key. */
+		return failure_set(why, 403,
+			"its extension is not in cgi.extensions (%s)",
 			allowed);
 	if (opts->handler)
 		return 0;
 	if (S_ISDIR(p->file.mode))
 		return failure_set(why, 403,
-			"a folder, not a program; cgi.index "
-			"would name one in it");
+			"a directory, not a program; set cgi.index to run a "
+			"program in it");
 	if (!S_ISREG(p->file.mode))
+		/* Action: A FIFO, socket or device is not executed. Replace it
+		 * by a program. */
 		return failure_set(why, 403, "not a regular file");
 	p->interpreter = interpreter_of(opts->pool, path);
 	if (p->interpreter && !p->file.readable)
@@ -121,12 +127,13 @@ check_file(const struct gateway_opts *opts, const char *path, struct program *p,
 	if (p->interpreter)
 		return 0;
 	if (!(p->file.mode & 0111))
-		return failure_set(why, 403, "not executable; chmod +x it");
+		return failure_set(why, 403, "not executable; chmod +x %s",
+			path);
 	locate_look_inside(&p->file);
 	return 0;
 }
 
-/* Is it one that may write a status line (RFC 3875, section 5)? */
+/* Is it an NPH program, which may write a status line (RFC 3875, section 5)? */
 static bool
 is_nph(const struct conf_pool *pool, const char *path)
 {
@@ -135,12 +142,12 @@ is_nph(const struct conf_pool *pool, const char *path)
 			strncmp(strrchr(path, '/'), "/nph-", 5) == 0);
 }
 
-/* The file to be run, or to be passed to the handler. */
+/* Finds the file to be executed, or to be passed to the handler. */
 static int
 find_file(const struct gateway_opts *opts, struct cgi_params *params,
 	char *path, size_t size, struct program *ret, struct failure *why)
 {
-	/* Kept until its environment is built. */
+	/* params refers to it until the environment is built. */
 	static char joined[2 * PATH_MAX];
 	const char *text;
 	int status = locate_open(opts, path, size, &ret->file, why);
@@ -149,12 +156,14 @@ find_file(const struct gateway_opts *opts, struct cgi_params *params,
 	if (status < 0)
 		return -1;
 	if (!ret->path)
-		return failure_set(why, 503, "no memory");
+		/* Action: The gateway has reached a memory limit. Free memory
+		 * or raise the limit of the service (MemoryMax=). */
+		return failure_set(why, 503, "no memory for its path");
 	if (check_file(opts, path, ret, why) < 0)
 		return -1;
 	status = cgi_set_script(params, ret->path, opts->pool->cgi_split_path,
 		joined, sizeof(joined), &text);
-	return status ? failure_set(why, (unsigned)status, "%s", text) : 0;
+	return status ? failure_text(why, (unsigned)status, text) : 0;
 }
 
 int
@@ -169,11 +178,11 @@ program_find(const struct gateway_opts *opts, struct cgi_params *params,
 	if (status || !needed) {
 		ret->path = status ? name_for_log(params) : strdup(path);
 		if (status && needed)
-			return failure_set(why, (unsigned)status, "%s", text);
+			return failure_text(why, (unsigned)status, text);
 		if (!ret->path)
 			ret->path = strdup(opts->handler[0]);
 		if (!ret->path)
-			return failure_set(why, 503, "no memory");
+			return failure_set(why, 503, "no memory for its path");
 	} else if (find_file(opts, params, path, sizeof(path), ret, why) < 0) {
 		return -1;
 	}
@@ -210,8 +219,11 @@ program_run(const struct program *p, const struct gateway_opts *opts,
 	} else if (!p->interpreter && !l->script) {
 		spec->execfd = l->fd;
 	} else if (!locate_same(l, p->path)) {
-		/* What reads it opens it by its name. */
-		return failure_set(why, 403, "replaced while it was looked at");
+		/* The interpreter opens the script by its path. */
+		/* Action: Nothing if it was updated at that moment. Otherwise
+		 * another user can write to its directory: correct that. */
+		return failure_set(why, 403,
+			"replaced by another file during the request");
 	} else if (p->interpreter) {
 		spec->path = p->interpreter;
 		spec->own_argv[0] = (char *)(uintptr_t)p->interpreter;

@@ -1,5 +1,5 @@
 /*
- * program.h - which program a request runs
+ * program.h - finds and starts the program of a request
  */
 #ifndef FCGIPM_GATEWAY_PROGRAM_H
 #define FCGIPM_GATEWAY_PROGRAM_H
@@ -11,41 +11,41 @@ struct failure;
 struct gateway_opts;
 struct script;
 
-/* Found, and not yet started. */
+/* A program that was found and not yet started. */
 struct program {
-	struct located file;	/* what the request names; closed when
-				 * nothing but the handler matters */
-	char *path;		/* of that file, else what the request calls
-				 * it, for the log; may be NULL; the caller's
-				 * to free() */
-	const char *interpreter;	/* that reads it; NULL: none */
+	struct located file;	/* the file the request names; not open when
+				 * only the handler matters */
+	char *path;		/* of that file, else the name in the request,
+				 * for the log; may be NULL; the caller calls
+				 * free() */
+	const char *interpreter;	/* from cgi.interpreter; NULL: none */
 	bool nph;		/* it may write a status line */
 };
 
 void program_init(struct program *p);
 
 /*
- * program_find - the file a request names, by the pool's keys
+ * program_find - find the program by the parameters and the pool's keys
  *
- * ret		program_init() was called; program_close() it in both
- *		cases, and its path is set
+ * ret		after program_init(); in both cases its path is set, and the
+ *		caller calls program_close()
  * returns	0; -1 with why
  */
 int program_find(const struct gateway_opts *opts, struct cgi_params *params,
 	struct program *ret, struct failure *why);
 
 /*
- * program_run - starts it
+ * program_run - start the program
  *
  * role		enum fcgi_role
- * script	gets p->path beforehand
+ * script	script->path has been set to p->path
  * returns	0; -1 with why
  */
 int program_run(const struct program *p, const struct gateway_opts *opts,
 	const struct cgi_params *params, unsigned role, bool has_body,
 	struct script *script, struct failure *why);
 
-/* Closes its descriptors; the path stays. */
+/* Closes the descriptors and keeps the path. */
 void program_close(struct program *p);
 
 #endif

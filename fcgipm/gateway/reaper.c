@@ -1,7 +1,8 @@
 /*
- * reaper.c - the programs that run, by their number; see reaper.h
+ * reaper.c - table of running programs by PID; see reaper.h
  *
- * Owned by gateway/server; gateway/request adds what it starts.
+ * Owned by gateway/server, which calls it on SIGCHLD; gateway/request_run adds
+ * programs.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -38,7 +39,7 @@ void
 reaper_add(struct reaper *rp, struct script *s)
 {
 	if (s->pid <= 0 || find_script(rp, s->pid))
-		BUG("a program that does not run, or runs already");
+		BUG("a program that is not running or was added before");
 	LIST_INSERT_HEAD(bucket_of(rp, s->pid), s, link);
 	rp->running++;
 }
@@ -50,8 +51,8 @@ reaper_run(struct reaper *rp)
 	siginfo_t si;
 	int peek;
 
-	/* One signal may stand for many ends.  All children are ours; an
-	 * orphan, which we get as process 1, is only reaped. */
+	/* One signal may stand for many exits.  An orphan, which becomes our
+	 * child when we are PID 1, is only reaped. */
 	do {
 		peek = script_any_stops() ? WNOWAIT : 0;
 		si.si_pid = 0;

@@ -1,7 +1,7 @@
 /*
- * reaper.h - the programs that run, found by their number when they end
+ * reaper.h - table of running programs by PID; reaps them on SIGCHLD
  *
- * The gateway has no pidfds: the ends of all its programs come as SIGCHLD.
+ * The gateway uses no pidfds: SIGCHLD reports the exit of all its programs.
  */
 #ifndef FCGIPM_GATEWAY_REAPER_H
 #define FCGIPM_GATEWAY_REAPER_H
@@ -17,18 +17,18 @@ struct script;
 struct reaper {
 	LIST_HEAD(reaper_bucket, script) bucket[REAPER_BUCKETS]; /* by pid */
 	unsigned running;	/* in all buckets */
-	bool is_init;		/* process 1: orphans are reaped too */
+	bool is_init;		/* we are PID 1: orphans are reaped too */
 };
 
 void reaper_init(struct reaper *rp);
 
-/* It runs: reaper_run() calls script_on_reaped() when it has ended. */
+/* Adds a running program; reaper_run() calls script_on_reaped() on its exit. */
 void reaper_add(struct reaper *rp, struct script *s);
 
-/* SIGCHLD came: reaps all that ended. */
+/* On SIGCHLD: reaps all children that have exited. */
 void reaper_run(struct reaper *rp);
 
-/* KILL to all of them and their groups. */
+/* Sends KILL to all programs and their process groups. */
 void reaper_kill_all(struct reaper *rp);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * request.c - one request; see request.h
+ * request.c - state machine of one request; see request.h
  *
- * gateway/conn tells what the peer sent, gateway/capacity when there is a place
- * for one more program, gateway/script that it ended.  What the program gets
- * is gateway/body's, what it writes gateway/answer's; how long all of that may
- * take is request_run.c's.
+ * Called by gateway/conn for records of the peer, by gateway/capacity when a
+ * place for the program is free, and by gateway/script when the program was
+ * reaped.  gateway/body passes the body to the program and gateway/answer its
+ * output to the peer; request_run.c starts the program and enforces timeouts.
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,7 +31,7 @@ static const uint8_t edges[REQUEST_STATE_MAX] = {
 
 #undef TO
 
-/* The table of request.h. */
+/* Asserts the table of request.h. */
 void
 request_check(const struct request *r)
 {
@@ -44,7 +44,7 @@ request_check(const struct request *r)
 	if (has_program != (r->state == REQUEST_RUNNING))
 		BUG("a request's program does not fit its state");
 	if (r->claim.waiting && r->state != REQUEST_QUEUED)
-		BUG("a request waits for a place that it does not need");
+		BUG("a request is queued in a state without a claim");
 	if (!r->client && r->state != REQUEST_RUNNING &&
 		r->state != REQUEST_OVER)
 		BUG("a request has lost its client and is not over");
@@ -55,7 +55,7 @@ request_check(const struct request *r)
 		(running && r->state != REQUEST_RUNNING) ||
 		(silence && r->state != REQUEST_RUNNING &&
 			r->state != REQUEST_REAPED))
-		BUG("a request's timer is armed in a state without it");
+		BUG("a request's timer is armed in a wrong state");
 	if (r->client && r->client->writer != r->answer.to)
 		BUG("a request's answer goes to another client");
 }
@@ -77,7 +77,7 @@ void
 request_set_state(struct request *r, enum request_state to)
 {
 	if (!(edges[r->state] & 1U << to))
-		BUG("a request's state cannot follow the one it has");
+		BUG("a request changes to a state that cannot follow");
 	r->state = (uint8_t)to;
 	request_check(r);
 }
@@ -98,7 +98,7 @@ run_free(struct loop_task *task)
 	free(r);
 }
 
-/* Neither program nor client is left. */
+/* Frees the request: neither program nor client is left. */
 void
 request_end(struct request *r)
 {
@@ -109,7 +109,7 @@ request_end(struct request *r)
 	capacity_something_ended(r->gw->capacity);
 }
 
-/* There is no client any more. */
+/* Detaches the request from its client, which is returned. */
 static struct request_client *
 detach_client(struct request *r)
 {
@@ -120,7 +120,7 @@ detach_client(struct request *r)
 	return client;
 }
 
-/* Answered: the connection goes on without us. */
+/* The request is answered: the connection continues without it. */
 static void
 leave_client(struct request *r)
 {
@@ -132,7 +132,7 @@ leave_client(struct request *r)
 		request_end(r);
 }
 
-/* Answers with a status page instead, and logs why. */
+/* Logs why, kills the program and answers with an error page. */
 void
 request_fail(struct request *r, const struct failure *why)
 {
@@ -144,7 +144,7 @@ request_fail(struct request *r, const struct failure *why)
 	else
 		script_signal(&r->script, SIGKILL);
 	if (r->client && answer_header_is_done(&r->answer)) {
-		/* Too late for a page: an answer cut short must be seen. */
+		/* Too late for a page: the peer must see that it is cut. */
 		r->client->close(r->client);
 		return;
 	}
@@ -161,22 +161,32 @@ fail_silence(struct request *r)
 	const struct spawn_error *error = script_start_error(&r->script);
 	const struct cgi_header *header = &r->answer.header;
 	int status = r->script.status;
+	const char *signame = status > 128 ? sigabbrev_np(status - 128) : NULL;
+	const char *hint = header->len == 0 ?
+		"; if it is a FastCGI program, use mode = prefork" : "";
 	struct failure why;
 
 	if (error)
 		failure_of_start(r->gw->opts, r->script.spec, error, &why);
+	else if (status > 128)
+		/* Action: Find out from the program's own log or with a
+		 * debugger why it was killed. If nobody sent KILL, the kernel
+		 * did because memory ran out: see dmesg. */
+		failure_set(&why, 502,
+			"no CGI response: %s (killed by signal %d, %s)%s",
+			cgi_header_cut(header), status - 128,
+			signame ? signame : "unknown", hint);
 	else
-		failure_set(&why, 502, "no CGI answer: %s (%s %d)%s",
-			cgi_header_cut(header),
-			status > 128 ? "signal" : "exit status",
-			status > 128 ? status - 128 : status,
-			header->len == 0 ?
-				"; if it is a FastCGI program, use mode = "
-				"prefork" : "");
+		/* Action: Run the program by hand and read what it prints. It
+		 * must print a header, such as "Content-Type: text/plain", an
+		 * empty line and the body. */
+		failure_set(&why, 502,
+			"no CGI response: %s (exit status %d)%s",
+			cgi_header_cut(header), status, hint);
 	request_fail(r, &why);
 }
 
-/* END_REQUEST, once the program is reaped and its output is complete. */
+/* Ends the answer once the program is reaped and its output is complete. */
 void
 request_check_end(struct request *r)
 {
@@ -208,7 +218,10 @@ request_read_output(struct request *r, uint32_t events)
 		request_check_end(r);
 		break;
 	case ANSWER_FAILED:
-		failure_set(&why, 502, "no CGI answer: %s",
+		/* Action: Run the program by hand and read what it prints. It
+		 * must print a header, such as "Content-Type: text/plain", an
+		 * empty line and the body. */
+		failure_set(&why, 502, "no CGI response: %s",
 			answer_why(&r->answer));
 		request_fail(r, &why);
 		break;
@@ -282,7 +295,7 @@ void
 request_stdin_end(struct request *r)
 {
 	request_check(r);
-	/* Before the parameters end it belongs to nothing. */
+	/* Before the end of the parameters it is ignored. */
 	if (r->state != REQUEST_PARAMS)
 		body_end(&r->body);
 }
@@ -296,8 +309,13 @@ request_params(struct request *r, const uint8_t *p, size_t len)
 	if (r->state != REQUEST_PARAMS || buf_add(&r->params, p, len) == 0)
 		return;
 	if (errno == ENOBUFS)
+		/* Action: A client sent many or long request headers. Lower
+		 * the limits in the web server (nginx:
+		 * large_client_header_buffers). */
 		failure_set(&why, 431, "more than 256 KiB of parameters");
 	else
+		/* Action: Free memory, or raise the memory limit of the
+		 * service (MemoryMax=). */
 		failure_set(&why, 503, "no memory for the parameters");
 	request_fail(r, &why);
 }
@@ -310,7 +328,7 @@ request_params_end(struct request *r)
 	request_check(r);
 	if (r->state != REQUEST_PARAMS)
 		return;
-	/* An authorizer is asked without a body (section 6.3). */
+	/* An authorizer gets no body (FastCGI 1.0, section 6.3). */
 	if (r->role == FCGI_AUTHORIZER)
 		body_want_none(&r->body);
 	request_set_state(r, REQUEST_QUEUED);
@@ -321,7 +339,7 @@ request_params_end(struct request *r)
 			loop_now(r->gw->loop) + limit_ms);
 }
 
-/* The program goes on for nobody. */
+/* Answers an aborted request while its program continues. */
 static void
 end_aborted(struct request *r)
 {
@@ -330,7 +348,7 @@ end_aborted(struct request *r)
 	body_close(&r->body);
 	answer_end(&r->answer, 0);
 	leave_client(r);
-	/* It was not read while its client took nothing. */
+	/* Its output was not read while the client did not read. */
 	if (r->state == REQUEST_RUNNING)
 		answer_watch(&r->answer);
 }
@@ -373,8 +391,7 @@ request_lost(struct request *r)
 	if (kills_on_abort(r))
 		script_signal(&r->script, SIGKILL);
 	else
-		answer_watch(&r->answer);	/* nothing takes it, but it can
-						 * go on */
+		answer_watch(&r->answer);	/* read and drop its output */
 }
 
 void

@@ -1,9 +1,9 @@
 /*
- * request_run.c - the program of a request: its start, its time, its end; see
- * request.h
+ * request_run.c - starts a request's program, enforces its timeouts and ends
+ * it; see request.h
  *
- * The second half of request.c, which calls it when there is a place, and when
- * the program was reaped.
+ * The second half of request.c, which calls it when there is a place for the
+ * program, and when the program was reaped.
  */
 #include <string.h>
 
@@ -18,24 +18,24 @@
 #include "gateway/writer.h"
 
 /*
- * To hear of a program's output, of its end and of its exit costs more than to
- * read it all at its exit.  So where the last run of a program was over within
- * BRIEF_MS, the next one is left alone for as long.
+ * Separate events for a program's output, its end and its exit cost more than
+ * reading all output after the exit.  So when the last run of a program took
+ * less than BRIEF_MS, the next run is not watched for that time.
  */
 #define BRIEF_MS 5
-/* It wrote no more than its pipe takes without a reader. */
+/* Such a run wrote no more than this, which a pipe takes without a reader. */
 #define BRIEF_BYTES (32 * 1024)
-/* When a program's stderr and its client are watched besides its output. */
+/* After this time a program's stderr and its client are watched too. */
 #define WATCH_AFTER_MS 100
 
-/* When a byte last moved. */
+/* When client or program last moved a byte. */
 static int64_t
 last_moved(const struct request *r)
 {
 	return MAX(r->moved_ms, MAX(r->body.moved_ms, r->answer.moved_ms));
 }
 
-/* The next check whether it is stuck; limit_ms > 0 is the one that holds for
+/* Sets the time of the next check for silence; limit_ms > 0 is the timeout of
  * the side that is waited for now. */
 static void
 arm_silence_timer(struct request *r, int64_t limit_ms)
@@ -46,7 +46,7 @@ arm_silence_timer(struct request *r, int64_t limit_ms)
 	int64_t now = loop_now(r->gw->loop), at = 0;
 	size_t i;
 
-	/* Whose turn it is may change: the shorter one decides. */
+	/* The side that is waited for may change: use the shorter timeout. */
 	for (i = 0; i < ARRAY_SIZE(limits); i++)
 		if (limits[i] > 0 && (at == 0 || now + limits[i] < at))
 			at = now + limits[i];
@@ -73,15 +73,19 @@ on_silence_timer(struct loop_timer *timer)
 		return;
 	}
 	if (client) {
-		log_warning("script %s: the client stopped %s; cgi.client_"
-			"timeout ends the request", r->script.path,
+		/* Action: The connection is closed and the program killed. Let
+		 * the web server buffer requests and responses, or raise
+		 * cgi.client_timeout for slow clients. */
+		log_warning("script %s: the client stopped %s for longer than "
+			"cgi.client_timeout", r->script.path,
 			r->client->writer->blocked ? "reading" : "sending");
 		r->client->close(r->client);
 		return;
 	}
-	failure_set(&why, 504,
-		"silent for %lld ms; it is ended (cgi.idle_timeout)",
-		(long long)limit);
+	/* Action: Its process group got TERM, and KILL two seconds later. Find
+	 * out what it waited for, such as a database or another server. */
+	failure_set(&why, 504, "killed after %lld ms without input or output; "
+		"raise cgi.idle_timeout if it needs longer", (long long)limit);
 	request_fail(r, &why);
 }
 
@@ -92,10 +96,12 @@ on_queue_timer(struct loop_timer *timer)
 	struct failure why;
 
 	request_check(r);
-	failure_set(&why, 503, "all %u places were taken for %lld ms "
-		"(queue_timeout); raise pm.max_children",
-		r->gw->capacity->places,
-		(long long)r->gw->opts->pool->queue_timeout_ms);
+	/* Action: If the machine has no CPU time or memory for more programs,
+	 * make them faster or let the web server limit requests. */
+	failure_set(&why, 503, "waited longer than queue_timeout (%lld ms) "
+		"for one of %u programs to end; raise pm.max_children",
+		(long long)r->gw->opts->pool->queue_timeout_ms,
+		r->gw->capacity->places);
 	request_fail(r, &why);
 }
 
@@ -107,14 +113,15 @@ on_terminate_timer(struct loop_timer *timer)
 	struct failure why;
 
 	request_check(r);
-	failure_set(&why, 504, "it ran for %lld ms; it is ended "
-		"(request_terminate_timeout)",
+	/* Action: Its process group got TERM, and KILL two seconds later. */
+	failure_set(&why, 504, "killed after %lld ms; raise "
+		"request_terminate_timeout if it needs longer",
 		(long long)(loop_now(r->gw->loop) - r->started_ms));
 	request_fail(r, &why);
 }
 
-/* Children it left behind hold the pipe for too long: what is in there by now
- * still belongs to the answer. */
+/* Children that the program left running have kept the pipe open for
+ * cgi.linger.  What the pipe holds now still belongs to the answer. */
 static void
 on_linger_timer(struct loop_timer *timer)
 {
@@ -123,7 +130,7 @@ on_linger_timer(struct loop_timer *timer)
 	request_check(r);
 	answer_limit(&r->answer);
 	request_check_end(r);
-	/* What its client does not take is waited for no longer than ever. */
+	/* cgi.client_timeout applies to a client that does not read. */
 	if (r->client)
 		arm_silence_timer(r, 0);
 }
@@ -174,7 +181,7 @@ start_watching(struct request *r)
 		answer_watch_out(&r->answer);
 }
 
-/* For the next request that runs it, see start_watching(). */
+/* Remembers for the next run of the program, see start_watching(). */
 static void
 remember_brief(const struct request *r)
 {
@@ -182,13 +189,13 @@ remember_brief(const struct request *r)
 		loop_now(r->gw->loop) < r->started_ms + BRIEF_MS;
 }
 
-/* Its pipe was not at its end when it was reaped. */
+/* The program was reaped, but its pipe is still open. */
 static void
 start_lingering(struct request *r)
 {
 	const struct gateway *gw = r->gw;
 
-	/* Children it left behind may hold the pipe; they are not ours. */
+	/* Children that it left running hold the pipe.  They are not killed. */
 	watch_all(r);
 	if (r->client && !r->answer.out_ended)
 		loop_timer_set(gw->loop, &r->linger_timer,
@@ -215,14 +222,14 @@ request_program_ended(struct request *r)
 	if (r->client && !r->answer.out_ended)
 		start_lingering(r);
 	request_check_end(r);
-	/* What its client does not take is waited for no longer than ever. */
+	/* cgi.client_timeout applies to a client that does not read. */
 	if (r->client && !r->linger_timer.place)
 		arm_silence_timer(r, 0);
 	if (r->client)
 		r->client->on_change(r->client);
 }
 
-/* RFC 3875, 4.3.3; HAProxy answers 502 where a body comes all the same. */
+/* RFC 3875, 4.3.3; HAProxy answers 502 to HEAD when a body follows. */
 static bool
 is_head(const struct cgi_params *params)
 {
@@ -246,7 +253,7 @@ start_program(struct request *r, struct failure *why)
 		&params, &text);
 
 	if (status)
-		return failure_set(why, (unsigned)status, "%s", text);
+		return failure_text(why, (unsigned)status, text);
 	if (is_head(&params))
 		answer_drop_body(&r->answer);
 	program_init(&prog);
@@ -264,7 +271,7 @@ start_program(struct request *r, struct failure *why)
 	return status;
 }
 
-/* It has a place: runs its program. */
+/* Starts its program; a place has been taken for it. */
 void
 request_start(struct request *r)
 {

@@ -1,8 +1,9 @@
 /*
- * script.c - one CGI program while it runs; see script.h
+ * script.c - starts one CGI process with three pipes, signals it and notes its
+ * exit; see script.h
  *
- * Called by gateway/request, which moves the bytes.  Here are the process,
- * its three pipes and its end.
+ * Called by gateway/program (start), gateway/request (signals) and
+ * gateway/reaper (exit).  gateway/body and gateway/answer use the pipes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +20,10 @@
 #include "sys/spawn.h"
 
 #define KILL_AFTER_MS 2000
-/* Starts under way at once, each for some 100 us. */
+/* Starts in progress at once; each takes about 100 us. */
 #define SPECS 9
 
-/* How many are being stopped. */
+/* Number of programs after script_stop() that are not reaped. */
 static unsigned nstopping;
 
 static void
@@ -55,7 +56,7 @@ script_is_reaped(const struct script *s)
 void
 script_kill_group(struct script *s)
 {
-	/* They had TERM; their group is not known once its number is free. */
+	/* The group has got TERM.  Its ID may be reused after reaping. */
 	if (s->stopping)
 		script_signal(s, SIGKILL);
 }
@@ -110,7 +111,7 @@ open_pipes(struct script *s, const struct gateway_opts *opts,
 	return fd_pipe(O_NONBLOCK, 0, &s->errfd, &fds[2]);
 }
 
-/* The program's ends; its own copies are not touched. */
+/* Closes our copies of the program's pipe ends. */
 static void
 close_ends(struct script_spec *spec)
 {
@@ -210,7 +211,7 @@ void
 script_fini(struct script *s)
 {
 	if (s->pid)
-		BUG("a program is forgotten before it was reaped");
+		BUG("a program is dropped before it was reaped");
 	if (script_start_error(s))
 		s->spec->shared.error.step[0] = '\0';
 	close_all(s);

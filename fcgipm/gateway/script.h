@@ -1,5 +1,5 @@
 /*
- * script.h - one CGI program while it runs
+ * script.h - one running CGI process: its start, its pipes, its exit
  */
 #ifndef FCGIPM_GATEWAY_SCRIPT_H
 #define FCGIPM_GATEWAY_SCRIPT_H
@@ -14,34 +14,34 @@
 
 struct gateway_opts;
 
-/* What is to be run; strings stay as they are until the program ends. */
+/* What to start; the strings must not change until the program exits. */
 struct script_spec {
 	const char *path;	/* absolute */
 	char *const *argv;
-	char *own_argv[3];	/* room for it */
+	char *own_argv[3];	/* room for an argv */
 	struct vec env;
-	const char *cwd;	/* the directory it runs in, NULL = ours */
-	int cwdfd;		/* >= 0: this directory instead */
-	int execfd;		/* >= 0: run this descriptor, not the path */
-	char first[128];	/* the line behind "#!", cut; for messages */
-	bool script;		/* it has one */
-	bool has_body;		/* fd 0 is a pipe, else /dev/null */
-	bool wait;		/* for the exec; private, as is all below */
+	const char *cwd;	/* working directory, NULL = the gateway's */
+	int cwdfd;		/* >= 0: working directory, instead of cwd */
+	int execfd;		/* >= 0: executed instead of path */
+	char first[128];	/* truncated line after "#!", for messages */
+	bool script;		/* first is set */
+	bool has_body;		/* stdin is a pipe, else /dev/null */
+	bool wait;		/* until exec; private, as are all below */
 	int fds[3];
-	struct script *owner;	/* that used it last */
+	struct script *owner;	/* its last user */
 	struct spawn_shared shared;
 };
 
-/* Embedded in the request, whose callbacks it calls. */
+/* Embedded in the request, which sets the callbacks. */
 struct script {
 	struct loop *loop;
 	char *path;		/* of the file, for the log; NULL = not known
 				 * yet; freed by script_fini() */
-	LIST_ENTRY(script) link;	/* gateway/reaper's */
-	struct loop_io in_io, out_io, err_io;	/* on_event: the owner's */
+	LIST_ENTRY(script) link;	/* of gateway/reaper */
+	struct loop_io in_io, out_io, err_io;	/* owner sets on_event */
 	struct loop_timer kill_timer;
-	void (*on_exit)(struct script *s);	/* the owner's; reaped */
-	int infd, outfd, errfd;	/* our ends, non-blocking; -1 = closed */
+	void (*on_exit)(struct script *s);	/* it was reaped */
+	int infd, outfd, errfd;	/* our pipe ends, non-blocking; -1 = closed */
 	pid_t pid;		/* 0 = not started, or reaped */
 	bool stopping;		/* script_stop() was called */
 	int status;		/* exit status, 128 + n after signal n */
@@ -50,42 +50,44 @@ struct script {
 
 void script_init(struct script *s, struct loop *loop);
 
-/* One to be filled in, its env empty; for the next script_start(). */
+/* Returns a spec with an empty env, for the next script_start(). */
 struct script_spec *script_get_spec(void);
 
 /*
- * script_start - run it; its pipes are not watched yet
+ * script_start - start the process; its pipes are not watched yet
  *
  * returns	0, it is being started (see script_start_error()); -1, nothing
- *		is left behind
+ *		was started
  * ret_error	written with -1: a step of spawn_share(), "pipe" or
  *		"environment" (no memory for it)
  */
 int script_start(struct script *s, const struct gateway_opts *opts,
 	struct script_spec *spec, struct spawn_error *ret_error);
 
-/* The step a reaped program's start failed at; NULL: it was executed. */
+/* The step at which the start of a reaped program failed; NULL: execve(2)
+ * succeeded. */
 const struct spawn_error *script_start_error(const struct script *s);
 
 /* Was it started, and has it been reaped? */
 bool script_is_reaped(const struct script *s);
 
-/* Is any being stopped?  Then script_kill_group() is called for one that ended
- * and is not reaped yet: it takes along what is left of its group. */
+/* Is any program being stopped?  Then gateway/reaper must call
+ * script_kill_group() for an exited program before it is reaped, which kills
+ * the rest of its process group. */
 bool script_any_stops(void);
 void script_kill_group(struct script *s);
 
-/* It has been reaped, with code and status as of siginfo_t. */
+/* It was reaped; code and status as in siginfo_t. */
 void script_on_reaped(struct script *s, int code, int status);
 
-/* A signal to its process group, unless it was reaped. */
+/* Sends a signal to its process group, unless it was reaped. */
 void script_signal(struct script *s, int signo);
-/* TERM now, KILL in two seconds, or when it ends. */
+/* Sends TERM now, and KILL after two seconds or when it exits. */
 void script_stop(struct script *s);
 
-/* No more body. */
+/* Closes its standard input. */
 void script_close_input(struct script *s);
-/* Closes everything; it must have been reaped, or never been started. */
+/* Closes everything; it must have been reaped, or never started. */
 void script_fini(struct script *s);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * server.c - the listeners of the gateway, and its end; see server.h
+ * server.c - accepts connections on the gateway's listening sockets; see
+ * server.h
  *
- * Made by gateway/main.  Accepting stops while requests wait for a place, so
- * that what is too much stays in the kernel's queue.
+ * Called by gateway/main.  Accepting pauses while requests wait for a place, so
+ * that further connections stay in the listen queue.  Drains on shutdown.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -35,17 +36,20 @@ watch_listeners(struct server *srv, bool on)
 		else if (ln->fd >= 0 && ln->io.fd < 0 &&
 			loop_add(srv->gw.loop, &ln->io, ln->fd,
 				LOOP_READ | LOOP_EXCLUSIVE) < 0)
-			log_error("a listener is not watched: %s",
-				strerror(errno));
+			/* Action: The gateway has no memory or epoll watches
+			 * left. Free memory or raise
+			 * fs.epoll.max_user_watches, and restart it. */
+			log_error("listening socket: not served: "
+				"epoll_ctl: %s", strerror(errno));
 	}
 }
 
-/* Should they be watched now? */
+/* Watches the listeners, or not, as the present state requires. */
 static void
 update_listeners(struct server *srv)
 {
 	const struct conf_pool *pool = srv->gw.opts->pool;
-	/* A client that may get 503 must be accepted for that. */
+	/* A client must be accepted to be answered 503 after queue_timeout. */
 	unsigned patience = pool->queue_timeout_ms ? pool->listen_backlog : 0;
 	bool on = srv->capacity.waiting <= patience &&
 		!srv->retry_timer.place && !srv->conns.draining &&
@@ -62,8 +66,8 @@ set_retry_timer(struct server *srv)
 		loop_now(srv->gw.loop) + RETRY_MS);
 }
 
-/* Makes sure that one more can be accepted, at the expense of the connection
- * that has been idle for longest. */
+/* Makes room for one more connection by closing the one that has been idle
+ * longest. */
 static void
 make_room(struct server *srv)
 {
@@ -94,7 +98,10 @@ accept_one(struct server_listener *ln)
 	if (fd < 0)
 		return errno;
 	if (peers && !cidr_list_holds(peers, sa)) {
-		log_warning("a client's connection is closed: its address is "
+		/* Action: Add the address of the web server to the variable. A
+		 * client of a unix socket has no address: remove the variable
+		 * there. */
+		log_warning("client: connection closed: its address is "
 			"not in FCGI_WEB_SERVER_ADDRS");
 		fd_close(&fd);
 		return 0;
@@ -113,12 +120,14 @@ on_accept_error(struct server *srv, int err)
 	case EPROTO:
 		return;
 	case EINVAL:
-		/* Somebody called shutdown(2) on it: nothing will come. */
+		/* The socket was shut down: no connection will arrive. */
 		server_drain(srv);
 		return;
 	default:
-		log_warning("accept: %s; raise the limit of open files "
-			"(ulimit -Hn, LimitNOFILE=)", strerror(err));
+		/* Action: Connections wait in the listen queue, and accepting
+		 * is retried every 100 ms. */
+		log_warning("listening socket: accept: %s; raise the limit of "
+			"open files (ulimit -Hn, LimitNOFILE=)", strerror(err));
 		set_retry_timer(srv);
 		update_listeners(srv);
 	}
@@ -133,8 +142,8 @@ on_connection(struct loop_io *io, uint32_t events)
 	int err;
 	(void)events;
 
-	/* One a turn: it starts a program at once, which costs far more than
-	 * to be told of the next one, and that program gets the CPU sooner. */
+	/* One per event: each starts a program at once, which costs far more
+	 * than another event, and the program gets the CPU sooner. */
 	err = accept_one(ln);
 	if (err) {
 		on_accept_error(srv, err);
@@ -143,9 +152,10 @@ on_connection(struct loop_io *io, uint32_t events)
 	make_room(srv);
 	if (!capacity_is_crowded(&srv->capacity))
 		return;
-	log_warning("%u connections are open; the next waits until one ends, "
-		"or raise the limit of open files (ulimit -Hn, LimitNOFILE=)",
-		srv->capacity.conns);
+	/* Action: Further connections wait in the listen queue until one is
+	 * closed. */
+	log_warning("limit of open files: reached with %u connections; raise "
+		"it (ulimit -Hn, LimitNOFILE=)", srv->capacity.conns);
 	update_listeners(srv);
 }
 
@@ -170,7 +180,7 @@ server_drain(struct server *srv)
 	watch_listeners(srv, false);
 	loop_timer_stop(srv->gw.loop, &srv->retry_timer);
 	for (i = 0; i < srv->nlisteners; i++) {
-		/* More would have no descriptors for their programs. */
+		/* Further ones would have no descriptors for programs. */
 		while (!capacity_is_crowded(&srv->capacity) &&
 			accept_one(&srv->listeners[i]) == 0)
 			continue;
@@ -228,8 +238,8 @@ init_listener(struct server_listener *ln, struct server *srv, int fd)
 		fd_set_nonblock(fd, true) < 0)
 		return -1;
 	ln->tcp = sa.ss_family != AF_UNIX;
-	/* What leaves was held long enough.  What is accepted here is like it;
-	 * a failure costs some milliseconds now and then. */
+	/* The writer joins small records, so the kernel need not.  Accepted
+	 * sockets inherit the option; a failure only costs time. */
 	if (ln->tcp)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
 			sizeof(one));

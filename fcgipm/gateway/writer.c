@@ -1,8 +1,8 @@
 /*
- * writer.c - what a connection sends; see writer.h
+ * writer.c - output queue of a connection; see writer.h
  *
- * Embedded in gateway/conn, which waits for the peer to take more
- * (writer_flush()); gateway/answer sends.
+ * Owned by gateway/conn, which calls writer_flush() when the socket is
+ * writable.  Called by gateway/answer, which sends the records.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,15 +15,15 @@
 #include "base/util.h"
 #include "gateway/writer.h"
 
-/* What gateway/answer sends while nothing waits, and END_REQUEST after it. */
+/* The most that gateway/answer sends before it sees that this is blocked. */
 #define OUT_MAX (160 * 1024)
-/* Output below this waits HOLD_MS for more, at or above it leaves at once. */
+/* Less output than this is held for HOLD_MS, other output is sent at once. */
 #define HOLD_BYTES (16 * 1024)
 #define HOLD_MS 2
 /*
- * nginx stops sending a body once it sees the beginning of the answer, so
- * that one waits for the end of the body: until there is this much of it, or
- * the peer has sent nothing for so long.
+ * nginx stops sending a body when it reads the beginning of the answer.  So the
+ * beginning is held until the body has ended, until there is this much of it,
+ * or until the peer has sent nothing for WRITER_UPLOAD_HOLD_MS.
  */
 #define UPLOAD_HOLD_BYTES (64 * 1024)
 
@@ -80,13 +80,15 @@ static void
 keep_bytes(struct writer *w, const void *p, size_t len)
 {
 	if (buf_add(&w->out, p, len) < 0) {
-		log_error("a client's connection is closed: %s for its answer",
-			strerror(errno));
+		/* Action: Free memory, or raise the memory limit of the
+		 * service (MemoryMax=). */
+		log_error("client: connection closed: cannot buffer its "
+			"response: %s", strerror(errno));
 		w->calls->on_failed(w);
 	}
 }
 
-/* From now on what is sent leaves. */
+/* Ends the hold time. */
 static void
 begin_answer(struct writer *w)
 {
@@ -94,7 +96,7 @@ begin_answer(struct writer *w)
 	w->answering = true;
 }
 
-/* What waits, and p behind it; bytes of p the peer took, -1 = it is closed. */
+/* Sends what waits and then p; returns the bytes of p sent, -1 on failure. */
 static ssize_t
 write_out(struct writer *w, const void *p, size_t len, int flags)
 {
@@ -167,7 +169,7 @@ writer_splice(struct writer *w, const uint8_t head[FCGI_HEADER_LEN], int fd,
 	writer_set_blocked(w, !writer_flush(w));
 }
 
-/* The content of a record that is still in a pipe; false when some is left. */
+/* Sends record content from the pipe; false when some is left. */
 static bool
 flush_pipe(struct writer *w)
 {
@@ -180,7 +182,7 @@ flush_pipe(struct writer *w)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0) {
-			/* Promised to the peer, so no less will do. */
+			/* The record header has promised this content. */
 			w->calls->on_failed(w);
 			return false;
 		}
@@ -190,7 +192,7 @@ flush_pipe(struct writer *w)
 	return true;
 }
 
-/* The first len of the bytes that wait; false when some are left. */
+/* Sends the first len bytes that wait; false when some are left. */
 static bool
 flush_bytes(struct writer *w, size_t len)
 {

@@ -1,8 +1,9 @@
 /*
- * writer.h - what a connection sends: in order, bounded, in few packets
+ * writer.h - output queue of a connection: sends records in order, with bounded
+ * memory and few packets
  *
- * Records that the peer does not take yet wait here; so does the beginning of
- * an answer, some milliseconds, for what comes after it.
+ * Keeps records that the socket does not take yet.  Holds small output for two
+ * milliseconds to send it together with what follows.
  */
 #ifndef FCGIPM_GATEWAY_WRITER_H
 #define FCGIPM_GATEWAY_WRITER_H
@@ -17,79 +18,80 @@
 
 struct writer;
 
-/* The owner's; set before the first use. */
+/* Callbacks of the owner, set before the first use. */
 struct writer_calls {
-	/* The peer cannot be written to, or there is no memory for what it
-	 * does not take: the owner closes the connection. */
+	/* Writing failed, or there is no memory for what the peer does not
+	 * read: the owner must close the connection. */
 	void (*on_failed)(struct writer *w);
 	/* w->blocked has changed. */
 	void (*on_blocked)(struct writer *w);
-	/* What is held has been held for long: writer_flush() or
+	/* The hold time is over: call writer_flush() or
 	 * writer_hold_until(). */
 	void (*on_held)(struct writer *w);
-	/* Would the beginning of the answer cost the rest of a body? */
+	/* Is the peer sending a body, which it might stop at the first byte of
+	 * the answer? */
 	bool (*is_uploading)(const struct writer *w);
 };
 
 struct writer {
 	struct loop *loop;
 	const struct writer_calls *calls;
-	struct buf out;		/* records not yet taken by the peer */
-	struct loop_timer hold_timer;	/* small output waits for more */
+	struct buf out;		/* records that the socket has not taken */
+	struct loop_timer hold_timer;	/* end of the hold time */
 	int fd;			/* borrowed; -1 after writer_fini() */
-	int pipefd;		/* content of a record is still in there, */
-	size_t pipe_left;	/* so many bytes, */
-	size_t before_pipe;	/* after so many of out, */
-	bool pipe_more;		/* and more output comes right after it */
-	bool answering;		/* some of the active request's answer has
-				 * left */
-	bool blocked;		/* the peer takes no more, see out */
-	bool flushed;		/* the last writer_flush() moved something */
+	int pipefd;		/* holds the content of a spliced record */
+	size_t pipe_left;	/* bytes of that content not yet sent */
+	size_t before_pipe;	/* bytes of out that precede that content */
+	bool pipe_more;		/* more output follows that content */
+	bool answering;		/* a part of the active request's answer has
+				 * been sent */
+	bool blocked;		/* the socket is full, see out */
+	bool flushed;		/* the last writer_flush() sent something */
 };
 
-/* How long the beginning of an answer waits for the end of a body. */
+/* How long the beginning of an answer is held for the end of a body. */
 #define WRITER_UPLOAD_HOLD_MS 1000
 
 void writer_init(struct writer *w, struct loop *loop, int fd,
 	const struct writer_calls *calls);
 void writer_fini(struct writer *w);
 
-/* A request begins: nothing of its answer has left. */
+/* A request begins: no part of its answer has been sent. */
 void writer_begin_request(struct writer *w);
 
 /*
- * writer_send - records to the peer
+ * writer_send - send records
  *
- * hold		they may wait some milliseconds for what comes after them
+ * hold		they may be held for what follows
  */
 void writer_send(struct writer *w, const void *p, size_t len, bool hold);
 
-/* Can a record's content go by writer_splice(), right now? */
+/* May writer_splice() be called now? */
 bool writer_may_splice(const struct writer *w);
 
 /*
- * writer_splice - a record whose content is taken from a pipe
+ * writer_splice - send a record whose content is in a pipe
  *
  * head		its header
- * fd		a pipe that holds len bytes, for us alone to read; it stays
- *		open, and nothing else reads it, while writer_waiting()
- * more		there is more to be sent already: a TCP segment may wait for it
+ * fd		a pipe that holds len bytes; it must stay open, and nothing else
+ *		may read it, while writer_waiting()
+ * more		more output follows at once: a TCP segment may wait for it
  */
 void writer_splice(struct writer *w, const uint8_t head[FCGI_HEADER_LEN],
 	int fd, size_t len, bool more);
 
-/* Bytes that wait to be taken, held ones too. */
+/* Number of bytes not yet sent, including held ones. */
 size_t writer_waiting(const struct writer *w);
 
-/* Writes what waits; true when that was all. */
+/* Sends what waits; returns whether all of it was sent. */
 bool writer_flush(struct writer *w);
 
-/* The peer's socket is full, or not any more. */
+/* Sets w->blocked and calls on_blocked() when it changes. */
 void writer_set_blocked(struct writer *w, bool blocked);
 
-/* The beginning of the answer is held no longer than usual, unless a body
- * still comes. */
+/* Shortens the hold time to the usual one if no body is being sent any more. */
 void writer_hold_less(struct writer *w);
+/* Sets the end of the hold time to at_ms. */
 void writer_hold_until(struct writer *w, int64_t at_ms);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * cgi_page.c - builds error pages such as 404, 502 and 503; see cgi.h
+ * cgi_page.c - builds error pages (404, 502, 503, ...); see cgi.h
  *
- * Pure.  For requests that no program answers.  Called by gateway/answer and
- * overload/reject.
+ * Pure.  Called by gateway/answer for a request that failed, and by
+ * overload/reject for a client that waited too long.
  */
 #include <stdio.h>
 

@@ -115,7 +115,8 @@ Test(alone, descriptor_0_is_the_listener, .timeout = 60)
 	int fd = listen_at(w, "s");
 
 	launch(w, "0", fd, -1, NULL, NULL);
-	world_expect_log(w, "ready: 32 programs at once");
+	world_expect_log(w, "ready: listening on descriptor 0, at most 32 "
+		"programs at once");
 	expect_served(w, "s");
 	world_stop(w);
 	forget(w, fd, "s");
@@ -179,7 +180,7 @@ Test(alone, an_activation_of_somebody_else_is_not_ours, .timeout = 60)
 
 	setenv("WRONG_PID", "1", 1);
 	launch(w, "3", fd, -1, NULL, NULL);
-	world_expect_log(w, "descriptor 0 is no listening socket; give -l");
+	world_expect_log(w, "descriptor 0 is not a listening socket; give -l");
 	cr_expect_eq(world_wait(w), SYSTEM);
 	forget(w, fd, "s");
 }
@@ -190,8 +191,8 @@ Test(alone, a_socket_that_does_not_listen_is_refused, .timeout = 60)
 	int fd = bind_at(w, "s");
 
 	launch(w, "3", fd, -1, NULL, NULL);
-	world_expect_log(w, "descriptor 3 is no listening socket; systemd "
-		"hands on one with Accept=no");
+	world_expect_log(w, "descriptor 3 is not a listening socket; set "
+		"Accept=no in the socket unit");
 	cr_expect_eq(world_wait(w), SYSTEM);
 	forget(w, fd, "s");
 }
@@ -229,7 +230,7 @@ Test(alone, it_takes_the_options_of_fcgiwrap, .timeout = 60)
 
 	snprintf(tcp, sizeof(tcp), "tcp:127.0.0.1:%d", w->port);
 	run_gateway(w, argv);
-	world_expect_log(w, "ready: 2 programs at once");
+	world_expect_log(w, "at most 2 programs at once");
 	expect_served(w, "s");
 	expect_served(w, tcp + 4);
 	world_stop(w);
@@ -295,7 +296,7 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	expect_served(w, "s");
 	answer_expect(client_script(w, "s", inside, NULL), "\r\n\r\ninside\n");
 	expect_forbidden(w, "s", big);
-	world_expect_log(w, "none of those that -p allows");
+	world_expect_log(w, "not one of the programs that -p allows");
 	expect_forbidden(w, "s", "/bin/ls");
 	world_stop(w);
 	/* And beneath the folder, where one is given. */
@@ -313,7 +314,7 @@ Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-s", sock, NULL}, USAGE,
 		"-d / allows every file");
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-p", "www", NULL}, USAGE,
-		"write a program's whole path");
+		"write the absolute path of a program");
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-c", NULL}, USAGE,
 		"-c needs a value");
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-d", "/", "-s",
@@ -358,11 +359,11 @@ Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
 	sock = world_path(w, "s");
 	argv[2] = sock;
 	run_gateway(w, argv);
-	cr_expect_not(world_log_has(w, "may connect to"));
+	cr_expect_not(world_log_has(w, "may connect;"));
 	world_stop(w);
 	argv[5] = NULL;
 	run_gateway(w, argv);
-	world_expect_log(w, "www-data, nginx, http, apache) may connect to ");
+	world_expect_log(w, "www-data, nginx, http, apache) may connect; ");
 	expect_served(w, "s");
 	world_stop(w);
 }

@@ -114,11 +114,11 @@ Test(cgi_keys, nothing_is_split_unasked, .timeout = 60)
 	struct world *w = start("");
 
 	expect(w, "/a.cgi/x", "Status: 404 ");
-	world_expect_log(w, "404: Not a directory; cgi.split_path would take "
-		"what is behind the script as PATH_INFO");
+	world_expect_log(w, "404: cannot open: Not a directory; cgi.split_path "
+		"= yes passes the path after the script as PATH_INFO");
 	expect(w, "/folder/deep", "Status: 403 ");
-	world_expect_log(w, "403: a folder, not a program; cgi.index would "
-		"name one in it");
+	world_expect_log(w, "403: a directory, not a program; set cgi.index "
+		"to run a program in it");
 }
 
 /* The longest path there is costs no more than its share of time. */
@@ -151,8 +151,8 @@ Test(cgi_keys, a_folder_is_its_index, .timeout = 60)
 	expect(w, "/folder/", "cwd=@/folder\n");
 	expect(w, "/a.cgi", "name=/a.cgi\n");
 	expect(w, "/empty/", "Status: 403 ");
-	world_expect_log(w, "www/empty: 403: a folder without one of "
-		"cgi.index: none.cgi, index.cgi b.cgi");
+	world_expect_log(w, "www/empty: 403: a directory without an index file "
+		"(cgi.index: none.cgi, index.cgi b.cgi)");
 }
 
 Test(cgi_keys, only_named_extensions_are_run, .timeout = 60)
@@ -163,8 +163,8 @@ Test(cgi_keys, only_named_extensions_are_run, .timeout = 60)
 	expect(w, "/a.cgi", "name=/a.cgi\n");
 	expect(w, "/a.cgi/x.txt", "info=/x.txt\n");
 	expect(w, "/noext", "Status: 403 ");
-	world_expect_log(w, "www/noext: 403: its extension is none of "
-		"cgi.extensions: .cgi, pl");
+	world_expect_log(w, "www/noext: 403: its extension is not in "
+		"cgi.extensions (.cgi, pl)");
 	expect(w, "/noext/x.cgi", "Status: 403 ");
 	expect(w, "/a.cgi-old", "Status: 403 ");
 	expect(w, "/a.cg", "Status: 403 ");
@@ -257,7 +257,7 @@ check_nph(const char *key, bool named, bool all)
 	expect(w, "/nph-plain", "A: b\n\nplain\n");
 	expect(w, "/nph-bad", "Status: 502 Bad Gateway\r\n");
 	if (!all)
-		world_expect_log(w, "502: no CGI answer: it begins with a "
+		world_expect_log(w, "502: no CGI response: it begins with a "
 			"status line: write \"Status: 200 OK\" instead, or "
 			"set cgi.nph");
 	world_close(&w);

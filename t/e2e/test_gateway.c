@@ -313,8 +313,8 @@ Test(gateway, a_silent_program_is_ended_with_504, .timeout = 60)
 	fd = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
 	answer_expect(client_read(fd), "Status: 504");
 	world_until_gone(pid);
-	world_expect_log(w, "misbehave.sh: 504: silent for 300 ms; it is "
-		"ended (cgi.idle_timeout)");
+	world_expect_log(w, "misbehave.sh: 504: killed after 300 ms without "
+		"input or output; raise cgi.idle_timeout");
 	close(fd);
 	expect_served(w);
 }
@@ -446,7 +446,8 @@ Test(gateway, it_can_be_run_by_hand, .timeout = 60)
 	const char *one[] = {"fcgipm-cgi", "-l", sock, handler, NULL};
 
 	world_launch_argv(w, folder);
-	world_expect_log(w, "ready: 2 programs at once");
+	world_expect_log(w, own_text("ready: listening on %s, at most 2 "
+		"programs at once", sock));
 	expect_served(w);
 	answer_expect(client_script(w, "www.sock", "/bin/ls", NULL),
 		"Status: 403");
@@ -494,7 +495,7 @@ Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
 	/* Connected and silent, until there are no more. */
 	for (i = 0; i < 80; i++)
 		fds[i] = client_connect(w, "www.sock");
-	world_expect_log(w, "connections are open; the next waits");
+	world_expect_log(w, "limit of open files: reached with ");
 	for (i = 0; i < 40; i++)
 		close(fds[i]);
 	for (; i < 80; i++) {

@@ -172,7 +172,8 @@ Test(locate, a_script_that_was_replaced_is_not_run, .timeout = 60)
 	world_until(gateway_holds, w, "the script is found");
 	world_shell(w, "mv -T www/other www/a.sh");
 	answer_expect(client_read(fd), "Status: 403 ");
-	world_expect_log(w, "a.sh: 403: replaced while it was looked at");
+	world_expect_log(w, "a.sh: 403: replaced by another file during the "
+		"request");
 }
 
 /* A deployment points docroot elsewhere: the next request is there. */
@@ -253,10 +254,10 @@ check_without_openat2(const char *how)
 	/* A name that no folder can have, behind one that was opened. */
 	expect(w, own_text("folder/%0256d/b/a", 0), "Status: 404 ");
 	expect(w, "a", "served");
-	world_expect_log(w, "www/inside: 403: a symbolic link that is not "
+	world_expect_log(w, "www/inside: 403: a symbolic link is not "
 		"followed");
-	world_expect_log(w, "www/folderlink/a: 403: a symbolic link that is "
-		"not followed");
+	world_expect_log(w, "www/folderlink/a: 403: a symbolic link is not "
+		"followed");
 	world_close(&w);
 }
 

@@ -70,8 +70,8 @@ Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 		client_expect_503(late[i], "Retry-After: 2\r\n");
 	cr_expect_eq(count_lines(w, "started"), 1,
 		"a program was started for nobody");
-	world_expect_log(w, "503: all 1 places were taken for 1500 ms "
-		"(queue_timeout); raise pm.max_children");
+	world_expect_log(w, "503: waited longer than queue_timeout (1500 ms) "
+		"for one of 1 programs to end; raise pm.max_children");
 	world_write(w, "go", "");
 	expect_served(first);
 	expect_served(begin(w, "", 0));
@@ -149,7 +149,8 @@ expect_ended(const char *query, bool answered)
 	}
 	close(fd);
 	world_until_gone(pid);
-	world_expect_log(w, "(request_terminate_timeout)");
+	world_expect_log(w, "504: killed after ");
+	world_expect_log(w, " ms; raise request_terminate_timeout");
 	world_close(&w);
 }
 

@@ -20,12 +20,13 @@ static const char files[] =
 	"ln -s @DIR@/outside/secret www/absolute\n"
 	"ln -s ../outside www/folderlink\n"
 	"ln -s good www/inside\n"
+	"ln -s @DIR@/www/good www/own\n"
 	"ln -s nowhere www/dangling\n"
 	"ln -s loop www/loop\n"
 	"mkfifo www/fifo\n"
 	"cd www\n"
 	"printf '#!/no/such/interpreter -x\\n' >nointerp\n"
-	"printf '#!python3\\nprint(1)\\n' >nofolder\n"
+	"printf '#!python3\\nprint(1)\\n' >nodir\n"
 	"printf '#! \\necho\\n' >nothing\n"
 	"printf '#!/bin/sh\\r\\necho\\r\\n' >dos\n"
 	"printf '\\357\\273\\277#!/bin/sh\\necho\\n' >bom\n"
@@ -38,13 +39,14 @@ static const char files[] =
 	"printf '#!/bin/sh\\necho A: b; echo no colon; echo; echo body\\n' "
 		">nocolon\n"
 	"printf '#!/bin/sh\\necho A: b\\n' >cut\n"
+	"printf '#!/bin/sh\\nkill -KILL $$\\n' >killed\n"
 	"printf '#!/bin/sh\\nsleep 60\\n' >sleeper\n"
 	"printf '#!@DIR@/interp\\n' >badinterp\n"
 	"cp /bin/true ../interp\n"
 	"printf '#!/bin/sh\nprintf \"A: b\\n\\nran for "
 		"$SCRIPT_FILENAME\\n\"\n' >../handler\n"
-	"chmod 755 fifo no* dos bom text empty elf quiet silent bare cut sleeper "
-	"badinterp ../interp ../handler\n";
+	"chmod 755 fifo no* dos bom text empty elf quiet silent bare cut killed "
+	"sleeper badinterp ../interp ../handler\n";
 
 static struct world *
 start(const char *keys)
@@ -103,8 +105,8 @@ check_refusal(struct world *w, const struct answer *a, const char *script,
 	memcpy(id, number + strlen(" of request "), 8);
 	cr_expect_str_eq(a->out, own_text(
 		"Status: %s\r\nContent-Type: text/plain\r\n\r\n%s\n\n"
-		"The server's log tells more of request %s.\n", status, status,
-		id), "%s", script);
+		"The server's log has the details of request %s.\n", status,
+		status, id), "%s", script);
 	cr_expect_eq(strspn(id, "0123456789abcdef"), 8, "%s", id);
 	want = own_text("[request %s]", id);
 	world_expect_log(w, want);
@@ -147,34 +149,41 @@ check_rows(struct world *w, const struct row *rows, size_t n)
 Test(refusals, each_file_that_is_not_run, .timeout = 60)
 {
 	static const struct row rows[] = {
-		{"/www/missing", MISSING, "404: No such file or directory ["},
+		{"/www/missing", MISSING,
+			"404: cannot open: No such file or directory ["},
 		{"/www/with%20blank", MISSING,
-			"%XX in it is taken as it is: have the web server "
-			"send it decoded"},
-		{"/www/100%", MISSING, "404: No such file or directory ["},
+			"its path contains %XX: let the web server send it "
+			"decoded"},
+		{"/www/100%", MISSING,
+			"404: cannot open: No such file or directory ["},
 		{"/www/good/x", MISSING,
-			"Not a directory; cgi.split_path would take what is "
-			"behind the script as PATH_INFO"},
+			"Not a directory; cgi.split_path = yes passes the path "
+			"after the script as PATH_INFO"},
 		{"/www/missing/deeper", MISSING, "No such file"},
 		{"/www/dangling", MISSING, "No such file"},
-		{"/elsewhere", FORBIDDEN, "not beneath docroot /"},
+		{"/elsewhere", FORBIDDEN, "outside docroot /"},
 		{"/www/../outside/secret", FORBIDDEN,
 			"the script's path contains \"..\""},
-		{"/www/folder/../good", FORBIDDEN,
-			"the script's path contains \"..\""},
+		{"/www/folder/../good", FORBIDDEN, "the script's path contains \"..\""},
 		{"/www/..", FORBIDDEN, "the script's path contains \"..\""},
-		{"/www-other/good", FORBIDDEN, "not beneath docroot"},
-		{"/www/absolute", FORBIDDEN, "leaves docroot"},
-		{"/www/folderlink/secret", FORBIDDEN, "leaves docroot"},
-		{"/www/up", FORBIDDEN, "leaves docroot /"},
-		{"/www/up", FORBIDDEN, "an absolute one always counts"},
-		{"/www/loop", FORBIDDEN, "a symbolic link that is not "
-			"followed"},
-		{"/www/folder", FORBIDDEN, "a folder, not a program; "
-			"cgi.index would name one in it"},
-		{"/www", FORBIDDEN, "a folder, not a program"},
+		{"/www-other/good", FORBIDDEN, "outside docroot"},
+		{"/www/absolute", FORBIDDEN,
+			"/outside/secret, outside docroot"},
+		{"/www/folderlink/secret", FORBIDDEN,
+			"/outside/secret, outside docroot"},
+		{"/www/up", FORBIDDEN, "a symbolic link leads to /"},
+		{"/www/up", FORBIDDEN,
+			"/outside/secret, outside docroot /"},
+		{"/www/own", FORBIDDEN, "a symbolic link to /"},
+		{"/www/own", FORBIDDEN, "/www/good is absolute; make it "
+			"relative"},
+		{"/www/loop", FORBIDDEN, "a symbolic link is not followed: it "
+			"leads to itself, or openat2(2)"},
+		{"/www/folder", FORBIDDEN, "a directory, not a program; set "
+			"cgi.index to run a program in it"},
+		{"/www", FORBIDDEN, "a directory, not a program"},
 		{"/www/fifo", FORBIDDEN, "not a regular file"},
-		{"/www/plain", FORBIDDEN, "not executable; chmod +x it"},
+		{"/www/plain", FORBIDDEN, "not executable; chmod +x /"},
 	};
 
 	struct world *w = start("");
@@ -186,26 +195,24 @@ Test(refusals, each_file_that_is_not_run, .timeout = 60)
 Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 {
 	static const struct row rows[] = {
-		{"/www/nointerp", BROKEN, "no interpreter "
-			"/no/such/interpreter; install it or change the #! "
-			"line"},
-		{"/www/nofolder", BROKEN, "its #! line names python3 without "
-			"its folder: write #!/usr/bin/env python3"},
-		{"/www/nothing", BROKEN, "its #! line names no interpreter: "
-			"write one, as #!/bin/sh"},
-		{"/www/dos", BROKEN, "its first line ends in CR LF; save it "
-			"with LF line ends"},
-		{"/www/bom", BROKEN, "a byte order mark stands in front"},
-		{"/www/text", BROKEN, "no program: it begins neither with "
-			"#!/path/of/interpreter nor as an ELF file does"},
-		{"/www/empty", BROKEN, "no program"},
-		{"/www/elf", BROKEN, "no program"},
+		{"/www/nointerp", BROKEN, "its interpreter "
+			"/no/such/interpreter does not exist; install it or "
+			"change the #! line"},
+		{"/www/nodir", BROKEN, "its #! line names python3 without a "
+			"directory; write #!/usr/bin/env python3"},
+		{"/www/nothing", BROKEN, "its #! line names no interpreter; "
+			"write one, such as #!/bin/sh"},
+		{"/www/dos", BROKEN, "its #! line ends in CR LF; save it with "
+			"LF line endings"},
+		{"/www/bom", BROKEN, "a byte order mark precedes its #! line"},
+		{"/www/text", BROKEN, "not a program: begins neither with "
+			"#!/path/to/interpreter nor as an ELF file"},
+		{"/www/empty", BROKEN, "not a program"},
+		{"/www/elf", BROKEN, "not a program"},
 		{"/www/quiet", GATEWAY, "the program wrote no output (exit "
-			"status 0); if it is a FastCGI program, use mode = "
-			"prefork"},
+			"status 0); if it is a FastCGI program, use mode = prefork"},
 		{"/www/silent", GATEWAY, "the program wrote no output (exit "
-			"status 3); if it is a FastCGI program, use mode = "
-			"prefork"},
+			"status 3); if it is a FastCGI program, use mode = prefork"},
 		{"/www/bare", GATEWAY, "the output does not begin with a CGI "
 			"header: print \"Content-Type: text/plain\" and an "
 			"empty line first"},
@@ -213,8 +220,10 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 			"character"},
 		{"/www/cut", GATEWAY, "the empty line after it is missing "
 			"(exit status 0)"},
-		{"/www/sleeper", "504 Gateway Timeout", "silent for 300 ms; "
-			"it is ended (cgi.idle_timeout)"},
+		{"/www/killed", GATEWAY, "the program wrote no output (killed by "
+			"signal 9, KILL); if it is a FastCGI program"},
+		{"/www/sleeper", "504 Gateway Timeout", "killed after 300 ms "
+			"without input or output; raise cgi.idle_timeout"},
 	};
 
 	check_rows(start("cgi.idle_timeout = 300ms\n"), rows,
@@ -230,9 +239,9 @@ Test(refusals, each_request_that_is_not_taken, .timeout = 60)
 		const char *params[3];
 		const char *script, *status, *why;
 	} rows[] = {
-		{{NULL}, "?", MISSING, "the request names no script: "
+		{{NULL}, "(unknown)", MISSING, "the request names no script: "
 			"configure the web server to send SCRIPT_FILENAME"},
-		{{"SCRIPT_FILENAME=", "SCRIPT_NAME="}, "", MISSING,
+		{{"SCRIPT_FILENAME=", "SCRIPT_NAME="}, "(unknown)", MISSING,
 			"the request names no script"},
 		{{"SCRIPT_FILENAME=a.cgi"}, "a.cgi", MISSING,
 			"the script's path does not begin with /"},
@@ -241,15 +250,15 @@ Test(refusals, each_request_that_is_not_taken, .timeout = 60)
 			"but no path: use SetHandler"},
 		{{"SCRIPT_FILENAME=/"}, "/", MISSING, "names no file"},
 #define NO_LENGTH(text) {{good, "CONTENT_LENGTH=" text}, "/www/a.xyz", \
-		"400 Bad Request", "CONTENT_LENGTH is no number"}
+		"400 Bad Request", "CONTENT_LENGTH is not a number"}
 		NO_LENGTH("x"), NO_LENGTH("-2"), NO_LENGTH("+1"),
 		NO_LENGTH("1 "), NO_LENGTH("0x10"),
 		NO_LENGTH("99999999999999999999999"),
 		{{good, "CONTENT_LENGTH=11"}, "/www/a.xyz",
-			"413 Content Too Large", "the body is longer than "
-			"cgi.max_body"},
-		{{bad}, "/www/good", FORBIDDEN, "its extension is none of "
-			"cgi.extensions: xyz"},
+			"413 Content Too Large", "its request body is longer "
+			"than cgi.max_body; raise cgi.max_body"},
+		{{bad}, "/www/good", FORBIDDEN, "its extension is not in "
+			"cgi.extensions (xyz)"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -418,21 +427,21 @@ Test(refusals, each_right_that_the_pools_user_lacks, .timeout = 60)
 		const char *change, *path, *why;
 	} rows[] = {
 		{"chmod 700 www/good", "/www/good",
-			"not executable by user nobody: chmod o+x it"},
+			"not executable by user nobody; chmod o+x /"},
 		{"chgrp 65534 www/good; chmod 705 www/good", "/www/good",
-			"not executable by user nobody: chmod g+x it"},
+			"not executable by user nobody; chmod g+x /"},
 		{"chown 65534 www/good; chmod 055 www/good", "/www/good",
-			"not executable by user nobody: chmod u+x it"},
+			"not executable by user nobody; chmod u+x /"},
 		{"chown 0:0 www/good; chmod 711 www/good", "/www/good",
-			"not readable by user nobody, whose interpreter must "
-			"read it: chmod o+r it"},
+			"not readable by user nobody, but its interpreter must "
+			"read it; chmod o+r /"},
 		{"chmod 700 interp", "/www/badinterp",
-			"its interpreter is not executable by user nobody: "
+			"its interpreter is not executable by user nobody; "
 			"chmod o+x /"},
 		{"chmod 700 www/closed", "/www/closed/inner",
-			"user nobody may not search a folder of its path: "
-			"chmod o+x /"},
-		{"chmod 700 www", "/www/good", "chmod o+x /"},
+			"/www/closed; chmod o+x /"},
+		{"chmod 700 www", "/www/good",
+			"user nobody may not enter /"},
 	};
 	struct world *w;
 

@@ -230,8 +230,8 @@ Test(stream_answers, who_never_takes_the_end_is_let_go, .timeout = 100)
 			close(r[i].fd);
 		hostile_unharmed(&t, "clients that take no end");
 	}
-	world_expect_log(t.w, "it did not take its answer for "
-		"cgi.client_timeout");
+	world_expect_log(t.w, "client: connection closed: did not read its "
+		"response for longer than cgi.client_timeout");
 	hostile_end(&t, "clients that take no end");
 }
 

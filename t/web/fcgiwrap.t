@@ -69,6 +69,6 @@ root && as=(-o user=www-data -o group=www-data)
 "$FCGIPM_BIN/fcgipm-cgi" -f -c 2 -s unix:/run/fcgiwrap.socket \
 	-d /usr/lib/cgi-bin "${as[@]}" 2>>"$dir/fcgipm.log" &
 master=$!
-until_true 10 grep -q 'ready: 2 programs' "$dir/fcgipm.log"
+until_true 10 grep -q 'at most 2 programs' "$dir/fcgipm.log"
 checks alone
 finish
