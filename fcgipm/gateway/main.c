@@ -267,6 +267,8 @@ static int
 serve(struct process *g, const struct gateway_opts *opts,
 	const struct listeners *l)
 {
+	const char *addresses = listeners_text(l);
+
 	g->loop = loop_new();
 	if (!g->loop || setup_signals(g) < 0 ||
 		server_init(&g->server, g->loop, opts, l->fds, l->n) < 0) {
@@ -278,7 +280,7 @@ serve(struct process *g, const struct gateway_opts *opts,
 	/* Logged only now that TERM is read from the signalfd. */
 	if (!g->supervised)
 		log_notice("ready: listening on %s, at most %u programs at "
-			"once", listeners_text(l), opts->pool->max_children);
+			"once", addresses, opts->pool->max_children);
 	if (loop_run(g->loop) < 0) {
 		/* Action: fcgipm-cgi exits. Restart it and report the error. */
 		log_error("event loop: epoll_wait: %s", strerror(errno));

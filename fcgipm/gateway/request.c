@@ -161,9 +161,8 @@ fail_silence(struct request *r)
 	const struct spawn_error *error = script_start_error(&r->script);
 	const struct cgi_header *header = &r->answer.header;
 	int status = r->script.status;
-	const char *signame = status > 128 ? sigabbrev_np(status - 128) : NULL;
-	const char *hint = header->len == 0 ?
-		"; if it is a FastCGI program, use mode = prefork" : "";
+	const char *name = status > 128 ? sigabbrev_np(status - 128) : NULL;
+	const char *signal_name = name ? name : "unknown";
 	struct failure why;
 
 	if (error)
@@ -173,16 +172,17 @@ fail_silence(struct request *r)
 		 * debugger why it was killed. If nobody sent KILL, the kernel
 		 * did because memory ran out: see dmesg. */
 		failure_set(&why, 502,
-			"no CGI response: %s (killed by signal %d, %s)%s",
-			cgi_header_cut(header), status - 128,
-			signame ? signame : "unknown", hint);
+			"no CGI response: %s (killed by signal %d, %s)",
+			cgi_header_cut(header), status - 128, signal_name);
 	else
 		/* Action: Run the program by hand and read what it prints. It
 		 * must print a header, such as "Content-Type: text/plain", an
 		 * empty line and the body. */
 		failure_set(&why, 502,
 			"no CGI response: %s (exit status %d)%s",
-			cgi_header_cut(header), status, hint);
+			cgi_header_cut(header), status, header->len == 0 ?
+			"; if it is a FastCGI program, use mode = prefork" :
+			"");
 	request_fail(r, &why);
 }
 

@@ -220,8 +220,8 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 			"character"},
 		{"/www/cut", GATEWAY, "the empty line after it is missing "
 			"(exit status 0)"},
-		{"/www/killed", GATEWAY, "the program wrote no output (killed by "
-			"signal 9, KILL); if it is a FastCGI program"},
+		{"/www/killed", GATEWAY, "the program wrote no output (killed "
+			"by signal 9, KILL) ["},
 		{"/www/sleeper", "504 Gateway Timeout", "killed after 300 ms "
 			"without input or output; raise cgi.idle_timeout"},
 	};
