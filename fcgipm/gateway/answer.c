@@ -41,7 +41,7 @@
 /* Longest line of a program's stderr that is logged in one piece. */
 #define LINE_MAX_BYTES (16 * 1024)
 /* Turns of 32 KiB: 1 MiB, the largest pipe (pipe(7)). */
-#define LAST_WORDS_TURNS 33
+#define DRAIN_TURNS 33
 
 /* Output, with room for the record header before it and for a second one. */
 struct block {
@@ -370,13 +370,13 @@ answer_read_err(struct answer *a)
 }
 
 void
-answer_read_last_words(struct answer *a)
+answer_drain_stderr(struct answer *a)
 {
 	int i;
 
 	/* At most what the largest pipe holds: a child that was left running
 	 * may write indefinitely. */
-	for (i = 0; i < LAST_WORDS_TURNS && answer_read_err(a); i++)
+	for (i = 0; i < DRAIN_TURNS && answer_read_err(a); i++)
 		continue;
 }
 

@@ -75,7 +75,7 @@ enum answer_news answer_read_out(struct answer *a, uint32_t events);
 /* The program's stderr is readable; returns whether there may be more. */
 bool answer_read_err(struct answer *a);
 /* The program has exited: reads what its stderr pipe still holds. */
-void answer_read_last_words(struct answer *a);
+void answer_drain_stderr(struct answer *a);
 /* Logs a last line of stderr that has no line end. */
 void answer_end_log(struct answer *a);
 

@@ -193,7 +193,7 @@ request_check_end(struct request *r)
 	if (!r->client || r->state != REQUEST_REAPED ||
 		!answer_is_complete(&r->answer))
 		return;
-	answer_read_last_words(&r->answer);
+	answer_drain_stderr(&r->answer);
 	if (!r->client || r->client->writer->pipe_left > 0 ||
 		(r->client->writer->blocked && !r->answer.err_ended))
 		return;		/* request_resume() comes here again */

@@ -210,7 +210,7 @@ request_program_ended(struct request *r)
 	request_stop_timers(r);
 	body_close(&r->body);
 	if (!r->client) {
-		answer_read_last_words(&r->answer);
+		answer_drain_stderr(&r->answer);
 		answer_end_log(&r->answer);
 		request_end(r);
 		return;
