@@ -73,7 +73,7 @@ expect(struct world *w, const char *uri, const char *want)
 		text, a.out);
 }
 
-Test(cgi_keys, a_path_is_split_behind_its_script, .timeout = 60)
+Test(cgi_keys, a_path_is_split_after_its_script, .timeout = 60)
 {
 	struct world *w = start("cgi.split_path = yes\n");
 
@@ -109,7 +109,7 @@ Test(cgi_keys, a_path_is_split_without_script_filename, .timeout = 60)
 		"name=/a.cgi\ninfo=/theirs\ntrans=/theirs/too\n");
 }
 
-Test(cgi_keys, nothing_is_split_unasked, .timeout = 60)
+Test(cgi_keys, nothing_is_split_by_default, .timeout = 60)
 {
 	struct world *w = start("");
 
@@ -138,7 +138,7 @@ Test(cgi_keys, a_path_of_2000_names_is_split, .timeout = 60)
 	cr_expect_lt(a.seconds, 1.0, "%.3f s", a.seconds);
 }
 
-Test(cgi_keys, a_folder_is_its_index, .timeout = 60)
+Test(cgi_keys, a_directory_runs_its_index_file, .timeout = 60)
 {
 	struct world *w = start("cgi.index = none.cgi, index.cgi b.cgi\n");
 
@@ -155,7 +155,7 @@ Test(cgi_keys, a_folder_is_its_index, .timeout = 60)
 		"(cgi.index: none.cgi, index.cgi b.cgi)");
 }
 
-Test(cgi_keys, only_named_extensions_are_run, .timeout = 60)
+Test(cgi_keys, only_listed_extensions_are_run, .timeout = 60)
 {
 	struct world *w = start("cgi.extensions = .cgi, pl\n"
 		"cgi.split_path = yes\n");
@@ -172,7 +172,7 @@ Test(cgi_keys, only_named_extensions_are_run, .timeout = 60)
 }
 
 /* It is the pool's handler that reads them, and not all of them. */
-Test(cgi_keys, the_keys_hold_for_a_handlers_files_too, .timeout = 60)
+Test(cgi_keys, the_keys_apply_to_files_of_a_handler, .timeout = 60)
 {
 	struct world *w = start("handler = /bin/sh\n"
 		"handler_args = @DIR@/show\n"
@@ -185,7 +185,7 @@ Test(cgi_keys, the_keys_hold_for_a_handlers_files_too, .timeout = 60)
 	expect(w, "/folder/", "Status: 403 ");
 }
 
-Test(cgi_keys, an_interpreter_reads_what_is_not_executable, .timeout = 60)
+Test(cgi_keys, an_interpreter_runs_files_that_are_not_executable, .timeout = 60)
 {
 	struct world *w = start(
 		"cgi.interpreter[.sx] = /bin/sh\n"
@@ -201,7 +201,7 @@ Test(cgi_keys, an_interpreter_reads_what_is_not_executable, .timeout = 60)
 	expect(w, "/a.cgi", "Status: 403 ");
 }
 
-Test(cgi_keys, an_interpreter_of_all_leaves_none_out, .timeout = 60)
+Test(cgi_keys, a_default_interpreter_runs_every_file, .timeout = 60)
 {
 	struct world *w = start("cgi.interpreter = @DIR@/reader\n"
 		"cgi.interpreter[.sx] = /bin/sh\n");
@@ -268,18 +268,18 @@ Test(cgi_keys, a_status_line_is_refused_by_default, .timeout = 60)
 	check_nph("", false, false);
 }
 
-Test(cgi_keys, a_status_line_is_for_programs_of_that_name, .timeout = 60)
+Test(cgi_keys, cgi_nph_name_allows_a_status_line_by_name, .timeout = 60)
 {
 	check_nph("cgi.nph = name\n", true, false);
 }
 
-Test(cgi_keys, a_status_line_may_be_for_all, .timeout = 60)
+Test(cgi_keys, cgi_nph_yes_allows_every_status_line, .timeout = 60)
 {
 	check_nph("cgi.nph = yes\n", true, true);
 }
 
 /* By hand, the keys are options. */
-Test(cgi_keys, they_are_options_by_hand, .timeout = 60)
+Test(cgi_keys, the_keys_may_be_set_by_options, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *sock = world_path(w, "www.sock");

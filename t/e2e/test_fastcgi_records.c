@@ -257,7 +257,7 @@ ask_values(int fd, const char *when)
 		when);
 }
 
-Test(fastcgi, get_values_before_during_and_after_a_request, .timeout = 60)
+Test(fastcgi, get_values_is_answered_at_any_time, .timeout = 60)
 {
 	static const char waits[] = "#!/bin/sh\n"
 		"read -r word\n"
@@ -304,7 +304,7 @@ connect_used(struct target *t, bool used)
 }
 
 /* Section 3.3: eight bytes make a header. */
-Test(fastcgi, a_header_that_is_cut_short, .timeout = 900)
+Test(fastcgi, a_truncated_header_harms_nothing, .timeout = 900)
 {
 	static const char header[8] = {1, 1, 0, 1, 0, 8, 0, 0};
 	struct target t = hostile_start("cgi.client_timeout = 300ms\n");
@@ -376,7 +376,7 @@ begin_lie(struct target *t, size_t liar, size_t len)
 }
 
 /* Section 3.3: contentLength is a promise, kept by nobody here. */
-Test(fastcgi, a_length_that_is_a_lie, .timeout = 900)
+Test(fastcgi, a_false_content_length_harms_nothing, .timeout = 900)
 {
 	static const uint8_t zeros[65535 + 3];
 	struct target t = hostile_start("cgi.client_timeout = 300ms\n"
@@ -492,7 +492,7 @@ try_type_inside(struct target *t, int type, int id)
 	close(fd);
 }
 
-Test(fastcgi, every_type_with_every_kind_of_id, .timeout = 900)
+Test(fastcgi, every_type_is_handled_with_every_kind_of_id, .timeout = 900)
 {
 	static const int ids[] = {0, 1, 2, 65535};
 	struct target t = hostile_start("");
@@ -512,7 +512,8 @@ Test(fastcgi, every_type_with_every_kind_of_id, .timeout = 900)
 
 /* What ends a connection: sent to a fresh one, which must be closed without
  * an answer, told, and hurt nobody. */
-Test(fastcgi, what_is_no_fastcgi_is_closed_and_told, .timeout = 60)
+Test(fastcgi, protocol_errors_are_logged_and_close_the_connection,
+	.timeout = 60)
 {
 	static const struct {
 		const char *why, *bytes;
@@ -549,7 +550,7 @@ Test(fastcgi, what_is_no_fastcgi_is_closed_and_told, .timeout = 60)
 	hostile_end(&t, "no FastCGI");
 }
 
-Test(fastcgi, a_request_cut_off_anywhere_costs_nothing, .timeout = 60)
+Test(fastcgi, a_request_may_be_cut_off_anywhere, .timeout = 60)
 {
 	struct target t = hostile_start("");
 
@@ -567,7 +568,7 @@ Test(fastcgi, a_request_cut_off_anywhere_costs_nothing, .timeout = 60)
 }
 
 /* Bytes of no meaning at all, some behind a good beginning. */
-Test(fastcgi, random_bytes_end_nothing, .timeout = 120)
+Test(fastcgi, random_bytes_do_not_stop_the_gateway, .timeout = 120)
 {
 	unsigned short seed[3] = {5, 7, 11};
 	struct target t = hostile_start("cgi.client_timeout = 1s\n");

@@ -126,7 +126,7 @@ Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
 	answer_expect(client_read(fd), "\r\n\r\nran");
 }
 
-Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
+Test(fastcgi, a_body_shorter_than_content_length_ends_early, .timeout = 60)
 {
 	int fd = client_connect(start(""), "www.sock");
 
@@ -137,7 +137,7 @@ Test(fastcgi, a_body_that_falls_short_ends_early, .timeout = 60)
 
 /* A second input stream, for a role we do not play: as if it were not there,
  * wherever it comes and however large it is. */
-Test(fastcgi, data_is_skipped, .timeout = 60)
+Test(fastcgi, fcgi_data_is_skipped, .timeout = 60)
 {
 	static uint8_t data[65535];
 	int fd = client_connect(start(""), "www.sock");
@@ -218,7 +218,7 @@ try_order(struct target *t, size_t number, size_t len)
 		"%s starts %ld programs", name, hostile_starts(t) - before);
 }
 
-Test(fastcgi, all_orders_of_six_kinds, .timeout = 600)
+Test(fastcgi, records_may_come_in_any_order, .timeout = 600)
 {
 	struct target t = hostile_start("");
 	size_t longest = hostile_size(4, 5), len, count = 6, tried = 0, i;
@@ -263,7 +263,7 @@ abort_it(int fd, pid_t pid, const char *why)
 
 /* Where it is: before FCGI_PARAMS ends (no program), after it with this much
  * of eight bytes of body sent, or when the program's output holds this. */
-Test(fastcgi, an_abort_ends_a_request_wherever_it_is, .timeout = 60)
+Test(fastcgi, an_abort_ends_a_request_in_each_phase, .timeout = 60)
 {
 	static const struct {
 		const char *why, *how, *body, *output;
@@ -342,7 +342,7 @@ Test(fastcgi, an_aborted_program_may_finish, .timeout = 60)
 }
 
 /* 128 and its number is a signal.  The output stands, whatever the status. */
-Test(fastcgi, exit_status_and_signal_are_told, .timeout = 60)
+Test(fastcgi, app_status_is_the_exit_status_or_the_signal, .timeout = 60)
 {
 	static const unsigned statuses[] = {0, 1, 2, 42, 126, 127, 128, 255};
 	static const unsigned signals[] = {SIGHUP, SIGINT, SIGABRT, SIGKILL,
@@ -379,7 +379,7 @@ has_fds(void *arg)
 
 /* Its connection is the web server's: it outlives any number of requests, and
  * nothing piles up in the gateway meanwhile. */
-Test(fastcgi, a_connection_may_be_kept_for_thousands, .timeout = 300)
+Test(fastcgi, a_connection_serves_thousands_of_requests, .timeout = 300)
 {
 	const int rounds = getenv("FCGIPM_LONG") ? 10000 : 300;
 	static const char answer[] = "Content-Type: text/plain\r\n\r\nhere\n";
@@ -529,7 +529,7 @@ authorize(struct world *w, const char *address, const char *const *params)
 	return a;
 }
 
-Test(fastcgi, an_authorizer_waits_for_no_body, .timeout = 60)
+Test(fastcgi, an_authorizer_gets_no_body, .timeout = 60)
 {
 	struct world *w = start("");
 
@@ -563,7 +563,7 @@ Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
 }
 
 /* The same decisions whoever asks: a gateway, or libfcgi itself. */
-Test(fastcgi, an_authorizers_decision_is_passed_on, .timeout = 60)
+Test(fastcgi, an_authorizers_decision_is_sent, .timeout = 60)
 {
 	static const char *const pools[] = {"cgi.sock", "prefork.sock"};
 	static const char *const bad[] = {"X=y", "HTTP_AUTHORIZATION=",

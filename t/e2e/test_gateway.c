@@ -52,7 +52,7 @@ expect_served(struct world *w)
 	cr_expect_eq(a.app_status, 0);
 }
 
-Test(gateway, a_program_has_three_descriptors_and_a_group, .timeout = 60)
+Test(gateway, a_program_gets_three_descriptors_and_its_own_group, .timeout = 60)
 {
 	struct world *w = start_children("");
 	struct answer a = client_script(w, "www.sock", world_child("fdlist"),
@@ -106,7 +106,7 @@ Test(gateway, no_more_than_content_length_reaches_a_program, .timeout = 60)
 	}
 }
 
-Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
+Test(gateway, output_is_sent_while_the_program_runs, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\nfirst\\n'\n"
@@ -131,7 +131,7 @@ Test(gateway, output_leaves_while_the_program_goes_on, .timeout = 60)
 
 /* It waits two milliseconds for the program's end; one that is kept from the
  * CPU between its last byte and its exit may take longer. */
-Test(gateway, the_end_rides_with_the_last_output, .timeout = 60)
+Test(gateway, the_end_is_sent_with_the_last_output, .timeout = 60)
 {
 	struct world *w = start_children("");
 	int together = 0, i;
@@ -173,7 +173,7 @@ Test(gateway, a_disconnect_kills_the_program, .timeout = 60)
 	expect_served(w);
 }
 
-Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
+Test(gateway, on_abort_finish_lets_the_program_finish, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
@@ -192,7 +192,7 @@ Test(gateway, on_abort_finish_lets_it_finish, .timeout = 60)
 }
 
 /* Its client leaves before the body is complete: what came is all there is. */
-Test(gateway, on_abort_finish_ends_the_body, .timeout = 60)
+Test(gateway, on_abort_finish_closes_the_input, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
 		"echo >@DIR@/begun\n"
@@ -220,7 +220,7 @@ Test(gateway, at_most_max_children_programs_run, .timeout = 60)
 }
 
 /* One that waits for its place may go away, and leaves no hole. */
-Test(gateway, a_waiting_request_may_be_given_up, .timeout = 60)
+Test(gateway, a_client_may_leave_while_its_request_waits, .timeout = 60)
 {
 	struct world *w = start_children("pm.max_children = 1\n");
 	const char *params[] = {
@@ -256,7 +256,7 @@ begin_and_abort(struct world *w, const char *const *params)
 
 /* All places are taken when it comes, so it is queued and given up by the same
  * read; those before and after it are not. */
-Test(gateway, a_request_is_given_up_as_it_is_queued, .timeout = 60)
+Test(gateway, a_request_may_be_aborted_while_it_is_queued, .timeout = 60)
 {
 	struct world *w = start_children("pm.max_children = 1\n"
 		"queue_timeout = 50s\n");
@@ -287,7 +287,7 @@ Test(gateway, a_request_is_given_up_as_it_is_queued, .timeout = 60)
 	expect_served(w);
 }
 
-Test(gateway, a_background_child_does_not_hold_the_answer, .timeout = 60)
+Test(gateway, a_background_child_does_not_delay_the_response, .timeout = 60)
 {
 	struct world *w = start_children("cgi.linger = 300ms\n");
 	struct answer a;
@@ -304,7 +304,7 @@ Test(gateway, a_background_child_does_not_hold_the_answer, .timeout = 60)
 	kill(bg, SIGKILL);
 }
 
-Test(gateway, a_silent_program_is_ended_with_504, .timeout = 60)
+Test(gateway, an_idle_program_is_killed_with_504, .timeout = 60)
 {
 	struct world *w = start_children("cgi.idle_timeout = 300ms\n");
 	pid_t pid;
@@ -338,7 +338,7 @@ check_504(struct world *w, bool alone)
 }
 
 /* TERM first, KILL two seconds later. */
-Test(gateway, a_stubborn_program_is_killed_after_its_504, .timeout = 60)
+Test(gateway, a_program_that_ignores_term_is_killed_after_504, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
 		"trap '' TERM\n"
@@ -351,7 +351,7 @@ Test(gateway, a_stubborn_program_is_killed_after_its_504, .timeout = 60)
 
 /* Its group is one program: who is deaf to TERM in there does not outlive the
  * one that is not. */
-Test(gateway, a_timeout_ends_the_whole_group, .timeout = 60)
+Test(gateway, a_timeout_kills_the_whole_process_group, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
 		"sh -c 'trap \"\" TERM\n"
@@ -370,7 +370,7 @@ Test(gateway, a_timeout_ends_the_whole_group, .timeout = 60)
 #endif
 
 /* A slow reader costs a bounded buffer, not the whole answer. */
-Test(gateway, output_waits_for_its_reader, .timeout = 60)
+Test(gateway, memory_is_bounded_when_a_client_reads_slowly, .timeout = 60)
 {
 	struct world *w = start_children("");
 	size_t total = 64 << 20;
@@ -402,7 +402,7 @@ Test(gateway, output_waits_for_its_reader, .timeout = 60)
 	close(p.fd);
 }
 
-Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
+Test(gateway, dangerous_variables_are_dropped, .timeout = 60)
 {
 	static const char *const params[] = {"HTTP_PROXY=http://evil/",
 		"LD_PRELOAD=/tmp/evil.so", "PATH=/tmp", "BASH_ENV=/tmp/x",
@@ -435,7 +435,7 @@ Test(gateway, clients_choose_no_dangerous_variable, .timeout = 60)
 }
 
 /* As a replacement of fcgiwrap, without a supervisor. */
-Test(gateway, it_can_be_run_by_hand, .timeout = 60)
+Test(gateway, it_runs_without_a_supervisor, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *sock = world_path(w, "www.sock");
@@ -484,7 +484,7 @@ start_with_few_files(const char *limit, pid_t *ret_gateway)
 	return w;
 }
 
-Test(gateway, running_out_of_descriptors_costs_time_only, .timeout = 60)
+Test(gateway, connections_wait_when_descriptors_run_out, .timeout = 60)
 {
 	const char *params[] = {
 		own_text("SCRIPT_FILENAME=%s", world_child("fdlist")), NULL};
@@ -527,7 +527,7 @@ has_fds(void *arg)
  * Programs end, and what their clients do not read stays in pipes: that takes
  * descriptors of places, so others wait and none is answered 503.
  */
-Test(gateway, answers_that_nobody_reads_take_places, .timeout = 60)
+Test(gateway, unread_responses_make_programs_wait, .timeout = 60)
 {
 	char file[700];
 	const char *params[] = {file, "QUERY_STRING=big=250000", NULL};

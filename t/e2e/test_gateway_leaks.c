@@ -42,7 +42,7 @@ expect_no_descriptor(struct world *w, const char *name, const char *want)
 	world_until(has_few, &f, name);
 }
 
-Test(gateway_leaks, failed_requests_leave_no_descriptor, .timeout = 60)
+Test(gateway_leaks, failed_requests_leak_no_descriptor, .timeout = 60)
 {
 	static const char *const rows[][2] = {
 		{"mark", "Status: 500 "}, {"text", "Status: 500 "},
@@ -64,7 +64,7 @@ Test(gateway_leaks, failed_requests_leave_no_descriptor, .timeout = 60)
 		expect_no_descriptor(w, rows[i][0], rows[i][1]);
 }
 
-Test(gateway_leaks, paths_leave_no_descriptor_without_openat2, .timeout = 60)
+Test(gateway_leaks, paths_leak_no_descriptor_without_openat2, .timeout = 60)
 {
 	static const char *const rows[][2] = {
 		{"a/b/c/served", "served\n"}, {"a/b/c/none", "Status: 404 "},
@@ -109,7 +109,7 @@ expect_memory(struct target *t, long more_kib, const char *after)
 }
 
 /* Content that is wanted whole, of a record that does not come whole. */
-Test(gateway_leaks, records_that_are_cut_leave_no_memory, .timeout = 60)
+Test(gateway_leaks, truncated_records_leak_no_memory, .timeout = 60)
 {
 	static const int types[] = {GET_VALUES, BEGIN};
 	struct target t = hostile_start("");
@@ -150,7 +150,7 @@ is_fat(void *arg)
 }
 
 /* The last one of a crowd stays, and holds the end of the heap. */
-Test(gateway_leaks, memory_of_a_crowd_goes_back, .timeout = 60)
+Test(gateway_leaks, memory_of_many_connections_is_returned, .timeout = 60)
 {
 	struct target t = hostile_start("cgi.client_timeout = 60s\n");
 	struct slimmer s = {&t, t.rss_kib + 8192};
@@ -200,12 +200,12 @@ expect_large_pipes(const char *query, size_t body_len)
 	hostile_end(&t, query);
 }
 
-Test(gateway_leaks, large_pipes_of_uploads_come_back, .timeout = 60)
+Test(gateway_leaks, large_pipes_of_uploads_are_released, .timeout = 60)
 {
 	expect_large_pipes("count", 400000);
 }
 
-Test(gateway_leaks, large_pipes_of_answers_come_back, .timeout = 60)
+Test(gateway_leaks, large_pipes_of_responses_are_released, .timeout = 60)
 {
 	expect_large_pipes("pipe=600000", 0);
 }

@@ -127,7 +127,8 @@ leave_inside_answer(struct target *t, const char *address, size_t step)
 		"%lld ms at most", (long long)slowest);
 }
 
-Test(hostile_clients, gone_after_each_byte_of_a_request, .timeout = 900)
+Test(hostile_clients, clients_may_leave_after_each_byte_of_a_request,
+	.timeout = 900)
 {
 	struct target t = hostile_start("");
 
@@ -136,7 +137,8 @@ Test(hostile_clients, gone_after_each_byte_of_a_request, .timeout = 900)
 	hostile_end(&t, "clients gone");
 }
 
-Test(hostile_clients, gone_after_each_byte_of_an_answer, .timeout = 900)
+Test(hostile_clients, clients_may_leave_after_each_byte_of_a_response,
+	.timeout = 900)
 {
 	struct target t = hostile_start("");
 
@@ -163,7 +165,7 @@ drip(const int *fds, size_t n, const uint8_t *bytes, size_t rounds)
 	_exit(0);
 }
 
-Test(hostile_clients, thousands_that_send_a_byte_now_and_then, .timeout = 900)
+Test(hostile_clients, slow_senders_do_not_delay_other_clients, .timeout = 900)
 {
 	struct target t = hostile_start("");
 	size_t n = hostile_size(200, 2000), rounds = hostile_size(12, 300), i;
@@ -210,7 +212,8 @@ settle(struct target *t)
 }
 
 /* What nobody reads stays with the program, not with us. */
-Test(hostile_clients, readers_that_never_read, .timeout = 900)
+Test(hostile_clients, clients_that_never_read_use_bounded_memory,
+	.timeout = 900)
 {
 	struct target t = hostile_start("pm.max_children = 220\n");
 	size_t n = hostile_size(30, 200), i;
@@ -261,7 +264,7 @@ flood(int fd, size_t total)
 	_exit(0);
 }
 
-Test(hostile_clients, records_for_nobody, .timeout = 900)
+Test(hostile_clients, records_of_unknown_requests_use_no_memory, .timeout = 900)
 {
 	static const uint8_t begin_body[8] = {0, 1};
 	struct target t = hostile_start("");
@@ -302,7 +305,8 @@ begin_answered(struct target *t)
 }
 
 /* It may read its answer for two seconds, then the connection is closed. */
-Test(hostile_clients, silence_after_an_early_answer, .timeout = 60)
+Test(hostile_clients, a_silent_client_is_closed_after_an_early_response,
+	.timeout = 60)
 {
 	struct target t = hostile_start("");
 	int fd = begin_answered(&t);
@@ -317,7 +321,7 @@ Test(hostile_clients, silence_after_an_early_answer, .timeout = 60)
 }
 
 /* What is sent all the same is dropped, but not without an end. */
-Test(hostile_clients, a_flood_after_an_early_answer, .timeout = 60)
+Test(hostile_clients, input_after_an_early_response_is_limited, .timeout = 60)
 {
 	static const uint8_t block[65536];
 	const size_t most = (size_t)66 * 1024 * 1024;

@@ -43,7 +43,7 @@ check_recovery(struct target *t, const char *after)
 }
 
 /* Connections that say nothing, until there is no descriptor left. */
-Test(hostile_limits, out_of_descriptors_by_connections, .timeout = 120)
+Test(hostile_limits, idle_connections_may_use_all_descriptors, .timeout = 120)
 {
 	struct timespec second = {1, 0};
 	int64_t cpu, most_cpu = 0;
@@ -79,7 +79,7 @@ Test(hostile_limits, out_of_descriptors_by_connections, .timeout = 120)
 
 /* By connections as well: those that were accepted still get a program, for
  * which descriptors are kept. */
-Test(hostile_limits, whoever_was_accepted_is_served, .timeout = 120)
+Test(hostile_limits, each_accepted_client_is_served, .timeout = 120)
 {
 	uint8_t bytes[300];
 	size_t len = hostile_request(bytes, sizeof(bytes), "", 0, ""), k;
@@ -104,7 +104,7 @@ Test(hostile_limits, whoever_was_accepted_is_served, .timeout = 120)
 
 /* By programs that ended, and whose clients have not taken the answer: the
  * end of it is in the program's pipe. */
-Test(hostile_limits, out_of_descriptors_by_slow_readers, .timeout = 120)
+Test(hostile_limits, slow_readers_may_use_all_descriptors, .timeout = 120)
 {
 	const size_t len = 250000;
 	size_t k;
@@ -134,7 +134,7 @@ Test(hostile_limits, out_of_descriptors_by_slow_readers, .timeout = 120)
 
 /* More programs at once than there are descriptors for: those that are too
  * many wait. */
-Test(hostile_limits, too_few_descriptors_for_programs, .timeout = 120)
+Test(hostile_limits, programs_wait_when_descriptors_are_few, .timeout = 120)
 {
 	size_t k, rounds;
 

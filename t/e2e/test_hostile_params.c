@@ -50,7 +50,7 @@ status_of(const struct answer *a)
 }
 
 /* Each sum that is no 31 bits, no 32 bits, or no more than a few bytes. */
-Test(hostile_params, lengths_that_wrap, .timeout = 120)
+Test(hostile_params, lengths_that_overflow_are_refused, .timeout = 120)
 {
 	static const size_t lengths[] = {0x7fffffff, 0x7ffffffe, 0x7ffffffc,
 		0x7ffffff8, 0x7ffffff7, 0x40000000, 0x3ffffffc, 0x1000000,
@@ -77,7 +77,7 @@ Test(hostile_params, lengths_that_wrap, .timeout = 120)
 }
 
 /* Content of one record. */
-Test(hostile_params, broken_ones_are_refused, .timeout = 60)
+Test(hostile_params, malformed_parameters_are_refused, .timeout = 60)
 {
 	static const struct {
 		const char *why, *bytes;
@@ -133,7 +133,7 @@ make_pairs(size_t pairs, size_t bytes)
 
 /* The limits: 1000 parameters, 256 KiB of them.  Beyond, an answer and its
  * END_REQUEST, however much is still to be sent. */
-Test(hostile_params, as_many_as_are_let_and_more, .timeout = 120)
+Test(hostile_params, parameters_are_limited_in_number_and_size, .timeout = 120)
 {
 	static const struct {
 		size_t pairs, bytes;
@@ -199,7 +199,7 @@ expect_none(const struct answer *a, const char *text)
 	cr_expect_not(strstr(a->out, text), "\"%s\" in:\n%s", text, a->out);
 }
 
-Test(hostile_params, no_name_of_the_deny_list_gets_through, .timeout = 60)
+Test(hostile_params, names_of_the_deny_list_are_dropped, .timeout = 60)
 {
 	static const char *const names[] = {"HTTP_PROXY", "LD_PRELOAD",
 		"LD_LIBRARY_PATH", "LD_AUDIT", "LD_", "GLIBC_TUNABLES",
@@ -260,7 +260,7 @@ Test(hostile_params, functions_in_values_are_not_run, .timeout = 60)
 }
 
 /* What differs by case or by '-' is another name, or none. */
-Test(hostile_params, names_that_only_look_alike, .timeout = 60)
+Test(hostile_params, names_that_differ_slightly_are_other_names, .timeout = 60)
 {
 	static const char *const params[] = {"HTTP_X_USER=server",
 		"HTTP_X-USER=dash", "http_x_user=lower", "HTTP-X-USER=dashes",
@@ -341,7 +341,7 @@ ask_for(struct world *w, const char *path)
 }
 
 /* Which of them is it?  The one that the program sees, and only that. */
-Test(hostile_params, a_script_that_is_named_twice, .timeout = 60)
+Test(hostile_params, the_last_of_two_script_names_is_used, .timeout = 60)
 {
 	struct world *w = start_docroot();
 	char good[400], secret[400];
@@ -412,7 +412,7 @@ ask_long(struct world *w, const char *part, size_t total)
 }
 
 /* PATH_MAX is 4096 with the NUL behind, NAME_MAX 255 (limits.h). */
-Test(hostile_params, paths_as_long_as_there_are_and_longer, .timeout = 60)
+Test(hostile_params, paths_of_any_length_are_handled, .timeout = 60)
 {
 	static const char *const parts[] = {"/d", "/self", "/good", "/",
 		"/./", "/name_that_is_longer"};

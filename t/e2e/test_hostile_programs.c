@@ -9,7 +9,7 @@
 
 #define AT_ONCE 64
 
-Test(hostile_programs, many_that_exit_at_once, .timeout = 900)
+Test(hostile_programs, programs_that_exit_at_once_are_served, .timeout = 900)
 {
 	struct target t = hostile_start("pm.max_children = 64\n");
 	size_t total = hostile_size(2000, 100000), begun = 0, done = 0, i;
@@ -150,7 +150,8 @@ Test(hostile_programs, fork_bombs_end_with_their_request, .timeout = 120)
 }
 
 /* Its stderr reaches the client whole; the log gets it in pieces. */
-Test(hostile_programs, a_shout_without_a_line_end, .timeout = 900)
+Test(hostile_programs, stderr_without_a_line_end_uses_bounded_memory,
+	.timeout = 900)
 {
 	struct target t = hostile_start("");
 	size_t total = hostile_size(5000000, 100000000);
@@ -211,7 +212,7 @@ until_state(pid_t pid, char state)
 
 /* What it said stays in its pipe when it ends, up to 64 KiB of it, and is all
  * there at once for a gateway that was kept from the CPU. */
-Test(hostile_programs, last_words_are_heard, .timeout = 60)
+Test(hostile_programs, stderr_is_read_after_the_exit, .timeout = 60)
 {
 	struct target t = hostile_start("");
 	int fd = hostile_begin(&t, "www.sock", "last=65536");
@@ -245,7 +246,8 @@ drops_are_told(void *arg)
 
 /* The gateway's log is read by the supervisor; where it is not, lines are
  * dropped and nobody waits. */
-Test(hostile_programs, a_shout_that_nobody_logs, .timeout = 60)
+Test(hostile_programs, stderr_that_cannot_be_logged_blocks_nothing,
+	.timeout = 60)
 {
 	struct target t = hostile_start("");
 	struct answer a;
@@ -269,7 +271,8 @@ Test(hostile_programs, a_shout_that_nobody_logs, .timeout = 60)
  * What each answers until it is ended: TERM comes at the timeout, which a
  * stopped process does not take, and KILL two seconds later.
  */
-Test(hostile_programs, stopped_ones_are_killed_at_the_timeout, .timeout = 120)
+Test(hostile_programs, stopped_programs_are_killed_at_the_timeout,
+	.timeout = 120)
 {
 	static char body[65536];
 	static const struct {
@@ -314,7 +317,7 @@ Test(hostile_programs, stopped_ones_are_killed_at_the_timeout, .timeout = 120)
 }
 
 /* Stopped by somebody else for a while, which is no crime. */
-Test(hostile_programs, one_that_is_stopped_in_between_goes_on, .timeout = 60)
+Test(hostile_programs, a_stopped_program_may_continue, .timeout = 60)
 {
 	struct target t = hostile_start("cgi.idle_timeout = 20s\n");
 	int fd = hostile_begin(&t, "www.sock", "stop");

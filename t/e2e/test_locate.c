@@ -46,7 +46,7 @@ expect(struct world *w, const char *name, const char *text)
 }
 
 /* $0, FindBin, sys.path and the folder, as under Apache's mod_cgi. */
-Test(locate, scripts_find_what_lies_beside_them, .timeout = 60)
+Test(locate, scripts_find_files_in_their_directory, .timeout = 60)
 {
 	struct world *w = start(
 		"h=\"printf 'Content-Type: text/plain\\r\\n\\r\\n'\"\n"
@@ -107,7 +107,7 @@ Test(locate, no_program_has_more_than_three_descriptors, .timeout = 60)
  * What was looked at is what runs: the descriptor is, whoever has the name by
  * then.  The other file would be run if it were by path.
  */
-Test(locate, a_program_is_not_swapped_for_one_outside, .timeout = 60)
+Test(locate, a_program_is_not_replaced_by_one_outside_docroot, .timeout = 60)
 {
 	struct world *w = start(
 		"cp @T@/children/fdlist www/elf\n"
@@ -177,7 +177,7 @@ Test(locate, a_script_that_was_replaced_is_not_run, .timeout = 60)
 }
 
 /* A deployment points docroot elsewhere: the next request is there. */
-Test(locate, docroot_may_be_switched, .timeout = 60)
+Test(locate, docroot_may_be_replaced_while_serving, .timeout = 60)
 {
 	struct world *w = start(
 		"for n in one two; do\n"
@@ -194,7 +194,7 @@ Test(locate, docroot_may_be_switched, .timeout = 60)
 	}
 }
 
-Test(locate, any_link_is_followed_below_the_root_folder, .timeout = 60)
+Test(locate, every_link_is_followed_when_docroot_is_the_root, .timeout = 60)
 {
 	struct world *w = start(
 		"printf '#!/bin/sh\\nprintf \"A: b\\\\n\\\\nserved in \"; "
@@ -261,18 +261,18 @@ check_without_openat2(const char *how)
 	world_close(&w);
 }
 
-Test(locate, kernels_without_openat2, .timeout = 60)
+Test(locate, paths_are_safe_without_openat2, .timeout = 60)
 {
 	check_without_openat2("ENOSYS");
 }
 
-Test(locate, sandboxes_that_forbid_openat2, .timeout = 60)
+Test(locate, paths_are_safe_where_openat2_is_forbidden, .timeout = 60)
 {
 	check_without_openat2("EPERM");
 }
 
 /* The variables are those of the file that runs, however it was named. */
-Test(locate, a_script_is_told_its_file, .timeout = 60)
+Test(locate, script_filename_is_the_file_that_runs, .timeout = 60)
 {
 	struct world *w = start(
 		"printf '#!/bin/sh\\nprintf \"A: b\\\\n\\\\n"

@@ -57,7 +57,7 @@ expect_served(int fd)
 	close(fd);
 }
 
-Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
+Test(queue, a_client_that_waits_too_long_gets_503, .timeout = 30)
 {
 	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 1500ms\n");
@@ -77,7 +77,7 @@ Test(queue, who_waits_too_long_is_told_to_come_again, .timeout = 30)
 	expect_served(begin(w, "", 0));
 }
 
-Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
+Test(queue, a_request_that_starts_in_time_is_served, .timeout = 30)
 {
 	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 20s\n");
@@ -92,7 +92,7 @@ Test(queue, who_gets_a_place_in_time_is_served, .timeout = 30)
 		expect_served(later[i]);
 }
 
-Test(queue, without_a_limit_it_waits, .timeout = 30)
+Test(queue, without_queue_timeout_a_request_waits, .timeout = 30)
 {
 	struct world *w = world_start_script(waiter, "pm.max_children = 1\n");
 	int first = begin(w, "go", 0), second;
@@ -104,7 +104,7 @@ Test(queue, without_a_limit_it_waits, .timeout = 30)
 	expect_served(second);
 }
 
-Test(queue, who_leaves_the_queue_frees_it, .timeout = 30)
+Test(queue, a_client_that_leaves_the_queue_starts_no_program, .timeout = 30)
 {
 	struct world *w = world_start_script(waiter,
 		"pm.max_children = 1\nqueue_timeout = 20s\n");
@@ -154,28 +154,28 @@ expect_ended(const char *query, bool answered)
 	world_close(&w);
 }
 
-Test(queue, a_program_that_runs_too_long_is_ended, .timeout = 30)
+Test(queue, a_program_that_runs_too_long_is_killed, .timeout = 30)
 {
 	expect_ended("", true);
 }
 
-Test(queue, so_is_one_that_is_deaf_to_term, .timeout = 30)
+Test(queue, a_late_program_that_ignores_term_is_killed, .timeout = 30)
 {
 	expect_ended("deaf", true);
 }
 
-Test(queue, so_is_one_that_was_stopped, .timeout = 30)
+Test(queue, a_late_program_that_is_stopped_is_killed, .timeout = 30)
 {
 	expect_ended("stop", true);
 }
 
-Test(queue, an_answer_that_runs_too_long_is_cut, .timeout = 30)
+Test(queue, a_response_that_runs_too_long_is_cut, .timeout = 30)
 {
 	expect_ended("talk", false);
 }
 
 /* Kept connections are given up for new ones when descriptors run out. */
-Test(queue, kept_connections_make_room, .timeout = 60)
+Test(queue, idle_connections_are_closed_for_new_ones, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *argv[] = {"fcgipm-cgi", "-l", world_path(w, "www.sock"),

@@ -146,7 +146,7 @@ check_rows(struct world *w, const struct row *rows, size_t n)
 	}
 }
 
-Test(refusals, each_file_that_is_not_run, .timeout = 60)
+Test(refusals, files_that_may_not_run_are_refused, .timeout = 60)
 {
 	static const struct row rows[] = {
 		{"/www/missing", MISSING,
@@ -192,7 +192,7 @@ Test(refusals, each_file_that_is_not_run, .timeout = 60)
 	answer_expect(call(w, "www/"), "Status: 403 ");
 }
 
-Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
+Test(refusals, a_failed_program_gets_a_status_and_a_reason, .timeout = 60)
 {
 	static const struct row rows[] = {
 		{"/www/nointerp", BROKEN, "its interpreter "
@@ -230,7 +230,7 @@ Test(refusals, a_program_that_does_not_answer_is_502, .timeout = 60)
 		ARRAY_SIZE(rows));
 }
 
-Test(refusals, each_request_that_is_not_taken, .timeout = 60)
+Test(refusals, invalid_requests_are_refused, .timeout = 60)
 {
 	struct world *w = start("cgi.max_body = 10\ncgi.extensions = xyz\n");
 	const char *good = own_text("SCRIPT_FILENAME=%s/www/a.xyz", w->dir);
@@ -275,7 +275,7 @@ Test(refusals, each_request_that_is_not_taken, .timeout = 60)
 	}
 }
 
-Test(refusals, what_lies_inside_is_served, .timeout = 60)
+Test(refusals, files_inside_docroot_are_served, .timeout = 60)
 {
 	static const char *const good[] = {"/good", "/folder/inner", "//good",
 		"/./good", "/folder//./inner", "/inside"};
@@ -286,7 +286,7 @@ Test(refusals, what_lies_inside_is_served, .timeout = 60)
 }
 
 /* Docroot and a fixed program: both hold, the program gets the path. */
-Test(refusals, a_fixed_program_does_not_open_the_docroot, .timeout = 60)
+Test(refusals, docroot_applies_with_a_handler, .timeout = 60)
 {
 	struct world *w = start("handler = @DIR@/handler\n");
 
@@ -296,7 +296,7 @@ Test(refusals, a_fixed_program_does_not_open_the_docroot, .timeout = 60)
 		"Status: 403");
 }
 
-Test(refusals, the_web_servers_ways_to_name_a_script, .timeout = 60)
+Test(refusals, web_servers_may_name_a_script_in_several_ways, .timeout = 60)
 {
 	static const char *const ways[] = {"SCRIPT_FILENAME=@/www/good",
 		"SCRIPT_FILENAME=proxy:fcgi://localhost:9000@/www/good",
@@ -357,7 +357,7 @@ Test(refusals, a_body_may_be_as_long_as_its_limit, .timeout = 60)
 }
 
 /* The body is the next request's: an authorizer gets none, however long. */
-Test(refusals, an_authorizer_may_be_told_any_length, .timeout = 60)
+Test(refusals, an_authorizers_content_length_is_ignored, .timeout = 60)
 {
 	static const char *const lengths[] = {"CONTENT_LENGTH=11",
 		"CONTENT_LENGTH=x"};
@@ -390,7 +390,7 @@ Test(refusals, a_header_above_its_limit_is_502, .timeout = 60)
 }
 
 /* One variable may have 128 KiB (execve(2)); four bytes tell its length. */
-Test(refusals, a_parameter_that_is_too_long_for_a_program, .timeout = 60)
+Test(refusals, a_parameter_longer_than_128_kib_is_refused, .timeout = 60)
 {
 	enum { N = 140000, PART = 35000 };
 	static const uint8_t head[8] = {3, 0x80, 0x02, 0x22, 0xe0, 'B', 'I',
@@ -421,7 +421,7 @@ Test(refusals, a_parameter_that_is_too_long_for_a_program, .timeout = 60)
 }
 
 /* Rights that only another user lacks, each with the chmod that gives it. */
-Test(refusals, each_right_that_the_pools_user_lacks, .timeout = 60)
+Test(refusals, each_missing_right_is_named_with_its_chmod, .timeout = 60)
 {
 	static const struct {
 		const char *change, *path, *why;
@@ -459,7 +459,7 @@ Test(refusals, each_right_that_the_pools_user_lacks, .timeout = 60)
 }
 
 /* What was there at the start, and is not any more. */
-Test(refusals, what_has_gone_since_the_start, .timeout = 60)
+Test(refusals, files_removed_after_the_start_are_reported, .timeout = 60)
 {
 	struct world *w = start("handler = @DIR@/outside/secret\n");
 
@@ -474,7 +474,7 @@ Test(refusals, what_has_gone_since_the_start, .timeout = 60)
 }
 
 /* No two requests have one number. */
-Test(refusals, numbers_are_not_given_twice, .timeout = 60)
+Test(refusals, request_ids_are_unique, .timeout = 60)
 {
 	enum { N = 200 };
 	struct world *w = start("");

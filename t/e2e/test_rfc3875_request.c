@@ -86,7 +86,7 @@ Test(rfc3875, values_keep_their_case_and_every_byte, .timeout = 60)
 	EXPECT_HANDED_ON(value, "X_CASE=aBc", "X_EQUALS=a=b=");
 }
 
-Test(rfc3875, variables_are_handed_on_as_they_are, .timeout = 60)
+Test(rfc3875, variables_are_passed_unchanged, .timeout = 60)
 {
 	EXPECT_HANDED_ON("AUTH_TYPE=Digest",
 		"PATH_INFO=/This.is//the;Path/%2e%2E/\303\244+ x",
@@ -117,7 +117,7 @@ expect_sent(const char *const (*rows)[2], size_t n)
 }
 
 /* nginx sends what it does not know empty. */
-Test(rfc3875, what_describes_a_body_is_set_only_with_it, .timeout = 60)
+Test(rfc3875, content_length_and_type_are_set_only_if_sent, .timeout = 60)
 {
 	static const char type[] =
 		"CONTENT_TYPE=multipart/form-data; boundary=\"--a=B\"";
@@ -131,7 +131,7 @@ Test(rfc3875, what_describes_a_body_is_set_only_with_it, .timeout = 60)
 	expect_sent(rows, ARRAY_SIZE(rows));
 }
 
-Test(rfc3875, what_is_always_set_has_its_default, .timeout = 60)
+Test(rfc3875, required_variables_have_defaults, .timeout = 60)
 {
 	static const char *const rows[][2] = {
 		{NULL, "GATEWAY_INTERFACE=CGI/1.1"}, {NULL, "QUERY_STRING="},
@@ -172,7 +172,7 @@ Test(rfc3875, server_software_is_set, .timeout = 60)
 }
 
 /* Exactly these: nothing leaks in from the gateway's own. */
-Test(rfc3875, a_program_has_no_other_variables, .timeout = 60)
+Test(rfc3875, a_program_gets_no_other_variables, .timeout = 60)
 {
 	static const char *const known[] = {"argv[0]=", "GATEWAY_INTERFACE=",
 		"QUERY_STRING=", "REQUEST_METHOD=", "SERVER_PROTOCOL=",
@@ -192,7 +192,7 @@ Test(rfc3875, a_program_has_no_other_variables, .timeout = 60)
 	}
 }
 
-Test(rfc3875, a_nul_stands_in_no_variable, .timeout = 60)
+Test(rfc3875, a_nul_in_a_variable_is_refused, .timeout = 60)
 {
 	/* "\4\3HASa" NUL "b", typed (FastCGI 1.0, section 3.4). */
 	static const char pair[] = "\3\3HASa\0b";
@@ -208,7 +208,7 @@ Test(rfc3875, a_nul_stands_in_no_variable, .timeout = 60)
 }
 
 /* An "indexed" query must name no arguments: off, and so for good. */
-Test(rfc3875, an_indexed_query_makes_no_arguments, .timeout = 60)
+Test(rfc3875, a_query_is_not_passed_as_arguments, .timeout = 60)
 {
 	static const char *const queries[] = {"QUERY_STRING=one+two",
 		"QUERY_STRING=-e", "QUERY_STRING=%2Dx+--help"};
@@ -228,7 +228,7 @@ Test(rfc3875, an_indexed_query_makes_no_arguments, .timeout = 60)
 	}
 }
 
-Test(rfc3875, the_working_folder_is_the_scripts, .timeout = 60)
+Test(rfc3875, the_working_directory_is_that_of_the_script, .timeout = 60)
 {
 	static const char *const scripts[] = {"www/pwd", "www/in/pwd",
 		"www/in/deep er/pwd"};

@@ -59,14 +59,14 @@ expect_unchanged(const char *text)
 	EXPECT_ROWS({text, text});
 }
 
-Test(rfc3875, a_document_is_passed_on_as_it_is, .timeout = 60)
+Test(rfc3875, a_document_is_sent_unchanged, .timeout = 60)
 {
 	expect_unchanged("Content-Type: text/html; charset=utf-8\r\n"
 			 "\r\n"
 			 "<p>Hello\n\r\n\r\r</p>");
 }
 
-Test(rfc3875, a_status_is_passed_on, .timeout = 60)
+Test(rfc3875, a_status_is_sent_unchanged, .timeout = 60)
 {
 	expect_unchanged("Status: 404 Not Found\r\n"
 			 "Content-Type: text/plain\r\n"
@@ -108,7 +108,7 @@ Test(rfc3875, a_redirect_with_a_document_keeps_its_status, .timeout = 60)
 	EXPECT_ROWS({document, document}, {found, found});
 }
 
-Test(rfc3875, an_empty_location_is_none, .timeout = 60)
+Test(rfc3875, an_empty_location_is_ignored, .timeout = 60)
 {
 	static const char *const rows[] = {
 		"Location:\r\nContent-Type: text/plain\r\n\r\nhere",
@@ -119,12 +119,12 @@ Test(rfc3875, an_empty_location_is_none, .timeout = 60)
 		{rows[2], rows[2]});
 }
 
-Test(rfc3875, no_content_type_is_invented, .timeout = 60)
+Test(rfc3875, no_content_type_is_added, .timeout = 60)
 {
 	expect_unchanged("X-Only: this\n\n<html>");
 }
 
-Test(rfc3875, other_fields_are_passed_on, .timeout = 60)
+Test(rfc3875, other_fields_are_sent_unchanged, .timeout = 60)
 {
 	expect_unchanged("Content-Type: text/plain\r\n"
 			 "Set-Cookie: a=b\r\n"
@@ -134,7 +134,7 @@ Test(rfc3875, other_fields_are_passed_on, .timeout = 60)
 			 "\r\n");
 }
 
-Test(rfc3875, lf_ends_a_line_as_crlf_does, .timeout = 60)
+Test(rfc3875, lf_and_crlf_end_a_line, .timeout = 60)
 {
 	static const char *const rows[] = {
 		"Content-Type: text/plain\nStatus: 201 Created\n\nhere\n",
@@ -146,7 +146,7 @@ Test(rfc3875, lf_ends_a_line_as_crlf_does, .timeout = 60)
 		{rows[2], rows[2]}, {rows[3], rows[3]});
 }
 
-Test(rfc3875, a_broken_header_is_not_passed_on, .timeout = 60)
+Test(rfc3875, an_invalid_header_is_not_sent, .timeout = 60)
 {
 	static const char *const rows[] = {
 		"Status: fine\n\nsecret",
@@ -168,7 +168,7 @@ Test(rfc3875, a_broken_header_is_not_passed_on, .timeout = 60)
 }
 
 /* 1 MiB of every byte there is, read in blocks of any size. */
-Test(rfc3875, a_body_is_read_to_its_end_and_not_changed, .timeout = 60)
+Test(rfc3875, a_body_is_sent_whole_and_unchanged, .timeout = 60)
 {
 	static const char header[] = "Content-Type: image/png\n\n";
 	const size_t head = sizeof(header) - 1, len = head + (1 << 20) + 7;
@@ -200,7 +200,7 @@ ask_head(struct world *w, const char *script)
 }
 
 /* In one piece, in several, larger than a pipe, and a page of our own. */
-Test(rfc3875, the_body_of_an_answer_to_head_is_dropped, .timeout = 60)
+Test(rfc3875, the_body_of_a_response_to_head_is_dropped, .timeout = 60)
 {
 	struct world *w = world_open();
 	static const char *const scripts[] = {"one", "pieces", "large"};

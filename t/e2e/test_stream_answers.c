@@ -24,7 +24,7 @@ expect_answer(int fd, size_t len)
 }
 
 /* stderr lies between the records, never inside one; the end comes last. */
-Test(stream_answers, words_on_stderr_in_between, .timeout = 100)
+Test(stream_answers, stderr_is_sent_between_records, .timeout = 100)
 {
 	struct target t = stream_start("");
 	const struct client_pace paces[] = {{.record = 65535},
@@ -114,7 +114,7 @@ read_to_end(int fd)
 	cr_expect_eq(rec.id, 1);
 }
 
-Test(stream_answers, an_abort_while_the_client_does_not_read, .timeout = 100)
+Test(stream_answers, a_client_that_does_not_read_may_abort, .timeout = 100)
 {
 	static const char *const how[] = {"cgi.on_abort = kill\n",
 		"cgi.on_abort = finish\n"};
@@ -143,7 +143,7 @@ Test(stream_answers, an_abort_while_the_client_does_not_read, .timeout = 100)
 
 /* What blocked the program before is read for nobody from then on, on stderr
  * too; in its first moments and later. */
-Test(stream_answers, an_abort_lets_a_program_finish, .timeout = 60)
+Test(stream_answers, output_is_drained_after_an_abort, .timeout = 60)
 {
 	static const char *const queries[] = {"loud=2000000", "big=2000000",
 		"noisy=2000000"};
@@ -165,7 +165,7 @@ Test(stream_answers, an_abort_lets_a_program_finish, .timeout = 60)
 	hostile_end(&t, "an abort");
 }
 
-Test(stream_answers, a_client_leaves_without_reading, .timeout = 100)
+Test(stream_answers, a_client_may_leave_without_reading, .timeout = 100)
 {
 	static const char *const how[] = {"cgi.on_abort = kill\n",
 		"cgi.on_abort = finish\n"};
@@ -208,7 +208,8 @@ is_let_go(void *arg)
 
 /* Its program is over and nothing is in the pipe any more: what the socket
  * does not take is kept by the connection alone. */
-Test(stream_answers, who_never_takes_the_end_is_let_go, .timeout = 100)
+Test(stream_answers, a_client_that_never_reads_the_end_is_closed,
+	.timeout = 100)
 {
 	struct target t = stream_start("cgi.client_timeout = 500ms\n"
 		"cgi.linger = 100ms\n");
@@ -236,7 +237,7 @@ Test(stream_answers, who_never_takes_the_end_is_let_go, .timeout = 100)
 }
 
 /* Those are on their way out: the connection alone still has their end. */
-Test(stream_answers, a_stop_cuts_no_answer_short, .timeout = 60)
+Test(stream_answers, a_shutdown_truncates_no_response, .timeout = 60)
 {
 	struct target t = stream_start("cgi.linger = 100ms\n");
 	struct reader r[20];
@@ -261,7 +262,7 @@ Test(stream_answers, a_stop_cuts_no_answer_short, .timeout = 60)
 	world_close(&t.w);
 }
 
-Test(stream_answers, one_after_the_other_on_a_connection, .timeout = 60)
+Test(stream_answers, large_responses_follow_on_one_connection, .timeout = 60)
 {
 	struct target t = stream_start("");
 	uint8_t *body = stream_pattern(3 * STREAM_MIB);
@@ -286,7 +287,8 @@ Test(stream_answers, one_after_the_other_on_a_connection, .timeout = 60)
 }
 
 /* The answer to a question waits behind the record, not inside it. */
-Test(stream_answers, questions_while_an_answer_is_stuck, .timeout = 60)
+Test(stream_answers, get_values_is_answered_while_a_response_is_blocked,
+	.timeout = 60)
 {
 	static const char query[] = "\17\0FCGI_MPXS_CONNS";
 	struct target t = stream_start("");
@@ -329,7 +331,8 @@ Test(stream_answers, questions_while_an_answer_is_stuck, .timeout = 60)
  * client takes its time: the answer must come whole, with a child left behind
  * or without.
  */
-Test(stream_answers, a_slow_client_of_a_program_that_ended, .timeout = 60)
+Test(stream_answers, a_slow_client_gets_all_after_the_program_exits,
+	.timeout = 60)
 {
 	static const char *const queries[] = {"big=1000000", "left=1000000",
 		"big=300000", "left=300000"};
@@ -353,7 +356,7 @@ Test(stream_answers, a_slow_client_of_a_program_that_ended, .timeout = 60)
 
 /* The same where part of a record is still in the pipe when the program has
  * lingered: that part is not waited for twice. */
-Test(stream_answers, a_client_that_stops_inside_a_spliced_record,
+Test(stream_answers, a_client_may_pause_inside_a_spliced_record,
 	.timeout = 100)
 {
 	static struct record rec;
@@ -380,7 +383,7 @@ Test(stream_answers, a_client_that_stops_inside_a_spliced_record,
 }
 
 /* The same for one that never reads. */
-Test(stream_answers, a_deaf_client_of_a_program_that_ended, .timeout = 60)
+Test(stream_answers, a_client_that_never_reads_is_closed, .timeout = 60)
 {
 	static const char *const queries[] = {"big=1000000", "left=1000000",
 		"big=300000", "left=300000"};
@@ -401,7 +404,7 @@ Test(stream_answers, a_deaf_client_of_a_program_that_ended, .timeout = 60)
 }
 
 /* Its output was at its end before; what the client does not take is stderr. */
-Test(stream_answers, a_deaf_client_of_last_words, .timeout = 60)
+Test(stream_answers, a_client_that_never_reads_stderr_is_closed, .timeout = 60)
 {
 	struct target t = stream_start("cgi.client_timeout = 300ms\n");
 	int fd = stream_get(&t, "words=240000");

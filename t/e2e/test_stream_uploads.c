@@ -27,7 +27,7 @@ expect_echo(struct target *t, bool tcp, size_t len,
 	free(body);
 }
 
-Test(stream_uploads, records_of_all_sizes_come_back, .timeout = 200)
+Test(stream_uploads, records_of_all_sizes_are_passed_unchanged, .timeout = 200)
 {
 	static const size_t sizes[] = {1000, 16384, 32768, 65535, 0};
 	static const unsigned paddings[] = {0, 7, 255};
@@ -42,7 +42,7 @@ Test(stream_uploads, records_of_all_sizes_come_back, .timeout = 200)
 	hostile_end(&t, "uploads");
 }
 
-Test(stream_uploads, clients_of_all_paces, .timeout = 200)
+Test(stream_uploads, clients_may_send_and_read_at_any_pace, .timeout = 200)
 {
 	struct target t = stream_start("");
 	const struct client_pace paces[] = {
@@ -113,7 +113,7 @@ send_some(int fd, const uint8_t *wire, size_t len, size_t *at)
  * Large pipes are 32, and count against a limit of the user's: the others are
  * copied, and nobody waits for somebody else's end.
  */
-Test(stream_uploads, more_at_once_than_there_are_large_pipes, .timeout = 100)
+Test(stream_uploads, more_uploads_than_large_pipes_are_served, .timeout = 100)
 {
 	const size_t n = hostile_size(80, 200);
 	struct target t = stream_start("pm.max_children = 200\n");
@@ -154,7 +154,7 @@ Test(stream_uploads, more_at_once_than_there_are_large_pipes, .timeout = 100)
 	hostile_end(&t, "uploads at once");
 }
 
-Test(stream_uploads, a_content_length_that_lies, .timeout = 100)
+Test(stream_uploads, a_wrong_content_length_harms_nothing, .timeout = 100)
 {
 	static const size_t lengths[][2] = {{1000000, 3000000},
 		{655350, 655351}, {1048576, 1048576 + 65535},
@@ -189,7 +189,7 @@ send_body(int fd, size_t len)
 }
 
 /* Whoever sends all before he reads gets rid of it. */
-Test(stream_uploads, a_program_closes_its_input_early, .timeout = 60)
+Test(stream_uploads, a_program_may_close_its_input_early, .timeout = 60)
 {
 	struct target t = stream_start("");
 	int fd = stream_begin(&t, "www.sock", 0, "early=1048576",
@@ -234,7 +234,7 @@ fill(struct target *t, int fd)
  * The program leaves both ways full at its end: body it did not read, and an
  * answer whose client sends all of the body first.
  */
-Test(stream_uploads, a_program_ends_without_its_body, .timeout = 60)
+Test(stream_uploads, a_program_may_exit_without_reading_its_body, .timeout = 60)
 {
 	struct target t = stream_start("");
 	uint8_t *rest = calloc(1, 5 * STREAM_MIB);
@@ -267,7 +267,7 @@ begin_deaf(struct target *t)
 	return fd;
 }
 
-Test(stream_uploads, a_program_never_reads, .timeout = 100)
+Test(stream_uploads, a_program_that_never_reads_is_killed, .timeout = 100)
 {
 	struct target t = stream_start("cgi.idle_timeout = 300ms\n");
 	struct answer a;
@@ -286,7 +286,7 @@ Test(stream_uploads, a_program_never_reads, .timeout = 100)
 }
 
 /* It takes a part and its client sends no more. */
-Test(stream_uploads, a_client_stops_sending, .timeout = 60)
+Test(stream_uploads, a_client_that_stops_sending_is_closed, .timeout = 60)
 {
 	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
 	struct target t = stream_start("cgi.client_timeout = 300ms\n");
@@ -306,7 +306,7 @@ Test(stream_uploads, a_client_stops_sending, .timeout = 60)
 }
 
 /* The end of the stream in the middle of a record that is spliced. */
-Test(stream_uploads, a_client_leaves_inside_a_record, .timeout = 60)
+Test(stream_uploads, a_client_may_leave_inside_a_record, .timeout = 60)
 {
 	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
 	struct target t = stream_start("");
@@ -331,7 +331,7 @@ Test(stream_uploads, a_client_leaves_inside_a_record, .timeout = 60)
 }
 
 /* splice(2) does not get past a byte out of band: it must not spin. */
-Test(stream_uploads, urgent_bytes_do_no_harm, .timeout = 60)
+Test(stream_uploads, out_of_band_bytes_do_no_harm, .timeout = 60)
 {
 	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
 	struct target t = stream_start("cgi.client_timeout = 500ms\n");
@@ -390,7 +390,7 @@ time_the_beginning(struct target *t)
  * The beginning of an answer waits for the end of the body, since nginx stops
  * sending once it sees it; then it leaves, though the program goes on.
  */
-Test(stream_uploads, the_answer_begins_where_the_body_ends, .timeout = 60)
+Test(stream_uploads, the_response_is_held_until_the_body_ends, .timeout = 60)
 {
 	struct target t = stream_start("");
 	int64_t best = INT64_MAX, took;

@@ -77,7 +77,7 @@ locate(const char *name)
 	return l;
 }
 
-Test(locate, a_file_that_is_replaced_is_another_one)
+Test(locate, a_replaced_file_is_detected)
 {
 	struct located l = locate("a");
 	char path[300];
@@ -99,7 +99,7 @@ Test(locate, a_file_that_is_replaced_is_another_one)
 }
 
 /* An inode's number is given to the next file, while it is not held. */
-Test(locate, a_file_that_is_held_keeps_its_number)
+Test(locate, an_open_file_keeps_its_inode_number)
 {
 	struct located l = locate("a");
 	int i;
@@ -112,7 +112,7 @@ Test(locate, a_file_that_is_held_keeps_its_number)
 	locate_close(&l);
 }
 
-Test(locate, the_folder_is_that_of_the_file)
+Test(locate, dirfd_is_the_directory_of_the_file)
 {
 	struct located l = locate("d/c"), top = locate("a");
 	struct stat want, got;
@@ -133,7 +133,7 @@ Test(locate, the_folder_is_that_of_the_file)
 }
 
 /* Whatever is asked for, no descriptor stays open. */
-Test(locate, nothing_stays_open)
+Test(locate, no_descriptor_stays_open)
 {
 	static const char *const paths[] = {"a", "d/c", "d", "a/x", "d/c/x/y",
 		"d/missing", "missing", "missing/x", "link", ""};
