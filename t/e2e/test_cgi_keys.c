@@ -1,14 +1,14 @@
 /*
- * test_cgi_keys.c - cgi.split_path, .index, .extensions, .interpreter and
- * .nph: which file is run, how, and what it may answer
+ * test_cgi_keys.c - the keys cgi.split_path, cgi.index, cgi.extensions,
+ * cgi.interpreter and cgi.nph
  */
 #include <stdbool.h>
 
 #include "world.h"
 
-/* Programs that print the path variables; "show" is read by sh(1). */
+/* Programs that print the path variables; sh(1) interprets "show". */
 static const char files[] =
-	"mkdir -p www/folder/deep www/empty\n"
+	"mkdir -p www/dir/deep www/empty\n"
 	"cat >show <<'END'\n"
 	"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
 	"printf '%s\\n' \"file=$SCRIPT_FILENAME\" \"name=$SCRIPT_NAME\" "
@@ -16,8 +16,8 @@ static const char files[] =
 	"\"argc=$#\" \"zero=$0\" \"cwd=$(pwd)\"\n"
 	"END\n"
 	"(echo '#!/bin/sh'; cat show) >www/a.cgi; chmod 755 www/a.cgi\n"
-	"cp www/a.cgi www/folder/b.cgi\n"
-	"cp www/a.cgi www/folder/deep/index.cgi\n"
+	"cp www/a.cgi www/dir/b.cgi\n"
+	"cp www/a.cgi www/dir/deep/index.cgi\n"
 	"cp www/a.cgi www/index.cgi\n"
 	"cp www/a.cgi www/noext\n"
 	"cp www/a.cgi www/a.cgi-old; cp www/a.cgi www/a.cg\n"
@@ -41,7 +41,7 @@ start(const char *keys)
 	return w;
 }
 
-/* As nginx sends it: the whole path in SCRIPT_FILENAME and SCRIPT_NAME. */
+/* As nginx does: sends the whole path in SCRIPT_FILENAME and SCRIPT_NAME. */
 static struct answer
 call(struct world *w, const char *uri)
 {
@@ -54,7 +54,7 @@ call(struct world *w, const char *uri)
 	return client_call(w, "www.sock", params, NULL, 0);
 }
 
-/* Its answer holds each line of want, in which @ is docroot. */
+/* Expects the lines of want in the response; @ in want is docroot. */
 static void
 expect(struct world *w, const char *uri, const char *want)
 {
@@ -83,28 +83,28 @@ Test(cgi_keys, a_path_is_split_after_its_script, .timeout = 60)
 		"trans=@/x\n");
 	expect(w, "/a.cgi/", "name=/a.cgi\ninfo=/\ntrans=@/\n");
 	expect(w, "/a.cgi//x/b.cgi", "name=/a.cgi\ninfo=//x/b.cgi\n");
-	expect(w, "/folder/b.cgi/x/y", "name=/folder/b.cgi\ninfo=/x/y\n"
-		"trans=@/x/y\nargc=0\nzero=@/folder/b.cgi\ncwd=@/folder\n");
+	expect(w, "/dir/b.cgi/x/y", "name=/dir/b.cgi\ninfo=/x/y\n"
+		"trans=@/x/y\nargc=0\nzero=@/dir/b.cgi\ncwd=@/dir\n");
 	expect(w, "/with blank.cgi/x y", "name=/with blank.cgi\ninfo=/x y\n");
 	expect(w, "/missing/x", "Status: 404 ");
-	expect(w, "/folder/missing/x", "Status: 404 ");
-	expect(w, "/folder", "Status: 403 ");
+	expect(w, "/dir/missing/x", "Status: 404 ");
+	expect(w, "/dir", "Status: 403 ");
 	expect(w, "/a.cgi/../b.cgi", "Status: 403 ");
 }
 
-/* fcgiwrap's way to find a script, and a web server that splits by itself. */
+/* As fcgiwrap finds a script, and with a web server that splits the path. */
 Test(cgi_keys, a_path_is_split_without_script_filename, .timeout = 60)
 {
 	struct world *w = start("cgi.split_path = yes\n");
 	char root[500], file[500];
-	const char *unsplit[] = {root, "SCRIPT_NAME=/folder/b.cgi/x", NULL};
+	const char *unsplit[] = {root, "SCRIPT_NAME=/dir/b.cgi/x", NULL};
 	const char *split[] = {root, file, "SCRIPT_NAME=/a.cgi",
 		"PATH_INFO=/theirs", "PATH_TRANSLATED=/theirs/too", NULL};
 
 	snprintf(root, sizeof(root), "DOCUMENT_ROOT=%s/www", w->dir);
 	snprintf(file, sizeof(file), "SCRIPT_FILENAME=%s/www/a.cgi", w->dir);
 	answer_expect(client_call(w, "www.sock", unsplit, NULL, 0),
-		"name=/folder/b.cgi\ninfo=/x\n");
+		"name=/dir/b.cgi\ninfo=/x\n");
 	answer_expect(client_call(w, "www.sock", split, NULL, 0),
 		"name=/a.cgi\ninfo=/theirs\ntrans=/theirs/too\n");
 }
@@ -116,12 +116,12 @@ Test(cgi_keys, nothing_is_split_by_default, .timeout = 60)
 	expect(w, "/a.cgi/x", "Status: 404 ");
 	world_expect_log(w, "404: cannot open: Not a directory; cgi.split_path "
 		"= yes passes the path after the script as PATH_INFO");
-	expect(w, "/folder/deep", "Status: 403 ");
+	expect(w, "/dir/deep", "Status: 403 ");
 	world_expect_log(w, "403: a directory, not a program; set cgi.index "
 		"to run a program in it");
 }
 
-/* The longest path there is costs no more than its share of time. */
+/* Splitting the longest possible path takes little time. */
 Test(cgi_keys, a_path_of_2000_names_is_split, .timeout = 60)
 {
 	struct world *w = start("cgi.split_path = yes\n");
@@ -144,11 +144,11 @@ Test(cgi_keys, a_directory_runs_its_index_file, .timeout = 60)
 
 	expect(w, "/", "file=@/index.cgi\nname=/index.cgi\ninfo=unset\n");
 	expect(w, "", "file=@/index.cgi\n");
-	expect(w, "/folder/deep/", "file=@/folder/deep/index.cgi\n"
-		"name=/folder/deep/index.cgi\n");
-	expect(w, "/folder/deep", "name=/folder/deep/index.cgi\n");
-	expect(w, "/folder/", "name=/folder/b.cgi\n");
-	expect(w, "/folder/", "cwd=@/folder\n");
+	expect(w, "/dir/deep/", "file=@/dir/deep/index.cgi\n"
+		"name=/dir/deep/index.cgi\n");
+	expect(w, "/dir/deep", "name=/dir/deep/index.cgi\n");
+	expect(w, "/dir/", "name=/dir/b.cgi\n");
+	expect(w, "/dir/", "cwd=@/dir\n");
 	expect(w, "/a.cgi", "name=/a.cgi\n");
 	expect(w, "/empty/", "Status: 403 ");
 	world_expect_log(w, "www/empty: 403: a directory without an index file "
@@ -171,7 +171,7 @@ Test(cgi_keys, only_listed_extensions_are_run, .timeout = 60)
 	expect(w, "/plain.txt", "Status: 403 ");
 }
 
-/* It is the pool's handler that reads them, and not all of them. */
+/* The handler gets only files that the keys allow. */
 Test(cgi_keys, the_keys_apply_to_files_of_a_handler, .timeout = 60)
 {
 	struct world *w = start("handler = /bin/sh\n"
@@ -182,7 +182,7 @@ Test(cgi_keys, the_keys_apply_to_files_of_a_handler, .timeout = 60)
 	expect(w, "/plain.sx/x", "file=@/plain.sx\nname=/plain.sx\ninfo=/x\n");
 	expect(w, "/", "file=@/index.sx\nname=/index.sx\n");
 	expect(w, "/plain.txt", "Status: 403 ");
-	expect(w, "/folder/", "Status: 403 ");
+	expect(w, "/dir/", "Status: 403 ");
 }
 
 Test(cgi_keys, an_interpreter_runs_files_that_are_not_executable, .timeout = 60)
@@ -209,14 +209,14 @@ Test(cgi_keys, a_default_interpreter_runs_every_file, .timeout = 60)
 	expect(w, "/plain.txt", "read @/plain.txt, 1 arguments\n");
 	expect(w, "/noext", "read @/noext, 1 arguments\n");
 	expect(w, "/plain.sx", "zero=@/plain.sx\n");
-	expect(w, "/folder", "Status: 403 ");
-	/* It is gone since it was checked. */
+	expect(w, "/dir", "Status: 403 ");
+	/* It was removed after the start. */
 	unlink(world_path(w, "reader"));
 	expect(w, "/noext", "Status: 500 ");
 	world_expect_log(w, "reader: No such file or directory; user ");
 }
 
-/* Three programs that write a status line, one of them byte by byte. */
+/* Programs that write a status line, one of them in pieces. */
 static const char nph_files[] =
 	"cat >www/nph-page <<'END'\n"
 	"#!/bin/sh\n"
@@ -239,7 +239,7 @@ static const char nph_files[] =
 static void
 check_nph(const char *key, bool named, bool all)
 {
-	/* "HTTP/1.1" makes room for "Status: ", its blank stays. */
+	/* "Status: " replaces "HTTP/1.1"; the blank after that stays. */
 	static const char page[] = "Status:  404 Not There\r\n"
 		"Content-Type: text/plain\r\n\r\nnph\n";
 	struct world *w = start(key);
@@ -278,7 +278,7 @@ Test(cgi_keys, cgi_nph_yes_allows_every_status_line, .timeout = 60)
 	check_nph("cgi.nph = yes\n", true, true);
 }
 
-/* By hand, the keys are options. */
+/* Without a supervisor, by -o. */
 Test(cgi_keys, the_keys_may_be_set_by_options, .timeout = 60)
 {
 	struct world *w = world_open();

@@ -1,13 +1,13 @@
 /*
- * test_fastcgi_records.c - FastCGI 1.0, sections 3 and 4: records, pairs and
- * management, as they may come and as they may not; see t/conformance.md
+ * test_fastcgi_records.c - FastCGI 1.0, sections 3 and 4: valid and invalid
+ * records, name-value pairs and management records; see t/conformance.md
  *
  * Bytes are typed from the specification.  The client's padding looks like
- * FCGI_ABORT_REQUEST records: to take any of it for a record ends the request.
+ * FCGI_ABORT_REQUEST records: if the gateway parsed it, the request would end.
  */
 #include "hostile.h"
 
-/* Answers with its parameter WORD and its body. */
+/* Prints its parameter WORD and its body. */
 static const char echo[] = "#!/bin/sh\n"
 	"printf 'Content-Type: text/plain\\r\\n\\r\\n%s:' \"$WORD\"\n"
 	"exec cat\n";
@@ -20,13 +20,13 @@ start(const char *script)
 	return world_start_script(script, "pm.max_children = 7\n");
 }
 
-/* What follows the header in the answer. */
+/* The body of the response. */
 static const char *
 document(const struct answer *a)
 {
 	const char *end = strstr(a->out, "\r\n\r\n");
 
-	cr_assert(a->ended && end, "no answer: %s", a->out);
+	cr_assert(a->ended && end, "no response: %s", a->out);
 	return end + 4;
 }
 
@@ -72,7 +72,7 @@ Test(fastcgi, the_largest_record_may_be_padded, .timeout = 60)
 	cr_expect_eq(memcmp(document(&a) + 6, body, sizeof(body)), 0);
 }
 
-/* The answer to these parameters and this body, in records of one size. */
+/* Sends these parameters and this body in records of one size. */
 static struct answer
 in_records_of(const struct world *w, size_t size, const char *params,
 	size_t params_len, const char *body, size_t body_len)
@@ -95,7 +95,7 @@ in_records_of(const struct world *w, size_t size, const char *params,
 	return a;
 }
 
-/* One of the parameters is nearly as long as all of them may be. */
+/* One parameter is nearly as long as all parameters may be together. */
 Test(fastcgi, records_of_any_size_give_the_same_answer, .timeout = 60)
 {
 	static const size_t sizes[] = {1, 7, 8191, 65535};
@@ -121,8 +121,8 @@ Test(fastcgi, records_of_any_size_give_the_same_answer, .timeout = 60)
 	}
 }
 
-/* One whole request: begin, two parameters in two records that cut a pair,
- * padding of every kind, five bytes of body. */
+/* A complete request: begin, parameters in records that cut a pair, padding of
+ * several lengths, five bytes of body. */
 static const char whole[] =
 	"\1\1\0\1\0\10\0\0" "\0\1\0\0\0\0\0\0"
 	"\1\4\0\1\0\7\3\0" "\4\3WORDa" "\0\0\0"
@@ -164,8 +164,7 @@ Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
 		{"4 and 1", "\200\0\0\4\2WORDab", 11},
 		{"4 and 4", "\200\0\0\4\200\0\0\2WORDab", 14},
 	};
-	/* 128 and 127: the shortest that needs four bytes, and the longest
-	 * that does not. */
+	/* 127 is the longest length in one byte, 128 the shortest in four. */
 	static const char longer[] = "#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
 		"env | sed -n 's/^\\(NNN*\\)=\\(VV*\\)$/\\1 \\2/p' |\n"
@@ -201,7 +200,7 @@ Test(fastcgi, pairs_come_in_all_four_encodings, .timeout = 60)
 
 Test(fastcgi, reserved_bytes_mean_nothing, .timeout = 60)
 {
-	/* Header byte 7, body bytes 3 to 7, and all flags but the lowest. */
+	/* Header byte 7, body bytes 3 to 7, and all flags except the lowest. */
 	static const char bytes[] =
 		"\1\1\0\1\0\10\0\377" "\0\1\376\377\377\377\377\377"
 		"\1\4\0\1\0\10\0\252" "\4\2WORDab"
@@ -214,7 +213,7 @@ Test(fastcgi, reserved_bytes_mean_nothing, .timeout = 60)
 	client_send(fd, bytes, sizeof(bytes) - 1);
 	a = client_read(fd);
 	cr_expect_str_eq(document(&a), "ab:");
-	cr_expect_eq(client_drain(fd), 0, "it is closed: no FCGI_KEEP_CONN");
+	cr_expect_eq(client_drain(fd), 0, "not closed without FCGI_KEEP_CONN");
 }
 
 Test(fastcgi, a_request_may_have_any_id, .timeout = 60)
@@ -235,8 +234,8 @@ Test(fastcgi, a_request_may_have_any_id, .timeout = 60)
 	}
 }
 
-/* The answer to one query, and nothing before it: 18, 16 and 17 bytes, in
- * whatever order. */
+/* Expects the result of one query and nothing before it: pairs of 18, 16 and 17
+ * bytes in any order. */
 static void
 ask_values(int fd, const char *when)
 {
@@ -286,9 +285,9 @@ Test(fastcgi, get_values_is_answered_at_any_time, .timeout = 60)
 	}
 }
 
-/* -- records that are cut, that lie, of every type, in every order ---------- */
+/* -- truncated and false records, every type, every order ------------------ */
 
-/* A connection that has served a request already, or a fresh one. */
+/* A connection, used: after one request has been served on it. */
 static int
 connect_used(struct target *t, bool used)
 {
@@ -303,7 +302,7 @@ connect_used(struct target *t, bool used)
 	return fd;
 }
 
-/* Section 3.3: eight bytes make a header. */
+/* Section 3.3: a header has eight bytes. */
 Test(fastcgi, a_truncated_header_harms_nothing, .timeout = 900)
 {
 	static const char header[8] = {1, 1, 0, 1, 0, 8, 0, 0};
@@ -319,24 +318,25 @@ Test(fastcgi, a_truncated_header_harms_nothing, .timeout = 900)
 			close(fd);
 		}
 	}
-	hostile_unharmed(&t, "cut headers and a close");
+	hostile_unharmed(&t, "truncated headers, then a close");
 	for (i = 0; i < 8 * copies; i++) {
 		fds[i] = connect_used(&t, i / 8 % 2);
 		client_send(fds[i], header, i % 8);
 	}
-	hostile_serves(&t, "cut headers that stall");
+	hostile_serves(&t, "truncated headers, then silence");
 	for (i = 0; i < 8 * copies; i++) {
-		/* One that has begun nothing may stay, until we go. */
+		/* A connection that has sent nothing stays open. */
 		if (i % 8 > 0)
-			cr_expect_eq(hostile_closed(fds[i], 2000, "a stall"),
+			cr_expect_eq(hostile_closed(fds[i], 2000, "silence"),
 				0);
 		close(fds[i]);
 	}
-	world_expect_log(t.w, "cgi.client_timeout");
-	hostile_end(&t, "cut headers");
+	world_expect_log(t.w, "client: connection closed: sent only a part of "
+		"a request within cgi.client_timeout");
+	hostile_end(&t, "truncated headers");
 }
 
-/* 64 lengths: small ones, those around powers of two, the largest. */
+/* 64 lengths: small ones, those around powers of two, the largest ones. */
 static size_t
 make_lengths(size_t lengths[64])
 {
@@ -356,8 +356,8 @@ static const struct {
 	int type, id;
 } liars[] = {{BEGIN, 1}, {PARAMS, 1}, {STDIN, 1}, {GET_VALUES, 0}};
 
-/* A request in which this record is to come, and the record's header, which
- * says len. */
+/* Begins a request in which this record is valid, and sends the record's header
+ * with the content length len. */
 static int
 begin_lie(struct target *t, size_t liar, size_t len)
 {
@@ -375,7 +375,7 @@ begin_lie(struct target *t, size_t liar, size_t len)
 	return fd;
 }
 
-/* Section 3.3: contentLength is a promise, kept by nobody here. */
+/* Section 3.3: contentLength differs from the bytes that follow. */
 Test(fastcgi, a_false_content_length_harms_nothing, .timeout = 900)
 {
 	static const uint8_t zeros[65535 + 3];
@@ -386,38 +386,38 @@ Test(fastcgi, a_false_content_length_harms_nothing, .timeout = 900)
 
 	cr_assert_eq(make_lengths(lengths), 64);
 	for (liar = 0; liar < ARRAY_SIZE(liars); liar++) {
-		/* One byte less, and gone. */
+		/* One byte less, then a close. */
 		for (i = 1; i < 64; i++) {
 			int fd = begin_lie(&t, liar, lengths[i]);
 
 			client_send(fd, zeros, lengths[i] - 1);
 			close(fd);
 		}
-		/* One byte less, and silent. */
+		/* One byte less, then silence. */
 		for (i = 1; i < 64; i++) {
 			fds[i] = begin_lie(&t, liar, lengths[i]);
 			client_send(fds[i], zeros, lengths[i] - 1);
 		}
-		hostile_serves(&t, "lies that stall");
+		hostile_serves(&t, "too few bytes, then silence");
 		for (i = 1; i < 64; i++) {
-			(void)hostile_closed(fds[i], 2000, "less than said");
+			(void)hostile_closed(fds[i], 2000, "too few bytes");
 			close(fds[i]);
 		}
-		/* Three bytes more: no record begins with 0 (version). */
+		/* Three bytes more: version 0, which is invalid. */
 		for (i = 0; i < 64; i++) {
 			int fd = begin_lie(&t, liar, lengths[i]);
 
 			(void)!send(fd, zeros, lengths[i] + 3, MSG_NOSIGNAL);
-			(void)hostile_closed(fd, 2000, "more than said");
+			(void)hostile_closed(fd, 2000, "too many bytes");
 			close(fd);
 		}
-		hostile_unharmed(&t, "lies");
+		hostile_unharmed(&t, "false lengths");
 	}
-	hostile_end(&t, "lies");
+	hostile_end(&t, "false lengths");
 }
 
-/* What a record with this id brings back where it is of no request (sections
- * 4.1, 4.2 and 3.3): of a management type its answer, else nothing. */
+/* The reply to a record that belongs to no request (sections 4.1, 4.2 and 3.3):
+ * a result for a management record, else nothing. */
 static void
 expect_notice(int fd, int type, int id)
 {
@@ -429,8 +429,8 @@ expect_notice(int fd, int type, int id)
 		client_expect_bytes(fd, unknown, 16);
 }
 
-/* A record of this type between two requests: what comes back, then whether
- * the next request is served. */
+/* Sends a record of this type between two requests and checks the reply and
+ * that the next request is served. */
 static void
 try_type_alone(struct target *t, int type, int id)
 {
@@ -441,7 +441,7 @@ try_type_alone(struct target *t, int type, int id)
 	client_record(fd, type, id, responder, type < 12 ? 8 : (size_t)type % 9,
 		(unsigned)type);
 	if (type == BEGIN) {
-		/* It is one: ended, so that there is an answer to wait for. */
+		/* A request has begun: abort it, so that it is answered. */
 		if (id == 0) {
 			cr_expect_eq(hostile_closed(fd, 2000, "id 0"), 0);
 		} else {
@@ -460,14 +460,14 @@ try_type_alone(struct target *t, int type, int id)
 	close(fd);
 }
 
-/* The same in the middle of a request with id 1. */
+/* The same in the middle of a request with ID 1. */
 static void
 try_type_inside(struct target *t, int type, int id)
 {
 	int fd = client_connect(t->w, "www.sock");
 	uint8_t cant_mpx[16] = {1, 3, (uint8_t)(id >> 8), (uint8_t)id, 0, 8, 0,
 		0, 0, 0, 0, 0, 1};
-	/* Its content is a parameter that holds a NUL, and half of one. */
+	/* As parameters, the content has a NUL and half of a pair. */
 	const char *want = id == 1 && type == PARAMS ? "Status: 400" :
 		id == 1 && type == ABORT	     ? "" :
 						       "served\n";
@@ -500,7 +500,7 @@ Test(fastcgi, every_type_is_handled_with_every_kind_of_id, .timeout = 900)
 	size_t i;
 
 	for (i = 0; i < 4; i++) {
-		/* With an id that nobody began only some of the unknown. */
+		/* With an unknown ID, only some of the unknown types. */
 		for (type = 0; type < 256;
 			type += i < 2 || type < 15 ? 1 : step) {
 			try_type_alone(&t, type, ids[i]);
@@ -510,8 +510,8 @@ Test(fastcgi, every_type_is_handled_with_every_kind_of_id, .timeout = 900)
 	hostile_end(&t, "all types");
 }
 
-/* What ends a connection: sent to a fresh one, which must be closed without
- * an answer, told, and hurt nobody. */
+/* Each must close the connection without an answer, be logged, and not affect
+ * other clients. */
 Test(fastcgi, protocol_errors_are_logged_and_close_the_connection,
 	.timeout = 60)
 {
@@ -547,7 +547,7 @@ Test(fastcgi, protocol_errors_are_logged_and_close_the_connection,
 		world_expect_log(t.w, rows[i].log);
 		hostile_serves(&t, rows[i].why);
 	}
-	hostile_end(&t, "no FastCGI");
+	hostile_end(&t, "protocol errors");
 }
 
 Test(fastcgi, a_request_may_be_cut_off_anywhere, .timeout = 60)
@@ -564,10 +564,10 @@ Test(fastcgi, a_request_may_be_cut_off_anywhere, .timeout = 60)
 		}
 		close(fd);
 	}
-	hostile_end(&t, "cut requests");
+	hostile_end(&t, "truncated requests");
 }
 
-/* Bytes of no meaning at all, some behind a good beginning. */
+/* Random bytes, some after a valid beginning. */
 Test(fastcgi, random_bytes_do_not_stop_the_gateway, .timeout = 120)
 {
 	unsigned short seed[3] = {5, 7, 11};
@@ -577,22 +577,22 @@ Test(fastcgi, random_bytes_do_not_stop_the_gateway, .timeout = 120)
 	for (round = 0; round < 1500; round++) {
 		char bytes[WHOLE + 64];
 		size_t len = (size_t)nrand48(seed) % sizeof(bytes), i;
-		size_t good = (size_t)nrand48(seed) % WHOLE;
+		size_t valid = (size_t)nrand48(seed) % WHOLE;
 		int fd = client_connect(t.w, "www.sock");
 
 		for (i = 0; i < len; i++)
-			bytes[i] = i < good ? whole[i] : (char)nrand48(seed);
-		/* Or one byte of a whole request is another. */
+			bytes[i] = i < valid ? whole[i] : (char)nrand48(seed);
+		/* Or one byte of a complete request is changed. */
 		if (round % 2) {
 			memcpy(bytes, whole, len = WHOLE);
 			bytes[(size_t)nrand48(seed) % len] =
 				(char)nrand48(seed);
 		}
-		/* It may be closed while we write. */
+		/* The gateway may close it while we write. */
 		(void)!send(fd, bytes, len, MSG_NOSIGNAL);
 		if (round % 3)
 			shutdown(fd, SHUT_WR);
-		/* Without, FCGI_KEEP_CONN may be what we made of a byte. */
+		/* Otherwise a random byte may have set FCGI_KEEP_CONN. */
 		if (round % 3 && round % 10 == 1)
 			(void)client_drain(fd);
 		close(fd);

@@ -4,13 +4,13 @@
  */
 #include "hostile.h"
 
-/* One program for all: it tells its number, then does what it is asked. */
+/* One program for all tests: writes its PID, then does what the query says. */
 static const char program[] = "#!/bin/sh\n"
 	"echo $$ >@DIR@/pid.new && mv @DIR@/pid.new @DIR@/pid\n"
 	"ok() { printf 'Content-Type: text/plain\\r\\n\\r\\n'; }\n"
 	"case $QUERY_STRING in\n"
 	"silent) exec sleep 600 ;;\n"
-	"deaf) trap '' TERM; exec sleep 600 ;;\n"
+	"ignore) trap '' TERM; exec sleep 600 ;;\n"
 	"read) cat; sleep 600 ;;\n"
 	"write) ok; exec cat /dev/zero ;;\n"
 	"closed) ok; echo out; exec sleep 600 >&- 2>&- ;;\n"
@@ -27,7 +27,7 @@ start(const char *keys)
 	return world_start_script(program, keys);
 }
 
-/* BEGIN and parameters; the program's number once it runs. */
+/* Sends BEGIN and parameters; returns the PID of the program once it runs. */
 static pid_t
 begin(struct world *w, int fd, const char *how)
 {
@@ -38,7 +38,7 @@ begin(struct world *w, int fd, const char *how)
 	return world_read_pid(world_path(w, "pid"));
 }
 
-/* The connection is good for another request. */
+/* The connection serves another request. */
 static void
 expect_served(int fd)
 {
@@ -52,10 +52,10 @@ expect_served(int fd)
 	cr_expect_eq(a.protocol_status, 0);
 }
 
-/* Reads an answer, telling which types came as letters; a small letter is an
- * empty record. */
+/* Reads an answer and writes the types of its records as letters to story; a
+ * small letter is an empty record. */
 static void
-tell(int fd, char *story, size_t max)
+read_types(int fd, char *story, size_t max)
 {
 	static struct record r;
 	size_t n = 0;
@@ -86,13 +86,13 @@ Test(fastcgi, streams_end_with_an_empty_record, .timeout = 60)
 		int fd = client_connect(w, "www.sock");
 
 		client_ask(fd, 0, (const char *[]){queries[i], NULL});
-		tell(fd, story, sizeof(story));
+		read_types(fd, story, sizeof(story));
 		close(fd);
 		if (i < 2) {
 			cr_expect_str_eq(story, "Oo.");
 			continue;
 		}
-		/* In which order the streams come is nobody's. */
+		/* The order of the two streams is not defined. */
 		end = strchr(story, 0) - 3;
 		cr_expect(strchr(story, 'E') && strchr(story, 'O'));
 		cr_expect_eq(story + strspn(story, "OE"), end, "%s", story);
@@ -108,7 +108,7 @@ Test(fastcgi, standard_error_is_a_stream_of_its_own, .timeout = 60)
 	cr_expect_str_eq(a.err, "before\nbetween");
 }
 
-/* FCGI_PARAMS first: nothing is answered, and no program runs, before. */
+/* Before the end of FCGI_PARAMS, nothing is answered and no program runs. */
 Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
 {
 	struct world *w = start("");
@@ -116,7 +116,7 @@ Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
 
 	client_record(fd, BEGIN, 1, (const uint8_t[8]){0, RESPONDER}, 8, 0);
 	client_record(fd, PARAMS, 1, "\4\3WORDran", 9, 0);
-	/* Body that comes too early starts nothing either. */
+	/* A body that arrives too early does not start it either. */
 	client_record(fd, STDIN, 1, NULL, 0, 0);
 	client_record(fd, GET_VALUES, 0, NULL, 0, 0);
 	client_expect_bytes(fd, "\1\12\0\0\0\0\0\0", 8);
@@ -135,8 +135,8 @@ Test(fastcgi, a_body_shorter_than_content_length_ends_early, .timeout = 60)
 	answer_expect(client_read(fd), "[1234]\n");
 }
 
-/* A second input stream, for a role we do not play: as if it were not there,
- * wherever it comes and however large it is. */
+/* The second input stream, of a role that is not supported, is ignored at any
+ * position and with any size. */
 Test(fastcgi, fcgi_data_is_skipped, .timeout = 60)
 {
 	static uint8_t data[65535];
@@ -167,7 +167,7 @@ Test(fastcgi, records_of_other_requests_are_dropped, .timeout = 60)
 	client_record(fd, PARAMS, 1, "\4\5WORDearly", 11, 0);
 	client_begin(fd, 1, 0, (const char *[]){"WORD=mine",
 				       "CONTENT_LENGTH=4", NULL});
-	/* More than any buffer holds: not kept, only skipped. */
+	/* More than any buffer holds: it is skipped, not kept. */
 	for (int i = 0; i < 100; i++)
 		client_record(fd, STDIN, 7, blob, sizeof(blob), 0);
 	client_record(fd, PARAMS, 7, "\4\4WORDevil", 10, 0);
@@ -178,7 +178,7 @@ Test(fastcgi, records_of_other_requests_are_dropped, .timeout = 60)
 	answer_expect(client_read(fd), "\r\n\r\nmine[body]\n");
 }
 
-/* The records that orders are made of. */
+/* The records to combine. */
 static const struct {
 	const char *bytes;
 	size_t len;
@@ -191,7 +191,7 @@ static const struct {
 	{"\1\2\0\1\0\0\0\0", 8},			/* ABORT */
 };
 
-/* Sends the order with this number, its records the digits of base six. */
+/* Sends len records; the digits of number to base six say which. */
 static void
 try_order(struct target *t, size_t number, size_t len)
 {
@@ -212,7 +212,7 @@ try_order(struct target *t, size_t number, size_t len)
 	shutdown(fd, SHUT_WR);
 	(void)hostile_closed(fd, 2000, name);
 	close(fd);
-	/* Without its end this one's program might count for the next. */
+	/* Otherwise its program might count for the next order. */
 	(void)hostile_programs_gone(t, name);
 	cr_expect_leq(hostile_starts(t) - before, 1,
 		"%s starts %ld programs", name, hostile_starts(t) - before);
@@ -240,8 +240,8 @@ Test(fastcgi, records_may_come_in_any_order, .timeout = 600)
 }
 
 /*
- * Aborts the request on fd and expects its end within a second, without a
- * byte of status page; pid is its program, 0 = none was started.
+ * Aborts the request on fd and expects its end within a second, without an
+ * error page; pid is its program, 0 = none was started.
  */
 static void
 abort_it(int fd, pid_t pid, const char *why)
@@ -261,8 +261,8 @@ abort_it(int fd, pid_t pid, const char *why)
 		world_until_gone(pid);
 }
 
-/* Where it is: before FCGI_PARAMS ends (no program), after it with this much
- * of eight bytes of body sent, or when the program's output holds this. */
+/* The phases: before the end of FCGI_PARAMS (no program), then with this part
+ * of the eight bytes of body sent, or after this output of the program. */
 Test(fastcgi, an_abort_ends_a_request_in_each_phase, .timeout = 60)
 {
 	static const struct {
@@ -272,7 +272,7 @@ Test(fastcgi, an_abort_ends_a_request_in_each_phase, .timeout = 60)
 		{"before the body", "read", "", NULL},
 		{"in the middle of the body", "read", "half", NULL},
 		{"while the program is silent", "silent", "12345678", NULL},
-		{"while it is deaf to TERM", "deaf", "12345678", NULL},
+		{"while it ignores TERM", "ignore", "12345678", NULL},
 		{"in the middle of the output", "write", "12345678", "\r\n\r\n"},
 		{"after its output", "closed", "12345678", "out\n"},
 	};
@@ -296,14 +296,14 @@ Test(fastcgi, an_abort_ends_a_request_in_each_phase, .timeout = 60)
 		}
 		if (len == 8)
 			client_record(fd, STDIN, 1, NULL, 0, 0);
-		/* A header and what follows may come in two records. */
+		/* Header and body may be in two records. */
 		if (rows[i].output)
 			do
 				client_read_record(fd, &r);
 			while (!strstr((char *)r.content, rows[i].output));
 		cr_expect(!pid || world_alive(pid), "%s", rows[i].why);
 		abort_it(fd, pid, rows[i].why);
-		/* The rest of the body is for nobody. */
+		/* The rest of the body is dropped. */
 		if (body && len < 8) {
 			client_body(fd, "rest");
 		}
@@ -333,7 +333,7 @@ Test(fastcgi, an_aborted_program_may_finish, .timeout = 60)
 	client_record(fd, STDIN, 1, "half", 4, 0);
 	client_record(fd, ABORT, 1, NULL, 0, 0);
 	a = client_read(fd);
-	cr_expect(a.ended, "answered at once");
+	cr_expect(a.ended, "the abort was not answered");
 	cr_expect_eq(a.protocol_status, 0);
 	cr_expect(world_alive(pid));
 	expect_served(fd);
@@ -341,7 +341,7 @@ Test(fastcgi, an_aborted_program_may_finish, .timeout = 60)
 	world_until_gone(pid);
 }
 
-/* 128 and its number is a signal.  The output stands, whatever the status. */
+/* A signal is 128 plus its number.  The output is sent whatever the status. */
 Test(fastcgi, app_status_is_the_exit_status_or_the_signal, .timeout = 60)
 {
 	static const unsigned statuses[] = {0, 1, 2, 42, 126, 127, 128, 255};
@@ -368,7 +368,7 @@ struct count {
 	size_t fds;
 };
 
-/* A program's pipes are closed behind END_REQUEST. */
+/* The pipes of a program are closed after END_REQUEST. */
 static bool
 has_fds(void *arg)
 {
@@ -377,8 +377,8 @@ has_fds(void *arg)
 	return world_fd_count(c->pid) == c->fds;
 }
 
-/* Its connection is the web server's: it outlives any number of requests, and
- * nothing piles up in the gateway meanwhile. */
+/* A keep-alive connection serves any number of requests, and the gateway does
+ * not leak meanwhile. */
 Test(fastcgi, a_connection_serves_thousands_of_requests, .timeout = 300)
 {
 	const int rounds = getenv("FCGIPM_LONG") ? 10000 : 300;
@@ -404,7 +404,7 @@ Test(fastcgi, a_connection_serves_thousands_of_requests, .timeout = 300)
 		cr_assert_str_eq(a.out, answer, "request %d", i);
 		cr_assert_eq(a.app_status, 0);
 	}
-	world_until(has_fds, &count, "a gateway with one connection more");
+	world_until(has_fds, &count, "only one more descriptor");
 }
 
 Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
@@ -416,12 +416,12 @@ Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
 	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=4", NULL});
 	client_body(fd, "last");
 	answer_expect(client_read(fd), "[last]\n");
-	cr_expect_eq(client_drain(fd), 0, "END_REQUEST is the last byte");
+	cr_expect_eq(client_drain(fd), 0, "bytes after END_REQUEST");
 }
 
 Test(fastcgi, a_second_request_on_a_connection_is_refused, .timeout = 60)
 {
-	/* Nothing of the first one's answer comes before it has its body. */
+	/* The first request is not answered before its body is complete. */
 	struct world *w = world_start_script("#!/bin/sh\n"
 		"body=$(cat)\n"
 		"printf 'Content-Type: text/plain\\n\\n[%s]\\n' \"$body\"\n",
@@ -438,7 +438,7 @@ Test(fastcgi, a_second_request_on_a_connection_is_refused, .timeout = 60)
 	answer_expect(client_read(fd), "[abc]\n");
 }
 
-/* Body unread or not. */
+/* Whether its body was read or not. */
 Test(fastcgi, a_refused_request_keeps_its_connection, .timeout = 60)
 {
 	struct world *w = start("cgi.max_body = 4\n");
@@ -453,7 +453,8 @@ Test(fastcgi, a_refused_request_keeps_its_connection, .timeout = 60)
 	}
 }
 
-/* FCGI_WEB_SERVER_ADDRS (section 3.2); a unix socket's peer has no address. */
+/* FCGI_WEB_SERVER_ADDRS (section 3.2); the peer of a unix socket has no
+ * address. */
 Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 {
 	static const struct {
@@ -490,7 +491,7 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 	}
 }
 
-/* Every role but the two we play: told apart, and the connection goes on. */
+/* Every role except the two that are supported; the connection continues. */
 Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 {
 	static const int roles[] = {0, 3, 4, 255, 256, 257, 258, 65535};
@@ -506,11 +507,11 @@ Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
 			"\0\0\0\0\3\0\0\0", 16);
 	}
 	expect_served(fd);
-	/* And without FCGI_KEEP_CONN; 3 is a filter. */
+	/* The same without FCGI_KEEP_CONN; 3 is a filter. */
 	fd = client_connect(w, "www.sock");
 	client_begin_role(fd, 0x0102, 3, 0, (const char *[]){NULL});
 	client_expect_bytes(fd, "\1\3\1\2\0\10\0\0" "\0\0\0\0\3\0\0\0", 16);
-	cr_expect_eq(client_drain(fd), 0, "it is closed");
+	cr_expect_eq(client_drain(fd), 0, "not closed");
 }
 
 static struct answer
@@ -519,7 +520,7 @@ authorize(struct world *w, const char *address, const char *const *params)
 	int fd = client_connect(w, address);
 	struct answer a;
 
-	/* No FCGI_STDIN: it is no part of this role (section 6.3). */
+	/* No FCGI_STDIN: this role has none (section 6.3). */
 	client_begin_role(fd, 1, AUTHORIZER, 0, params);
 	a = client_read(fd);
 	cr_expect(a.ended);
@@ -538,8 +539,7 @@ Test(fastcgi, an_authorizer_gets_no_body, .timeout = 60)
 		"AUTHORIZER[]\n");
 }
 
-/* Nor does it matter when the end of that comes: unread, it would make a reset
- * of the connection's end. */
+/* An unread end of FCGI_STDIN would reset the connection when it is closed. */
 Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
 {
 	struct world *w = world_open();
@@ -562,7 +562,7 @@ Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
 	cr_expect_eq(recv(fd, &byte, 1, 0), 0, "%s", strerror(errno));
 }
 
-/* The same decisions whoever asks: a gateway, or libfcgi itself. */
+/* The decisions are the same through the gateway and through libfcgi. */
 Test(fastcgi, an_authorizers_decision_is_sent, .timeout = 60)
 {
 	static const char *const pools[] = {"cgi.sock", "prefork.sock"};

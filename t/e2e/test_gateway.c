@@ -1,10 +1,10 @@
 /*
- * test_gateway.c - CGI programs behind the gateway: their bytes, their end,
- * their number
+ * test_gateway.c - runs CGI programs through the gateway: their input and
+ * output, their exit, and how many run at once
  */
 #include "world.h"
 
-/* The badly behaved children, with these keys. */
+/* A pool that runs the badly behaved children, with these keys. */
 static struct world *
 start_children(const char *keys)
 {
@@ -23,7 +23,7 @@ misbehave(struct world *w, const char *how)
 	return client_script(w, "www.sock", world_child("misbehave.sh"), how);
 }
 
-/* Begins a request whose program writes its number to "pid". */
+/* Begins a request whose program writes its PID to the file "pid". */
 static int
 begin_misbehaving(struct world *w, const char *address, const char *how,
 	int flags, pid_t *ret_pid)
@@ -66,7 +66,7 @@ Test(gateway, a_program_gets_three_descriptors_and_its_own_group, .timeout = 60)
 	answer_expect(a, "argc: 1\n");
 }
 
-/* fcgiwrap and uWSGI send the whole body first, and wait for ever. */
+/* fcgiwrap and uWSGI send the whole body first, and wait indefinitely. */
 Test(gateway, a_program_may_write_before_it_reads, .timeout = 60)
 {
 	static char body[1 << 20];
@@ -121,16 +121,16 @@ Test(gateway, output_is_sent_while_the_program_runs, .timeout = 60)
 	memcpy(begin, "\1\6\0\1\0\42", 6);
 	client_expect_bytes(fd, begin, 6);
 	world_write(w, "go", "");
-	/* What follows is parsed from the padding byte on: only its end is of
-	 * interest. */
+	/* The rest is parsed from the padding byte on: only its length
+	 * matters. */
 	cr_expect_gt(client_drain(fd), 34 + 2);
 	close(fd);
 	answer_expect(client_script(w, "www.sock", NULL, NULL),
 		"first\nsecond\n");
 }
 
-/* It waits two milliseconds for the program's end; one that is kept from the
- * CPU between its last byte and its exit may take longer. */
+/* Output is held for two milliseconds.  A program that does not get the CPU
+ * between its last byte and its exit may take longer. */
 Test(gateway, the_end_is_sent_with_the_last_output, .timeout = 60)
 {
 	struct world *w = start_children("");
@@ -156,7 +156,7 @@ check_disconnect(struct world *w, const char *address)
 	close(fd);
 	world_until_gone(pid);
 	cr_expect_lt(world_now_ms() - begin, 1000, "%s", address);
-	/* And one that has written nothing at all. */
+	/* A program that has written nothing at all. */
 	fd = begin_misbehaving(w, address, "silent", 0, &pid);
 	begin = world_now_ms();
 	close(fd);
@@ -185,13 +185,15 @@ Test(gateway, on_abort_finish_lets_the_program_finish, .timeout = 60)
 	int fd = client_connect(w, "www.sock");
 
 	client_ask(fd, 0, none);
-	world_until(world_exists, (void *)world_path(w, "begun"), "it begins");
+	world_until(world_exists, (void *)world_path(w, "begun"),
+		"the program starts");
 	close(fd);
 	world_write(w, "go", "");
-	world_until(world_exists, (void *)world_path(w, "done"), "it finishes");
+	world_until(world_exists, (void *)world_path(w, "done"),
+		"the program finishes");
 }
 
-/* Its client leaves before the body is complete: what came is all there is. */
+/* The client leaves before the body is complete: the program reads its end. */
 Test(gateway, on_abort_finish_closes_the_input, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
@@ -203,9 +205,11 @@ Test(gateway, on_abort_finish_closes_the_input, .timeout = 60)
 
 	client_begin(fd, 1, 0, params);
 	client_record(fd, 5, 1, "1234567890", 10, 0);
-	world_until(world_exists, (void *)world_path(w, "begun"), "it begins");
+	world_until(world_exists, (void *)world_path(w, "begun"),
+		"the program starts");
 	close(fd);
-	world_until(world_exists, (void *)world_path(w, "done"), "it finishes");
+	world_until(world_exists, (void *)world_path(w, "done"),
+		"the program finishes");
 	world_close(&w);
 }
 
@@ -216,10 +220,10 @@ Test(gateway, at_most_max_children_programs_run, .timeout = 60)
 	long most = client_crowd(w, "www.sock");
 
 	cr_expect_leq(most, 3);
-	cr_expect_geq(most, 2, "and they run at the same time");
+	cr_expect_geq(most, 2, "programs do not run at the same time");
 }
 
-/* One that waits for its place may go away, and leaves no hole. */
+/* The requests after it in the queue are served. */
 Test(gateway, a_client_may_leave_while_its_request_waits, .timeout = 60)
 {
 	struct world *w = start_children("pm.max_children = 1\n");
@@ -240,7 +244,7 @@ Test(gateway, a_client_may_leave_while_its_request_waits, .timeout = 60)
 	answer_expect(client_read(fds[2]), "fd: 0\n");
 }
 
-/* Its bytes up to and with FCGI_ABORT_REQUEST, which come at once. */
+/* Sends a request and its FCGI_ABORT_REQUEST in one piece. */
 static int
 begin_and_abort(struct world *w, const char *const *params)
 {
@@ -254,8 +258,8 @@ begin_and_abort(struct world *w, const char *const *params)
 	return fd;
 }
 
-/* All places are taken when it comes, so it is queued and given up by the same
- * read; those before and after it are not. */
+/* All places are taken, so the request is queued and aborted within one read.
+ * The requests before and after it are served. */
 Test(gateway, a_request_may_be_aborted_while_it_is_queued, .timeout = 60)
 {
 	struct world *w = start_children("pm.max_children = 1\n"
@@ -275,7 +279,7 @@ Test(gateway, a_request_may_be_aborted_while_it_is_queued, .timeout = 60)
 		}
 		fds[i] = begin_and_abort(w, params);
 		a = client_read(fds[i]);
-		cr_expect(a.ended, "an aborted request has its END_REQUEST");
+		cr_expect(a.ended, "no END_REQUEST for an aborted request");
 		cr_expect_eq(a.out_len, 0);
 	}
 	close(first);
@@ -297,10 +301,10 @@ Test(gateway, a_background_child_does_not_delay_the_response, .timeout = 60)
 	fd = begin_misbehaving(w, "www.sock", "background", 0, &pid);
 	a = client_read(fd);
 	answer_expect(a, "out\n");
-	cr_expect_geq(a.seconds, 0.2, "it lingers for what may still come");
-	cr_expect_lt(a.seconds, 5.0, "and not longer");
+	cr_expect_geq(a.seconds, 0.2, "ended before cgi.linger");
+	cr_expect_lt(a.seconds, 5.0, "ended long after cgi.linger");
 	bg = world_read_pid(world_path(w, "pid.bg"));
-	cr_expect(world_alive(bg), "background jobs are left alone");
+	cr_expect(world_alive(bg), "the background child was killed");
 	kill(bg, SIGKILL);
 }
 
@@ -319,10 +323,10 @@ Test(gateway, an_idle_program_is_killed_with_504, .timeout = 60)
 	expect_served(w);
 }
 
-/* Whoever wrote his number to "pid" is deaf to TERM, and gone in the end;
- * alone, he has seen his client go. */
+/* The process that wrote its PID to "pid" ignores TERM and is killed later;
+ * outlives: after its client has got the response. */
 static void
-check_504(struct world *w, bool alone)
+check_504(struct world *w, bool outlives)
 {
 	const char *none[] = {NULL};
 	int fd = client_connect(w, "www.sock");
@@ -331,13 +335,13 @@ check_504(struct world *w, bool alone)
 	client_ask(fd, 0, none);
 	pid = world_read_pid(world_path(w, "pid"));
 	answer_expect(client_read(fd), "Status: 504");
-	cr_expect(!alone || world_alive(pid), "TERM was ignored");
+	cr_expect(!outlives || world_alive(pid), "TERM was not ignored");
 	world_until_gone(pid);
 	close(fd);
 	world_close(&w);
 }
 
-/* TERM first, KILL two seconds later. */
+/* It gets TERM first and KILL two seconds later. */
 Test(gateway, a_program_that_ignores_term_is_killed_after_504, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
@@ -349,8 +353,7 @@ Test(gateway, a_program_that_ignores_term_is_killed_after_504, .timeout = 60)
 	check_504(w, true);
 }
 
-/* Its group is one program: who is deaf to TERM in there does not outlive the
- * one that is not. */
+/* A process of the group that ignores TERM is killed when the program exits. */
 Test(gateway, a_timeout_kills_the_whole_process_group, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
@@ -364,12 +367,12 @@ Test(gateway, a_timeout_kills_the_whole_process_group, .timeout = 60)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-#define SLOW_READER_KIB 16384 /* it keeps what was freed for a while */
+#define SLOW_READER_KIB 16384 /* ASan delays freeing memory */
 #else
 #define SLOW_READER_KIB 2048
 #endif
 
-/* A slow reader costs a bounded buffer, not the whole answer. */
+/* The gateway buffers a bounded part of the response, not all of it. */
 Test(gateway, memory_is_bounded_when_a_client_reads_slowly, .timeout = 60)
 {
 	struct world *w = start_children("");
@@ -391,7 +394,7 @@ Test(gateway, memory_is_bounded_when_a_client_reads_slowly, .timeout = 60)
 	client_begin(p.fd, 1, 0, params);
 	client_record(p.fd, 5, 1, NULL, 0, 0);
 	cr_assert_eq(poll(&p, 1, 20000), 1);
-	/* Others are served meanwhile. */
+	/* Other clients are served meanwhile. */
 	expect_served(w);
 	expect_served(w);
 	got = client_drain(p.fd);
@@ -434,18 +437,18 @@ Test(gateway, dangerous_variables_are_dropped, .timeout = 60)
 		"RUBYLIB=/opt/lib\n");
 }
 
-/* As a replacement of fcgiwrap, without a supervisor. */
+/* As a replacement of fcgiwrap. */
 Test(gateway, it_runs_without_a_supervisor, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *sock = world_path(w, "www.sock");
 	const char *docroot = world_child("");
 	const char *handler = world_child("fdlist");
-	const char *folder[] = {"fcgipm-cgi", "-l", sock, "-d", docroot, "-j", "2",
-		NULL};
+	const char *directory[] = {"fcgipm-cgi", "-l", sock, "-d", docroot,
+		"-j", "2", NULL};
 	const char *one[] = {"fcgipm-cgi", "-l", sock, handler, NULL};
 
-	world_launch_argv(w, folder);
+	world_launch_argv(w, directory);
 	world_expect_log(w, own_text("ready: listening on %s, at most 2 "
 		"programs at once", sock));
 	expect_served(w);
@@ -459,8 +462,7 @@ Test(gateway, it_runs_without_a_supervisor, .timeout = 60)
 	world_stop(w);
 }
 
-/* More connections than descriptors: some wait, and then all are served. */
-/* A daemon that may open so few files, and its gateway. */
+/* Starts a daemon that may open only limit files; returns its gateway too. */
 static struct world *
 start_with_few_files(const char *limit, pid_t *ret_gateway)
 {
@@ -492,7 +494,7 @@ Test(gateway, connections_wait_when_descriptors_run_out, .timeout = 60)
 	pid_t gateway, now;
 	struct world *w = start_with_few_files("40", &gateway);
 
-	/* Connected and silent, until there are no more. */
+	/* Silent connections use up all descriptors. */
 	for (i = 0; i < 80; i++)
 		fds[i] = client_connect(w, "www.sock");
 	world_expect_log(w, "limit of open files: reached with ");
@@ -507,7 +509,7 @@ Test(gateway, connections_wait_when_descriptors_run_out, .timeout = 60)
 	}
 	expect_served(w);
 	cr_assert_eq(world_children(w->pid, &now, 1), 1);
-	cr_expect_eq(now, gateway, "the same process");
+	cr_expect_eq(now, gateway, "another gateway process");
 }
 
 struct fd_count {
@@ -524,8 +526,8 @@ has_fds(void *arg)
 }
 
 /*
- * Programs end, and what their clients do not read stays in pipes: that takes
- * descriptors of places, so others wait and none is answered 503.
+ * Programs exit, and unread output stays in their pipes.  These descriptors are
+ * missing for further programs, which wait; no request is answered 503.
  */
 Test(gateway, unread_responses_make_programs_wait, .timeout = 60)
 {
@@ -542,7 +544,7 @@ Test(gateway, unread_responses_make_programs_wait, .timeout = 60)
 	few.want += world_fd_count(gateway);
 	for (i = 0; i < 20; i++)
 		fds[i] = client_connect(w, "www.sock");
-	/* All are accepted before the first program begins. */
+	/* All are accepted before the first program starts. */
 	world_until(has_fds, &few, "20 connections");
 	for (i = 0; i < 20; i++) {
 		client_begin(fds[i], 1, 0, params);

@@ -1,6 +1,6 @@
 /*
- * test_gateway_leaks.c - a gateway gives back what a request or a connection
- * took: descriptors, memory, large pipes
+ * test_gateway_leaks.c - the gateway releases what a request or a connection
+ * used: descriptors, memory, large pipes
  */
 #include "hostile.h"
 #include "stream.h"
@@ -27,7 +27,7 @@ has_few(void *arg)
 	return world_fd_count(f->pid) <= f->fds;
 }
 
-/* The same request many times leaves no descriptor. */
+/* Repeats a request and checks that no descriptor stays open. */
 static void
 expect_no_descriptor(struct world *w, const char *name, const char *want)
 {
@@ -46,13 +46,13 @@ Test(gateway_leaks, failed_requests_leak_no_descriptor, .timeout = 60)
 {
 	static const char *const rows[][2] = {
 		{"mark", "Status: 500 "}, {"text", "Status: 500 "},
-		{"folder", "Status: 403 "}, {"missing", "Status: 404 "},
-		{"folder/missing", "Status: 404 "}, {"plain", "Status: 403 "},
+		{"dir", "Status: 403 "}, {"missing", "Status: 404 "},
+		{"dir/missing", "Status: 404 "}, {"plain", "Status: 403 "},
 		{"up", "Status: 403 "}, {"silent", "Status: 502 "},
 		{"wrong", "Status: 502 "}};
 	struct world *w = world_open();
 
-	world_shell(w, "mkdir -p www/folder\n"
+	world_shell(w, "mkdir -p www/dir\n"
 		"printf '\\357\\273\\277#!/bin/sh\\n' >www/mark\n"
 		"printf 'no program\\n' >www/text\n"
 		"printf '#!/bin/sh\\n' >www/silent; cp www/silent www/plain\n"
@@ -104,11 +104,11 @@ expect_memory(struct target *t, long more_kib, const char *after)
 {
 	struct slimmer s = {t, t->rss_kib + more_kib};
 
-	world_until(is_slim, &s, own_text("%s: %ld KiB, not %ld and %ld", after,
+	world_until(is_slim, &s, own_text("%s: %ld KiB, not %ld + %ld", after,
 		hostile_rss_kib(t), t->rss_kib, more_kib));
 }
 
-/* Content that is wanted whole, of a record that does not come whole. */
+/* Records whose content is gathered, and which are incomplete. */
 Test(gateway_leaks, truncated_records_leak_no_memory, .timeout = 60)
 {
 	static const int types[] = {GET_VALUES, BEGIN};
@@ -124,13 +124,13 @@ Test(gateway_leaks, truncated_records_leak_no_memory, .timeout = 60)
 		client_send(fd, wire, sizeof(wire));
 		close(fd);
 	}
-	/* They are 12 MiB. */
+	/* Their content is 12 MiB. */
 	hostile_serves(&t, "cut records");
 	expect_memory(&t, 4096, "cut records");
 	hostile_end(&t, "cut records");
 }
 
-/* A connection that sent len bytes of parameters, which do not end there. */
+/* A connection that has sent len bytes of incomplete parameters. */
 static int
 send_parameters(struct target *t, size_t len)
 {
@@ -149,7 +149,7 @@ is_fat(void *arg)
 	return !is_slim(arg);
 }
 
-/* The last one of a crowd stays, and holds the end of the heap. */
+/* The last connection stays open, and its memory is at the end of the heap. */
 Test(gateway_leaks, memory_of_many_connections_is_returned, .timeout = 60)
 {
 	struct target t = hostile_start("cgi.client_timeout = 60s\n");
@@ -159,15 +159,15 @@ Test(gateway_leaks, memory_of_many_connections_is_returned, .timeout = 60)
 	for (i = 0; i < 201; i++)
 		fds[i] = send_parameters(&t, i < 200 ? 60000 : 10);
 	if (t.rss_kib > 0)
-		world_until(is_fat, &s, "a crowd that takes memory");
+		world_until(is_fat, &s, "connections that use memory");
 	for (i = 0; i < 200; i++)
 		close(fds[i]);
-	expect_memory(&t, 4096, "a crowd");
+	expect_memory(&t, 4096, "many connections");
 	close(fds[200]);
-	hostile_end(&t, "a crowd");
+	hostile_end(&t, "many connections");
 }
 
-/* The number on the last line; before it there may be NULs. */
+/* The number at the end of the last line; NULs may precede that line. */
 static long
 last_number(const struct answer *a)
 {
@@ -179,7 +179,7 @@ last_number(const struct answer *a)
 	return strtol(at, NULL, 10);
 }
 
-/* Each of 40 bodies is worth a large pipe, of which there are 32. */
+/* Sends 40 large bodies, one after the other; only 32 large pipes may exist. */
 static void
 expect_large_pipes(const char *query, size_t body_len)
 {

@@ -1,6 +1,6 @@
 /*
- * test_hostile_clients.c - clients that leave at any byte, that are slow,
- * that never read, and that send what nobody asked for
+ * test_hostile_clients.c - clients that leave after any byte, that are slow,
+ * that never read, and that send records of unknown requests
  */
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -8,8 +8,8 @@
 
 #include "hostile.h"
 
-/* A process of ours that attacks while the test goes on; in it nothing is
- * asserted.  0 in the child. */
+/* Forks a process that attacks while the test continues and that must not use
+ * assertions; returns 0 in it. */
 static pid_t
 fork_attacker(void)
 {
@@ -29,8 +29,8 @@ compare_ms(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Good requests one after the other until the attacker ends; asserts its
- * exit status 0. */
+/* Sends valid requests one after the other until the attacker exits, and
+ * asserts its exit status 0. */
 static void
 serve_meanwhile(struct target *t, pid_t attacker, const char *what,
 	long *ret_most_kib)
@@ -56,18 +56,18 @@ serve_meanwhile(struct target *t, pid_t attacker, const char *what,
 	}
 	cr_assert_eq(ended, attacker);
 	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-		"%s: the attacker ends with %x", what, (unsigned)status);
+		"%s: wait status of the attacker: %x", what, (unsigned)status);
 	cr_assert_gt(n, 0);
 	qsort(took, n, sizeof(took[0]), compare_ms);
 	qsort(calm, n, sizeof(calm[0]), compare_ms);
 	p99 = n - 1 - n / 100;
-	hostile_figure("%s: %zu good requests, p99 %lld ms, slowest %lld ms",
+	hostile_figure("%s: %zu valid requests, p99 %lld ms, slowest %lld ms",
 		what, n, (long long)took[p99], (long long)took[n - 1]);
 	cr_expect_lt(calm[p99], 1000, "%s: p99 %lld ms", what,
 		(long long)calm[p99]);
 }
 
-/* 700 bytes; its program stays until it is killed. */
+/* Sends parts of a request of 700 bytes, whose program runs until killed. */
 static void
 leave_inside_request(struct target *t, const char *address, size_t step)
 {
@@ -78,30 +78,30 @@ leave_inside_request(struct target *t, const char *address, size_t step)
 
 	memset(query + 6, '&', sizeof(query) - 6);
 	len = hostile_request(bytes, sizeof(bytes), "stay=0", 0, "body");
-	/* One byte more for a value of more than 127 bytes. */
+	/* The length of a value of more than 127 bytes has four bytes. */
 	query[6 + 700 - len - 3] = '\0';
 	len = hostile_request(bytes, sizeof(bytes), query, 0, "body");
 	cr_assert_eq(len, 700);
-	/* The parameters end at 680: there the program starts. */
+	/* The parameters end at byte 680, where the program starts. */
 	for (cut = 0; cut <= len; cut += cut < 660 ? step : 1) {
 		int fd = client_connect(t->w, address);
 		long before = hostile_starts(t);
 
 		client_send(fd, bytes, cut);
-		/* Every other one leaves before it is looked at. */
+		/* Every other client leaves before its program starts. */
 		while (cut >= 680 && cut % 2 && hostile_starts(t) == before)
 			hostile_pause(1);
 		close(fd);
-		snprintf(what, sizeof(what), "gone after byte %zu", cut);
+		snprintf(what, sizeof(what), "closed after byte %zu", cut);
 		took = hostile_programs_gone(t, what);
 		slowest = took > slowest ? took : slowest;
 	}
-	hostile_unharmed(t, "clients gone inside their request");
-	hostile_figure("a client gone inside its request: its program lives "
-		"%lld ms at most", (long long)slowest);
+	hostile_unharmed(t, "clients that leave inside their request");
+	hostile_figure("a client leaves inside its request: its program lives "
+		"for at most %lld ms", (long long)slowest);
 }
 
-/* Clients that leave while an answer is on its way, at each of its bytes. */
+/* Clients that leave after each byte of a response. */
 static void
 leave_inside_answer(struct target *t, const char *address, size_t step)
 {
@@ -117,14 +117,14 @@ leave_inside_answer(struct target *t, const char *address, size_t step)
 
 		client_read_bytes(fd, answer, cut);
 		close(fd);
-		snprintf(what, sizeof(what), "gone after byte %zu", cut);
+		snprintf(what, sizeof(what), "closed after byte %zu", cut);
 		took = hostile_programs_gone(t, what);
 		slowest = took > slowest ? took : slowest;
 	}
 	free(answer);
-	hostile_unharmed(t, "clients gone inside their answer");
-	hostile_figure("a client gone inside its answer: its program lives "
-		"%lld ms at most", (long long)slowest);
+	hostile_unharmed(t, "clients that leave inside their response");
+	hostile_figure("a client leaves inside its response: its program lives "
+		"for at most %lld ms", (long long)slowest);
 }
 
 Test(hostile_clients, clients_may_leave_after_each_byte_of_a_request,
@@ -134,7 +134,7 @@ Test(hostile_clients, clients_may_leave_after_each_byte_of_a_request,
 
 	leave_inside_request(&t, "www.sock", hostile_size(13, 1));
 	leave_inside_request(&t, t.w->tcp, hostile_size(17, 1));
-	hostile_end(&t, "clients gone");
+	hostile_end(&t, "clients that leave");
 }
 
 Test(hostile_clients, clients_may_leave_after_each_byte_of_a_response,
@@ -144,10 +144,10 @@ Test(hostile_clients, clients_may_leave_after_each_byte_of_a_response,
 
 	leave_inside_answer(&t, "www.sock", hostile_size(59, 1));
 	leave_inside_answer(&t, t.w->tcp, hostile_size(97, 3));
-	hostile_end(&t, "clients gone");
+	hostile_end(&t, "clients that leave");
 }
 
-/* One byte each in 200 ms, so often; the connections are its own to close. */
+/* Sends one byte per 200 ms on each connection, rounds times, and exits. */
 static void
 drip(const int *fds, size_t n, const uint8_t *bytes, size_t rounds)
 {
@@ -157,7 +157,7 @@ drip(const int *fds, size_t n, const uint8_t *bytes, size_t rounds)
 		for (i = 0; i < n; i++) {
 			if (send(fds[i], bytes + round, 1, MSG_NOSIGNAL) != 1)
 				_exit(1);
-			/* In twenty parts: the load is even. */
+			/* Twenty pauses per round spread the load evenly. */
 			if (i * 20 / n != (i + 1) * 20 / n)
 				hostile_pause(10);
 		}
@@ -181,7 +181,7 @@ Test(hostile_clients, slow_senders_do_not_delay_other_clients, .timeout = 900)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
 	cr_assert_geq(lim.rlim_cur, n + 100, "the hard limit of descriptors "
 		"is too low for this test: ulimit -n");
-	/* Longer than what is sent of it. */
+	/* The request is longer than what is sent of it. */
 	memset(query, 'q', sizeof(query));
 	query[400] = '\0';
 	cr_assert_gt(hostile_request(bytes, sizeof(bytes), query, 0, ""),
@@ -198,7 +198,7 @@ Test(hostile_clients, slow_senders_do_not_delay_other_clients, .timeout = 900)
 	hostile_end(&t, "slow senders");
 }
 
-/* Waits until the gateway has nothing more to do. */
+/* Waits until the gateway uses no CPU time. */
 static void
 settle(struct target *t)
 {
@@ -207,11 +207,11 @@ settle(struct target *t)
 	do {
 		before = hostile_cpu_ms(t);
 		hostile_pause(200);
-		cr_assert_lt(world_now_ms(), until, "it never rests");
+		cr_assert_lt(world_now_ms(), until, "the gateway stays busy");
 	} while (hostile_cpu_ms(t) > before);
 }
 
-/* What nobody reads stays with the program, not with us. */
+/* Unread output is kept by the program, not by the gateway. */
 Test(hostile_clients, clients_that_never_read_use_bounded_memory,
 	.timeout = 900)
 {
@@ -231,16 +231,17 @@ Test(hostile_clients, clients_that_never_read_use_bounded_memory,
 	settle(&t);
 	hostile_serves(&t, "readers that never read");
 	more = hostile_rss_kib(&t) - t.rss_kib;
-	hostile_figure("%zu readers that never read: %ld KiB of the gateway's "
+	hostile_figure("%zu clients that never read: %ld KiB of the gateway's "
 		"memory", n, more);
 	cr_expect_leq(more, 64 * (long)n, "%ld KiB for %zu", more, n);
-	cr_expect_eq(world_children(t.gateway, NULL, 0), n, "they wait");
+	cr_expect_eq(world_children(t.gateway, NULL, 0), n,
+		"programs do not wait");
 	for (i = 0; i < n; i++)
 		close(fds[i]);
 	hostile_end(&t, "readers that never read");
 }
 
-/* Records for requests that nobody began, up to so many bytes. */
+/* Sends total bytes of records for requests that have not begun, and exits. */
 static void
 flood(int fd, size_t total)
 {
@@ -289,7 +290,7 @@ Test(hostile_clients, records_of_unknown_requests_use_no_memory, .timeout = 900)
 	hostile_end(&t, "a flood of records");
 }
 
-/* A request that is answered before its body came. */
+/* A request that is answered before its body arrives. */
 static int
 begin_answered(struct target *t)
 {
@@ -304,7 +305,7 @@ begin_answered(struct target *t)
 	return fd;
 }
 
-/* It may read its answer for two seconds, then the connection is closed. */
+/* The client may read the response for two seconds, then it is closed. */
 Test(hostile_clients, a_silent_client_is_closed_after_an_early_response,
 	.timeout = 60)
 {
@@ -317,10 +318,10 @@ Test(hostile_clients, a_silent_client_is_closed_after_an_early_response,
 		"it stays open");
 	cr_expect_geq(world_now_ms() - begin, 1500, "closed too early");
 	close(fd);
-	hostile_end(&t, "silence after an early answer");
+	hostile_end(&t, "silence after an early response");
 }
 
-/* What is sent all the same is dropped, but not without an end. */
+/* Further input is dropped, up to a limit. */
 Test(hostile_clients, input_after_an_early_response_is_limited, .timeout = 60)
 {
 	static const uint8_t block[65536];
@@ -333,7 +334,7 @@ Test(hostile_clients, input_after_an_early_response_is_limited, .timeout = 60)
 	while (total < most &&
 		(n = send(fd, block, sizeof(block), MSG_NOSIGNAL)) > 0)
 		total += (size_t)n;
-	cr_expect_lt(total, most, "it listens on");
+	cr_expect_lt(total, most, "the input is not limited");
 	close(fd);
-	hostile_end(&t, "a flood after an early answer");
+	hostile_end(&t, "a flood after an early response");
 }

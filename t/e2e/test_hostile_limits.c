@@ -1,6 +1,6 @@
 /*
- * test_hostile_limits.c - a gateway with too few descriptors: it waits
- * without spinning, and is itself again when some are free
+ * test_hostile_limits.c - a gateway with too few descriptors waits without
+ * using CPU time, and serves again as soon as some are free
  */
 #include <time.h>
 
@@ -26,7 +26,7 @@ start_limited(int nofile)
 	return t;
 }
 
-/* The longest it took to be itself again, in this test. */
+/* The longest recovery in this test. */
 static int64_t slowest_ms;
 
 static void
@@ -36,13 +36,13 @@ check_recovery(struct target *t, const char *after)
 
 	answer_expect(hostile_call(t, ""), "served\n");
 	begin = hostile_calm_ms() - begin;
-	cr_expect_lt(begin, 1000, "%s: itself after %lld ms", after,
+	cr_expect_lt(begin, 1000, "%s: recovered after %lld ms", after,
 		(long long)begin);
 	slowest_ms = begin > slowest_ms ? begin : slowest_ms;
 	hostile_unharmed(t, after);
 }
 
-/* Connections that say nothing, until there is no descriptor left. */
+/* Silent connections until no descriptor is left. */
 Test(hostile_limits, idle_connections_may_use_all_descriptors, .timeout = 120)
 {
 	struct timespec second = {1, 0};
@@ -60,7 +60,7 @@ Test(hostile_limits, idle_connections_may_use_all_descriptors, .timeout = 120)
 				fds[i] = client_connect(t.w, "www.sock");
 			world_expect_log(t.w,
 				"limit of open files: reached with ");
-			/* The time itself is what is measured here. */
+			/* CPU time per second is measured here. */
 			cpu = hostile_cpu_ms(&t);
 			nanosleep(&second, NULL);
 			cpu = hostile_cpu_ms(&t) - cpu;
@@ -73,12 +73,12 @@ Test(hostile_limits, idle_connections_may_use_all_descriptors, .timeout = 120)
 		}
 		world_close(&t.w);
 	}
-	hostile_figure("out of descriptors: %lld ms of CPU in a second, itself "
-		"after %lld ms", (long long)most_cpu, (long long)slowest_ms);
+	hostile_figure("out of descriptors: %lld ms of CPU in a second, "
+		"recovered after %lld ms", (long long)most_cpu,
+		(long long)slowest_ms);
 }
 
-/* By connections as well: those that were accepted still get a program, for
- * which descriptors are kept. */
+/* Descriptors are reserved for the programs of accepted connections. */
 Test(hostile_limits, each_accepted_client_is_served, .timeout = 120)
 {
 	uint8_t bytes[300];
@@ -91,7 +91,7 @@ Test(hostile_limits, each_accepted_client_is_served, .timeout = 120)
 		for (i = 0; i < n; i++)
 			fds[i] = client_connect(t.w, "www.sock");
 		world_expect_log(t.w, "limit of open files: reached with ");
-		/* Each that ends lets the next one in. */
+		/* The next one is accepted whenever one is closed. */
 		for (i = 0; i < n; i++) {
 			client_send(fds[i], bytes, len);
 			answer_expect(client_read(fds[i]), "served\n");
@@ -102,8 +102,7 @@ Test(hostile_limits, each_accepted_client_is_served, .timeout = 120)
 	}
 }
 
-/* By programs that ended, and whose clients have not taken the answer: the
- * end of it is in the program's pipe. */
+/* Programs have exited, and the unread end of each response is in a pipe. */
 Test(hostile_limits, slow_readers_may_use_all_descriptors, .timeout = 120)
 {
 	const size_t len = 250000;
@@ -119,7 +118,7 @@ Test(hostile_limits, slow_readers_may_use_all_descriptors, .timeout = 120)
 		for (i = 0; i < n; i++)
 			fds[i] = hostile_begin(&t, "www.sock", "big=250000");
 		stream_settle(&t);
-		/* In the order they came: each that ends lets one in. */
+		/* In the order of their arrival, as they are served. */
 		for (i = 0; i < n; i++) {
 			struct answer a = client_read(fds[i]);
 
@@ -132,8 +131,7 @@ Test(hostile_limits, slow_readers_may_use_all_descriptors, .timeout = 120)
 	}
 }
 
-/* More programs at once than there are descriptors for: those that are too
- * many wait. */
+/* More requests than there are descriptors for programs. */
 Test(hostile_limits, programs_wait_when_descriptors_are_few, .timeout = 120)
 {
 	size_t k, rounds;
@@ -155,7 +153,7 @@ Test(hostile_limits, programs_wait_when_descriptors_are_few, .timeout = 120)
 				struct pollfd p = {fds[i], POLLIN, 0};
 				char page[20];
 
-				/* Those that wait say nothing. */
+				/* Requests that wait get no answer. */
 				if (poll(&p, 1, i == 0 ? 5000 : 20) == 0)
 					continue;
 				client_read_bytes(fds[i], page, 20);
@@ -165,14 +163,14 @@ Test(hostile_limits, programs_wait_when_descriptors_are_few, .timeout = 120)
 					running++;
 			}
 			cr_expect_gt(running, 0, "%s", what);
-			cr_expect_lt(running, 60, "%s: enough?", what);
+			cr_expect_lt(running, 60, "%s: all run", what);
 			cr_expect_eq(refused, 0, "%s: %d times 503", what,
 				refused);
 			for (i = 0; i < 60; i++)
 				close(fds[i]);
 			check_recovery(&t, what);
 		}
-		hostile_figure("%s: %d run at once, itself after %lld ms",
+		hostile_figure("%s: %d run at once, recovered after %lld ms",
 			what, running, (long long)slowest_ms);
 		world_close(&t.w);
 	}

@@ -1,6 +1,6 @@
 /*
- * test_hostile_params.c - parameters that lie, that are too many, that would
- * be dangerous variables, and paths that would leave the docroot
+ * test_hostile_params.c - parameters with false lengths, too many of them,
+ * dangerous variables, and paths that lead outside docroot
  *
  * Bytes are typed from the FastCGI Specification 1.0, section 3.4.
  */
@@ -18,7 +18,7 @@ put_length4(uint8_t *to, size_t n)
 	return 4;
 }
 
-/* A whole request whose parameters are these bytes, to its answer. */
+/* Sends a complete request whose parameters are these bytes. */
 static struct answer
 call_params(struct target *t, const uint8_t *p, size_t len)
 {
@@ -38,7 +38,7 @@ call_params(struct target *t, const uint8_t *p, size_t len)
 	return a;
 }
 
-/* The status of a page, 200 for an answer of the program, 0 for none. */
+/* The status of an error page, 200 for a program's response, 0 for neither. */
 static int
 status_of(const struct answer *a)
 {
@@ -49,7 +49,7 @@ status_of(const struct answer *a)
 	return strncmp(a->out, "Status: ", 8) == 0 ? atoi(a->out + 8) : 0;
 }
 
-/* Each sum that is no 31 bits, no 32 bits, or no more than a few bytes. */
+/* Sums of lengths that exceed 31 or 32 bits, or the bytes that follow. */
 Test(hostile_params, lengths_that_overflow_are_refused, .timeout = 120)
 {
 	static const size_t lengths[] = {0x7fffffff, 0x7ffffffe, 0x7ffffffc,
@@ -66,14 +66,14 @@ Test(hostile_params, lengths_that_overflow_are_refused, .timeout = 120)
 			put_length4(bytes, lengths[i]);
 			put_length4(bytes + 4, lengths[j]);
 			a = call_params(&t, bytes, 12);
-			/* Nothing of it is there, but for two empty ones:
-			 * then WORD is the next pair's lengths. */
+			/* The bytes are missing.  With two lengths of 0, WORD
+			 * is read as the lengths of the next pair. */
 			cr_expect_eq(status_of(&a), 400,
 				"lengths %zu and %zu: %s", lengths[i],
 				lengths[j], a.out);
 		}
 	}
-	hostile_end(&t, "lengths that wrap");
+	hostile_end(&t, "lengths that overflow");
 }
 
 /* Content of one record. */
@@ -103,10 +103,10 @@ Test(hostile_params, malformed_parameters_are_refused, .timeout = 60)
 		world_expect_lines(t.w, ": 400: ", i + 1);
 		hostile_serves(&t, rows[i].why);
 	}
-	hostile_end(&t, "broken parameters");
+	hostile_end(&t, "malformed parameters");
 }
 
-/* So many pairs, in bytes altogether; the caller's to free(). */
+/* Makes this number of pairs with this total size; the caller calls free(). */
 static uint8_t *
 make_pairs(size_t pairs, size_t bytes)
 {
@@ -131,8 +131,8 @@ make_pairs(size_t pairs, size_t bytes)
 	return p;
 }
 
-/* The limits: 1000 parameters, 256 KiB of them.  Beyond, an answer and its
- * END_REQUEST, however much is still to be sent. */
+/* The limits are 1000 parameters and 256 KiB.  Beyond them, the answer and its
+ * END_REQUEST arrive although more parameters follow. */
 Test(hostile_params, parameters_are_limited_in_number_and_size, .timeout = 120)
 {
 	static const struct {
@@ -146,7 +146,7 @@ Test(hostile_params, parameters_are_limited_in_number_and_size, .timeout = 120)
 		{100000, 1300000, 431}, {16, 1 << 20, 431},
 		{64, 4 << 20, 431}, {1, 16 << 20, 431},
 		{100000, 16 << 20, 431},
-		/* Linux lets no single variable be longer than 128 KiB. */
+		/* A single variable has at most 128 KiB on Linux. */
 		{1, 200 << 10, 431}};
 	struct target t = hostile_start("");
 	size_t i, round;
@@ -169,7 +169,7 @@ Test(hostile_params, parameters_are_limited_in_number_and_size, .timeout = 120)
 	hostile_end(&t, "many parameters");
 }
 
-/* The program's environment for these parameters, a line each. */
+/* The program's environment for these parameters, one variable a line. */
 static struct answer
 call_env(struct target *t, const char *const *more)
 {
@@ -224,7 +224,7 @@ Test(hostile_params, names_of_the_deny_list_are_dropped, .timeout = 60)
 	hostile_end(&t, "the deny list");
 }
 
-/* CVE-2014-6271 and its kin: values are data, to the last byte. */
+/* CVE-2014-6271 and similar: all bytes of a value are data. */
 Test(hostile_params, functions_in_values_are_not_run, .timeout = 60)
 {
 	static const char *const params[] = {
@@ -259,7 +259,7 @@ Test(hostile_params, functions_in_values_are_not_run, .timeout = 60)
 	}
 }
 
-/* What differs by case or by '-' is another name, or none. */
+/* A name that differs in case is another name; one with '-' is dropped. */
 Test(hostile_params, names_that_differ_slightly_are_other_names, .timeout = 60)
 {
 	static const char *const params[] = {"HTTP_X_USER=server",
@@ -288,9 +288,10 @@ Test(hostile_params, names_that_differ_slightly_are_other_names, .timeout = 60)
 	hostile_end(&t, "names that look alike");
 }
 
-/* A docroot with ways out, and one file whose name only looks like one. */
+/* A docroot with links that lead outside, and a file whose name only looks like
+ * a path that does. */
 static const char make_docroot[] =
-	"mkdir -p www/folder www/one www/two outside\n"
+	"mkdir -p www/dir www/one www/two outside\n"
 	"cat >www/good <<'END'\n"
 	"#!/bin/sh\n"
 	"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
@@ -320,7 +321,7 @@ start_docroot(void)
 	return w;
 }
 
-/* A request for this file of the docroot; status_of(). */
+/* Requests this file of docroot; returns the status as status_of(). */
 static int
 ask_for(struct world *w, const char *path)
 {
@@ -340,7 +341,7 @@ ask_for(struct world *w, const char *path)
 	return status;
 }
 
-/* Which of them is it?  The one that the program sees, and only that. */
+/* The name that the program gets is the one that is checked. */
 Test(hostile_params, the_last_of_two_script_names_is_used, .timeout = 60)
 {
 	struct world *w = start_docroot();
@@ -371,8 +372,8 @@ Test(hostile_params, no_path_leaves_the_docroot, .timeout = 60)
 		int status;
 	} rows[] = {{"/good", 200}, {"/..", 403}, {"/../outside/secret", 403},
 		{"/./../outside/secret", 403}, {"//..//outside/secret", 403},
-		{"/folder/../../outside/secret", 403}, {"/good/..", 403},
-		/* The web server decodes; here these are letters. */
+		{"/dir/../../outside/secret", 403}, {"/good/..", 403},
+		/* The gateway does not decode %XX. */
 		{"/..%2foutside%2fsecret", 200}, {"/...", 200},
 		{"/%2e%2e/outside/secret", 404}, {"/%2f", 404},
 		{"/..%2foutside/secret", 404}, {"/..%00/good", 404},
@@ -390,7 +391,7 @@ Test(hostile_params, no_path_leaves_the_docroot, .timeout = 60)
 	cr_expect_eq(ask_for(w, "/good"), 200);
 }
 
-/* A path of this many bytes altogether: so often "part", then the rest. */
+/* Requests a path of total bytes that consists of repeated parts. */
 static int
 ask_long(struct world *w, const char *part, size_t total)
 {
@@ -411,7 +412,7 @@ ask_long(struct world *w, const char *part, size_t total)
 	return status;
 }
 
-/* PATH_MAX is 4096 with the NUL behind, NAME_MAX 255 (limits.h). */
+/* PATH_MAX is 4096 including the NUL, NAME_MAX 255 (limits.h). */
 Test(hostile_params, paths_of_any_length_are_handled, .timeout = 60)
 {
 	static const char *const parts[] = {"/d", "/self", "/good", "/",
@@ -438,12 +439,12 @@ Test(hostile_params, paths_of_any_length_are_handled, .timeout = 60)
 		cr_expect_eq(ask_for(w, path), k > 40 ? 403 : 200, "%zu links",
 			k);
 	}
-	/* What says nothing takes no room. */
+	/* Segments "." do not count. */
 	for (n = 0; n < 4500; n += 3)
 		memcpy(path + n, "/./", 3);
 	snprintf(path + n, sizeof(path) - n, "good");
 	cr_expect_eq(ask_for(w, path), 200);
-	/* A program at the very end of what a path can be. */
+	/* A program with the longest possible path. */
 	world_shell(w, "p=@DIR@/www\n"
 		"while [ ${#p} -lt 3900 ]; do p=$p/0123456789abcdef; done\n"
 		"while [ ${#p} -lt 4088 ]; do p=$p/d; done\n"

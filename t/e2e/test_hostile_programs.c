@@ -1,6 +1,6 @@
 /*
- * test_hostile_programs.c - programs that end at once, fork without end,
- * shout, stop themselves; and a gateway that has too few descriptors
+ * test_hostile_programs.c - programs that exit at once, fork without limit,
+ * flood standard error or stop themselves
  */
 #include <dirent.h>
 #include <sys/wait.h>
@@ -45,7 +45,7 @@ Test(hostile_programs, programs_that_exit_at_once_are_served, .timeout = 900)
 	hostile_end(&t, "programs that exit at once");
 }
 
-/* Processes that run the world's program, the dying ones not counted. */
+/* Counts the processes that run the test's program, without zombies. */
 static size_t
 count_programs(const struct target *t)
 {
@@ -74,8 +74,8 @@ count_programs(const struct target *t)
 	return n;
 }
 
-/* What a bomb leaves becomes our child, and counts for rlimit_nproc until we
- * took note of its end. */
+/* Orphans of a fork bomb become our children and count for rlimit_nproc until
+ * they are reaped. */
 static void
 reap_orphans(void)
 {
@@ -90,7 +90,7 @@ no_program_runs(void *arg)
 	return count_programs(arg) == 0;
 }
 
-/* As many as root's user of its own may have, or at least the first. */
+/* As root, with a user of its own: 30 processes.  Otherwise: at least one. */
 static bool
 bomb_has_grown(void *arg)
 {
@@ -99,8 +99,8 @@ bomb_has_grown(void *arg)
 }
 
 /*
- * rlimit_nproc counts all that a user runs.  Root takes a user that nobody
- * is; whoever is no root shares it with what runs as him already.
+ * rlimit_nproc counts all processes of a user.  Root uses a user without other
+ * processes; another user shares the limit with its own processes.
  */
 static struct target
 start_bombs(void)
@@ -132,24 +132,24 @@ Test(hostile_programs, fork_bombs_end_with_their_request, .timeout = 120)
 		}
 		answer_expect(client_read(fd), "Status: 504");
 		close(fd);
-		/* It is deaf to TERM, two seconds later there is KILL. */
-		world_until(no_program_runs, &t, "the bomb's children die");
+		/* It ignores TERM and gets KILL two seconds later. */
+		world_until(no_program_runs, &t, "the bomb's children exit");
 		hostile_unharmed(&t, "a fork bomb");
-		/* And one whose client goes away. */
+		/* A bomb whose client leaves. */
 		fd = hostile_begin(&t, "www.sock", "bomb");
 		world_until(bomb_has_grown, &t, "the bomb grows");
 		close(fd);
-		world_until(no_program_runs, &t, "the bomb's children die");
+		world_until(no_program_runs, &t, "the bomb's children exit");
 		hostile_unharmed(&t, "a fork bomb without client");
 	}
-	hostile_figure("a fork bomb has %zu processes at most", most);
+	hostile_figure("a fork bomb has at most %zu processes", most);
 	cr_expect_leq(most, 64 + 1, "more than rlimit_nproc");
 	if (geteuid() == 0)
-		cr_expect_geq(most, 30, "no bomb: %zu", most);
+		cr_expect_geq(most, 30, "not a fork bomb: %zu", most);
 	hostile_end(&t, "fork bombs");
 }
 
-/* Its stderr reaches the client whole; the log gets it in pieces. */
+/* The client gets all of it; it is logged in pieces. */
 Test(hostile_programs, stderr_without_a_line_end_uses_bounded_memory,
 	.timeout = 900)
 {
@@ -179,13 +179,13 @@ Test(hostile_programs, stderr_without_a_line_end_uses_bounded_memory,
 		most = hostile_rss_kib(&t) > most ? hostile_rss_kib(&t) : most;
 	}
 	begin = world_now_ms() - begin;
-	cr_expect_geq(got, total + 8, "%zu bytes came", got);
+	cr_expect_geq(got, total + 8, "only %zu bytes", got);
 	cr_expect_lt(most - t.rss_kib, 2048, "the gateway has %ld KiB more",
 		most - t.rss_kib);
 	close(p.fd);
 	free(block);
 	hostile_unharmed(&t, "a shout");
-#ifndef __SANITIZE_ADDRESS__ /* it keeps what was freed */
+#ifndef __SANITIZE_ADDRESS__ /* ASan delays freeing memory */
 	master = strtol(world_proc_status(t.w->pid, "VmRSS"), NULL, 10) -
 		master;
 	cr_expect_lt(master, 8192, "the supervisor has %ld KiB more", master);
@@ -210,8 +210,8 @@ until_state(pid_t pid, char state)
 	}
 }
 
-/* What it said stays in its pipe when it ends, up to 64 KiB of it, and is all
- * there at once for a gateway that was kept from the CPU. */
+/* When a program exits, its pipe holds up to 64 KiB of stderr, which a gateway
+ * that did not get the CPU finds together with the exit. */
 Test(hostile_programs, stderr_is_read_after_the_exit, .timeout = 60)
 {
 	struct target t = hostile_start("");
@@ -231,12 +231,12 @@ Test(hostile_programs, stderr_is_read_after_the_exit, .timeout = 60)
 	answer_expect(a, "served\n");
 	cr_expect_eq(a.err_len, 65536, "%zu bytes of stderr", a.err_len);
 	close(fd);
-	hostile_end(&t, "last words");
+	hostile_end(&t, "stderr at the exit");
 }
 
-/* It is told with the first line that is taken again. */
+/* The number of dropped lines is logged with the next line that is written. */
 static bool
-drops_are_told(void *arg)
+drops_are_logged(void *arg)
 {
 	struct target *t = arg;
 
@@ -244,8 +244,8 @@ drops_are_told(void *arg)
 	return world_log_has(t->w, " log lines dropped");
 }
 
-/* The gateway's log is read by the supervisor; where it is not, lines are
- * dropped and nobody waits. */
+/* When the supervisor does not read the gateway's log, lines are dropped and no
+ * request waits. */
 Test(hostile_programs, stderr_that_cannot_be_logged_blocks_nothing,
 	.timeout = 60)
 {
@@ -257,19 +257,19 @@ Test(hostile_programs, stderr_that_cannot_be_logged_blocks_nothing,
 	a = hostile_call(&t, "shout=1000000");
 	answer_expect(a, "served\n");
 	cr_expect_eq(a.err_len, 1000000, "%zu bytes of stderr", a.err_len);
-	hostile_serves(&t, "a shout that nobody logs");
+	hostile_serves(&t, "stderr that cannot be logged");
 	cr_assert_eq(kill(t.w->pid, SIGCONT), 0);
-	world_until(drops_are_told, &t, "what was dropped is told");
-	/* From then on lines are whole again. */
+	world_until(drops_are_logged, &t, "dropped lines are logged");
+	/* Further lines are complete. */
 	a = hostile_call(&t, "shout=50");
 	world_expect_log(t.w, "hostile: 0000000000"
 		"hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh\n");
-	hostile_end(&t, "a shout that nobody logs");
+	hostile_end(&t, "stderr that cannot be logged");
 }
 
 /*
- * What each answers until it is ended: TERM comes at the timeout, which a
- * stopped process does not take, and KILL two seconds later.
+ * The response of each until it is killed: a stopped process does not get the
+ * TERM of the timeout, but KILL two seconds later.
  */
 Test(hostile_programs, stopped_programs_are_killed_at_the_timeout,
 	.timeout = 120)
@@ -278,10 +278,10 @@ Test(hostile_programs, stopped_programs_are_killed_at_the_timeout,
 	static const struct {
 		const char *query, *body, *want;
 	} rows[] = {{"stop", "", "Status: 504"},
-		/* It takes none of its body. */
+		/* It does not read its body. */
 		{"stop", body, "Status: 504"},
-		/* Between its header and its body, inside its body: what was
-		 * begun must not look complete. */
+		/* Between header and body, and inside the body: the response
+		 * must not look complete. */
 		{"stop=0", "", ""}, {"stop=5000", "", "0000000004hhh"}};
 	struct target t = hostile_start("cgi.idle_timeout = 300ms\n");
 	static uint8_t bytes[70000];
@@ -308,7 +308,7 @@ Test(hostile_programs, stopped_programs_are_killed_at_the_timeout,
 		}
 		while (world_children(t.gateway, NULL, 0) > 0) {
 			cr_assert_lt(hostile_calm_ms() - begin, 4000,
-				"stopped programs are still there");
+				"stopped programs still exist");
 			hostile_pause(5);
 		}
 		hostile_unharmed(&t, "stopped programs");
@@ -316,7 +316,7 @@ Test(hostile_programs, stopped_programs_are_killed_at_the_timeout,
 	hostile_end(&t, "stopped programs");
 }
 
-/* Stopped by somebody else for a while, which is no crime. */
+/* It was stopped by another process and continued before the timeout. */
 Test(hostile_programs, a_stopped_program_may_continue, .timeout = 60)
 {
 	struct target t = hostile_start("cgi.idle_timeout = 20s\n");
@@ -327,7 +327,7 @@ Test(hostile_programs, a_stopped_program_may_continue, .timeout = 60)
 	while (world_children(t.gateway, &program, 1) == 0)
 		hostile_pause(2);
 	until_state(program, 'T');
-	cr_expect_eq(poll(&p, 1, 300), 0, "nothing is answered meanwhile");
+	cr_expect_eq(poll(&p, 1, 300), 0, "answered while it is stopped");
 	hostile_serves(&t, "a stopped program");
 	cr_assert_eq(kill(program, SIGCONT), 0);
 	answer_expect(client_read(fd), "served\n");

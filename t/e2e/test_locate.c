@@ -1,6 +1,6 @@
 /*
- * test_locate.c - the file a request names: opened beneath docroot, and run
- * as under other web servers
+ * test_locate.c - the file that a request names is opened beneath docroot, and
+ * runs as under the CGI modules of web servers
  */
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,7 +12,7 @@ start(const char *files, const char *keys)
 {
 	struct world *w = world_open();
 
-	world_shell(w, "mkdir -p www/folder outside");
+	world_shell(w, "mkdir -p www/dir outside");
 	world_shell(w, files);
 	world_start(w, own_text("[www]\n"
 		"mode = cgi\n"
@@ -30,7 +30,7 @@ call(struct world *w, const char *name)
 		own_text("%s/www/%s", w->dir, name), NULL);
 }
 
-/* Its answer holds text, in which @ is the world's folder. */
+/* Expects text in the response; @ in text is the directory of the test. */
 static void
 expect(struct world *w, const char *name, const char *text)
 {
@@ -45,67 +45,68 @@ expect(struct world *w, const char *name, const char *text)
 		want, a.out, a.err);
 }
 
-/* $0, FindBin, sys.path and the folder, as under Apache's mod_cgi. */
+/* $0, FindBin, sys.path and the working directory, as under mod_cgi. */
 Test(locate, scripts_find_files_in_their_directory, .timeout = 60)
 {
 	struct world *w = start(
 		"h=\"printf 'Content-Type: text/plain\\r\\n\\r\\n'\"\n"
 		"printf '#!/bin/sh\\n%s\\necho \"0: $0\"; pwd\\n' \"$h\" "
-		">www/folder/a.sh\n"
-		"cat >www/folder/a.pl <<'END'\n"
+		">www/dir/a.sh\n"
+		"cat >www/dir/a.pl <<'END'\n"
 		"#!/usr/bin/perl\n"
-		"use FindBin; use lib $FindBin::Bin; use Beside; use Cwd;\n"
+		"use FindBin; use lib $FindBin::Bin; use Module; use Cwd;\n"
 		"print \"Content-Type: text/plain\\n\\n0: $0\\n\";\n"
 		"print \"bin: $FindBin::Bin/$FindBin::Script\\n\";\n"
-		"print \"cwd: \", getcwd, \"\\n\", Beside::text(), \"\\n\";\n"
+		"print \"cwd: \", getcwd, \"\\n\", Module::text(), \"\\n\";\n"
 		"END\n"
-		"printf 'package Beside; sub text { \"beside\" } 1;\\n' "
-		">www/folder/Beside.pm\n"
-		"cat >www/folder/a.py <<'END'\n"
+		"printf 'package Module; sub text { \"module\" } 1;\\n' "
+		">www/dir/Module.pm\n"
+		"cat >www/dir/a.py <<'END'\n"
 		"#!/usr/bin/python3\n"
 		"import os, sys\n"
-		"import beside\n"
+		"import module\n"
 		"print('Content-Type: text/plain\\n\\n0: ' + sys.argv[0])\n"
 		"print('path: ' + sys.path[0], 'file: ' + __file__)\n"
-		"print('cwd: ' + os.getcwd(), beside.text)\n"
+		"print('cwd: ' + os.getcwd(), module.text)\n"
 		"END\n"
-		"echo 'text = \"beside\"' >www/folder/beside.py\n"
-		"chmod 755 www/folder/a.*\n", DOCROOT);
+		"echo 'text = \"module\"' >www/dir/module.py\n"
+		"chmod 755 www/dir/a.*\n", DOCROOT);
 
-	expect(w, "folder/a.sh", "0: @/www/folder/a.sh\n");
-	expect(w, "folder/a.sh", "\n@/www/folder\n");
-	expect(w, "folder/a.pl", "0: @/www/folder/a.pl\n");
-	expect(w, "folder/a.pl", "bin: @/www/folder/a.pl\n");
-	expect(w, "folder/a.pl", "cwd: @/www/folder\nbeside\n");
-	expect(w, "folder/a.py", "0: @/www/folder/a.py\n");
-	expect(w, "folder/a.py", "path: @/www/folder file: ");
-	expect(w, "folder/a.py", "cwd: @/www/folder beside\n");
+	expect(w, "dir/a.sh", "0: @/www/dir/a.sh\n");
+	expect(w, "dir/a.sh", "\n@/www/dir\n");
+	expect(w, "dir/a.pl", "0: @/www/dir/a.pl\n");
+	expect(w, "dir/a.pl", "bin: @/www/dir/a.pl\n");
+	expect(w, "dir/a.pl", "cwd: @/www/dir\nmodule\n");
+	expect(w, "dir/a.py", "0: @/www/dir/a.py\n");
+	expect(w, "dir/a.py", "path: @/www/dir file: ");
+	expect(w, "dir/a.py", "cwd: @/www/dir module\n");
 }
 
-/* An ELF program too has its path as name; none has our descriptors. */
+/* No program gets descriptors of the gateway; argv[0] of an ELF program is its
+ * path, too. */
 Test(locate, no_program_has_more_than_three_descriptors, .timeout = 60)
 {
 	struct world *w = start(
 		"cp @T@/children/fdlist www/elf\n"
-		"cp www/elf www/folder/elf\n"
+		"cp www/elf www/dir/elf\n"
 		"printf '#!/bin/sh\\nexec @DIR@/www/elf\\n' >www/sh\n"
 		"printf '#!@DIR@/www/elf\\n' >www/hashbang\n"
 		"printf 'not a program\\n' >www/data.x\n"
 		"chmod 755 www/sh www/hashbang\n",
 		DOCROOT "cgi.interpreter[.x] = @DIR@/www/elf\n");
-	static const char *const names[] = {"elf", "folder/elf", "sh",
+	static const char *const names[] = {"elf", "dir/elf", "sh",
 		"hashbang", "data.x"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		expect(w, names[i], "\r\n\r\nfd: 0\nfd: 1\nfd: 2\nleader");
-	expect(w, "folder/elf", "argv: @/www/folder/elf\n");
-	expect(w, "folder/elf", "cwd: @/www/folder\n");
+	expect(w, "dir/elf", "argv: @/www/dir/elf\n");
+	expect(w, "dir/elf", "cwd: @/www/dir\n");
 	expect(w, "elf", "cwd: @/www\n");
 }
 
 /*
- * What was looked at is what runs: the descriptor is, whoever has the name by
- * then.  The other file would be run if it were by path.
+ * The program is executed through the descriptor that was checked, whatever the
+ * path names by then.  Executed by its path, it could be the other file.
  */
 Test(locate, a_program_is_not_replaced_by_one_outside_docroot, .timeout = 60)
 {
@@ -151,8 +152,7 @@ gateway_holds(void *arg)
 	return world_look(world_call_of, gateway) == SYS_nanosleep;
 }
 
-/* An interpreter opens its script by its name, so the name must be checked
- * once more. */
+/* An interpreter opens its script by the path, which must be checked again. */
 Test(locate, a_script_that_was_replaced_is_not_run, .timeout = 60)
 {
 	struct world *w;
@@ -176,7 +176,7 @@ Test(locate, a_script_that_was_replaced_is_not_run, .timeout = 60)
 		"request");
 }
 
-/* A deployment points docroot elsewhere: the next request is there. */
+/* A deployment replaces the link docroot: the next request uses the new one. */
 Test(locate, docroot_may_be_replaced_while_serving, .timeout = 60)
 {
 	struct world *w = start(
@@ -184,7 +184,7 @@ Test(locate, docroot_may_be_replaced_while_serving, .timeout = 60)
 		"mkdir $n; printf '#!/bin/sh\\n"
 		"printf \"A: b\\\\n\\\\n%s in \"; pwd -P\\n' $n >$n/a\n"
 		"chmod 755 $n/a; done\n"
-		"rmdir www/folder www; ln -s one www\n", DOCROOT);
+		"rmdir www/dir www; ln -s one www\n", DOCROOT);
 	int i;
 
 	for (i = 0; i < 4; i++) {
@@ -214,12 +214,12 @@ Test(locate, every_link_is_followed_when_docroot_is_the_root, .timeout = 60)
 static const char old_kernel[] =
 	"printf '#!/bin/sh\\nprintf \"A: b\\\\n\\\\nserved for $PATH_INFO in "
 	"\"; pwd\\n' >www/a\n"
-	"chmod 755 www/a; cp www/a www/folder/a; cp www/a outside/a\n"
-	"cp @T@/children/fdlist www/folder/elf\n"
+	"chmod 755 www/a; cp www/a www/dir/a; cp www/a outside/a\n"
+	"cp @T@/children/fdlist www/dir/elf\n"
 	"ln -s a www/inside\n"
 	"ln -s ../outside/a www/up\n"
-	"ln -s folder www/folderlink\n"
-	"mkdir www/folder/deeper; cp www/a www/folder/deeper/index.cgi\n";
+	"ln -s dir www/dirlink\n"
+	"mkdir www/dir/deeper; cp www/a www/dir/deeper/index.cgi\n";
 
 static void
 check_without_openat2(const char *how)
@@ -229,19 +229,19 @@ check_without_openat2(const char *how)
 	} rows[] = {
 		{"a", "served for  in @/www\n"},
 		{"a/x/y", "served for /x/y in @/www\n"},
-		{"folder/a", "served for  in @/www/folder\n"},
-		{"folder/a/x", "served for /x in @/www/folder\n"},
-		{"folder/deeper", "served for  in @/www/folder/deeper\n"},
-		{"folder/elf", "fd: 2\nleader"},
-		{"missing", "Status: 404 "}, {"folder/missing", "Status: 404 "},
-		{"missing/a", "Status: 404 "}, {"folder", "Status: 403 "},
+		{"dir/a", "served for  in @/www/dir\n"},
+		{"dir/a/x", "served for /x in @/www/dir\n"},
+		{"dir/deeper", "served for  in @/www/dir/deeper\n"},
+		{"dir/elf", "fd: 2\nleader"},
+		{"missing", "Status: 404 "}, {"dir/missing", "Status: 404 "},
+		{"missing/a", "Status: 404 "}, {"dir", "Status: 403 "},
 		{"up", "Status: 403 "}, {"../outside/a", "Status: 403 "},
-		/* Served where openat2 is: so it is not. */
-		{"inside", "Status: 403 "}, {"folderlink/a", "Status: 403 "},
+		/* These are served with openat2(2). */
+		{"inside", "Status: 403 "}, {"dirlink/a", "Status: 403 "},
 	};
 	struct world *w = world_open();
 
-	world_shell(w, "mkdir -p www/folder outside");
+	world_shell(w, "mkdir -p www/dir outside");
 	world_shell(w, old_kernel);
 	world_start_without(w, "openat2", how,
 		"[www]\n"
@@ -251,12 +251,12 @@ check_without_openat2(const char *how)
 		"cgi.index = index.cgi\n");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		expect(w, rows[i].path, rows[i].want);
-	/* A name that no folder can have, behind one that was opened. */
-	expect(w, own_text("folder/%0256d/b/a", 0), "Status: 404 ");
+	/* A name that is too long, after a directory that was opened. */
+	expect(w, own_text("dir/%0256d/b/a", 0), "Status: 404 ");
 	expect(w, "a", "served");
 	world_expect_log(w, "www/inside: 403: a symbolic link is not "
 		"followed");
-	world_expect_log(w, "www/folderlink/a: 403: a symbolic link is not "
+	world_expect_log(w, "www/dirlink/a: 403: a symbolic link is not "
 		"followed");
 	world_close(&w);
 }
@@ -271,7 +271,7 @@ Test(locate, paths_are_safe_where_openat2_is_forbidden, .timeout = 60)
 	check_without_openat2("EPERM");
 }
 
-/* The variables are those of the file that runs, however it was named. */
+/* However the web server names the script. */
 Test(locate, script_filename_is_the_file_that_runs, .timeout = 60)
 {
 	struct world *w = start(

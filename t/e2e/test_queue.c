@@ -1,10 +1,10 @@
 /*
- * test_queue.c - more requests than places, programs that run too long, and
- * connections that are kept for nothing
+ * test_queue.c - requests that wait for a program to exit, programs that run
+ * too long, and idle keep-alive connections
  */
 #include "world.h"
 
-/* Answers once the file named by QUERY_STRING is there, beside this script. */
+/* Responds when the file QUERY_STRING exists in its directory. */
 static const char waiter[] =
 	"#!/bin/sh\n"
 	"echo $$ >>started\n"
@@ -69,7 +69,7 @@ Test(queue, a_client_that_waits_too_long_gets_503, .timeout = 30)
 	for (size_t i = 0; i < 20; i++)
 		client_expect_503(late[i], "Retry-After: 2\r\n");
 	cr_expect_eq(count_lines(w, "started"), 1,
-		"a program was started for nobody");
+		"a program was started after 503");
 	world_expect_log(w, "503: waited longer than queue_timeout (1500 ms) "
 		"for one of 1 programs to end; raise pm.max_children");
 	world_write(w, "go", "");
@@ -120,11 +120,11 @@ Test(queue, a_client_that_leaves_the_queue_starts_no_program, .timeout = 30)
 	cr_expect_eq(count_lines(w, "started"), 2);
 }
 
-/* Busy all the time, so only the clock can end it. */
+/* It is busy all the time, so cgi.idle_timeout would not end it. */
 static const char busy[] =
 	"#!/bin/sh\n"
 	"echo $$ >pid.new && mv pid.new pid\n"
-	"[ \"$QUERY_STRING\" != deaf ] || trap '' TERM\n"
+	"[ \"$QUERY_STRING\" != ignore ] || trap '' TERM\n"
 	"case $QUERY_STRING in\n"
 	"stop) kill -STOP $$ ;;\n"
 	"talk) printf 'Content-Type: text/plain\\n\\n'\n"
@@ -144,7 +144,7 @@ expect_ended(const char *query, bool answered)
 		answer_expect(client_read(fd),
 			"Status: 504 Gateway Timeout\r\n");
 	} else {
-		/* It began, so only its lack of an END_REQUEST tells. */
+		/* It began, so only END_REQUEST is missing. */
 		cr_expect_gt(client_drain(fd), 0);
 	}
 	close(fd);
@@ -161,7 +161,7 @@ Test(queue, a_program_that_runs_too_long_is_killed, .timeout = 30)
 
 Test(queue, a_late_program_that_ignores_term_is_killed, .timeout = 30)
 {
-	expect_ended("deaf", true);
+	expect_ended("ignore", true);
 }
 
 Test(queue, a_late_program_that_is_stopped_is_killed, .timeout = 30)
@@ -174,7 +174,7 @@ Test(queue, a_response_that_runs_too_long_is_cut, .timeout = 30)
 	expect_ended("talk", false);
 }
 
-/* Kept connections are given up for new ones when descriptors run out. */
+/* When descriptors run out. */
 Test(queue, idle_connections_are_closed_for_new_ones, .timeout = 60)
 {
 	struct world *w = world_open();
@@ -189,7 +189,7 @@ Test(queue, idle_connections_are_closed_for_new_ones, .timeout = 60)
 
 	world_launch_argv(w, limited);
 	world_expect_log(w, "ready: ");
-	/* Each asks to be kept; more than can be are answered all the same. */
+	/* Each has FCGI_KEEP_CONN; all are answered. */
 	for (i = 0; i < n; i++) {
 		struct answer a;
 
@@ -198,7 +198,7 @@ Test(queue, idle_connections_are_closed_for_new_ones, .timeout = 60)
 		answer_expect(a, "served\n");
 		cr_expect(a.ended);
 	}
-	/* The one that was idle for longest was given up, not the last. */
+	/* The one that was idle longest was closed, not the last one. */
 	cr_expect_eq(recv(kept[0], &c, 1, MSG_DONTWAIT), 0);
 	cr_expect_eq(recv(kept[n - 1], &c, 1, MSG_DONTWAIT), -1);
 }

@@ -1,24 +1,24 @@
 /*
- * test_refusals.c - requests that get no program: the page has the right status
- * and names the request, the log has under that number what to change, and the
- * next one is served
+ * test_refusals.c - failed requests: the error page has the right status and a
+ * request ID, the log line with that ID says what to change, and the next
+ * request is served
  */
 #include "world.h"
 
-/* A docroot full of traps, beside a folder that is none of its business. */
+/* A docroot with files that may not run, next to a directory outside of it. */
 static const char files[] =
-	"mkdir -p www/folder www/closed outside\n"
+	"mkdir -p www/dir www/closed outside\n"
 	"cat >www/good <<'END'\n"
 	"#!/bin/sh\n"
 	"printf 'Content-Type: text/plain\\r\\n\\r\\nserved\\n'\n"
 	"END\n"
 	"cp www/good www/plain\n"
 	"chmod 755 www/good\n"
-	"for copy in outside/secret www/folder/inner www/closed/inner www/a.xyz\n"
+	"for copy in outside/secret www/dir/inner www/closed/inner www/a.xyz\n"
 	"do cp -p www/good $copy; done\n"
 	"ln -s ../outside/secret www/up\n"
 	"ln -s @DIR@/outside/secret www/absolute\n"
-	"ln -s ../outside www/folderlink\n"
+	"ln -s ../outside www/dirlink\n"
 	"ln -s good www/inside\n"
 	"ln -s @DIR@/www/good www/own\n"
 	"ln -s nowhere www/dangling\n"
@@ -45,8 +45,8 @@ static const char files[] =
 	"cp /bin/true ../interp\n"
 	"printf '#!/bin/sh\nprintf \"A: b\\n\\nran for "
 		"$SCRIPT_FILENAME\\n\"\n' >../handler\n"
-	"chmod 755 fifo no* dos bom text empty elf quiet silent bare cut killed "
-	"sleeper badinterp ../interp ../handler\n";
+	"chmod 755 fifo no* dos bom text empty elf quiet silent bare cut "
+	"killed sleeper badinterp ../interp ../handler\n";
 
 static struct world *
 start(const char *keys)
@@ -62,7 +62,7 @@ start(const char *keys)
 	return w;
 }
 
-/* The answer to a request for a file in our folder. */
+/* The answer to a request for a file in the test's directory. */
 static struct answer
 call(struct world *w, const char *name)
 {
@@ -78,7 +78,7 @@ expect_served(struct world *w, const char *after)
 		a.out);
 }
 
-/* The whole line of the log that holds text, "" for none. */
+/* The whole line of the log that contains text, "" for none. */
 static const char *
 log_line(struct world *w, const char *text)
 {
@@ -90,8 +90,8 @@ log_line(struct world *w, const char *text)
 }
 
 /*
- * The page is whole and says nothing but status and number; the line of that
- * number names pool, script and reason.
+ * The page is complete and shows only status and request ID; the log line with
+ * that ID names pool, script and reason.
  */
 static void
 check_refusal(struct world *w, const struct answer *a, const char *script,
@@ -164,12 +164,13 @@ Test(refusals, files_that_may_not_run_are_refused, .timeout = 60)
 		{"/elsewhere", FORBIDDEN, "outside docroot /"},
 		{"/www/../outside/secret", FORBIDDEN,
 			"the script's path contains \"..\""},
-		{"/www/folder/../good", FORBIDDEN, "the script's path contains \"..\""},
+		{"/www/dir/../good", FORBIDDEN,
+			"the script's path contains \"..\""},
 		{"/www/..", FORBIDDEN, "the script's path contains \"..\""},
 		{"/www-other/good", FORBIDDEN, "outside docroot"},
 		{"/www/absolute", FORBIDDEN,
 			"/outside/secret, outside docroot"},
-		{"/www/folderlink/secret", FORBIDDEN,
+		{"/www/dirlink/secret", FORBIDDEN,
 			"/outside/secret, outside docroot"},
 		{"/www/up", FORBIDDEN, "a symbolic link leads to /"},
 		{"/www/up", FORBIDDEN,
@@ -179,7 +180,7 @@ Test(refusals, files_that_may_not_run_are_refused, .timeout = 60)
 			"relative"},
 		{"/www/loop", FORBIDDEN, "a symbolic link is not followed: it "
 			"leads to itself, or openat2(2)"},
-		{"/www/folder", FORBIDDEN, "a directory, not a program; set "
+		{"/www/dir", FORBIDDEN, "a directory, not a program; set "
 			"cgi.index to run a program in it"},
 		{"/www", FORBIDDEN, "a directory, not a program"},
 		{"/www/fifo", FORBIDDEN, "not a regular file"},
@@ -277,15 +278,15 @@ Test(refusals, invalid_requests_are_refused, .timeout = 60)
 
 Test(refusals, files_inside_docroot_are_served, .timeout = 60)
 {
-	static const char *const good[] = {"/good", "/folder/inner", "//good",
-		"/./good", "/folder//./inner", "/inside"};
+	static const char *const good[] = {"/good", "/dir/inner", "//good",
+		"/./good", "/dir//./inner", "/inside"};
 	struct world *w = start("");
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		answer_expect(call(w, own_text("www%s", good[i])), "served\n");
 }
 
-/* Docroot and a fixed program: both hold, the program gets the path. */
+/* The handler runs only for files in docroot, and gets their path. */
 Test(refusals, docroot_applies_with_a_handler, .timeout = 60)
 {
 	struct world *w = start("handler = @DIR@/handler\n");
@@ -318,8 +319,8 @@ Test(refusals, web_servers_may_name_a_script_in_several_ways, .timeout = 60)
 	}
 }
 
-/* The limit and its neighbours; a length that the web server tells, and none
- * where it does not know it, in one record and in two. */
+/* The limit and its neighbours; with CONTENT_LENGTH and without, in one record
+ * and in two. */
 Test(refusals, a_body_may_be_as_long_as_its_limit, .timeout = 60)
 {
 	static const char *const unknown[] = {
@@ -356,7 +357,7 @@ Test(refusals, a_body_may_be_as_long_as_its_limit, .timeout = 60)
 	}
 }
 
-/* The body is the next request's: an authorizer gets none, however long. */
+/* The body belongs to the next request; an authorizer gets none. */
 Test(refusals, an_authorizers_content_length_is_ignored, .timeout = 60)
 {
 	static const char *const lengths[] = {"CONTENT_LENGTH=11",
@@ -389,7 +390,7 @@ Test(refusals, a_header_above_its_limit_is_502, .timeout = 60)
 		"Status: 502");
 }
 
-/* One variable may have 128 KiB (execve(2)); four bytes tell its length. */
+/* The limit for one variable is 128 KiB (execve(2)). */
 Test(refusals, a_parameter_longer_than_128_kib_is_refused, .timeout = 60)
 {
 	enum { N = 140000, PART = 35000 };
@@ -420,7 +421,7 @@ Test(refusals, a_parameter_longer_than_128_kib_is_refused, .timeout = 60)
 		"its environment is too large");
 }
 
-/* Rights that only another user lacks, each with the chmod that gives it. */
+/* Only root can test with another user. */
 Test(refusals, each_missing_right_is_named_with_its_chmod, .timeout = 60)
 {
 	static const struct {
@@ -452,13 +453,13 @@ Test(refusals, each_missing_right_is_named_with_its_chmod, .timeout = 60)
 		world_shell(w, rows[i].change);
 		refused(w, rows[i].path, FORBIDDEN, rows[i].why);
 	}
-	/* And the folder is named. */
+	/* The file or directory is named. */
 	world_expect_log(w, own_text("chmod o+x %s/www/closed [", w->dir));
 	world_expect_log(w, own_text("chmod o+x %s/www [", w->dir));
 	world_expect_log(w, own_text("chmod o+x %s/interp [", w->dir));
 }
 
-/* What was there at the start, and is not any more. */
+/* A handler, then docroot. */
 Test(refusals, files_removed_after_the_start_are_reported, .timeout = 60)
 {
 	struct world *w = start("handler = @DIR@/outside/secret\n");
@@ -473,7 +474,6 @@ Test(refusals, files_removed_after_the_start_are_reported, .timeout = 60)
 	refused(w, "/www/good", BROKEN, "docroot /");
 }
 
-/* No two requests have one number. */
 Test(refusals, request_ids_are_unique, .timeout = 60)
 {
 	enum { N = 200 };

@@ -1,9 +1,9 @@
 /*
- * test_rfc3875_request.c - what RFC 3875 demands of a request: meta-variables,
- * body, command line, folder; a section of it each, see t/conformance.md
+ * test_rfc3875_request.c - requirements of RFC 3875 for a request:
+ * meta-variables, arguments, working directory; see t/conformance.md
  *
- * The gateway gets the variables from a web server: it must hand on what it
- * is given, byte by byte, and add what has a value of its own.
+ * The gateway gets the variables from a web server.  It must pass them byte by
+ * byte and add those that have a default.
  */
 #include "world.h"
 
@@ -16,7 +16,7 @@ start(void)
 	return w;
 }
 
-/* A request for the child with these parameters and no other. */
+/* Sends a request for the child with only these further parameters. */
 static struct answer
 ask(struct world *w, const char *child, const char *const *params)
 {
@@ -49,7 +49,7 @@ expect_unset(const struct answer *a, const char *name)
 		own_text("\n%s=", name)), "%s in:\n%s", name, a->out);
 }
 
-/* The environment of a program that was asked with these. */
+/* The environment of a program for a request with these parameters. */
 static struct answer
 environment(struct world *w, const char *const *params)
 {
@@ -60,7 +60,7 @@ environment(struct world *w, const char *const *params)
 	environment(w, (const char *const[]){__VA_ARGS__, NULL})
 
 static void
-expect_handed_on(const char *const *params)
+expect_passed(const char *const *params)
 {
 	struct world *w = start();
 	struct answer a = environment(w, params);
@@ -70,8 +70,8 @@ expect_handed_on(const char *const *params)
 	world_close(&w);
 }
 
-#define EXPECT_HANDED_ON(...)                                                  \
-	expect_handed_on((const char *const[]){__VA_ARGS__, NULL})
+#define EXPECT_PASSED(...)                                                     \
+	expect_passed((const char *const[]){__VA_ARGS__, NULL})
 
 Test(rfc3875, values_keep_their_case_and_every_byte, .timeout = 60)
 {
@@ -79,16 +79,16 @@ Test(rfc3875, values_keep_their_case_and_every_byte, .timeout = 60)
 	size_t n = strlen(value);
 	int c;
 
-	/* All but NUL, and the line end, which parts our lines. */
+	/* All except NUL, and LF, which separates the lines of the output. */
 	for (c = 1; c < 256; c++)
 		if (c != '\n')
 			value[n++] = (char)c;
-	EXPECT_HANDED_ON(value, "X_CASE=aBc", "X_EQUALS=a=b=");
+	EXPECT_PASSED(value, "X_CASE=aBc", "X_EQUALS=a=b=");
 }
 
 Test(rfc3875, variables_are_passed_unchanged, .timeout = 60)
 {
-	EXPECT_HANDED_ON("AUTH_TYPE=Digest",
+	EXPECT_PASSED("AUTH_TYPE=Digest",
 		"PATH_INFO=/This.is//the;Path/%2e%2E/\303\244+ x",
 		"PATH_TRANSLATED=/srv/\377\001 Www/../a",
 		"REMOTE_ADDR=2001:db8::192.0.2.1",
@@ -99,8 +99,8 @@ Test(rfc3875, variables_are_passed_unchanged, .timeout = 60)
 		"SSL_PROTOCOL=TLSv1.3", "X_EXTENSION=ours");
 }
 
-/* A variable as it is sent, NULL for not at all, and as the program has it; or
- * the name of one that is not set. */
+/* Each row: a parameter, NULL for none; then the variable of the program, or a
+ * name that must not be set. */
 static void
 expect_sent(const char *const (*rows)[2], size_t n)
 {
@@ -116,7 +116,7 @@ expect_sent(const char *const (*rows)[2], size_t n)
 	}
 }
 
-/* nginx sends what it does not know empty. */
+/* nginx sends an empty value for a variable that it does not know. */
 Test(rfc3875, content_length_and_type_are_set_only_if_sent, .timeout = 60)
 {
 	static const char type[] =
@@ -171,7 +171,7 @@ Test(rfc3875, server_software_is_set, .timeout = 60)
 	expect_line(&a, "SERVER_SOFTWARE=nginx/1.22.1 (a comment)");
 }
 
-/* Exactly these: nothing leaks in from the gateway's own. */
+/* Nothing from the gateway's own environment. */
 Test(rfc3875, a_program_gets_no_other_variables, .timeout = 60)
 {
 	static const char *const known[] = {"argv[0]=", "GATEWAY_INTERFACE=",
@@ -207,7 +207,7 @@ Test(rfc3875, a_nul_in_a_variable_is_refused, .timeout = 60)
 	answer_expect(client_read(fd), "Status: 400 ");
 }
 
-/* An "indexed" query must name no arguments: off, and so for good. */
+/* An "indexed" query (section 4.4) is never split into arguments. */
 Test(rfc3875, a_query_is_not_passed_as_arguments, .timeout = 60)
 {
 	static const char *const queries[] = {"QUERY_STRING=one+two",

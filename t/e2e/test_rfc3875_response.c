@@ -1,6 +1,6 @@
 /*
- * test_rfc3875_response.c - what RFC 3875 says of a program's answer, section
- * 6: which bytes go on to the web server; see t/conformance.md
+ * test_rfc3875_response.c - requirements of RFC 3875, section 6, for a
+ * program's response: which bytes the web server gets; see t/conformance.md
  */
 #include "world.h"
 
@@ -13,7 +13,7 @@ start(void)
 	return w;
 }
 
-/* What becomes of a program's answer of these bytes. */
+/* The answer for a program that writes these bytes. */
 static struct answer
 respond(struct world *w, const void *p, size_t len)
 {
@@ -29,7 +29,7 @@ respond(struct world *w, const void *p, size_t len)
 	return client_call(w, "www.sock", params, NULL, 0);
 }
 
-/* Each text of the first column becomes that of the second. */
+/* What the program writes, and what the web server gets. */
 struct row {
 	const char *answer, *want;
 };
@@ -74,7 +74,7 @@ Test(rfc3875, a_status_is_sent_unchanged, .timeout = 60)
 			 "none\n");
 }
 
-/* Only the web server knows what its paths mean: the client asks for it. */
+/* Only the web server can map the path, so the client must request it. */
 Test(rfc3875, a_local_redirect_goes_to_the_client, .timeout = 60)
 {
 	EXPECT_ROWS({"Location: /other?a=b\r\n\r\n",
@@ -167,7 +167,7 @@ Test(rfc3875, an_invalid_header_is_not_sent, .timeout = 60)
 	}
 }
 
-/* 1 MiB of every byte there is, read in blocks of any size. */
+/* 1 MiB of all byte values, read in blocks of any size. */
 Test(rfc3875, a_body_is_sent_whole_and_unchanged, .timeout = 60)
 {
 	static const char header[] = "Content-Type: image/png\n\n";
@@ -184,7 +184,7 @@ Test(rfc3875, a_body_is_sent_whole_and_unchanged, .timeout = 60)
 	a = respond(w, all, len);
 	cr_expect_eq(a.out_len, len, "%zu of %zu bytes", a.out_len, len);
 	cr_expect_eq(memcmp(a.out, all, len), 0, "other bytes");
-	/* And none at all. */
+	/* An empty body. */
 	a = respond(w, header, head);
 	cr_expect_str_eq(a.out, header);
 	free(all);
@@ -199,7 +199,7 @@ ask_head(struct world *w, const char *script)
 	return client_call(w, "www.sock", params, NULL, 0);
 }
 
-/* In one piece, in several, larger than a pipe, and a page of our own. */
+/* In one piece, in several, larger than a pipe, and an error page. */
 Test(rfc3875, the_body_of_a_response_to_head_is_dropped, .timeout = 60)
 {
 	struct world *w = world_open();

@@ -1,8 +1,8 @@
 /*
- * test_stream_answers.c - answers above 256 KiB, whole and cut
+ * test_stream_answers.c - responses above 256 KiB, complete and cut
  *
- * They go from pipe to socket without coming by the gateway: a record whose
- * content is still in the pipe holds up whatever comes behind it.
+ * They are spliced from pipe to socket, so a record whose content is still in
+ * the pipe delays everything after it.
  */
 #include <stdbool.h>
 #include <sys/ioctl.h>
@@ -23,7 +23,7 @@ expect_answer(int fd, size_t len)
 	answer_free(&a);
 }
 
-/* stderr lies between the records, never inside one; the end comes last. */
+/* Records of stderr are between those of stdout, and the end is last. */
 Test(stream_answers, stderr_is_sent_between_records, .timeout = 100)
 {
 	struct target t = stream_start("");
@@ -45,15 +45,15 @@ Test(stream_answers, stderr_is_sent_between_records, .timeout = 100)
 			at += strlen(line);
 		}
 		cr_expect_str_eq(at, "the end\n");
-		cr_expect_eq(recv(fd, line, 1, 0), 0, "the end comes last");
+		cr_expect_eq(recv(fd, line, 1, 0), 0, "bytes after the end");
 		answer_free(&a);
 		close(fd);
 	}
-	hostile_end(&t, "words on stderr");
+	hostile_end(&t, "stderr between records");
 }
 
-/* 150 ms: longer than a program counts as quick, and than it lingers in
- * these tests.  What follows must come out the same. */
+/* 150 ms: longer than all stages of watching and than cgi.linger in these
+ * tests.  The result must not depend on it. */
 static void
 let_time_pass(void)
 {
@@ -62,9 +62,9 @@ let_time_pass(void)
 	nanosleep(&ts, NULL);
 }
 
-/* Begins a large answer and waits until it is stuck. */
+/* Begins a large response and waits until it is blocked. */
 static int
-begin_stuck(struct target *t, const char *query, int flags)
+begin_blocked(struct target *t, const char *query, int flags)
 {
 	int fd = stream_begin(t, "www.sock", flags, query, 0);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -75,7 +75,7 @@ begin_stuck(struct target *t, const char *query, int flags)
 	return fd;
 }
 
-/* Where we may not look, it is taken for true. */
+/* Is the process in write(2)?  Also true when /proc does not say. */
 static bool
 writes(pid_t pid)
 {
@@ -85,9 +85,9 @@ writes(pid_t pid)
 }
 
 /*
- * The program's end, where its answer is taken off its hands; else it waits for
- * its client in write(2).  How much the gateway takes while a client reads
- * nothing depends on how busy the machine is.
+ * Waits until the program has exited or waits for its client in write(2).  How
+ * much the gateway reads while a client reads nothing depends on the load of
+ * the machine.
  */
 static void
 await_programs(struct target *t)
@@ -99,10 +99,10 @@ await_programs(struct target *t)
 		world_now_ms() < end)
 		hostile_pause(1);
 	cr_expect(world_children(t->gateway, &pid, 1) == 0 || writes(pid),
-		"a program neither ends nor writes");
+		"a program neither exits nor writes");
 }
 
-/* Reads the rest: whole records and then the end, or only the close. */
+/* Reads records until the end of the request. */
 static void
 read_to_end(int fd)
 {
@@ -124,7 +124,7 @@ Test(stream_answers, a_client_that_does_not_read_may_abort, .timeout = 100)
 		struct target t = stream_start(how[i]);
 
 		for (keep = 0; keep < 2; keep++) {
-			int fd = begin_stuck(&t, "big=20971520", (int)keep);
+			int fd = begin_blocked(&t, "big=20971520", (int)keep);
 
 			client_record(fd, ABORT, 1, NULL, 0, 0);
 			stream_settle(&t);
@@ -141,8 +141,8 @@ Test(stream_answers, a_client_that_does_not_read_may_abort, .timeout = 100)
 	}
 }
 
-/* What blocked the program before is read for nobody from then on, on stderr
- * too; in its first moments and later. */
+/* Output and stderr that blocked the program are read and dropped, right after
+ * its start and later. */
 Test(stream_answers, output_is_drained_after_an_abort, .timeout = 60)
 {
 	static const char *const queries[] = {"loud=2000000", "big=2000000",
@@ -152,7 +152,7 @@ Test(stream_answers, output_is_drained_after_an_abort, .timeout = 60)
 	int fd, i;
 
 	for (i = 0; i < 6; i++) {
-		fd = begin_stuck(&t, queries[i / 2], KEEP_CONN);
+		fd = begin_blocked(&t, queries[i / 2], KEEP_CONN);
 		if (i % 2)
 			let_time_pass();
 		stream_settle(&t);
@@ -175,7 +175,7 @@ Test(stream_answers, a_client_may_leave_without_reading, .timeout = 100)
 		struct target t = stream_start(how[i]);
 
 		for (j = 0; j < 3; j++) {
-			int fd = begin_stuck(&t, "big=20971520", 0);
+			int fd = begin_blocked(&t, "big=20971520", 0);
 			char block[30000];
 
 			client_read_bytes(fd, block, j * 10000);
@@ -192,10 +192,10 @@ struct reader {
 	bool keep;
 };
 
-/* Has the gateway let go of it?  One that is kept may go on when its answer
- * lies ready. */
+/* Has the gateway closed it?  A keep-alive connection may also have its whole
+ * answer in the socket. */
 static bool
-is_let_go(void *arg)
+is_released(void *arg)
 {
 	struct reader *r = arg;
 	struct pollfd p = {.fd = r->fd, .events = POLLIN};
@@ -206,8 +206,8 @@ is_let_go(void *arg)
 	return p.revents & POLLHUP || (r->keep && (size_t)ready >= r->len);
 }
 
-/* Its program is over and nothing is in the pipe any more: what the socket
- * does not take is kept by the connection alone. */
+/* The program has exited and its pipe is empty: only the connection holds what
+ * the socket does not take. */
 Test(stream_answers, a_client_that_never_reads_the_end_is_closed,
 	.timeout = 100)
 {
@@ -225,18 +225,18 @@ Test(stream_answers, a_client_that_never_reads_the_end_is_closed,
 			client_record(r[i].fd, STDIN, 1, NULL, 0, 0);
 		}
 		for (i = 0; i < 20; i++)
-			world_until(is_let_go, &r[i], "the end of a client "
+			world_until(is_released, &r[i], "the close of a client "
 				"that does not read");
 		for (i = 0; i < 20; i++)
 			close(r[i].fd);
-		hostile_unharmed(&t, "clients that take no end");
+		hostile_unharmed(&t, "clients that never read the end");
 	}
 	world_expect_log(t.w, "client: connection closed: did not read its "
 		"response for longer than cgi.client_timeout");
-	hostile_end(&t, "clients that take no end");
+	hostile_end(&t, "clients that never read the end");
 }
 
-/* Those are on their way out: the connection alone still has their end. */
+/* Only the connection holds the end of each response. */
 Test(stream_answers, a_shutdown_truncates_no_response, .timeout = 60)
 {
 	struct target t = stream_start("cgi.linger = 100ms\n");
@@ -253,7 +253,7 @@ Test(stream_answers, a_shutdown_truncates_no_response, .timeout = 60)
 	stream_settle(&t);
 	world_signal(t.w, SIGTERM);
 	r[0].keep = false;
-	world_until(is_let_go, &r[0], "the end of an idle connection");
+	world_until(is_released, &r[0], "the close of an idle connection");
 	for (size_t i = 0; i < 20; i++) {
 		expect_answer(r[i].fd, r[i].len);
 		close(r[i].fd);
@@ -286,13 +286,13 @@ Test(stream_answers, large_responses_follow_on_one_connection, .timeout = 60)
 	hostile_end(&t, "requests on one connection");
 }
 
-/* The answer to a question waits behind the record, not inside it. */
+/* The result of FCGI_GET_VALUES is sent after the record, not inside it. */
 Test(stream_answers, get_values_is_answered_while_a_response_is_blocked,
 	.timeout = 60)
 {
 	static const char query[] = "\17\0FCGI_MPXS_CONNS";
 	struct target t = stream_start("");
-	int fd = begin_stuck(&t, "big=20971520", 0);
+	int fd = begin_blocked(&t, "big=20971520", 0);
 	uint8_t *want = stream_pattern(LARGE);
 	size_t header = strlen("Content-Type: text/plain\r\n\r\n"), at = 0, n;
 	static struct record rec;
@@ -315,7 +315,7 @@ Test(stream_answers, get_values_is_answered_while_a_response_is_blocked,
 		header -= n;
 		cr_assert_leq(at + rec.len - n, LARGE);
 		cr_assert_eq(memcmp(rec.content + n, want + at, rec.len - n),
-			0, "other bytes behind %zu", at);
+			0, "other bytes after %zu", at);
 		at += rec.len - n;
 	}
 	cr_expect_eq(at, LARGE);
@@ -323,13 +323,13 @@ Test(stream_answers, get_values_is_answered_while_a_response_is_blocked,
 	cr_expect_eq(refused, 1);
 	close(fd);
 	free(want);
-	hostile_end(&t, "questions");
+	hostile_end(&t, "management records");
 }
 
 /*
- * The program is gone, what it wrote last is still in its pipe, and its
- * client takes its time: the answer must come whole, with a child left behind
- * or without.
+ * The program has exited, the end of its output is still in its pipe, and its
+ * client is slow: the response must be complete, with a background child and
+ * without.
  */
 Test(stream_answers, a_slow_client_gets_all_after_the_program_exits,
 	.timeout = 60)
@@ -340,7 +340,7 @@ Test(stream_answers, a_slow_client_gets_all_after_the_program_exits,
 	int fd;
 
 	for (size_t i = 0; i < 4; i++) {
-		fd = begin_stuck(&t, queries[i], 0);
+		fd = begin_blocked(&t, queries[i], 0);
 		if (i < 2)
 			await_programs(&t);
 		else
@@ -354,8 +354,8 @@ Test(stream_answers, a_slow_client_gets_all_after_the_program_exits,
 	hostile_end(&t, "a slow client");
 }
 
-/* The same where part of a record is still in the pipe when the program has
- * lingered: that part is not waited for twice. */
+/* The same when part of a record is still in the pipe after cgi.linger: the
+ * gateway must not wait for that part twice. */
 Test(stream_answers, a_client_may_pause_inside_a_spliced_record,
 	.timeout = 100)
 {
@@ -365,7 +365,7 @@ Test(stream_answers, a_client_may_pause_inside_a_spliced_record,
 	int fd;
 
 	for (part = 4; part < 16; part += 3) {
-		fd = begin_stuck(&t, "left=1400000", 0);
+		fd = begin_blocked(&t, "left=1400000", 0);
 		for (got = 0; got < part * 65536; got += rec.len)
 			client_read_record(fd, &rec);
 		await_programs(&t);
@@ -379,10 +379,10 @@ Test(stream_answers, a_client_may_pause_inside_a_spliced_record,
 		close(fd);
 		stream_open_gate(&t, ".");
 	}
-	hostile_end(&t, "a client that stops");
+	hostile_end(&t, "a client that pauses");
 }
 
-/* The same for one that never reads. */
+/* The same for a client that never reads, after the program has exited. */
 Test(stream_answers, a_client_that_never_reads_is_closed, .timeout = 60)
 {
 	static const char *const queries[] = {"big=1000000", "left=1000000",
@@ -391,7 +391,7 @@ Test(stream_answers, a_client_that_never_reads_is_closed, .timeout = 60)
 		"cgi.client_timeout = 300ms\n");
 
 	for (size_t i = 0; i < 4; i++) {
-		int fd = begin_stuck(&t, queries[i], 0);
+		int fd = begin_blocked(&t, queries[i], 0);
 		struct pollfd p = {.fd = fd};
 
 		cr_expect_eq(poll(&p, 1, 10000), 1, "%s: it is not closed",
@@ -400,10 +400,10 @@ Test(stream_answers, a_client_that_never_reads_is_closed, .timeout = 60)
 		if (i % 2)
 			stream_open_gate(&t, ".");
 	}
-	hostile_end(&t, "a deaf client");
+	hostile_end(&t, "a client that never reads");
 }
 
-/* Its output was at its end before; what the client does not take is stderr. */
+/* Only stderr is left to be sent. */
 Test(stream_answers, a_client_that_never_reads_stderr_is_closed, .timeout = 60)
 {
 	struct target t = stream_start("cgi.client_timeout = 300ms\n");
@@ -412,10 +412,10 @@ Test(stream_answers, a_client_that_never_reads_stderr_is_closed, .timeout = 60)
 	cr_expect_eq(poll(&(struct pollfd){.fd = fd}, 1, 10000), 1,
 		"it is not closed");
 	close(fd);
-	hostile_end(&t, "last words");
+	hostile_end(&t, "unread stderr");
 }
 
-/* The bytes of the next event, which may come in two records. */
+/* Reads the bytes of the next event, which may be in two records. */
 static void
 expect_event(int fd, char letter, size_t len)
 {
@@ -434,8 +434,8 @@ expect_event(int fd, char letter, size_t len)
 }
 
 /*
- * Each arrives before the next one is written: with little before it and with
- * more than is copied, itself small and large enough to be spliced.
+ * Each event arrives before the next one is written, whether it is copied or
+ * spliced, and whether few or many bytes precede it.
  */
 Test(stream_answers, events_arrive_as_they_are_written, .timeout = 60)
 {
@@ -467,7 +467,7 @@ Test(stream_answers, events_arrive_as_they_are_written, .timeout = 60)
 			took = world_now_ms() - begin;
 			quickest = took < quickest ? took : quickest;
 		}
-		/* TCP itself would keep back what looks unfinished for 200. */
+		/* TCP would delay an incomplete segment for 200 ms. */
 		cr_expect_lt(quickest, 100, "%s: %lld ms", query,
 			(long long)quickest);
 		stream_open_gate(&t, ".");

@@ -1,8 +1,8 @@
 /*
- * test_stream_uploads.c - bodies above 256 KiB, byte for byte
+ * test_stream_uploads.c - request bodies above 256 KiB, byte by byte
  *
- * They go from socket to pipe without coming by the gateway, as far as there
- * are large pipes; nobody should notice.
+ * They are spliced from socket to pipe while there are large pipes left, which
+ * must not change what the program reads.
  */
 #include "stream.h"
 
@@ -46,7 +46,7 @@ Test(stream_uploads, clients_may_send_and_read_at_any_pace, .timeout = 200)
 {
 	struct target t = stream_start("");
 	const struct client_pace paces[] = {
-		/* Each call moves something before the next one comes. */
+		/* The gateway handles each call before the next one. */
 		{.record = 65535, .padding = 7, .recv_max = 65536,
 			.on_turn = settle, .arg = &t},
 		{.record = 65535, .padding = 7, .send_max = 40000,
@@ -63,7 +63,7 @@ Test(stream_uploads, clients_may_send_and_read_at_any_pace, .timeout = 200)
 	hostile_end(&t, "uploads at all paces");
 }
 
-/* A body of so many bytes for a length of so many. */
+/* Sends a body of len bytes with CONTENT_LENGTH length. */
 static struct answer
 upload(struct target *t, const char *query, size_t length, size_t len,
 	const struct client_pace *pace)
@@ -77,9 +77,7 @@ upload(struct target *t, const char *query, size_t length, size_t len,
 	return a;
 }
 
-/* What is too much is dropped, in the middle of a record too; what is too
- * little ends where it ends. */
-/* The records of a body, one behind the other; their length. */
+/* Writes the records of a body to to; returns their length. */
 static size_t
 put_body(uint8_t *to, const uint8_t *body, size_t len)
 {
@@ -97,7 +95,7 @@ put_body(uint8_t *to, const uint8_t *body, size_t len)
 	return n;
 }
 
-/* As many bytes of wire as the connection takes now. */
+/* Sends as many bytes of wire as the connection takes now. */
 static void
 send_some(int fd, const uint8_t *wire, size_t len, size_t *at)
 {
@@ -110,8 +108,8 @@ send_some(int fd, const uint8_t *wire, size_t len, size_t *at)
 }
 
 /*
- * Large pipes are 32, and count against a limit of the user's: the others are
- * copied, and nobody waits for somebody else's end.
+ * There are at most 32 large pipes, which count against a limit of the user.
+ * Other bodies are copied, and no request waits for another one.
  */
 Test(stream_uploads, more_uploads_than_large_pipes_are_served, .timeout = 100)
 {
@@ -154,6 +152,8 @@ Test(stream_uploads, more_uploads_than_large_pipes_are_served, .timeout = 100)
 	hostile_end(&t, "uploads at once");
 }
 
+/* Excess bytes are dropped, also within a record; a body that is too short just
+ * ends. */
 Test(stream_uploads, a_wrong_content_length_harms_nothing, .timeout = 100)
 {
 	static const size_t lengths[][2] = {{1000000, 3000000},
@@ -171,7 +171,7 @@ Test(stream_uploads, a_wrong_content_length_harms_nothing, .timeout = 100)
 			len < length ? len : length));
 		answer_free(&a);
 	}
-	hostile_end(&t, "lengths that lie");
+	hostile_end(&t, "wrong lengths");
 }
 
 static void
@@ -188,7 +188,7 @@ send_body(int fd, size_t len)
 	free(body);
 }
 
-/* Whoever sends all before he reads gets rid of it. */
+/* A client that sends the whole body before it reads is served. */
 Test(stream_uploads, a_program_may_close_its_input_early, .timeout = 60)
 {
 	struct target t = stream_start("");
@@ -205,8 +205,8 @@ Test(stream_uploads, a_program_may_close_its_input_early, .timeout = 60)
 	hostile_end(&t, "input closed early");
 }
 
-/* Fills whatever there is on the way to a program that does not read; bytes
- * that have left of the last record, 65543 long. */
+/* Fills all buffers on the way to a program that does not read; returns the
+ * number of bytes sent of the last record, which has 65543. */
 static size_t
 fill(struct target *t, int fd)
 {
@@ -231,8 +231,8 @@ fill(struct target *t, int fd)
 }
 
 /*
- * The program leaves both ways full at its end: body it did not read, and an
- * answer whose client sends all of the body first.
+ * Both directions are full when the program exits: it has not read the body,
+ * and the client sends the whole body before it reads the response.
  */
 Test(stream_uploads, a_program_may_exit_without_reading_its_body, .timeout = 60)
 {
@@ -246,7 +246,7 @@ Test(stream_uploads, a_program_may_exit_without_reading_its_body, .timeout = 60)
 	fd = stream_begin(&t, "www.sock", 0, "full=200000", 50 * STREAM_MIB);
 	at = fill(&t, fd);
 	stream_open_gate(&t, ".");
-	(void)hostile_programs_gone(&t, "an answer without the body");
+	(void)hostile_programs_gone(&t, "a response before the body");
 	client_send(fd, rest, at ? 65535 + 8 - at : 0);
 	for (at = 0; at < 5 * STREAM_MIB; at += 65535)
 		client_record(fd, STDIN, 1, rest, 65535, 0);
@@ -259,7 +259,7 @@ Test(stream_uploads, a_program_may_exit_without_reading_its_body, .timeout = 60)
 }
 
 static int
-begin_deaf(struct target *t)
+begin_unread(struct target *t)
 {
 	int fd = stream_begin(t, "www.sock", 0, "deaf", 50 * STREAM_MIB);
 
@@ -273,11 +273,11 @@ Test(stream_uploads, a_program_that_never_reads_is_killed, .timeout = 100)
 	struct answer a;
 	int fd;
 
-	fd = begin_deaf(&t);
+	fd = begin_unread(&t);
 	close(fd);
-	(void)hostile_programs_gone(&t, "a client that gave up");
-	hostile_unharmed(&t, "a client that gave up");
-	fd = begin_deaf(&t);
+	(void)hostile_programs_gone(&t, "a client that left");
+	hostile_unharmed(&t, "a client that left");
+	fd = begin_unread(&t);
 	a = client_read(fd);
 	answer_expect(a, "Status: 504");
 	answer_free(&a);
@@ -285,7 +285,7 @@ Test(stream_uploads, a_program_that_never_reads_is_killed, .timeout = 100)
 	hostile_end(&t, "programs that do not read");
 }
 
-/* It takes a part and its client sends no more. */
+/* The program has read a part of the body. */
 Test(stream_uploads, a_client_that_stops_sending_is_closed, .timeout = 60)
 {
 	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
@@ -299,13 +299,14 @@ Test(stream_uploads, a_client_that_stops_sending_is_closed, .timeout = 60)
 	client_send(fd, head, 8);
 	client_send(fd, body, 20000);
 	(void)hostile_closed(fd, 10000, "a client that stopped sending");
-	world_expect_log(t.w, "the client stopped sending");
+	world_expect_log(t.w, "the client stopped sending for longer than "
+		"cgi.client_timeout");
 	close(fd);
 	free(body);
 	hostile_end(&t, "a client that stopped sending");
 }
 
-/* The end of the stream in the middle of a record that is spliced. */
+/* The stream ends in the middle of a record that is spliced. */
 Test(stream_uploads, a_client_may_leave_inside_a_record, .timeout = 60)
 {
 	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
@@ -330,7 +331,7 @@ Test(stream_uploads, a_client_may_leave_inside_a_record, .timeout = 60)
 	hostile_end(&t, "clients that left inside a record");
 }
 
-/* splice(2) does not get past a byte out of band: it must not spin. */
+/* splice(2) stops at an out-of-band byte: the gateway must not spin. */
 Test(stream_uploads, out_of_band_bytes_do_no_harm, .timeout = 60)
 {
 	static const uint8_t head[8] = {1, STDIN, 0, 1, 0xff, 0xff};
@@ -346,21 +347,21 @@ Test(stream_uploads, out_of_band_bytes_do_no_harm, .timeout = 60)
 		client_send(fd, body, 20000);
 		stream_settle(&t);
 		cpu = hostile_cpu_ms(&t);
-		/* A socket that knows no such bytes refuses. */
+		/* It fails on a socket without out-of-band bytes. */
 		(void)send(fd, "!", 1, MSG_OOB | MSG_NOSIGNAL);
 		client_send(fd, body, 20000);
-		(void)hostile_closed(fd, 10000, "urgent bytes");
+		(void)hostile_closed(fd, 10000, "out-of-band bytes");
 		cr_expect_lt(hostile_cpu_ms(&t) - cpu, 100,
 			"%lld ms of CPU time",
 			(long long)(hostile_cpu_ms(&t) - cpu));
 		close(fd);
 	}
 	free(body);
-	hostile_end(&t, "urgent bytes");
+	hostile_end(&t, "out-of-band bytes");
 }
 
-/* A body of 13 bytes that takes a second; then milliseconds until the program's
- * header is here. */
+/* Sends a body of 13 bytes in a second; returns the milliseconds from its end
+ * until the program's header arrives. */
 static int64_t
 time_the_beginning(struct target *t)
 {
@@ -371,7 +372,7 @@ time_the_beginning(struct target *t)
 
 	for (i = 0; i < 12; i++) {
 		client_record(fd, STDIN, 1, "x", 1, 0);
-		/* Held for a second; we may be late. */
+		/* The header is held for a second; we may be late. */
 		early |= poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1,
 			100) != 0;
 	}
@@ -387,8 +388,8 @@ time_the_beginning(struct target *t)
 }
 
 /*
- * The beginning of an answer waits for the end of the body, since nginx stops
- * sending once it sees it; then it leaves, though the program goes on.
+ * nginx stops sending a body when it reads the beginning of the response.  So
+ * that is held until the body ends, and then sent although the program runs.
  */
 Test(stream_uploads, the_response_is_held_until_the_body_ends, .timeout = 60)
 {
@@ -396,11 +397,11 @@ Test(stream_uploads, the_response_is_held_until_the_body_ends, .timeout = 60)
 	int64_t best = INT64_MAX, took;
 	int i;
 
-	/* Any may be late on a busy machine. */
+	/* Each one may be late on a busy machine. */
 	for (i = 0; i < 4 && best >= 400; i++) {
 		took = time_the_beginning(&t);
 		best = took < best ? took : best;
 	}
 	cr_expect_lt(best, 400);
-	hostile_end(&t, "an answer that waits");
+	hostile_end(&t, "a response that is held");
 }

@@ -1,5 +1,5 @@
 /*
- * test_locate.c - what was opened stays what it is, whatever its name becomes
+ * test_locate.c - the opened file stays the same whatever happens to its path
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -88,17 +88,17 @@ Test(locate, a_replaced_file_is_detected)
 	cr_expect_str_eq(l.first, "/bin/first");
 	cr_expect(locate_same(&l, path));
 	put("a", "#!/bin/third\n");
-	cr_expect(locate_same(&l, path), "written anew it is the same file");
+	cr_expect(locate_same(&l, path), "new content, same file");
 	cr_assert_eq(rename(in_root("b"), path), 0);
-	cr_expect_not(locate_same(&l, path), "another one has its name");
+	cr_expect_not(locate_same(&l, path), "another file has its path");
 	cr_assert_eq(unlink(path), 0);
-	cr_expect_not(locate_same(&l, path), "its name is gone");
+	cr_expect_not(locate_same(&l, path), "the path was removed");
 	cr_assert_eq(symlink("/etc/passwd", path), 0);
-	cr_expect_not(locate_same(&l, path), "it leads elsewhere");
+	cr_expect_not(locate_same(&l, path), "a link to another file");
 	locate_close(&l);
 }
 
-/* An inode's number is given to the next file, while it is not held. */
+/* The number of an inode that is not open is reused by the next file. */
 Test(locate, an_open_file_keeps_its_inode_number)
 {
 	struct located l = locate("a");
@@ -132,7 +132,7 @@ Test(locate, dirfd_is_the_directory_of_the_file)
 	cr_expect_eq(l.rootfd, -1);
 }
 
-/* Whatever is asked for, no descriptor stays open. */
+/* For paths that exist and paths that do not. */
 Test(locate, no_descriptor_stays_open)
 {
 	static const char *const paths[] = {"a", "d/c", "d", "a/x", "d/c/x/y",

@@ -1,6 +1,6 @@
 /*
- * test_writer.c - what a connection sends arrives in order, however slowly it
- * is read
+ * test_writer.c - output of a connection arrives in order, also when the peer
+ * reads slowly
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "gateway/writer.h"
 
-/* Content of one record in a pipe. */
+/* Size of the content of a spliced record. */
 #define CONTENT 3000
 
 static struct loop *loop;
@@ -23,7 +23,7 @@ static void
 on_failed(struct writer *failed)
 {
 	(void)failed;
-	cr_assert_fail("the peer is there");
+	cr_assert_fail("the writer failed although the peer is connected");
 }
 
 static void
@@ -53,7 +53,7 @@ setup(void)
 	cr_assert_not_null(loop);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
 			     SOCK_NONBLOCK, 0, fds), 0);
-	/* The kernel makes it the least there is. */
+	/* The kernel raises it to the minimum. */
 	cr_assert_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small,
 			     sizeof(small)), 0);
 	cr_assert_eq(pipe2(pipefds, O_CLOEXEC | O_NONBLOCK), 0);
@@ -61,7 +61,7 @@ setup(void)
 	writer_init(&w, loop, fds[0], &calls);
 }
 
-/* What the peer has for us at most, behind what came before. */
+/* Receives at most max of the bytes that have been sent. */
 static size_t
 receive(uint8_t *to, size_t max)
 {
@@ -72,8 +72,8 @@ receive(uint8_t *to, size_t max)
 }
 
 /*
- * Held bytes, a record from a pipe, and bytes sent after it, with the socket
- * full from the beginning: each is written in several pieces.
+ * Held bytes, a spliced record and further bytes, with a full socket: each is
+ * sent in several pieces.
  */
 Test(writer, pieces_stay_in_order, .init = setup)
 {
@@ -112,5 +112,5 @@ Test(writer, pieces_stay_in_order, .init = setup)
 	}
 	cr_expect_arr_eq(got + filled, want, sizeof(want));
 	cr_expect_eq(writer_waiting(&w), 0);
-	cr_expect_eq(receive(got, 1), 0, "nothing twice");
+	cr_expect_eq(receive(got, 1), 0, "bytes were sent twice");
 }
