@@ -482,7 +482,7 @@ Test(stream_answers, a_half_closed_connection_is_closed_after_its_answer,
 	.timeout = 60)
 {
 	struct target t = stream_start("");
-	int fd = begin_stuck(&t, "big=20971520", KEEP_CONN);
+	int fd = begin_blocked(&t, "big=20971520", KEEP_CONN);
 
 	cr_assert_eq(shutdown(fd, SHUT_WR), 0);
 	stream_settle(&t);
