@@ -477,7 +477,7 @@ Test(stream_answers, events_arrive_as_they_are_written, .timeout = 60)
 	hostile_end(&t, "events");
 }
 
-/* FCGI_KEEP_CONN asks for another request, and none can come. */
+/* Despite FCGI_KEEP_CONN: no further request can arrive. */
 Test(stream_answers, a_half_closed_connection_is_closed_after_its_answer,
 	.timeout = 60)
 {
@@ -487,7 +487,7 @@ Test(stream_answers, a_half_closed_connection_is_closed_after_its_answer,
 	cr_assert_eq(shutdown(fd, SHUT_WR), 0);
 	stream_settle(&t);
 	expect_answer(fd, LARGE);
-	cr_expect_eq(client_drain(fd), 0, "it is closed");
+	cr_expect_eq(client_drain(fd), 0, "not closed");
 	close(fd);
 	hostile_end(&t, "a half closed connection");
 }
