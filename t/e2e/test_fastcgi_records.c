@@ -416,8 +416,7 @@ Test(fastcgi, a_false_content_length_harms_nothing, .timeout = 900)
 	hostile_end(&t, "false lengths");
 }
 
-/* The reply to a record that belongs to no request (sections 4.1, 4.2 and 3.3):
- * a result for a management record, else nothing. */
+/* Sections 3.3, 4.1 and 4.2: only management records are answered. */
 static void
 expect_notice(int fd, int type, int id)
 {
