@@ -1,9 +1,10 @@
 /*
- * adjust.c - as many workers as the policy wants; see adjust.h
+ * adjust.c - starts and retires workers as the policy decided; see adjust.h
  *
- * Called by pool/open, and by pool/lifecycle when a worker is ready or dead.
- * Counts what the workers do (view), asks the policy, starts and retires, and
- * arms what wakes the pool next.
+ * Called by pool/open, and by pool/lifecycle when a worker became ready or
+ * died.  Counts the workers by what they do (pool/view), runs the policy
+ * (pool/policy), starts and retires workers, and sets the timer and the events
+ * (pool/wakeup) that run it next.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,10 +17,12 @@
 #include "pool/view.h"
 #include "worker/launch.h"
 
-/* A thousand workers are ready at once: the policy is not asked after each. */
+/* A thousand workers may become ready at once: run the policy once for them. */
 #define SOON_MS 5
-/* Between two lines about pm.max_children. */
+/* Minimum between two lines about pm.max_children. */
 #define LOG_MS 60000
+/* A pool that has reached it is checked again for clients that wait. */
+#define FULL_MS 1000
 
 struct policy_limits
 adjust_limits(const struct conf_pool *c)
@@ -41,7 +44,7 @@ adjust_limits(const struct conf_pool *c)
 	};
 }
 
-/* One more; -1 with errno when not even a process could be made. */
+/* Starts one worker; -1 with errno when no process could be created. */
 static int
 start_one(struct pool *p, struct pool_member *m)
 {
@@ -63,12 +66,17 @@ start_some(
 	for (; d->start > 0; d->start--) {
 		m = members_find_free(&p->members, m);
 		if (!m)
-			return; /* one that is killed keeps its place */
+			return; /* a killed worker keeps its slot until dead */
 		if (start_one(p, m) == 0)
 			continue;
 		pause = policy_note_bad_start(&p->memory, v->now_ms);
 		stats_note_failure(&p->stats, strerror(errno));
-		log_error("pool %s: cannot start a worker: %s; next try in "
+		/* Action: "Too many open files": raise the limit of open files
+		 * of fcgipm (LimitNOFILE= in its service unit).  "Resource
+		 * temporarily unavailable": raise the limit of processes
+		 * (TasksMax=, ulimit -u).  "Cannot allocate memory": free
+		 * memory or lower pm.max_children. */
+		log_error("pool %s: cannot start a worker: %s; next start in "
 			  "%.1f s",
 			p->conf->name, strerror(errno), (double)pause / 1000);
 		d->again_ms = v->now_ms + pause;
@@ -79,9 +87,9 @@ start_some(
 static void
 retire(struct pool *p, struct pool_member *m, enum retire_cause cause)
 {
-	log_debug("pool %s: worker %d is to leave: %s", p->conf->name,
+	log_debug("pool %s: worker %d: retiring: %s", p->conf->name,
 		(int)m->worker.pid, retire_cause_name(cause));
-	/* One that is about to accept leaves by itself. */
+	/* A worker that is about to accept then exits without a signal. */
 	if (p->members.board)
 		board_ask_stop(p->members.board, m->worker.slot);
 	retire_begin(&m->retire, cause, false);
@@ -105,7 +113,7 @@ retire_some(struct pool *p, const struct policy_decision *d)
 	}
 }
 
-/* Those whose socket is not that of clients any more. */
+/* Retires the workers whose listening socket was replaced by a new one. */
 static void
 retire_former(struct pool *p)
 {
@@ -118,31 +126,75 @@ retire_former(struct pool *p)
 			retire(p, m, RETIRE_LISTENER);
 }
 
-/* Each logged once, until it was not so; the first at most once a minute. */
+/* pm.max_children is reached: a warning while clients wait, else a notice.
+ * Each is logged when it begins, at most once a minute. */
+static void
+log_max(struct pool *p, bool at_max, unsigned waiting, int64_t now)
+{
+	struct pool_limits_log *log = &p->limits_log;
+	bool is_short = at_max && waiting > 0;
+
+	if (is_short && !log->is_short && now >= log->short_again_ms) {
+		log->short_again_ms = log->max_again_ms = now + LOG_MS;
+		/* Action: raise pm.max_children if the machine has memory and
+		 * CPU time left.  Otherwise find out with fcgipmctl status what
+		 * the workers wait for, and make the requests faster. */
+		log_warning("pool %s: pm.max_children = %u (threads = %u) is "
+			    "reached and %u %s; raise pm.max_children",
+			p->conf->name, p->conf->max_children, p->conf->threads,
+			waiting,
+			waiting == 1 ? "client waits" : "clients wait");
+	} else if (at_max && !log->is_max && now >= log->max_again_ms) {
+		log->max_again_ms = now + LOG_MS;
+		/* Action: no action is needed yet.  A warning is logged when
+		 * clients wait. */
+		log_notice("pool %s: pm.max_children = %u (threads = %u) is "
+			   "reached; no client waits",
+			p->conf->name, p->conf->max_children, p->conf->threads);
+	}
+	log->is_short = is_short;
+	log->is_max = at_max;
+}
+
+/* Logs each limit when it is reached. */
 static void
 log_limits(struct pool *p, const struct policy_view *v,
 	const struct policy_decision *d)
 {
 	struct pool_limits_log *log = &p->limits_log;
 
-	if (d->at_max && !log->is_max && v->now_ms >= log->max_again_ms) {
-		log->max_again_ms = v->now_ms + LOG_MS;
-		log_warning("pool %s: pm.max_children = %u (threads = %u) is "
-			    "reached, %u connection%s wait%s",
-			p->conf->name, p->conf->max_children, p->conf->threads,
-			v->queue, v->queue == 1 ? "" : "s",
-			v->queue == 1 ? "s" : "");
+	/* Others log it for a pool that does not scale. */
+	if (view_scales(p->conf)) {
+		p->stats.max_reached += d->at_max && !log->is_max;
+		log_max(p, d->at_max, v->queue, v->now_ms);
 	}
-	p->stats.max_reached += d->at_max && !log->is_max;
-	log->is_max = d->at_max;
 	if (d->at_room && !log->logged_room)
-		log_warning("pool %s: process.max is met by all pools "
-			    "together; no worker is added",
+		/* Action: raise process.max in [fcgipm] if the machine has
+		 * room for more processes, or lower pm.max_children of a pool
+		 * that needs fewer. */
+		log_warning("pool %s: no further worker is started: all pools "
+			    "together have reached process.max; raise "
+			    "process.max",
 			p->conf->name);
 	log->logged_room = d->at_room;
 }
 
-/* What is to wake the pool before the next timer. */
+void
+adjust_note_queue(struct pool *p, unsigned waiting)
+{
+	const struct keepalive *k = &p->keepalive;
+	unsigned up = members_up(&p->members);
+
+	/* keepalive inspects the workers when clients have waited for a second,
+	 * and logs it if keep-alive connections are the cause. */
+	if (!view_scales(p->conf) && !pool_is_stopping(p))
+		log_max(p,
+			k->inspected && k->kept == 0 && k->busy == up &&
+				up >= p->conf->max_children,
+			waiting, loop_now(p->loop));
+}
+
+/* Sets the events that run the policy before the next timer. */
 static void
 arm_wakeup(struct pool *p, const struct policy_view *v)
 {
@@ -154,19 +206,19 @@ arm_wakeup(struct pool *p, const struct policy_view *v)
 	int spare =
 		l->pm == POLICY_DYNAMIC ? (int)(l->min_spare * l->threads) : 1;
 
-	/* With fewer the next step is in the policy's hands already. */
+	/* With fewer the policy has started workers already. */
 	if (l->pm != POLICY_STATIC && p->members.board_complete &&
 		v->idle >= spare)
 		w.idle_at = spare - 1;
-	/* With a queue too, or there may be no further one. */
+	/* Only with an empty queue: else the policy has seen the clients. */
 	if (l->pm == POLICY_ONDEMAND && v->idle <= 0 && v->queue == 0)
 		w.connection = members_starting(&p->members) == 0 &&
 			members_up(&p->members) < l->max_children;
 	wakeup_on(&p->wakeup, &w);
 }
 
-/* What the workers do, for the policy; when to take it again, 0 = after the
- * next event. */
+/* Counts the workers for the policy; returns when to do it again, 0 = after
+ * the next event. */
 static int64_t
 take_view(struct pool *p, struct policy_view *v)
 {
@@ -219,6 +271,9 @@ pool_adjust(struct pool *p)
 	log_limits(p, &v, &d);
 	ask_again(&d.again_ms, view_ms);
 	ask_again(&d.again_ms, listener_ms);
+	/* There is no event when a client arrives now. */
+	if (d.at_max && v.queue == 0)
+		ask_again(&d.again_ms, v.now_ms + FULL_MS);
 	if (d.again_ms > 0)
 		loop_timer_set(p->loop, &p->adjust_timer, d.again_ms);
 	else
@@ -228,7 +283,6 @@ pool_adjust(struct pool *p)
 	return d.start + d.retire + d.retire_due > 0;
 }
 
-/* To inspect the workers takes a while where there are many. */
 void
 pool_adjust_soon(struct pool *p)
 {

@@ -1,10 +1,11 @@
 /*
- * keepalive.c - workers that wait while clients do; see keepalive.h
+ * keepalive.c - logs that idle keep-alive connections occupy workers; see
+ * keepalive.h
  *
- * Called by pool/open and pool/adjust, where the queue is inspected anyway: a
- * pool whose queue is not inspected is not inspected for this.
+ * Called by pool/open and pool/adjust when they have sampled the listen queue
+ * for another purpose.  It samples nothing itself, so a pool whose queue is not
+ * sampled is not checked.
  */
-#include <stdio.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -13,7 +14,7 @@
 #include "pool/members.h"
 
 #define INSPECT_MS 1000
-/* Between two lines of the log. */
+/* Minimum between two log lines. */
 #define LOG_MS 60000
 
 void
@@ -22,41 +23,34 @@ keepalive_init(struct keepalive *k, struct members *members, bool rests)
 	*k = (struct keepalive){.members = members, .rests = rests};
 }
 
-/* For a second, as far as that can be seen. */
+/* Does it wait on a keep-alive connection, for a second at least? */
 static bool
-waits_on_kept(struct members *ms, struct pool_member *m, int64_t now)
+waits_on_kept(const struct activity *a, int64_t now)
 {
-	struct board_sample slot;
-	struct activity a;
-
-	(void)members_read_slot(ms, m, &slot);
-	a = members_activity(ms, m, &slot, 0, MEMBERS_INSPECT, now);
-	/* To the kernel a request that comes slowly looks the same; web
-	 * servers send them whole. */
-	return (a.state == ACTIVITY_KEPT ||
-		       (a.state == ACTIVITY_READING && !a.by_slot)) &&
-		a.since_ms > 0 && now - a.since_ms >= INSPECT_MS;
+	/* By the kernel alone, a request that arrives slowly looks the same;
+	 * but web servers send a request at once. */
+	return (a->state == ACTIVITY_KEPT ||
+		       (a->state == ACTIVITY_READING && !a->by_slot)) &&
+		a->since_ms > 0 && now - a->since_ms >= INSPECT_MS;
 }
 
 static void
 log_kept(struct keepalive *k, unsigned waiting, int64_t now)
 {
-	char again[40] = "";
-
 	if (now < k->log_ms || k->unlogged == 0)
 		return;
-	if (k->unlogged > 1)
-		snprintf(again, sizeof(again), ", the %lluth time",
-			(unsigned long long)k->times);
+	/* Action: the web server keeps more connections open than the pool has
+	 * workers, so its own requests wait for each other.  Let it keep fewer
+	 * connections than there are workers, or none, or raise
+	 * pm.max_children. */
 	log_warning(
-		"pool %s: %u client%s while %u of %u workers hold idle "
-		"connections that the web server keeps open%s; have it keep "
-		"fewer than there are workers: nginx without "
-		"fastcgi_keep_conn or with a smaller keepalive, Apache "
-		"without enablereuse=on or with a smaller max",
-		k->members->conf->name, waiting,
-		waiting == 1 ? " waits" : "s wait", k->kept,
-		members_up(k->members), again);
+		"pool %s: idle keep-alive connections occupy %u of %u workers "
+		"while %u %s (%llu %s since startup); in nginx lower keepalive "
+		"or remove fastcgi_keep_conn, in Apache lower max or remove "
+		"enablereuse=on",
+		k->members->conf->name, k->kept, members_up(k->members),
+		waiting, waiting == 1 ? "client waits" : "clients wait",
+		(unsigned long long)k->times, k->times == 1 ? "time" : "times");
 	k->unlogged = 0;
 	k->log_ms = now + LOG_MS;
 }
@@ -67,9 +61,19 @@ count_kept(struct keepalive *k, unsigned waiting, int64_t now)
 	struct members *ms = k->members;
 	unsigned kept = 0, i;
 
-	for (i = 0; i < ms->n; i++)
-		if (ms->v[i].worker.state == WORKER_UP)
-			kept += waits_on_kept(ms, &ms->v[i], now);
+	k->busy = 0;
+	for (i = 0; i < ms->n; i++) {
+		struct board_sample slot;
+		struct activity a;
+
+		if (ms->v[i].worker.state != WORKER_UP)
+			continue;
+		(void)members_read_slot(ms, &ms->v[i], &slot);
+		a = members_activity(
+			ms, &ms->v[i], &slot, 0, MEMBERS_INSPECT, now);
+		kept += waits_on_kept(&a, now);
+		k->busy += a.state != ACTIVITY_UNKNOWN && a.free_places == 0;
+	}
 	if (kept > 0 && k->kept == 0) {
 		k->times++;
 		k->unlogged++;
@@ -83,7 +87,7 @@ static void
 note_empty(struct keepalive *k)
 {
 	k->since_ms = 0;
-	k->kept = 0;
+	k->kept = k->busy = 0;
 	if (k->inspected && k->rests)
 		members_rest(k->members);
 	k->inspected = false;

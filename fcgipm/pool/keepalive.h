@@ -1,10 +1,10 @@
 /*
- * keepalive.h - notices and logs that clients wait while workers are held by
- * idle connections, which a web server keeps open for its next request
+ * keepalive.h - logs that clients wait while idle keep-alive connections
+ * occupy workers
  *
- * A worker that was asked to keep a connection serves no other one until it is
- * closed.  A web server that keeps more of them than the pool has workers makes
- * its own clients wait for each other.
+ * A worker that keeps a connection open for the next request serves no other
+ * connection until it is closed.  If a web server keeps more connections open
+ * than the pool has workers, its own requests wait for each other.
  */
 #ifndef FCGIPM_POOL_KEEPALIVE_H
 #define FCGIPM_POOL_KEEPALIVE_H
@@ -16,29 +16,32 @@ struct members;
 
 struct keepalive {
 	struct members *members;	/* borrowed */
-	bool rests;	/* no other module asks the kernel about them
-			 * and again: descriptors are closed */
+	bool rests;	/* no other module inspects the workers regularly:
+			 * close their descriptors after an inspection */
 	bool inspected;	/* they were, since the queue was empty */
-	int64_t since_ms;	/* clients waited at every inspection of the
-				 * queue since; 0 = none waits */
+	int64_t since_ms;	/* the queue was not empty in any sample since
+				 * then; 0 = it is empty */
 	int64_t next_ms;	/* when the workers are inspected again */
-	unsigned kept;		/* for the status: workers that wait on such
-				 * connections for a second; 0 = all is well */
-	uint64_t times;		/* the same: how often that began */
-	uint64_t unlogged;	/* of these, not yet in the log */
-	int64_t log_ms;	/* when it is logged again */
+	unsigned busy;		/* workers without a free thread, at the last
+				 * inspection */
+	unsigned kept;		/* workers that are occupied by an idle
+				 * keep-alive connection for a second; the
+				 * status shows it; 0 also without a queue */
+	uint64_t times;		/* how often that began; for the status */
+	uint64_t unlogged;	/* of these, not logged yet */
+	int64_t log_ms;	/* when it may be logged again */
 };
 
 void keepalive_init(struct keepalive *k, struct members *members, bool rests);
 
 /*
- * keepalive_note - the queue was inspected
+ * keepalive_note - the listen queue was sampled
  *
  * waiting	connections in it
  * now		of CLOCK_MONOTONIC, ms
  *
- * The workers are inspected when a client has waited at all inspections of a
- * second, and again each second.
+ * The workers are inspected when the queue was not empty in all samples of a
+ * second, and then once a second.
  */
 void keepalive_note(struct keepalive *k, unsigned waiting, int64_t now);
 

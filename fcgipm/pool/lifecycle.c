@@ -1,8 +1,9 @@
 /*
- * lifecycle.c - what a pool does when a worker is ready or dead; see
- * lifecycle.h
+ * lifecycle.c - handles a worker that became ready or died; see lifecycle.h
  *
- * Called by worker/worker.
+ * Called by worker/worker.  Logs the death of a worker and its cause, counts
+ * it, and passes it to pool/policy, which may back off.  Then pool/adjust
+ * starts a replacement if one is needed.
  */
 #include "pool/lifecycle.h"
 #include "base/log.h"
@@ -12,9 +13,14 @@
 #include "pool/pool.h"
 #include "pool/stop.h"
 #include "timeout/watchdog.h"
+#include "worker/explain.h"
+#include "worker/launch.h"
 
 /* A worker that has not accepted by then may have a child that does. */
 #define CHILDREN_AFTER_MS 30
+
+/* Space for what kept a worker from starting. */
+#define REASON_BYTES 1024
 
 void
 lifecycle_check_ready(struct pool *p)
@@ -24,7 +30,7 @@ lifecycle_check_ready(struct pool *p)
 	if (p->ready || members_up(&p->members) < policy_fill(&l))
 		return;
 	p->ready = true;
-	/* The worker may be gone when the policy is asked. */
+	/* The worker may have died when the policy runs next. */
 	p->memory.begun = true;
 	p->ops->on_ready(p);
 }
@@ -36,46 +42,88 @@ worker_on_up(struct worker *w)
 
 	policy_note_up(&p->memory);
 	watchdog_begin(p->watchdog, w->slot);
-	log_debug("pool %s: worker %d up, %u of %u", p->conf->name, (int)w->pid,
-		members_up(&p->members), adjust_limits(p->conf).max_children);
+	log_debug("pool %s: worker %d: ready, %u of %u", p->conf->name,
+		(int)w->pid, members_up(&p->members),
+		adjust_limits(p->conf).max_children);
 	lifecycle_check_ready(p);
-	/* After a back-off the rest follows the first that came up. */
+	/* After a back-off the policy starts the others now. */
 	pool_adjust_soon(p);
 }
 
-/* What an administrator may have mixed up, when a first start fails. */
+/* The program that the workers of this pool execute. */
 static const char *
-hint(const struct pool *p, const struct worker *w)
+program_of(const struct pool *p)
 {
-	if (p->conf->mode == CONF_MODE_CGI || w->error.step[0])
-		return "";
-	return " (it left before it accepted: a CGI program needs mode = "
-	       "cgi)";
+	return p->conf->mode == CONF_MODE_CGI ? "fcgipm-cgi" : p->conf->handler;
+}
+
+static void
+log_no_exec(struct pool *p, const struct worker *w, double pause_s)
+{
+	const char *program = program_of(p);
+	char reason[REASON_BYTES];
+
+	explain_start(launch_spec(p->launch, w->slot), p->conf->user, &w->error,
+		reason, sizeof(reason));
+	stats_note_failure(&p->stats, reason);
+	/* Action: the program could not be executed, for the reason that the
+	 * line names.  It is tried again automatically; no restart is needed
+	 * once the reason is removed. */
+	log_error("pool %s: worker %d: cannot start %s: %s; next start in "
+		  "%.1f s",
+		p->conf->name, (int)w->pid, program, reason, pause_s);
+}
+
+/* It became ready, as did those before it, and died soon. */
+static void
+log_crash_loop(struct pool *p, const struct worker *w, const char *story,
+	const struct policy_end *end, double pause_s)
+{
+	stats_note_failure(&p->stats, story);
+	/* Action: the program crashes at its first requests.  Its own output
+	 * and its core file, if rlimit_core allows one, show why. */
+	log_error("pool %s: worker %d: died after %.1f s: %s; the last %u "
+		  "workers died within a second; next start in %.1f s",
+		p->conf->name, (int)w->pid, (double)end->lived_ms / 1000, story,
+		p->memory.short_lives, pause_s);
+}
+
+static void
+log_not_ready(struct pool *p, const struct worker *w, const char *story,
+	bool failed, double pause_s)
+{
+	const char *program = program_of(p);
+	bool explains_itself = failed && w->log.has_logged;
+	bool may_be_cgi = p->conf->mode == CONF_MODE_PREFORK && !w->by_signal &&
+		!explains_itself;
+
+	stats_note_failure(&p->stats, story);
+	/* Action: read what the program wrote before this line, if anything.
+	 * A program that exits at once without an error is a CGI program in
+	 * most cases: set mode = cgi for it. */
+	log_error("pool %s: worker %d: %s exited before accepting a "
+		  "connection: %s%s%s; next start in %.1f s",
+		p->conf->name, (int)w->pid, program, story,
+		w->log.has_logged ? "; its output is above" : "",
+		may_be_cgi ? "; a CGI program needs mode = cgi" : "", pause_s);
 }
 
 static void
 log_bad_start(struct pool *p, const struct worker *w, const char *story,
 	const struct policy_end *end, int64_t pause_ms)
 {
-	const char *program = p->conf->handler ? p->conf->handler : "gateway";
-	double pause = (double)pause_ms / 1000;
+	double pause_s = (double)pause_ms / 1000;
 
-	stats_note_failure(&p->stats, story);
-	if (end->was_up)
-		log_error("pool %s: worker %d (%s): %s after %.1f s; the last "
-			  "%u lived no second; next start in %.1f s",
-			p->conf->name, (int)w->pid, program, story,
-			(double)end->lived_ms / 1000, p->memory.short_lives,
-			pause);
+	if (w->error.step[0])
+		log_no_exec(p, w, pause_s);
+	else if (end->was_up)
+		log_crash_loop(p, w, story, end, pause_s);
 	else
-		log_error("pool %s: worker %d (%s): %s before it was ready%s; "
-			  "next start in %.1f s",
-			p->conf->name, (int)w->pid, program, story, hint(p, w),
-			pause);
-	p->ops->on_bad_start(p, story, pause_ms);
+		log_not_ready(p, w, story, end->failed, pause_s);
+	p->ops->on_bad_start(p, p->stats.failure, pause_ms);
 }
 
-/* As the board says, where it says something. */
+/* Has it answered a request, according to the board? */
 static bool
 has_served(const struct pool *p, const struct pool_member *m)
 {
@@ -85,7 +133,7 @@ has_served(const struct pool *p, const struct pool_member *m)
 		slot.requests > 0;
 }
 
-/* As the board says: without a connection. */
+/* Did it have no connection, according to the board? */
 static bool
 held_none(struct pool *p, struct pool_member *m)
 {
@@ -97,27 +145,28 @@ held_none(struct pool *p, struct pool_member *m)
 			 .may_hold;
 }
 
-/* The figures without it; true when it left because it was to. */
+/* Counts its end; true when it exited because it was retired. */
 static bool
 count_out(struct pool *p, struct pool_member *m, bool failed)
 {
 	const struct retire *r = &m->retire;
-	/* One that dies while it is still at work dies by itself; one that
-	 * was refused by its accept may call that a failure. */
-	bool left = r->step != RETIRE_NOT &&
-		(!failed || r->step == RETIRE_LEAVING ||
+	/* A worker that failed while it was busy did not exit because of the
+	 * retirement.  But a program may exit with an error status when
+	 * accept(2) fails. */
+	bool retired = r->step != RETIRE_NOT &&
+		(!failed || r->step == RETIRE_SIGNALLED ||
 			(!m->worker.by_signal && held_none(p, m)));
 
 	p->listener.a_worker_ended = true;
 	stats_note_end(&p->stats,
-		left             ? r->cause
+		retired          ? r->cause
 			: failed ? RETIRE_CRASH
 				 : RETIRE_EXIT);
 	retire_end(&m->retire);
 	if (p->members.board)
 		stats_note_slot(&p->stats, p->members.board, m->worker.slot);
 	members_end(&p->members, m);
-	return left;
+	return retired;
 }
 
 static void
@@ -128,16 +177,21 @@ log_end(const struct pool *p, const struct pool_member *m, bool retired,
 	double lived = (double)end->lived_ms / 1000;
 
 	if (retired)
-		log_debug("pool %s: worker %d left: %s, after %.1f s",
+		log_debug("pool %s: worker %d: retired: %s, after %.1f s",
 			p->conf->name, pid, retire_cause_name(m->retire.cause),
 			lived);
 	else if (end->failed)
-		log_warning("pool %s: worker %d died: %s, after %.1f s; "
-			    "replaced",
-			p->conf->name, pid, story, lived);
+		/* Action: the program crashed, exited with an error, or was
+		 * killed by another process or by the kernel for lack of memory
+		 * (see dmesg for SIGKILL).  A request that it had is lost.  Its
+		 * own output may show why. */
+		log_warning("pool %s: worker %d: died after %.1f s: %s; "
+			    "replaced as needed",
+			p->conf->name, pid, lived, story);
 	else
-		log_debug("pool %s: worker %d left: %s; replaced",
-			p->conf->name, pid, story);
+		log_debug("pool %s: worker %d: exited after %.1f s: %s; "
+			  "replaced as needed",
+			p->conf->name, pid, lived, story);
 }
 
 static void
@@ -182,8 +236,9 @@ has_descendant(const struct members *ms, unsigned slot)
 	return false;
 }
 
-/* A busy pool's new worker is rarely seen in accept, but its slot shows it; and
- * one that we may not inspect the pool's own user may. */
+/* In a busy pool a new worker is rarely seen in accept(2), but its slot shows
+ * that it accepts.  A worker that the supervisor may not inspect is inspected
+ * by a process of the pool's user (observe/prober). */
 static bool
 worker_is_up(struct worker *w, bool unseen)
 {

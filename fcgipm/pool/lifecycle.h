@@ -1,5 +1,5 @@
 /*
- * lifecycle.h - what a pool does when a worker is ready or dead
+ * lifecycle.h - handles a worker that became ready or died
  */
 #ifndef FCGIPM_POOL_LIFECYCLE_H
 #define FCGIPM_POOL_LIFECYCLE_H
@@ -8,10 +8,10 @@
 
 struct pool;
 
-/* For the pool's workers, whose owner it is. */
+/* The callbacks of a pool's workers; their owner is the struct pool. */
 extern const struct worker_ops lifecycle_ops;
 
-/* Calls on_ready, once, when as many are up as the policy begins with. */
+/* Calls on_ready, once, when the workers that the pool starts with are up. */
 void lifecycle_check_ready(struct pool *p);
 
 #endif

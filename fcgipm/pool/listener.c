@@ -1,9 +1,10 @@
 /*
- * listener.c - the listening socket stays usable for every worker; see
+ * listener.c - checks the shared listening socket and repairs it; see
  * listener.h
  *
- * Called by pool/adjust.  A gateway sets O_NONBLOCK itself and is alone with
- * its sockets: those of cgi pools are not checked.
+ * Called by pool/adjust; sys/listen reopens the socket.  The sockets of cgi
+ * pools are not checked: the gateway sets O_NONBLOCK itself, and no other
+ * program uses them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,15 +17,15 @@
 #include "pool/listener.h"
 #include "pool/members.h"
 
-/* Until the queue of a former socket is inspected again. */
+/* Pause before the queue of a former socket is read again. */
 #define FORMER_MS 100
 
-/* So many inspections in a row have to show that a worker polls. */
+/* A worker polls if this many inspections in a row show that. */
 #define POLLS_TIMES 3
 
-/* How a worker waits for connections; what says more comes later. */
+/* How a worker waits for connections; a higher value is better evidence. */
 enum wait {
-	WAIT_NOT_SEEN, /* all are at work */
+	WAIT_NOT_SEEN, /* all are busy */
 	WAIT_HIDDEN,	/* some cannot be inspected */
 	WAIT_POLLS,	/* sleeps in epoll_wait, poll, select */
 	WAIT_ACCEPTS	/* sleeps in accept */
@@ -51,8 +52,9 @@ listener_init(struct listener *l, const struct listen_opts *opts,
 }
 
 /*
- * One that polls without a connection does so at every inspection; one that
- * polled a connection and closed it between the two halves of one does not.
+ * A worker that polls the listener is seen polling at every inspection.  One
+ * that polled a connection, and closed it in the middle of an inspection, is
+ * not.
  */
 static enum wait
 wait_of_one(struct members *ms, struct pool_member *m, int64_t now)
@@ -72,7 +74,7 @@ wait_of_one(struct members *ms, struct pool_member *m, int64_t now)
 	return WAIT_POLLS;
 }
 
-/* How the workers wait; one that accepts shows it for all. */
+/* How the workers wait.  One that sleeps in accept(2) decides for all. */
 static enum wait
 wait_of_all(struct members *ms, int64_t now)
 {
@@ -104,10 +106,12 @@ check_flag(struct listener *l, int64_t now)
 	if (fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 || l->logged_flag)
 		return;
 	l->logged_flag = true;
-	log_warning(
-		"pool %s: a worker set O_NONBLOCK on the listening socket, "
-		"which all of them share and sleep on; it is taken back, now "
-		"and whenever it is seen again",
+	/* Action: the program should not change its descriptor 0.  No request
+	 * is lost as long as fcgipm clears the flag before other workers call
+	 * accept(). */
+	log_warning("pool %s: a worker set O_NONBLOCK on the shared listening "
+		    "socket; fcgipm clears it, because accept() would fail in "
+		    "the other workers (logged once)",
 		l->members->conf->name);
 }
 
@@ -122,16 +126,22 @@ check_shut(struct listener *l)
 	l->ops->on_shut(l);
 	if (listen_reopen(l->socket, &l->opts, why, sizeof(why)) < 0) {
 		if (!l->logged_shut)
-			log_error(
-				"pool %s: a worker shut the listening socket "
-				"down, and it cannot be opened again: %s; this "
-				"is tried at every start and end of a worker",
+			/* Action: the pool serves no new clients until this is
+			 * solved.  Remove the named reason, then restart
+			 * fcgipm if the pool still does not serve.  The program
+			 * must not call shutdown() on its descriptor 0. */
+			log_error("pool %s: a worker shut down the shared "
+				  "listening socket, and it cannot be "
+				  "reopened: %s; retried whenever a worker "
+				  "starts or exits",
 				pool, why);
 	} else if (!l->logged_shut) {
-		log_warning(
-			"pool %s: a worker shut the listening socket down, "
-			"which all of them share; it is opened again, now and "
-			"whenever it is seen again",
+		/* Action: the program should not call shutdown() on its
+		 * descriptor 0.  Clients that connect in between are
+		 * refused. */
+		log_warning("pool %s: a worker shut down the shared listening "
+			    "socket; fcgipm reopens it now and whenever this "
+			    "happens again (logged once)",
 			pool);
 	}
 	l->logged_shut = true;
@@ -143,7 +153,7 @@ check_shut(struct listener *l)
 	l->ino = inode_of(l->socket->fd);
 }
 
-/* The former socket gives out what it has queued, and then nothing. */
+/* Workers still accept the connections that the former socket has queued. */
 static int64_t
 check_former(struct listener *l, int64_t now)
 {

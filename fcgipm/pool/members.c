@@ -1,7 +1,8 @@
 /*
- * members.c - the places of a pool's workers; see members.h
+ * members.c - holds the worker slots of a pool; see members.h
  *
- * Called by all of pool/ that asks about workers.
+ * Called by pool/adjust, pool/view, pool/lifecycle, pool/keepalive,
+ * pool/listener, pool/snapshot, pool/stop and pool/open.
  */
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@
 #include "conf/conf.h"
 #include "pool/members.h"
 
-/* The counts, and those that the workers add up to, are the same. */
+/* Aborts if the counts differ from the states of the workers. */
 static void
 recount(const struct worker_counts *c)
 {
@@ -141,7 +142,7 @@ members_activity(struct members *ms, struct pool_member *m,
 	if (activity_needs_kernel(slot, in.threads))
 		in.kernel = inspect(ms, m, how, now);
 	else
-		/* Descriptors of a moment in which the board did not do. */
+		/* They are left from when the board did not show enough. */
 		kernel_worker_close(&m->observation);
 	in.has_accepted = m->worker.was_ready || m->observation.accepted ||
 		slot->attached || descendants > 0;

@@ -1,11 +1,11 @@
 /*
- * members.h - the places of a pool's workers, with the counts of those that
- * start, are up and retire
+ * members.h - holds the worker slots of a pool, and the number of workers
+ * starting, up and retiring
  *
- * A member is a place: a worker may start in it, retire, die, and be followed
- * by another one.  worker/worker moves the counts; whether a worker is idle or
- * busy is observe/activity's answer.  Knows how its workers are observed, and no
- * policy.
+ * A member is a slot: a worker starts in it, retires, dies, and another worker
+ * follows.  worker/worker updates the counts.  observe/activity decides whether
+ * a worker is idle or busy.  The module knows how workers are observed, but
+ * nothing of the policy.
  */
 #ifndef FCGIPM_POOL_MEMBERS_H
 #define FCGIPM_POOL_MEMBERS_H
@@ -22,12 +22,12 @@
 
 struct conf_pool;
 
-/* A place, and what is known of the worker that has it. */
+/* A worker slot, and what is known of its worker. */
 struct pool_member {
 	struct worker worker;
 	struct retire retire;
 	struct kernel_worker observation;
-	bool idle;	/* with all its threads, when last inspected */
+	bool idle;	/* all its threads were, when last inspected */
 	bool active;	/* neither idle nor starting, then */
 	bool due;	/* for recycling, because of cause */
 	enum retire_cause cause;
@@ -38,38 +38,38 @@ struct pool_member {
 struct members {
 	const struct conf_pool *conf;	/* borrowed, as long as the pool */
 	struct pool_member *v;
-	unsigned n;	/* as many as may ever exist at once */
+	unsigned n;	/* maximum of workers that exist at once */
 	struct worker_counts counts;
-	unsigned replaced;	/* retiring ones whose replacement starts
+	unsigned replaced;	/* retiring workers whose replacement starts
 				 * first */
-	struct board *board;	/* owned; NULL = the kernel shows all */
+	struct board *board;	/* owned; NULL = all is known by the kernel */
 	struct kernel_observer kernel;
-	bool board_complete;	/* it showed all that were up, at the last
-				 * inspection of them all */
+	bool board_complete;	/* every worker that was up reported on the
+				 * board, at the last inspection of all */
 	bool is_sampled;	/* they are inspected at least once a second */
 };
 
 /*
- * members_open - n places without a worker
+ * members_open - creates n slots without a worker
  *
- * ms		zeroed, but for board and kernel, where they are open
+ * ms		zeroed, except board and kernel, which may be open
  * ops, owner	of the workers
  */
 void members_open(struct members *ms, struct loop *loop,
 	const struct conf_pool *conf, unsigned n, const struct worker_ops *ops,
 	void *owner);
-/* All are dead.  Closes the board, and the kernel where members_open() was
- * called; fine for one that is zeroed. */
+/* Call it when all workers are dead.  Closes the board, and the kernel if
+ * members_open() was called; harmless for a zeroed struct. */
 void members_close(struct members *ms);
 
-/* Its slot of the board is free for a new worker. */
+/* Clears its slot of the board for a new worker. */
 void members_prepare(struct members *ms, struct pool_member *m);
 /* A worker was started in it, with a listening socket of this inode. */
 void members_begin(struct members *ms, struct pool_member *m, ino_t listener);
-/* The worker is dead: what was observed of it is forgotten. */
+/* The worker is dead: forgets what was observed of it. */
 void members_end(struct members *ms, struct pool_member *m);
 
-/* A dead one, from this place on; NULL when there is none. */
+/* The first slot with a dead worker, from this one on; NULL for none. */
 struct pool_member *members_find_free(
 	struct members *ms, struct pool_member *from);
 
@@ -85,7 +85,7 @@ members_up(const struct members *ms)
 	return ms->counts.of[WORKER_UP];
 }
 
-/* Told to leave or killed, not dead yet. */
+/* Retired or killed, not dead yet. */
 static inline unsigned
 members_retiring(const struct members *ms)
 {
@@ -98,30 +98,30 @@ members_alive(const struct members *ms)
 	return ms->n - ms->counts.of[WORKER_DEAD];
 }
 
-/* Where the slot leaves something open, how is the kernel asked? */
+/* How to ask the kernel when the slot does not show enough. */
 enum members_inspection {
 	MEMBERS_BOARD_ONLY,	/* not at all */
 	MEMBERS_CHECK_ONCE,	/* with kernel_check_once() */
-	MEMBERS_CHECK,
-	MEMBERS_INSPECT /* always with its sockets */
+	MEMBERS_CHECK,	/* with kernel_check() */
+	MEMBERS_INSPECT /* with kernel_inspect(), which reads its sockets */
 };
 
-/* Its slot of the board; false and zero where none is written. */
+/* Reads its slot of the board; false and zero if no process writes it. */
 bool members_read_slot(const struct members *ms, const struct pool_member *m,
 	struct board_sample *ret);
 
 /*
- * members_activity - what does this worker do?
+ * members_activity - determines what this worker does now
  *
- * slot		as members_read_slot() gave it
- * descendants	its child processes that write the board
+ * slot		from members_read_slot()
+ * descendants	number of its child processes that write the board
  * now		of CLOCK_MONOTONIC, ms
  */
 struct activity members_activity(struct members *ms, struct pool_member *m,
 	const struct board_sample *slot, unsigned descendants,
 	enum members_inspection how, int64_t now);
 
-/* Descriptors that inspections keep open are closed. */
+/* Closes the descriptors that inspections keep open. */
 void members_rest(struct members *ms);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * open.c - opens a pool, starts it, closes it; see open.h
+ * open.c - opens, starts and closes a pool; see open.h
  *
- * Called by master/super.  Connects the parts of a pool: what one of them
- * reports, such as a late request (on_late) or a listener that was shut, goes to
- * the next from here.
+ * Called by master/super.  Connects the modules of a pool: their callbacks are
+ * here, and each passes an event of one module to another.  For example, the
+ * watchdog reports a late request (on_late), and pool/retire kills the worker.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,10 +25,10 @@
 #include "timeout/watchdog.h"
 #include "worker/launch.h"
 
-/* Places on a board for what a worker forks. */
+/* Slots of the board for each worker's child processes. */
 #define SPARE_SLOTS 4
 
-/* -- what the parts report ------------------------------------------------- */
+/* -- callbacks of the modules ---------------------------------------------- */
 
 static bool
 on_wakeup(struct wakeup *w)
@@ -49,6 +49,7 @@ on_queue(struct overload *o, unsigned waiting)
 
 	stats_note_sample(&p->stats, 0, waiting);
 	keepalive_note(&p->keepalive, waiting, loop_now(p->loop));
+	adjust_note_queue(p, waiting);
 	if (waiting == 0 && listen_is_shut(&p->sockets[0]))
 		(void)pool_adjust(p);
 }
@@ -111,9 +112,10 @@ static const struct listener_ops listener_ops = {
 	.on_reopened = on_listener_reopened,
 };
 
-/* -- the parts ------------------------------------------------------------- */
+/* -- opening the modules --------------------------------------------------- */
 
-/* A socket belongs to the user of its pool, unless the keys say otherwise. */
+/* The owner of a socket is the user of its pool, unless listen.owner and
+ * listen.group are set. */
 static int
 listen_opts_of(const struct conf_pool *conf, struct listen_opts *opts,
 	char *why, size_t why_size)
@@ -156,6 +158,10 @@ open_sockets(struct pool *p, char *why, size_t why_size)
 			    why_size) < 0)
 			return -1;
 		if (addr_is_path(a) && !listen_reachable(&opts))
+			/* Action: set listen.group to the group of the web
+			 * server's user, or listen.owner to that user.
+			 * listen.mode = 0666 lets every local user send
+			 * requests. */
 			log_warning("pool %s: no web server's user (www-data, "
 				    "nginx, http, apache) may connect to %s; "
 				    "set listen.owner, listen.group or "
@@ -183,7 +189,7 @@ open_kernel(struct pool *p, struct sockdiag *diag)
 	return rc;
 }
 
-/* A gateway has its own queue_timeout. */
+/* The gateway implements queue_timeout itself. */
 static int
 open_overload(struct pool *p, unsigned long nofile, char *why, size_t why_size)
 {
@@ -199,7 +205,7 @@ open_board(struct pool *p, unsigned nmembers, char *why, size_t why_size)
 	const struct conf_pool *c = p->conf;
 	struct board *b;
 
-	/* To load a library costs a start a tenth of a millisecond. */
+	/* A preloaded library makes a start 0.1 ms longer. */
 	if (c->observe == CONF_OBSERVE_KERNEL ||
 		(!view_is_needed(c) && !watchdog_is_needed(c) &&
 			!c->accelerate))
@@ -207,8 +213,8 @@ open_board(struct pool *p, unsigned nmembers, char *why, size_t why_size)
 	b = board_new(nmembers, nmembers * SPARE_SLOTS, c->threads);
 	if (!b) {
 		snprintf(why, why_size,
-			"the board of its workers: %s; "
-			"observe = kernel does without",
+			"cannot create the scoreboard: %s; set "
+			"observe = kernel, which works without it",
 			strerror(errno));
 		return -1;
 	}
@@ -245,7 +251,7 @@ open_watchdog(struct pool *p, char *why, size_t why_size)
 	return p->watchdog ? 0 : -1;
 }
 
-/* Sockets and members, in an order in which each finds what it needs. */
+/* Opens the modules, each after those that it needs. */
 static int
 open_parts(struct pool *p, unsigned long nofile, struct sockdiag *diag,
 	char *why, size_t why_size)
@@ -263,7 +269,8 @@ open_parts(struct pool *p, unsigned long nofile, struct sockdiag *diag,
 	if (!p->launch)
 		return -1;
 	if (open_kernel(p, diag) < 0) {
-		snprintf(why, why_size, "listening sockets: %s",
+		snprintf(why, why_size, "cannot inspect the listening "
+					"sockets: %s",
 			strerror(errno));
 		return -1;
 	}
@@ -287,8 +294,11 @@ pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 		.adjust_timer = {.on_timer = on_adjust_timer},
 	};
 	if (geteuid() == 0 && !conf->user)
-		log_warning("pool %s: its programs run as root; write user = "
-			    "www-data, or another one that owns nothing",
+		/* Action: a bug in a program that runs as root gives an
+		 * attacker the whole machine.  Set user to an account that
+		 * owns no files, such as www-data. */
+		log_warning("pool %s: its programs run as root; set user to "
+			    "an unprivileged account, such as www-data",
 			conf->name);
 	if (open_parts(p, nofile, diag, ret_why, why_size) < 0 ||
 		open_overload(p, nofile, ret_why, why_size) < 0 ||

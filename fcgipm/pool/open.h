@@ -1,5 +1,5 @@
 /*
- * open.h - opens a pool, starts it, closes it
+ * open.h - opens, starts and closes a pool
  */
 #ifndef FCGIPM_POOL_OPEN_H
 #define FCGIPM_POOL_OPEN_H
@@ -13,20 +13,21 @@ struct pool_ops;
 struct sockdiag;
 
 /*
- * pool_open - resolve, open the listening sockets, start nothing yet
+ * pool_open - resolves names and opens the listening sockets; starts no worker
  *
  * nofile	soft RLIMIT_NOFILE for the children
  * diag		borrowed, as long as the pool; may be closed
- * returns	0; -1 with why, nothing left behind
+ * returns	0; -1 with the reason in ret_why and nothing left open
  */
 int pool_open(struct pool *p, struct loop *loop, const struct conf_pool *conf,
 	unsigned long nofile, struct sockdiag *diag, const struct pool_ops *ops,
 	char *ret_why, size_t why_size);
 
-/* Starts the workers; from here on the pool keeps them at their number. */
+/* Starts the workers; from now on the pool replaces those that die. */
 void pool_start(struct pool *p);
 
-/* Every worker is gone: close the sockets, remove their paths, free. */
+/* Closes the sockets, removes their paths and frees the pool.  Call it when all
+ * workers are dead. */
 void pool_close(struct pool *p);
 
 #endif

@@ -1,20 +1,21 @@
 /*
- * policy.c - how many workers a pool should have; see policy.h
+ * policy.c - decides how many workers to start and to retire; see policy.h
  *
- * Every rule says what it wants; back-off, rates and limits then say how much
- * of that may be now.
+ * Called by pool/adjust, and by pool/lifecycle when a worker became ready or
+ * died.  First each rule determines how many workers it wants; then the
+ * back-off, the rates and the limits determine how many of them start now.
  */
 #include "pool/policy.h"
 #include "base/util.h"
 
 #define SECOND_MS 1000
 
-/* Workers that are wanted, by reason; a limit gives to the first one first. */
+/* Workers that are wanted, by reason.  Limits are applied in this order. */
 struct wants {
-	unsigned missing; /* below the number there has to be */
+	unsigned missing; /* below the minimum, see least() */
 	unsigned load;		/* for connections, now or soon */
-	unsigned advance; /* for workers due for recycling */
-	bool at_max;		/* load was cut by max_children */
+	unsigned advance; /* replacements of workers due for recycling */
+	bool at_max;		/* max_children reduced load */
 };
 
 /* a - b, or 0. */
@@ -38,7 +39,7 @@ policy_fill(const struct policy_limits *l)
 	return l->pm == POLICY_DYNAMIC ? l->start_servers : 0;
 }
 
-/* Fewer workers than that are deaths, whatever the load. */
+/* The minimum of workers.  Fewer mean that workers died. */
 static unsigned
 least(const struct policy_memory *m, const struct policy_limits *l)
 {
@@ -52,7 +53,7 @@ threads(const struct policy_view *v)
 	return MAX(v->limits.threads, 1U);
 }
 
-/* Workers the load lacks; below 0: it has more than it must. */
+/* How many workers are missing for the load; below 0: how many are spare. */
 static int64_t
 lack(const struct policy_view *v)
 {
@@ -66,18 +67,18 @@ lack(const struct policy_view *v)
 	if (is_known(v) && l->pm == POLICY_DYNAMIC)
 		places += each * l->min_spare;
 	places -= each * v->starting;
-	/* A part of a worker is one that is lacked, and none to spare. */
+	/* A fraction counts as a missing worker, but not as a spare one. */
 	return places > 0 ? (places + each - 1) / each : places / each;
 }
 
-/* How many workers due for recycling may leave next. */
+/* How many workers due for recycling may be retired next. */
 static unsigned
 turns(const struct policy_view *v)
 {
 	return MIN(v->due, diff_or_0(v->limits.max_retiring, v->retiring_due));
 }
 
-/* Replacements to start while those due for recycling are still up. */
+/* Replacements to start while the workers due for recycling are up. */
 static unsigned
 advance(const struct policy_memory *m, const struct policy_view *v)
 {
@@ -89,10 +90,10 @@ advance(const struct policy_memory *m, const struct policy_view *v)
 		return diff_or_0(n, diff_or_0(serving, max));
 	if (!is_known(v))
 		return diff_or_0(n, diff_or_0(serving, m->held));
-	/* Spare ones, up or starting, are replacements. */
+	/* Spare workers, up or starting, are replacements. */
 	if (lacks <= 0)
 		return -lacks < n ? n - (unsigned)-lacks : 0;
-	/* More are started anyway, unless there may be no more. */
+	/* The load starts more anyway, unless max_children is reached. */
 	return serving >= max ? diff_or_0(n, serving - max) : 0;
 }
 
@@ -101,7 +102,7 @@ wants(const struct policy_memory *m, const struct policy_view *v)
 {
 	const struct policy_limits *l = &v->limits;
 	unsigned serving = v->starting + v->up;
-	/* Those that leave for recycling have their replacement already. */
+	/* Workers retiring for recycling have their replacement already. */
 	unsigned space = diff_or_0(l->max_children,
 		serving + diff_or_0(v->retiring, v->retiring_due));
 	int64_t lacks = lack(v);
@@ -131,8 +132,8 @@ allowance(struct policy_memory *m, const struct policy_view *v)
 	return diff_or_0(rate, m->replaced);
 }
 
-/* The same for a load that grows: it doubles from second to second, except that
- * on demand somebody waits for each already. */
+/* The same for a growing load: the rate doubles from second to second.  Not in
+ * an ondemand pool, where a client waits for each worker already. */
 static unsigned
 growth(struct policy_memory *m, const struct policy_view *v)
 {
@@ -168,8 +169,8 @@ draw(unsigned *left, unsigned n)
 }
 
 /*
- * What may start now of what is wanted.  most: after a bad start one at a
- * time, and its fate decides, its end or its readiness is the next event.
+ * How many of the wanted workers may start now.  most: 1 after a bad start, so
+ * that its death or its readiness is the next event; else no limit.
  */
 static void
 start(struct policy_memory *m, const struct policy_view *v,
@@ -182,7 +183,7 @@ start(struct policy_memory *m, const struct policy_view *v,
 	if (load < w->load && wanted < most)
 		ask_again(d, m->spawn_ms + SECOND_MS);
 	if (left < wanted) {
-		/* No event says when another pool makes room. */
+		/* There is no event when another pool makes room. */
 		d->at_room = true;
 		ask_again(d, v->now_ms + SECOND_MS);
 	}
@@ -219,7 +220,7 @@ decide_start(struct policy_memory *m, const struct policy_view *v,
 		start(m, v, w, 1, d);
 }
 
-/* Workers up that nobody would miss; none of them need be idle. */
+/* Workers that the pool does not need.  They need not be idle. */
 static unsigned
 dispensable(const struct policy_memory *m, const struct policy_view *v)
 {
@@ -230,7 +231,7 @@ dispensable(const struct policy_memory *m, const struct policy_view *v)
 		return over;
 	if (!is_known(v))
 		return MAX(over, diff_or_0(v->up, m->held));
-	/* Those that start may not come up. */
+	/* Workers that start may never become ready. */
 	spare = -lack(v) - v->starting;
 	return spare > over ? (unsigned)spare : over;
 }
@@ -240,13 +241,13 @@ decide_due(const struct policy_memory *m, const struct policy_view *v,
 	const struct wants *w, struct policy_decision *d)
 {
 	d->retire_due = MIN(turns(v), dispensable(m, v));
-	/* Better one worker less for a moment than a leak that stays. */
+	/* A missing worker for a moment is better than a leak that stays. */
 	if (d->retire_due == 0 && w->advance > 0 && v->room == 0 &&
 		v->starting == 0 && v->retiring == 0 && m->bad_starts == 0)
 		d->retire_due = 1;
 }
 
-/* dynamic: more than max_spare for a second, and one leaves. */
+/* dynamic: more than max_spare for a second: one is retired. */
 static void
 decide_long(struct policy_memory *m, const struct policy_view *v, bool too_many,
 	struct policy_decision *d)
@@ -289,7 +290,7 @@ decide_idle(struct policy_memory *m, const struct policy_view *v,
 	d->retire = MAX(d->retire, diff_or_0(v->up, l->max_children + v->due));
 }
 
-/* Figures that contradict each other, made ones that do not. */
+/* The view with values that contradict each other corrected. */
 static struct policy_view
 sane(const struct policy_view *view)
 {
@@ -301,8 +302,8 @@ sane(const struct policy_view *view)
 	return v;
 }
 
-/* The program works.  What was started in vain was not for its sake, unless
- * it was tried for that. */
+/* The program works.  Starts that failed had another cause, so their back-off
+ * stays, unless it was one of a trial. */
 static void
 forget_short_lives(struct policy_memory *m)
 {
@@ -324,7 +325,8 @@ policy_decide(struct policy_memory *m, const struct policy_view *view)
 
 	if (v->up >= policy_fill(&v->limits))
 		m->begun = true;
-	/* One that was there before says nothing of those that start. */
+	/* A worker that settled before the first short life proves nothing
+	 * about the workers started now. */
 	if (m->short_lives > 0 && v->settled_ms > m->short_ms)
 		forget_short_lives(m);
 	w = wants(m, v);

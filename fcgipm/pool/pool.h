@@ -1,21 +1,21 @@
 /*
- * pool.h - what a pool consists of: a listening socket and its workers
+ * pool.h - declares struct pool: a listening socket and its workers
  *
- * Who does what, ground first:
+ * The modules of this directory, lowest layer first:
  *
- *	policy		decides how many workers start and leave (pure)
- *	retire		lets one worker leave without losing a request, or kills it
- *	wakeup		wakes a resting pool
- *	stats		counts since the start
- *	members		the places of the workers, and how many are in each state
- *	view		counts idle workers and those due for recycling; picks
- *	listener	keeps the shared socket usable, reopens it
- *	keepalive	logs that idle kept connections hold workers
- *	adjust		asks view and policy, starts and retires
- *	stop		ends the pool
- *	lifecycle	reacts to a worker that is ready, or dead
- *	snapshot	fills in what the status shows
- *	open		opens, starts and closes; connects these parts
+ *	policy		decides how many workers to start and to retire (pure)
+ *	retire		ends one worker without losing a request, or kills it
+ *	wakeup		wakes a pool that no timer inspects
+ *	stats		holds the counters of the pool
+ *	members		holds the worker slots and counts them by state
+ *	view		counts idle workers and those due for recycling
+ *	listener	keeps the shared listening socket usable, reopens it
+ *	keepalive	logs that idle keep-alive connections occupy workers
+ *	adjust		starts and retires workers as the policy decided
+ *	stop		shuts the pool down
+ *	lifecycle	handles a worker that became ready or died
+ *	snapshot	fills one struct with the state of the pool
+ *	open		opens, starts and closes the pool; connects its modules
  */
 #ifndef FCGIPM_POOL_POOL_H
 #define FCGIPM_POOL_POOL_H
@@ -40,24 +40,25 @@ struct pool;
 struct watchdog;
 
 struct pool_ops {
-	/* First time as many workers are up as the policy wants. */
+	/* The workers that the pool starts with are ready; called once. */
 	void (*on_ready)(struct pool *p);
-	/* A worker died before it was ready; the next try is in pause_ms. */
+	/* A worker could not be started, or workers die too often: the pool
+	 * backs off, and the next start is in pause_ms. */
 	void (*on_bad_start)(
 		struct pool *p, const char *story, int64_t pause_ms);
-	/* Stopping, and the last worker is gone. */
+	/* The pool was stopped and its last worker has exited. */
 	void (*on_stopped)(struct pool *p);
-	/* How many processes all pools together may still start. */
+	/* How many more processes all pools together may start. */
 	unsigned (*room)(void);
 };
 
-/* How far a stop has come.  pool/stop is the only writer. */
+/* The steps of a stop.  pool/stop is the only writer. */
 enum pool_stop_step {
 	POOL_STOP_NOT,	/* the pool serves */
-	POOL_STOP_QUEUE,	/* clients in a TCP queue are served first */
-	POOL_STOP_SHUT,	/* the listener is shut down, workers leave */
-	POOL_STOP_TERM,	/* stop_timeout is over, TERM is sent */
-	POOL_STOP_KILL	/* KILL is sent */
+	POOL_STOP_QUEUE,	/* clients in a TCP listen queue are served */
+	POOL_STOP_SHUT,	/* the listener is shut down, workers exit */
+	POOL_STOP_TERM,	/* stop_timeout is over, SIGTERM is sent */
+	POOL_STOP_KILL	/* SIGKILL is sent */
 };
 
 struct pool_stop {
@@ -67,30 +68,32 @@ struct pool_stop {
 	int64_t pause_ms;
 };
 
-/* What the log says once about the number of workers. */
+/* The limits that are reached, so that each is logged once. */
 struct pool_limits_log {
 	bool is_max;	/* pm.max_children is reached */
-	int64_t max_again_ms;	/* that may be logged again then */
-	bool logged_room;	/* that process.max is reached */
+	bool is_short;	/* and clients wait */
+	int64_t max_again_ms;	/* earliest next notice of the first */
+	int64_t short_again_ms;	/* earliest next warning of the second */
+	bool logged_room;	/* process.max is reached */
 };
 
 struct pool {
 	const struct conf_pool *conf;	/* borrowed, as long as the pool */
 	const struct pool_ops *ops;
 	struct loop *loop;
-	struct launch *launch;	/* how a worker is started */
+	struct launch *launch;	/* what a worker is started with */
 	struct listen_socket *sockets;
 	size_t nsockets;
 	struct members members;
 	struct listener listener;	/* keeps the socket usable */
-	struct overload overload;	/* without queue_timeout all zero */
+	struct overload overload;	/* all zero without queue_timeout */
 	struct keepalive keepalive;
-	struct wakeup wakeup;	/* by the board, and by clients */
+	struct wakeup wakeup;	/* by the board or a new connection */
 	struct policy_memory memory;
 	struct loop_timer adjust_timer;	/* ask the policy again */
 	struct pool_limits_log limits_log;
 	struct stats stats;
-	struct watchdog *watchdog;	/* NULL = no request is timed */
+	struct watchdog *watchdog;	/* NULL = requests have no limit */
 	bool ready;	/* on_ready was called */
 	struct pool_stop stop;
 };

@@ -1,12 +1,9 @@
 /*
- * retire.c - take one worker out of its pool; see retire.h
+ * retire.c - ends one worker without losing a request; see retire.h
  *
- * Called by pool/adjust and pool/stop for a worker that is surplus or due for
- * recycling, or that a stop finds at the shut listener; by pool/open for one with
- * a late request.  No other process
- * manager takes these steps, but they are needed: an inspection of the running
- * worker, SIGSTOP, an inspection that nothing can overtake, the signal,
- * SIGCONT.
+ * Called by pool/adjust for a worker that is surplus or due for recycling, by
+ * pool/stop for one that did not exit at the shut listener, and by pool/open
+ * for one with a late request.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -23,19 +20,22 @@
 
 #define FIRST_PAUSE_MS 3
 #define LAST_PAUSE_MS 100
-/* Until one that was told to leave is inspected again. */
-#define LEAVE_MS 1000
-/* SIGSTOP takes some 60 us; in one piece no more than this is waited. */
+/* Pause before a worker that was signalled is inspected again. */
+#define SIGNALLED_MS 1000
+/* SIGSTOP takes effect after about 60 us; the loop waits no longer than this
+ * for it. */
 #define STOP_TRIES 20
 #define STOP_TRY_NS 20000
 
 #define TO(step) (1U << RETIRE_##step)
 
 static const uint8_t retire_edges[RETIRE_STEPS] = {
-	[RETIRE_NOT] = TO(NOT) | TO(LOOKING) | TO(LEAVING),
-	[RETIRE_LOOKING] = TO(NOT) | TO(LOOKING) | TO(STOPPING) | TO(LEAVING),
-	[RETIRE_STOPPING] = TO(NOT) | TO(LOOKING) | TO(LEAVING),
-	[RETIRE_LEAVING] = TO(NOT) | TO(LOOKING) | TO(STOPPING) | TO(LEAVING),
+	[RETIRE_NOT] = TO(NOT) | TO(INSPECTING) | TO(SIGNALLED),
+	[RETIRE_INSPECTING] = TO(NOT) | TO(INSPECTING) | TO(STOPPING) |
+		TO(SIGNALLED),
+	[RETIRE_STOPPING] = TO(NOT) | TO(INSPECTING) | TO(SIGNALLED),
+	[RETIRE_SIGNALLED] = TO(NOT) | TO(INSPECTING) | TO(STOPPING) |
+		TO(SIGNALLED),
 };
 
 static bool
@@ -57,8 +57,8 @@ set_step(struct retire *r, enum retire_step to, enum retire_cause cause)
 	*r->nreplaced += is_replaced(r);
 }
 
-/* To the worker and its descendants: a shell that waits for a handler, a
- * program that forks its own. */
+/* Signals the worker and its descendants: it may be a shell that waits for a
+ * handler, or a program that forks its own workers. */
 static void
 send_signal(const struct retire *r, int signo)
 {
@@ -78,25 +78,30 @@ is_late(const struct retire *r)
 		loop_now(r->loop) - r->since_ms >= r->conf->stop_timeout_ms;
 }
 
-/* It is at work: inspected again later. */
+/* It is busy: continues it if it is stopped, and inspects it again later. */
 static void
-leave_alone(struct retire *r)
+try_later(struct retire *r)
 {
 	if (r->step == RETIRE_STOPPING)
 		send_signal(r, SIGCONT);
-	set_step(r, RETIRE_LOOKING, r->cause);
+	set_step(r, RETIRE_INSPECTING, r->cause);
 	come_back(r, r->pause_ms);
 	r->pause_ms = MIN(r->pause_ms * 2, (int64_t)LAST_PAUSE_MS);
 	if (r->logged_late || !is_late(r))
 		return;
 	r->logged_late = true;
-	log_warning("pool %s: worker %d is to leave (%s) and was not seen "
-		    "without a connection for %lld s; it goes on serving",
+	/* Action: no action is needed, no request is lost.  To let workers
+	 * retire earlier, have the web server close idle connections, for
+	 * example with a smaller keepalive_requests in nginx.  Set
+	 * request_terminate_timeout to limit the time of a request. */
+	log_warning("pool %s: worker %d: not retired (%s): it was not seen "
+		    "without a connection for %lld s; it keeps serving and "
+		    "retires later",
 		r->conf->name, (int)r->w->pid, retire_cause_name(r->cause),
 		(long long)r->conf->stop_timeout_ms / 1000);
 }
 
-/* 1: SIGSTOP took effect; 0: not yet; -1: it has ended, as its pidfd tells. */
+/* 1: SIGSTOP took effect; 0: not yet; -1: it is dead, its pidfd reports it. */
 static int
 is_stopped(const struct retire *r)
 {
@@ -122,9 +127,10 @@ wait_stopped(const struct retire *r)
 	return 0;
 }
 
-/* Without a connection, and yet not waiting for one: what a program does after
- * its answer is not cut off, unless it never ends.  At a shut listener a parent
- * is about to end its children and start new ones. */
+/* It has no connection, but does not wait for one either: it works on after its
+ * answer.  That work is not interrupted before stop_timeout.  A worker with
+ * several processes at a shut listener is not busy: it only replaces its
+ * children, which exit. */
 static bool
 is_at_work(const struct retire *r, const struct kernel_sample *seen)
 {
@@ -133,7 +139,8 @@ is_at_work(const struct retire *r, const struct kernel_sample *seen)
 		!is_late(r) && !(r->shut && seen->processes > 1);
 }
 
-/* It can accept nothing now, so what this inspection shows stays true. */
+/* It is stopped and can accept nothing, so the result of this inspection stays
+ * true. */
 static void
 end_stopped(struct retire *r)
 {
@@ -142,24 +149,24 @@ end_stopped(struct retire *r)
 
 	if (activity_by_kernel(seen, r->conf->threads).may_hold ||
 		!seen->stopped || is_at_work(r, seen)) {
-		leave_alone(r);
+		try_later(r);
 		return;
 	}
 	if (!is_late(r) &&
 		(r->shut || seen->tasks == seen->accepting ||
 			seen->processes > 1)) {
-		/* It wakes up with the signal: accept(2) hands out nothing
-		 * before that is delivered. */
+		/* It continues with the signal pending, which is delivered
+		 * before accept(2) can return a connection. */
 		send_signal(r, (int)r->conf->stop_signal);
 		send_signal(r, SIGCONT);
 	} else {
-		/* It polls, or has threads, or ignores signals: what it would
-		 * do is not known, but it holds no request. */
+		/* It polls, has threads or ignores signals, so it could accept
+		 * a connection before it exits.  It holds no request now. */
 		send_signal(r, SIGKILL);
 	}
-	/* A program that goes on all the same is tried again. */
-	set_step(r, RETIRE_LEAVING, r->cause);
-	come_back(r, LEAVE_MS);
+	/* If the program does not exit, this is repeated. */
+	set_step(r, RETIRE_SIGNALLED, r->cause);
+	come_back(r, SIGNALLED_MS);
 }
 
 static bool
@@ -179,15 +186,15 @@ inspect_and_stop(struct retire *r)
 	struct activity a;
 	int stopped;
 
-	/* Where many leave at once, most are about to be reaped. */
+	/* When many exit at once, most are dead and will be reaped soon. */
 	if (has_ended(r))
 		return;
 	seen = kernel_check(r->kernel, r->observation, loop_now(r->loop));
 	a = activity_by_kernel(seen, r->conf->threads);
-	/* At a shut listener some programs call accept(2) without end. */
+	/* At a shut listener some programs call accept(2) in a busy loop. */
 	if (a.state != ACTIVITY_IDLE &&
 		(a.may_hold || (!r->shut && is_at_work(r, seen)))) {
-		leave_alone(r);
+		try_later(r);
 		return;
 	}
 	set_step(r, RETIRE_STOPPING, r->cause);
@@ -213,7 +220,7 @@ on_timer(struct loop_timer *timer)
 	if (stopped > 0)
 		end_stopped(r);
 	else if (stopped == 0)
-		leave_alone(r);
+		try_later(r);
 }
 
 void
@@ -238,7 +245,7 @@ retire_begin(struct retire *r, enum retire_cause cause, bool shut)
 	if (r->step != RETIRE_NOT)
 		return;
 	worker_expect_exit(r->w);
-	set_step(r, RETIRE_LOOKING, cause);
+	set_step(r, RETIRE_INSPECTING, cause);
 	r->logged_late = false;
 	r->shut = shut;
 	r->since_ms = loop_now(r->loop);
@@ -252,7 +259,7 @@ retire_at_once(struct retire *r, enum retire_cause cause)
 	loop_timer_stop(r->loop, &r->timer);
 	if (r->step == RETIRE_NOT)
 		r->since_ms = loop_now(r->loop);
-	set_step(r, RETIRE_LEAVING, cause);
+	set_step(r, RETIRE_SIGNALLED, cause);
 	worker_kill(r->w);
 }
 

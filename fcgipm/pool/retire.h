@@ -1,13 +1,15 @@
 /*
- * retire.h - take one worker out of its pool without losing a request
+ * retire.h - ends one worker without losing a request
  *
- * No signal is sent to a program that may hold a connection: most die of it,
- * in the middle of a request.  The worker is inspected until it seems idle,
- * stopped, and inspected again: while it is stopped it can accept nothing, so
- * what that inspection shows stays true.  What was queued goes to the others.
- * However long that takes, one that may hold a connection goes on serving.  One
- * without gets stop_signal, or KILL where it might ignore that.  The exception
- * is retire_at_once(), for a late request.
+ * A signal kills most FastCGI programs in the middle of a request, so a worker
+ * that may hold a connection gets none.  The steps are: inspect the worker
+ * until it seems idle; SIGSTOP; inspect it again; stop_signal; SIGCONT.  A
+ * stopped worker cannot accept, so the result of the second inspection stays
+ * true.  Queued connections go to the other workers.
+ *
+ * A worker that may hold a connection keeps serving, however long that takes.
+ * A worker without one that may ignore stop_signal gets SIGKILL.
+ * retire_at_once() kills a worker whose request is late.
  */
 #ifndef FCGIPM_POOL_RETIRE_H
 #define FCGIPM_POOL_RETIRE_H
@@ -22,27 +24,27 @@ struct kernel_observer;
 struct kernel_worker;
 struct worker;
 
-/* Why a worker leaves; its end is counted by it. */
+/* Why a worker ends; the ends are counted by cause. */
 enum retire_cause {
-	RETIRE_IDLE,		/* more are idle than needed */
+	RETIRE_IDLE,		/* more workers are idle than needed */
 	RETIRE_REQUESTS,	/* pm.max_requests */
 	RETIRE_AGE,		/* pm.max_age */
 	RETIRE_MEMORY,		/* pm.max_memory */
 	RETIRE_TIMEOUT,		/* request_terminate_timeout */
 	RETIRE_RELOAD,		/* the configuration changed */
-	RETIRE_OPERATOR,	/* somebody said so */
-	RETIRE_LISTENER,	/* its socket was shut, others have a new one */
-	/* These end without being asked to: */
-	RETIRE_EXIT,		/* it left by itself, with status 0 */
-	RETIRE_CRASH,	/* it died by itself */
+	RETIRE_OPERATOR,	/* an administrator asked for it */
+	RETIRE_LISTENER,	/* its socket was replaced by a new one */
+	/* These were not retired: */
+	RETIRE_EXIT,		/* it exited with status 0 */
+	RETIRE_CRASH,	/* it exited with an error, or a signal killed it */
 	RETIRE_CAUSES
 };
 
 enum retire_step {
-	RETIRE_NOT,		/* not at it */
-	RETIRE_LOOKING,		/* it may hold a connection */
-	RETIRE_STOPPING,	/* SIGSTOP is sent */
-	RETIRE_LEAVING,	/* told to leave while it held none */
+	RETIRE_NOT,		/* not retiring */
+	RETIRE_INSPECTING,		/* it may hold a connection */
+	RETIRE_STOPPING,	/* SIGSTOP was sent */
+	RETIRE_SIGNALLED,	/* it had no connection and was signalled */
 	RETIRE_STEPS
 };
 
@@ -50,8 +52,8 @@ struct retire {
 	struct worker *w;
 	struct kernel_observer *kernel;	/* borrowed, as the next three */
 	struct kernel_worker *observation;
-	unsigned *nreplaced;	/* workers of the pool that are retiring and
-				 * whose replacement starts first */
+	unsigned *nreplaced;	/* retiring workers of the pool whose
+				 * replacement starts first */
 	const struct conf_pool *conf;
 	struct loop *loop;
 	struct loop_timer timer;	/* the next step */
@@ -59,7 +61,7 @@ struct retire {
 	enum retire_cause cause;
 	int64_t since_ms, pause_ms;
 	bool shut;
-	bool logged_late;	/* that it takes longer than stop_timeout */
+	bool logged_late;	/* it takes longer than stop_timeout */
 };
 
 void retire_init(struct retire *r, struct loop *loop,
@@ -68,23 +70,24 @@ void retire_init(struct retire *r, struct loop *loop,
 	struct kernel_worker *observation, unsigned *nreplaced);
 
 /*
- * retire_begin - from now on it is let go at the first moment
+ * retire_begin - retires a worker at the first moment without a connection
  *
- * Its owner's on_dead() tells the end.  Begun once, it goes on.
- * shut		the listener hands out nothing any more: a signal is enough
- *		for any worker without a connection, and nothing is said of
- *		one that takes its time
+ * The worker's on_dead() reports the end.  Further calls have no effect.
+ *
+ * shut		the listener is shut down, so the worker can accept nothing
+ *		more: any worker without a connection is signalled, and one
+ *		that takes long is not logged
  */
 void retire_begin(struct retire *r, enum retire_cause cause, bool shut);
 
-/* It cannot be waited for: killed, whatever it holds.  One that is up, or told
- * to leave. */
+/* Kills a worker that is up or retiring, even if it has a connection. */
 void retire_at_once(struct retire *r, enum retire_cause cause);
 
-/* Does the replacement of a worker that leaves for this start first? */
+/* Is the replacement of a worker that retires for this cause started first? */
 bool retire_is_recycling(enum retire_cause cause);
 
-/* It is dead, or somebody else ends it: lets it run if it is stopped. */
+/* Ends the retirement of a worker that is dead or that another module ends;
+ * continues it if it is stopped. */
 void retire_end(struct retire *r);
 
 /* "idle", "requests", ... */

@@ -1,8 +1,9 @@
 /*
- * snapshot.c - what is known of a pool and its workers; see snapshot.h
+ * snapshot.c - fills one struct with the state of a pool for the status; see
+ * snapshot.h
  *
- * Called by master/status when a status is asked for; otherwise nothing here
- * runs.  What a worker does is members_activity()'s answer.
+ * Called by master/status for a status command; it is not called otherwise.
+ * pool/members decides what a worker does, in members_activity().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,26 +19,26 @@
 #include "pool/snapshot.h"
 #include "pool/view.h"
 
-/* What the child processes of a worker have written. */
+/* What the child processes of a worker have reported on the board. */
 struct descendants {
 	unsigned processes; /* that are alive */
-	uint64_t requests;	/* of those that are gone, too */
+	uint64_t requests;	/* also of those that are dead */
 };
 
-/* What is found out once for all workers of a pool. */
+/* What all workers of a pool share while the struct is filled in. */
 struct survey {
 	struct pool *p;
 	struct snapshot *s;
 	int64_t now_ms;
 	time_t now;
 	struct descendants *descendants; /* by slot; NULL = no board */
-	uint64_t accepted, requests;	/* by all slots */
-	const char *unattached; /* why slots are empty; NULL = not asked yet */
+	uint64_t accepted, requests;	/* sum of all slots */
+	const char *unattached; /* why slots are empty; NULL = unknown yet */
 };
 
-/* -- how a worker is known, and why no better ------------------------------ */
+/* -- the tier of a worker and its reason ----------------------------------- */
 
-/* A worker that serves, and has not written its slot. */
+/* Why a worker that is ready has not written its slot. */
 static const char *
 why_unattached(struct survey *v, const struct worker *w)
 {
@@ -59,8 +60,8 @@ why_unattached(struct survey *v, const struct worker *w)
 }
 
 static const char *
-why_not_shim(
-	struct survey *v, const struct worker *w, const struct board_sample *slot)
+why_not_shim(struct survey *v, const struct worker *w,
+	const struct board_sample *slot)
 {
 	const struct conf_pool *c = v->p->conf;
 
@@ -83,7 +84,7 @@ why_not_shim(
 	return why_unattached(v, w);
 }
 
-/* -- what it does ---------------------------------------------------------- */
+/* -- the state of a worker ------------------------------------------------- */
 
 static struct activity
 activity_now(struct survey *v, struct pool_member *m,
@@ -94,11 +95,12 @@ activity_now(struct survey *v, struct pool_member *m,
 		v->descendants ? v->descendants[m->worker.slot].processes : 0;
 	enum members_inspection how = MEMBERS_BOARD_ONLY;
 
-	/* Where no module inspects again before the next status is asked for,
-	 * the descriptors are needed for more workers. */
+	/* If no other module inspects the workers regularly, descriptors are
+	 * not kept open until the next status. */
 	if (ask_kernel)
-		how = view_is_needed(p->conf) || p->watchdog ? MEMBERS_CHECK
-							     : MEMBERS_CHECK_ONCE;
+		how = view_is_needed(p->conf) || p->watchdog
+			? MEMBERS_CHECK
+			: MEMBERS_CHECK_ONCE;
 	return members_activity(
 		&p->members, m, slot, descendants, how, v->now_ms);
 }
@@ -172,7 +174,7 @@ set_state(struct survey *v, struct pool_member *m,
 	}
 }
 
-/* A child may have written any. */
+/* A child may have written any value. */
 static int64_t
 to_number(uint64_t n)
 {
@@ -340,7 +342,7 @@ snapshot_fini(struct snapshot *s)
 	*s = (struct snapshot){0};
 }
 
-/* -- names ----------------------------------------------------------------- */
+/* -- the names of the fields ----------------------------------------------- */
 
 #define POOL(name, type, field)                                         \
 	{                                                               \

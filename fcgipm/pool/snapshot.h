@@ -1,9 +1,10 @@
 /*
- * snapshot.h - what is known of a pool and its workers, at one moment
+ * snapshot.h - fills one struct with the state of a pool and its workers for
+ * the status
  *
- * One struct, filled once and shown in any form; a table names its fields, so
- * that all forms have the same ones under the same names, in the same order.
- * Where PHP-FPM's status has a figure, it has PHP-FPM's name and unit.
+ * A table names the fields of the struct, so that every form of the status has
+ * the same fields with the same names in the same order.  A field that the
+ * status of PHP-FPM has too has its name and unit.
  */
 #ifndef FCGIPM_POOL_SNAPSHOT_H
 #define FCGIPM_POOL_SNAPSHOT_H
@@ -16,28 +17,29 @@
 
 struct pool;
 
-/* A number that nobody knows. */
+/* The value of a number that is not known. */
 #define SNAPSHOT_UNKNOWN (-1)
 
-/* Times are seconds since 1970, "since" is seconds until now, unless the
- * name of the field says another unit. */
+/* Times are seconds since 1970 and durations ("since") are seconds, unless the
+ * name of the field ends in another unit. */
 struct snapshot_worker {
 	int64_t pid;
 	const char *state;	/* Starting, Idle, Reading, Running, Kept,
 				 * Finishing, Retiring, Unknown */
-	char reason[128];	/* of that, where it says more; else "" */
+	char reason[128];	/* details of the state; "" = none */
 	int64_t start_time, start_since;
-	int64_t since_ms;	/* so long in this state, at least */
+	int64_t since_ms;	/* in this state for at least so long */
 	int64_t requests;	/* answered */
 	int64_t connections;	/* open ones */
-	int64_t duration_us;	/* of the request that runs, or of the last */
+	int64_t duration_us;	/* of the current request, or of the last */
 	/* Of that request; bytes of its client, NUL at the end. */
 	char method[FCGIPM_METHOD_BYTES];
 	char uri[FCGIPM_URI_BYTES];
 	int64_t bytes_in, bytes_out;
-	const char *tier;	/* who knows it: shim, handler, kernel or
-				 * none */
-	const char *tier_reason;	/* why not shim; NULL = it is */
+	const char *tier;	/* where the facts come from: shim, handler,
+				 * kernel or none */
+	const char *tier_reason;	/* why not from the shim; NULL = they
+					 * do */
 };
 
 struct snapshot {
@@ -45,28 +47,29 @@ struct snapshot {
 	int64_t start_time, start_since;
 	int64_t accepted;	/* connections */
 	int64_t requests;
-	int64_t queue, max_queue, queue_len;	/* now, ever seen, limit */
-	int64_t up, idle, active, unknown;	/* the others are of these */
+	int64_t queue, max_queue, queue_len;	/* now, maximum, limit */
+	int64_t up, idle, active, unknown;	/* up = all others */
 	int64_t starting, retiring, total;
-	int64_t max_active;	/* ever seen */
+	int64_t max_active;	/* maximum since the start */
 	int64_t max_children, max_children_reached;
 	int64_t slow_requests;
-	int64_t kept;		/* workers held by kept connections at rest */
-	int64_t starved;	/* times that clients waited for these */
-	int64_t refused;	/* connections, with 503 for queue_timeout */
-	int64_t refusing;	/* 1 while that goes on */
-	uint64_t ended[RETIRE_CAUSES];	/* workers */
+	int64_t kept;		/* workers with an idle keep-alive connection */
+	int64_t starved;	/* times that clients waited because of these */
+	int64_t refused;	/* connections answered 503 (queue_timeout) */
+	int64_t refusing;	/* 1 while clients are refused */
+	uint64_t ended[RETIRE_CAUSES];	/* workers, by cause */
 	int64_t bad_starts;	/* in a row */
-	int64_t next_start_ms;	/* until the next try; 0 = none is waited for */
+	int64_t next_start_ms;	/* until the back-off ends; 0 = no back-off */
 	const char *failure;	/* of the last bad start; NULL = none yet */
 	struct snapshot_worker *workers;	/* nworkers of them */
 	size_t nworkers;
 };
 
 /*
- * snapshot_take - inspects every worker that the board does not show
+ * snapshot_take - fills in the state of a pool now
  *
- * Borrows texts from the pool: shown before anything else happens to it.
+ * Inspects every worker that does not report on the board.  The texts are
+ * borrowed from the pool: use them before the pool changes.
  */
 void snapshot_take(struct pool *p, struct snapshot *ret);
 void snapshot_fini(struct snapshot *s);

@@ -1,8 +1,8 @@
 /*
- * stats.c - counts since the start of a pool; see stats.h
+ * stats.c - holds the counters of a pool; see stats.h
  *
  * Written by pool/adjust, pool/lifecycle, pool/open and pool/snapshot, which
- * shows them.
+ * also passes them to the status.
  */
 #include <stdio.h>
 

@@ -1,12 +1,19 @@
 /*
- * stop.c - ends a pool without cutting a request short; see stop.h
+ * stop.c - stops a pool without interrupting a request; see stop.h
  *
- * A signal is no way to ask a FastCGI program to leave: most die of it in the
- * middle of a request.  Shutting the listener down is: what is queued is still
- * served, then accept(2) fails in every worker and each
- * leaves by its own way out.  A worker that does not is retired when it holds
- * no connection; at stop_timeout the rest gets TERM, and two seconds later
- * KILL.  The gateway is ours and knows what TERM means.
+ * Called by master/super; stop_on_dead() also by pool/lifecycle and pool/open.
+ * The steps are:
+ *
+ *	1. shut the listener down; TCP: first let the workers empty the queue
+ *	2. wait: workers serve what is queued, then accept(2) fails and they
+ *	   exit
+ *	3. retire the workers that did not exit, once they hold no connection
+ *	4. at stop_timeout: SIGTERM to the workers that are left
+ *	5. two seconds later: SIGKILL
+ *
+ * No signal comes first, because SIGTERM kills most FastCGI programs in the
+ * middle of a request.  The gateway is the exception: it handles SIGTERM, which
+ * replaces steps 1 to 3.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,24 +28,24 @@
 #include "sys/clients.h"
 #include "sys/sockdiag.h"
 
-#define FIRST_LOOK_MS 10
-/* A TCP client that has its SYN-ACK is connected for itself; its ACK may wait
- * that long for a busy CPU before the connection is in the queue. */
+/* Pause before the next inspection, doubling. */
+#define FIRST_PAUSE_MS 10
+#define LAST_PAUSE_MS 500
+/* A TCP client is connected when it has the SYN-ACK.  On a busy machine its
+ * connection may be in the queue that much later, with its ACK. */
 #define HANDSHAKE_MS 20
-#define LAST_LOOK_MS 500
 #define KILL_AFTER_MS 2000
 
-/* The only writer of the step.  It goes up, one or more at a time. */
+/* The only writer of the step, which only increases. */
 static void
 set_step(struct pool *p, enum pool_stop_step to)
 {
 	if (to < p->stop.step)
-		BUG("a stop goes back");
+		BUG("a stop returns to an earlier step");
 	p->stop.step = to;
 }
 
-/* Is there a client that no worker has accepted?  No, if that cannot be
- * seen. */
+/* Is there a client that no worker has accepted?  false if that is unknown. */
 static bool
 has_queue(int fd)
 {
@@ -69,9 +76,9 @@ signal_all(struct pool *p, int signo)
 }
 
 /*
- * No new client comes in.  A unix listener gives out what is queued after
- * shutdown(2); a TCP one resets it, so there the queue is emptied by the
- * workers first, while new connections are left unanswered.
+ * Lets no new client in.  After shutdown(2), workers can still accept what a
+ * unix listener has queued.  A TCP listener resets its queue, so the workers
+ * empty it first, while a filter drops new connections.
  */
 static void
 shut_listener(struct pool *p, int64_t now)
@@ -85,29 +92,32 @@ shut_listener(struct pool *p, int64_t now)
 		return;
 	set_step(p, POOL_STOP_SHUT);
 	if (cgi) {
-		/* It takes what is queued, then closes its listeners. */
+		/* It accepts what is queued, then closes its listeners. */
 		signal_all(p, SIGTERM);
 		return;
 	}
 	if (shutdown(s->fd, SHUT_RDWR) < 0)
-		log_warning("pool %s: shutdown of %s: %s", p->conf->name,
-			s->addr.text, strerror(errno));
+		/* Action: no action is needed, the pool stops all the same.
+		 * Its workers are retired when they hold no connection, or
+		 * are killed after stop_timeout. */
+		log_warning("pool %s: cannot shut down the listening socket "
+			    "%s: %s",
+			p->conf->name, s->addr.text, strerror(errno));
 }
 
-/* Nobody is left in the queue of a listener that nobody can reach. */
+/* Is the queue of the shut listener empty? */
 static bool
 queue_is_empty(struct pool *p)
 {
 	struct sockdiag_queue queue;
 
-	/* A TCP listener was shut when it was. */
+	/* A TCP listener was shut down with an empty queue. */
 	return addr_is_tcp(&p->sockets[0].addr) ||
 		kernel_read_queue(&p->members.kernel, &queue) < 0 ||
 		queue.waiting == 0;
 }
 
-/* Those that did not leave by the shut listener: at the first moment at which
- * they hold no connection. */
+/* Retires the workers that did not exit at the shut listener. */
 static void
 retire_all(struct pool *p)
 {
@@ -147,9 +157,14 @@ terminate_all(struct pool *p)
 
 	overload_kill(&p->overload);
 	if (p->stop.step < POOL_STOP_TERM)
-		log_warning("pool %s: %u worker%s still busy after "
-			    "stop_timeout",
-			p->conf->name, alive, alive == 1 ? "" : "s");
+		/* Action: requests were interrupted.  Raise stop_timeout if
+		 * they should finish, and TimeoutStopSec= of the service unit
+		 * above it.  A FastCGI program that ignores its shut listener
+		 * and keeps idle connections open is always ended like this. */
+		log_warning("pool %s: %u %s still busy after stop_timeout; "
+			    "sending SIGTERM",
+			p->conf->name, alive,
+			alive == 1 ? "worker is" : "workers are");
 	set_step(p, POOL_STOP_TERM);
 	retire_none(p);
 	signal_all(p, SIGTERM);
@@ -164,8 +179,11 @@ take_step(struct pool *p)
 	bool cgi = p->conf->mode == CONF_MODE_CGI;
 
 	if (now >= end + KILL_AFTER_MS) {
-		log_warning("pool %s: killed %u worker%s that did not leave",
-			p->conf->name, alive, alive == 1 ? "" : "s");
+		/* Action: no action is needed.  The programs ignore SIGTERM. */
+		log_warning("pool %s: %u %s still alive 2 s after SIGTERM; "
+			    "sending SIGKILL",
+			p->conf->name, alive,
+			alive == 1 ? "worker is" : "workers are");
 		kill_all(p);
 		return;
 	}
@@ -185,7 +203,7 @@ take_step(struct pool *p)
 	}
 	loop_timer_set(
 		p->loop, &p->stop.timer, MIN(now + p->stop.pause_ms, end));
-	p->stop.pause_ms = MIN(p->stop.pause_ms * 2, (int64_t)LAST_LOOK_MS);
+	p->stop.pause_ms = MIN(p->stop.pause_ms * 2, (int64_t)LAST_PAUSE_MS);
 }
 
 static void
@@ -204,8 +222,8 @@ stop_on_dead(struct pool *p)
 }
 
 /*
- * A TCP listener stays ours until the last worker has left: a client that
- * got into its queue after the last inspection would be reset with it.
+ * Drops new connections to TCP listeners.  A client that entered the queue
+ * after its last inspection would be reset when the listener is shut down.
  */
 static void
 refuse_clients(const struct pool *p)
@@ -215,8 +233,11 @@ refuse_clients(const struct pool *p)
 	for (i = 0; i < p->nsockets; i++)
 		if (addr_is_tcp(&p->sockets[i].addr) &&
 			clients_refuse_all(p->sockets[i].fd) < 0)
-			log_warning("pool %s: %s: new clients cannot be kept "
-				    "out while it stops: %s",
+			/* Action: clients that connect to this TCP address
+			 * during the stop may be reset without an answer.
+			 * Stop the web server first, or use a unix socket. */
+			log_warning("pool %s: cannot drop new connections to "
+				    "%s while it stops: %s",
 				p->conf->name, p->sockets[i].addr.text,
 				strerror(errno));
 }
@@ -243,11 +264,11 @@ pool_stop(struct pool *p)
 		listen_unlink(&p->sockets[i]);
 	for (i = 0; i < p->members.n; i++)
 		worker_expect_exit(&p->members.v[i].worker);
-	/* Those that were retiring leave as the others do. */
+	/* Workers that were retiring are stopped like the others. */
 	retire_none(p);
 	p->stop.timer.on_timer = stop_on_timer;
 	p->stop.since_ms = loop_now(p->loop);
-	p->stop.pause_ms = FIRST_LOOK_MS;
+	p->stop.pause_ms = FIRST_PAUSE_MS;
 	refuse_clients(p);
 	take_step(p);
 }

@@ -1,5 +1,5 @@
 /*
- * stop.h - ends a pool without cutting a request short
+ * stop.h - stops a pool without interrupting a request
  */
 #ifndef FCGIPM_POOL_STOP_H
 #define FCGIPM_POOL_STOP_H
@@ -7,14 +7,15 @@
 struct pool;
 
 /*
- * pool_stop - serve what was accepted, then leave; on_stopped tells the end
+ * pool_stop - lets the workers finish their requests and exit
  *
- * Called again, it kills what is left.
+ * Calls on_stopped when the last one is dead.  A second call kills the workers
+ * that are left.
  */
 void pool_stop(struct pool *p);
 
-/* A worker of a stopping pool, or its refuser, is gone; calls on_stopped after
- * the last. */
+/* A worker of a stopping pool, or its refuser, has died; calls on_stopped after
+ * the last one. */
 void stop_on_dead(struct pool *p);
 
 #endif

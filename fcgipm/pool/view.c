@@ -1,9 +1,9 @@
 /*
  * view.c - counts idle workers and those due for recycling; see view.h
  *
- * Called by pool/adjust before it asks the policy.  Inspecting costs a few
- * microseconds a worker, so workers of pools that do not depend on it are not
- * inspected here.
+ * Called by pool/adjust before it calls the policy; pool/snapshot asks which
+ * pools scale.  To inspect a worker takes a few microseconds, so only workers
+ * of pools that need it are inspected.
  */
 #include <poll.h>
 
@@ -14,9 +14,9 @@
 #include "pool/view.h"
 #include "sys/procfs.h"
 
-/* No event says when a worker that the board does not show becomes busy. */
+/* There is no event when a worker without a slot on the board gets busy. */
 #define SAMPLE_MS 1000
-/* To count the pages of a process costs far more than to inspect it. */
+/* To measure the memory of a process takes far longer than to inspect it. */
 #define WEIGH_MS 10000
 
 bool
@@ -59,7 +59,8 @@ is_too_large(const struct conf_pool *conf, struct pool_member *m, int64_t now)
 		bytes > conf->max_memory_bytes;
 }
 
-/* Is it due for recycling, and why?  again_ms is lowered to when it may be. */
+/* Is it due for recycling, and why?  again_ms is lowered to the time when it
+ * may become due. */
 static bool
 is_due(const struct conf_pool *conf, struct pool_member *m,
 	const struct board_sample *slot, int64_t now, int64_t *again_ms)
@@ -106,7 +107,7 @@ count_idle(struct members *ms, struct pool_member *m,
 		view->idle_long_next_ms = long_ms;
 }
 
-/* Connections that no worker has accepted yet. */
+/* Connections in the listen queue. */
 static unsigned
 queue_of(struct members *ms, int listenfd)
 {
@@ -115,11 +116,11 @@ queue_of(struct members *ms, int listenfd)
 
 	if (kernel_read_queue(&ms->kernel, &queue) == 0)
 		return queue.waiting;
-	/* Without netlink it is known whether there is one. */
+	/* Without netlink: 1 if there are any. */
 	return poll(&listener, 1, 0) > 0;
 }
 
-/* When what no event will say before has to be inspected. */
+/* When to inspect the workers again for changes without an event. */
 static int64_t
 next_sample(const struct members *ms, int64_t now)
 {
@@ -127,7 +128,7 @@ next_sample(const struct members *ms, int64_t now)
 		return INT64_MAX;
 	if (!ms->board_complete)
 		return now + SAMPLE_MS;
-	/* A worker that is busy now is not idle for too long before that. */
+	/* A worker that is busy now cannot be idle for too long earlier. */
 	return ms->conf->pm == CONF_PM_ONDEMAND
 		? now + ms->conf->process_idle_timeout_ms
 		: INT64_MAX;

@@ -1,6 +1,6 @@
 /*
- * view.h - counts for the policy which workers are idle and which are due for
- * recycling (age, requests, memory), and picks the one that leaves
+ * view.h - counts idle workers and those due for recycling (pm.max_requests,
+ * pm.max_age, pm.max_memory), and selects the worker to retire
  */
 #ifndef FCGIPM_POOL_VIEW_H
 #define FCGIPM_POOL_VIEW_H
@@ -13,18 +13,18 @@ struct members;
 struct policy_view;
 struct pool_member;
 
-/* Does the number of workers follow what they do? */
+/* Does the number of workers depend on the load (pm = dynamic, ondemand)? */
 bool view_scales(const struct conf_pool *conf);
-/* Does the policy of such a pool depend on what its workers do? */
+/* Does the policy of this pool need view_take(): does it scale or recycle? */
 bool view_is_needed(const struct conf_pool *conf);
 
 /*
  * view_take - inspects every worker that is up
  *
- * listenfd	of the pool, for the connections that wait
+ * listenfd	the pool's listening socket, to read its queue
  * view		its time and limits are set; idle, idle_long,
  *		idle_long_next_ms, queue and due are filled in
- * returns	when it is to be taken again, 0 = after the next event
+ * returns	when to call it again, 0 = after the next event
  */
 int64_t view_take(struct members *ms, int listenfd, struct policy_view *view);
 
@@ -35,8 +35,8 @@ void view_settled(const struct members *ms, struct policy_view *view);
  * pool that scales. */
 unsigned view_active(const struct members *ms);
 
-/* The idle worker, and the one due for recycling, that has lived longest; NULL
- * for none.  Of those that are due an idle one goes first. */
+/* The oldest idle worker, and the oldest one due for recycling; NULL for none.
+ * An idle due worker is preferred to an older busy one. */
 struct pool_member *view_pick_idle(struct members *ms);
 struct pool_member *view_pick_due(struct members *ms);
 

@@ -1,7 +1,8 @@
 /*
- * wakeup.c - wakes a resting pool; see wakeup.h
+ * wakeup.c - wakes a pool that no timer inspects; see wakeup.h
  *
- * Called by pool/adjust after every decision of the policy.
+ * Called by pool/adjust after every decision of the policy, and by pool/open
+ * and pool/stop.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,8 +21,10 @@ watch(struct wakeup *w, struct loop_io *io, int fd, bool wanted)
 	if (!wanted) {
 		loop_del(w->loop, io);
 	} else if (io->fd < 0 && loop_add(w->loop, io, fd, LOOP_READ) < 0) {
-		log_error("pool %s: epoll_ctl: %s; it is looked at each "
-			  "second",
+		/* Action: new workers start up to a second late.  Raise
+		 * /proc/sys/fs/epoll/max_user_watches, or free memory. */
+		log_error("pool %s: epoll_ctl: %s; workers are checked once a "
+			  "second instead",
 			w->pool, strerror(errno));
 		loop_timer_set(
 			w->loop, &w->timer, loop_now(w->loop) + LAST_PAUSE_MS);
@@ -48,7 +51,7 @@ watch_wanted(struct wakeup *w)
 	if (!w->board || w->wanted.idle_at == WAKEUP_NEVER)
 		return;
 	board_arm(w->board, (unsigned)w->wanted.idle_at);
-	/* It came down to that before it was armed. */
+	/* The number had fallen to that before the board was armed. */
 	if (board_idle(w->board) <= (unsigned)w->wanted.idle_at)
 		loop_timer_set(w->loop, &w->timer, now + w->pause_ms);
 }
@@ -70,7 +73,8 @@ unwatch_all(struct wakeup *w)
 	watch(w, &w->listener_io, -1, false);
 }
 
-/* A load that is over in a moment needs no further worker. */
+/* Runs the policy after the pause only: a load that is over in a moment needs
+ * no further worker. */
 static void
 on_board(struct loop_io *io, uint32_t events)
 {
@@ -81,7 +85,7 @@ on_board(struct loop_io *io, uint32_t events)
 	unwatch_all(w);
 }
 
-/* A connection arrives and no worker could accept it: that comes first. */
+/* A connection arrived that no worker could accept: runs the policy at once. */
 static void
 on_connection(struct loop_io *io, uint32_t events)
 {
@@ -90,15 +94,16 @@ on_connection(struct loop_io *io, uint32_t events)
 
 	begin_pause(w);
 	came = w->on_wakeup(w);
-	/* It was shut, and is so still when it could not be opened again. */
+	/* The listener was shut down, and it still is if it could not be
+	 * reopened. */
 	if (events & LOOP_HANGUP)
 		begin_pause(w);
-	/* Unless it was stopped and armed again, with another listener. */
+	/* Not if on_wakeup() stopped it and armed it with a new listener. */
 	if (w->timer.place)
 		unwatch_all(w);
 	if (!came)
 		return;
-	/* The next client does not wait for wake-ups that came to nothing. */
+	/* A pause that grew earlier must not delay the next client. */
 	w->pause_ms = FIRST_PAUSE_MS;
 	loop_timer_set(w->loop, &w->timer, loop_now(w->loop) + w->pause_ms);
 }

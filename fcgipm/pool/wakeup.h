@@ -1,12 +1,14 @@
 /*
- * wakeup.h - wakes a resting pool
+ * wakeup.h - wakes a pool that no timer inspects
  *
- * A pool whose board shows every worker is not inspected by a timer: its
- * workers write the board's eventfd when few of them are idle, and its listener
- * is watched while no worker could accept.  A load that goes up and down would
- * wake the supervisor with every request, and a child may write as it likes:
- * after a wake-up nothing is watched for a pause, which doubles each time that
- * nothing came of it.
+ * If every worker reports on the scoreboard (board), no timer inspects the
+ * workers.  Instead the board's eventfd wakes the supervisor when few workers
+ * are idle, and the listener is watched while no worker could accept.
+ *
+ * A changing load could wake the supervisor with every request, and a child
+ * may write to the eventfd at will.  Therefore nothing is watched for a pause
+ * after a wake-up.  The pause doubles each time no worker was started or
+ * retired.
  */
 #ifndef FCGIPM_POOL_WAKEUP_H
 #define FCGIPM_POOL_WAKEUP_H
@@ -18,17 +20,18 @@
 
 struct board;
 
-/* No number of idle places is worth a wake-up. */
+/* No number of idle threads causes a wake-up. */
 #define WAKEUP_NEVER (-1)
 
+/* The events that cause a wake-up. */
 struct wakeup_for {
-	int idle_at;	/* idle places that came down to so many */
-	bool requests;	/* a worker that served pm.max_requests */
-	bool connection;	/* a connection that arrives */
+	int idle_at;	/* the number of idle threads fell to this */
+	bool requests;	/* a worker has served pm.max_requests */
+	bool connection;	/* a connection arrived */
 };
 
 struct wakeup {
-	/* Ask the policy again; true when something came of it. */
+	/* Runs the policy; true when workers start or retire. */
 	bool (*on_wakeup)(struct wakeup *w);
 	const char *pool;	/* its name, borrowed as the next */
 	struct board *board;	/* NULL = none */
@@ -43,11 +46,11 @@ struct wakeup {
 void wakeup_init(struct wakeup *w, struct loop *loop, const char *pool,
 	struct board *board, int listener, bool (*on_wakeup)(struct wakeup *w));
 
-/* What is worth a wake-up from now on.  One that comes too late to be one is
- * made up for. */
+/* Sets the events that cause a wake-up from now on.  An event that came before
+ * this call is not lost: its condition is checked again. */
 void wakeup_on(struct wakeup *w, const struct wakeup_for *wanted);
 
-/* Nothing any more. */
+/* Ends all wake-ups. */
 void wakeup_stop(struct wakeup *w);
 
 #endif

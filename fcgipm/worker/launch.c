@@ -1,10 +1,12 @@
 /*
- * launch.c - what a pool's workers are started with; see launch.h
+ * launch.c - builds what a pool's workers are started with; see launch.h
  *
- * A prefork worker is the handler itself, with the pool's privileges applied
- * between fork and exec.  The worker of a cgi pool is our gateway: it gets the
- * pool's keys as options and takes the privileges itself, after it has opened
- * what it needs and before it accepts.
+ * Called by pool/open and overload/orders, and by pool/adjust at each start.
+ *
+ * A prefork worker executes the handler, with the pool's privileges applied
+ * before the exec (sys/child).  The worker of a cgi pool executes the gateway,
+ * fcgipm-cgi: it gets the pool's keys as options and applies the privileges
+ * itself, after it has opened what it needs and before it accepts.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -29,23 +31,23 @@
 #define BINDIR "/usr/local/bin"
 #endif
 
-/* Of the board in a worker, whose pool has one socket; its eventfd is the
- * next. */
+/* The board's descriptor in a worker; its eventfd is the next one.  Pools with
+ * a board have one socket. */
 #define BOARD_FD 3
 
-/* In a worker's environment, with the number of its slot. */
+/* Environment variable with the number of the worker's slot. */
 #define SLOT_VAR "FCGIPM_WORKER="
 
 struct launch {
 	struct spawn_spec spec;
 	struct privs privs;
 	struct vec argv, envp;
-	char slot[sizeof(SLOT_VAR) + 10];	/* that of the last spawn */
+	char slot[sizeof(SLOT_VAR) + 10];	/* of the last start */
 	char *path, *cwd;
 	int *fds;
 };
 
-/* HOME and USER of whom the workers run as. */
+/* HOME and USER of the user that the workers run as. */
 static void
 add_identity(struct vec *env, uid_t uid)
 {
@@ -68,7 +70,7 @@ is_configured(const struct conf_pool *conf, const char *var)
 	return false;
 }
 
-/* The administrator's own LD_PRELOAD; NULL = none. */
+/* The LD_PRELOAD that the administrator has set; NULL = none. */
 static const char *
 preload_of(const struct conf_pool *conf)
 {
@@ -80,8 +82,9 @@ preload_of(const struct conf_pool *conf)
 	return conf->clear_env ? NULL : getenv("LD_PRELOAD");
 }
 
-/* Where the board is, and the library that writes it.  There is no such
- * library in a chroot: the loader would complain. */
+/* Adds the variables that describe the board and preload the library that
+ * writes it.  Not the library in a chroot: the loader does not find it there
+ * and would print an error. */
 static void
 add_board(struct vec *env, const struct conf_pool *conf)
 {
@@ -143,7 +146,7 @@ build_prefork(struct launch *l, const struct conf_pool *conf)
 	l->privs.set_umask = true;
 }
 
-/* The gateway beside our own program file, else where it is installed. */
+/* The gateway in the directory of the running program, else in BINDIR. */
 static char *
 find_gateway(void)
 {
@@ -153,7 +156,7 @@ find_gateway(void)
 	return path ? path : mem_strdup(BINDIR "/fcgipm-cgi");
 }
 
-/* "fcgipm-cgi -P POOL", and what every gateway is started with. */
+/* "fcgipm-cgi -P POOL", for the gateway and the refuser. */
 static void
 begin_gateway(struct launch *l, const struct conf_pool *conf)
 {
@@ -161,11 +164,11 @@ begin_gateway(struct launch *l, const struct conf_pool *conf)
 	vec_add(&l->argv, "fcgipm-cgi");
 	vec_add(&l->argv, "-P");
 	vec_add(&l->argv, conf->name);
-	/* It drops them itself, and needs its own limits until then. */
+	/* It drops its privileges itself, after it has used them. */
 	l->privs.set_ids = false;
 }
 
-/* The i-th key as an option, if it was written. */
+/* Adds the i-th key as an option, if it is set. */
 static void
 add_key(struct launch *l, const struct conf_pool *conf, size_t i)
 {
@@ -195,7 +198,7 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 			conf->cgi_interpreters.v[i].name,
 			conf->cgi_interpreters.v[i].value);
 	}
-	/* Values may be secret and stay out of the command line. */
+	/* Values may be secret: they are not in the command line. */
 	for (i = 0; i < conf->env.n; i++) {
 		vec_add(&l->argv, "-e");
 		vec_add(&l->argv, conf->env.v[i].name);
@@ -204,7 +207,7 @@ build_gateway(struct launch *l, const struct conf_pool *conf, size_t nsockets)
 		vec_add(&l->argv, conf->handler);
 }
 
-/* Nothing of the pool's handler: whom it becomes, and who is overdue. */
+/* The keys that the refuser needs: its user and queue_timeout. */
 static void
 build_refuser(struct launch *l, const struct conf_pool *conf)
 {
@@ -218,8 +221,8 @@ build_refuser(struct launch *l, const struct conf_pool *conf)
 			add_key(l, conf, i);
 }
 
-/* fd 0 is the first socket, 1 and 2 are the worker's log; then a gateway's
- * other sockets, or a handler's board. */
+/* fd 0 is the first socket; 1 and 2 are the log pipe; then the other sockets of
+ * a gateway, or the board of a handler. */
 static void
 build_fds(struct launch *l, const struct listen_socket *sockets,
 	size_t nsockets, const struct board *board)
@@ -253,7 +256,7 @@ begin(const struct conf_pool *conf, char *ret_why, size_t why_size)
 	return NULL;
 }
 
-/* What all kinds have in common; takes l on failure. */
+/* Sets what all kinds have in common; frees l on failure. */
 static struct launch *
 finish(struct launch *l, char *ret_why, size_t why_size)
 {
@@ -331,7 +334,7 @@ launch_free(struct launch **l)
 void
 launch_ids(const struct launch *l, uid_t *ret_uid, gid_t *ret_gid)
 {
-	/* A gateway's spec has no ids to set: it takes them itself. */
+	/* A gateway's spec sets no ids: the gateway changes them itself. */
 	*ret_uid = l->privs.set_ids ? l->privs.uid : geteuid();
 	*ret_gid = l->privs.set_ids ? l->privs.gid : getegid();
 }

@@ -1,9 +1,9 @@
 /*
- * launch.h - what a pool's workers are started with
+ * launch.h - builds what a pool's workers are started with: command line,
+ * environment, descriptors, working directory and privileges
  *
- * Made once from the configuration, used for every spawn: command line,
- * environment, descriptors, folder and privileges; see fcgipm-handler(7),
- * "What a handler is given".
+ * Built once from the configuration and used for every start; see
+ * fcgipm-handler(7).
  */
 #ifndef FCGIPM_WORKER_LAUNCH_H
 #define FCGIPM_WORKER_LAUNCH_H
@@ -19,27 +19,27 @@ struct privs;
 struct spawn_spec;
 
 /*
- * launch_new - prepare from a checked configuration
+ * launch_new - builds it from a checked configuration
  *
- * board	what the workers write what they do into; NULL = none
- * nofile	soft RLIMIT_NOFILE for children without rlimit_files
- * returns	NULL with why in ret_why
+ * board	the scoreboard that the workers write; NULL = none
+ * nofile	soft RLIMIT_NOFILE of children without rlimit_files
+ * returns	NULL with the reason in ret_why
  */
 struct launch *launch_new(const struct conf_pool *conf,
 	const struct listen_socket *sockets, size_t nsockets,
 	const struct board *board, unsigned long nofile, char *ret_why,
 	size_t why_size);
-/* The same for what refuses clients of a prefork pool: fcgipm-cgi --refuse,
- * with the pool's first socket and its user. */
+/* The same for the refuser of a prefork pool: fcgipm-cgi --refuse, with the
+ * pool's first socket and its user. */
 struct launch *launch_new_refuser(const struct conf_pool *conf,
 	const struct listen_socket *socket, unsigned long nofile,
 	char *ret_why, size_t why_size);
 void launch_free(struct launch **l);
 
-/* The description for the worker in this slot; valid until the next call. */
+/* The spec for the worker in this slot; valid until the next call. */
 const struct spawn_spec *launch_spec(struct launch *l, unsigned slot);
 
-/* Whom the workers run as. */
+/* The user and group that the workers run as. */
 void launch_ids(const struct launch *l, uid_t *ret_uid, gid_t *ret_gid);
 
 #endif

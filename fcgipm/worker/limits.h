@@ -1,8 +1,8 @@
 /*
  * limits.h - the resource limits that a pool's keys set on a child
  *
- * Knows nothing of how a child is launched: the supervisor sets them on
- * workers, the gateway on its programs.
+ * Used by the supervisor for workers and by the gateway for its programs.  How
+ * a child is started is left to the caller.
  */
 #ifndef FCGIPM_WORKER_LIMITS_H
 #define FCGIPM_WORKER_LIMITS_H
@@ -11,15 +11,15 @@ struct conf_pool;
 struct privs;
 
 /*
- * limits_set - the rlimit_* keys of a pool
+ * limits_set - adds the limits of a pool's rlimit_* keys to p
  *
- * p		they are added to it
  * nofile	soft RLIMIT_NOFILE of a pool without rlimit_files
  */
 void limits_set(struct privs *p, const struct conf_pool *conf,
 	unsigned long nofile);
 
-/* The soft RLIMIT_NOFILE alone: what ours was before we raised it. */
+/* Adds only the soft RLIMIT_NOFILE that this process had before it raised
+ * it. */
 void limits_restore_nofile(struct privs *p, unsigned long nofile);
 
 #endif

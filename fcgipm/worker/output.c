@@ -1,7 +1,8 @@
 /*
- * output.c - a child's output, line by line; see output.h
+ * output.c - writes a child's output to the log; see output.h
  *
- * The pipe is always read, so a child never blocks on its own log.
+ * Called by worker/worker.  The pipe is always read, so a child never blocks on
+ * its own output.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -11,19 +12,23 @@
 #include "base/util.h"
 #include "worker/output.h"
 
-/* Lines logged in one turn of the loop before other children get theirs. */
+/* Reads of one child in one turn of the loop, before others get their turn. */
 #define READS_A_TURN 4
 
 static void
 on_line(struct lines *l, const char *text, size_t len)
 {
-	const struct output *c = container_of(l, struct output, lines);
+	struct output *c = container_of(l, struct output, lines);
 
 	if (text[len - 1] == '\r')
 		len--;
-	if (len > 0)
-		log_notice("pool %s: worker %d says: %.*s", c->pool,
-			(int)c->pid, (int)len, text);
+	if (len == 0)
+		return;
+	c->has_logged = true;
+	/* Action: this is a line that the program wrote to its stdout or
+	 * stderr.  What it means is documented by the program. */
+	log_notice("pool %s: worker %d says: %.*s", c->pool, (int)c->pid,
+		(int)len, text);
 }
 
 /* 1 when there may be more, 0 when it would block, -1 at the end. */
@@ -76,8 +81,8 @@ output_close(struct output *c)
 
 	if (fd < 0)
 		return;
-	/* A grandchild may go on writing: what is there now is enough, and
-	 * it gets no more than a pipe's worth of attention. */
+	/* A grandchild may write on without end: read what is there now, and
+	 * no more than fits into a pipe. */
 	for (i = 0; i < 64 && read_once(c) > 0; i++)
 		;
 	lines_end(&c->lines);

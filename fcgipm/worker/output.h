@@ -1,8 +1,10 @@
 /*
- * output.h - what a child writes on its stdout and stderr, line by line
+ * output.h - reads a child's stdout and stderr and writes each line to the log
  */
 #ifndef FCGIPM_WORKER_OUTPUT_H
 #define FCGIPM_WORKER_OUTPUT_H
+
+#include <stdbool.h>
 
 #include "base/lines.h"
 #include "base/loop.h"
@@ -13,15 +15,16 @@
 struct output {
 	struct loop_io io;	/* the pipe's read end */
 	struct loop *loop;
-	struct lines lines;	/* of what comes */
+	struct lines lines;	/* splits what is read */
 	const char *pool;	/* borrowed */
 	pid_t pid;
+	bool has_logged;	/* a line at least */
 };
 
-/* Takes fd, non-blocking; 0, or -1 with errno. */
+/* Takes fd, which is non-blocking; 0, or -1 with errno. */
 int output_open(struct output *c, struct loop *loop, int fd,
 	const char *pool, pid_t pid);
-/* Tells what is left in the pipe, then closes; harmless when not open. */
+/* Logs what is left in the pipe, then closes it; harmless when not open. */
 void output_close(struct output *c);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * worker.c - the life of one child; see worker.h
+ * worker.c - starts, signals and reaps one child process; see worker.h
  *
- * The only writer of a worker's state and of its pool's counts.  Called by
- * pool/adjust, pool/retire, pool/stop and overload/orders.  Readiness is
- * observed: the handler knows nothing of us, but the kernel knows when it
- * sleeps in accept(2).
+ * Called by pool/adjust, pool/retire, pool/stop and overload/orders.  The only
+ * writer of a worker's state and of its pool's counts.  A handler does not
+ * report that it is ready, so /proc is read until the worker sleeps in
+ * accept(2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,8 @@
 #include "sys/procsignal.h"
 #include "worker/worker.h"
 
-/* First check after the exec, doubling; at UP_MS it counts as up anyway. */
+/* Pause before the first check of readiness, doubling; after UP_MS the worker
+ * counts as up in any case. */
 #define FIRST_PAUSE_MS 2
 #define UP_MS 1000
 
@@ -62,8 +63,9 @@ set_state(struct worker *w, enum worker_state to)
 		loop_timer_stop(w->loop, &w->ready_timer);
 }
 
-/* The error pipe has a struct spawn_error, or the end when exec succeeded.  It
- * is read when that matters: nobody has to be woken for it. */
+/* The error pipe holds a struct spawn_error, or is at its end if exec has
+ * succeeded.  It is read when that is needed, so no event wakes the supervisor
+ * for it. */
 bool
 worker_has_executed(struct worker *w)
 {
@@ -103,7 +105,7 @@ check_ready(struct worker *w)
 		set_state(w, WORKER_UP);
 		w->ops->on_up(w);
 	}
-	/* One that counts as up before its exec is waited for still. */
+	/* A worker that counts as up may not have executed yet: go on. */
 	if (w->state != WORKER_STARTING &&
 		(w->state != WORKER_UP || worker_has_executed(w)))
 		return;
@@ -121,16 +123,19 @@ worker_on_timer(struct loop_timer *t)
 }
 
 static void
-write_story(const struct worker *w, int code, int status, char *buf, size_t size)
+write_story(
+	const struct worker *w, int code, int status, char *buf, size_t size)
 {
+	const char *name = sigabbrev_np(status);
+
 	if (w->error.step[0])
 		snprintf(buf, size, "%s: %s", w->error.step,
 			strerror(w->error.err));
 	else if (code == CLD_EXITED)
 		snprintf(buf, size, "exit status %d", status);
 	else
-		snprintf(buf, size, "signal %d (%s)%s", status,
-			strsignal(status),
+		snprintf(buf, size, "killed by signal %d (%s%s)%s", status,
+			name ? "SIG" : "", name ? name : strsignal(status),
 			code == CLD_DUMPED ? ", core dumped" : "");
 }
 
@@ -142,7 +147,7 @@ worker_on_exit(struct loop_child *child, int code, int status)
 	bool failed;
 	char story[160];
 
-	/* Not so: a descendant keeps it open, which exec would not. */
+	/* exec would have closed the pipe; a descendant still holds it. */
 	if (!worker_has_executed(w))
 		fd_close(&w->execfd);
 	w->by_signal = code != CLD_EXITED;
@@ -183,7 +188,7 @@ worker_join(struct worker *w, struct worker_counts *counts)
 	counts->of[WORKER_DEAD]++;
 }
 
-/* Sees to a new child's log and end; -1 with errno, no descriptor left. */
+/* Watches a new child's log and death; -1 with errno and nothing left open. */
 static int
 watch_child(struct worker *w, int logfd)
 {
@@ -199,7 +204,7 @@ watch_child(struct worker *w, int logfd)
 	return -1;
 }
 
-/* One that nobody would hear of. */
+/* Kills and reaps a child that cannot be watched. */
 static void
 undo_start(struct worker *w)
 {
@@ -254,7 +259,7 @@ worker_retire(struct worker *w, int signo)
 	if (w->state == WORKER_STARTING || w->state == WORKER_UP)
 		set_state(w, WORKER_RETIRING);
 	if (w->state == WORKER_RETIRING)
-		/* Fails only for one that is dead already. */
+		/* Fails only if the process has died already. */
 		(void)procsignal_process(w->pidfd, signo);
 }
 

@@ -1,5 +1,6 @@
 /*
- * test_listener.c - workers that spoil the socket they all share
+ * test_listener.c - workers that set O_NONBLOCK on the shared listening socket
+ * or shut it down
  */
 #include "hostile.h"
 
@@ -22,7 +23,7 @@ struct call {
 	const char *address, *query;
 };
 
-/* Asks once; some find the door shut. */
+/* Sends one request; the listener may be shut. */
 static bool
 is_served(void *arg)
 {
@@ -79,7 +80,7 @@ is_flag(void *arg)
 	size_t n = world_children(f->w->pid, pids, WORKERS * 2);
 	long flags = n > 0 ? world_look(flags_of, pids[0]) : -1;
 
-	/* On demand there may be nobody to look at. */
+	/* An ondemand pool may have no worker. */
 	if (n == 0)
 		(void)is_served(&c);
 	return flags >= 0 && !!(flags & O_NONBLOCK) == f->set;
@@ -104,7 +105,7 @@ socket_of(pid_t pid)
 	return stat(path, &st) == 0 ? (long)st.st_ino : -1;
 }
 
-/* All descriptors 0 are one socket, of as many workers as there are to be. */
+/* Do all workers have the same socket as descriptor 0, and is none missing? */
 static bool
 is_whole(void *arg)
 {
@@ -124,8 +125,8 @@ is_whole(void *arg)
 	return true;
 }
 
-#define TAKEN_BACK "pool www: a worker set O_NONBLOCK"
-#define OPENED_AGAIN "pool www: a worker shut the listening socket down"
+#define FLAG_CLEARED "pool www: a worker set O_NONBLOCK"
+#define REOPENED "pool www: a worker shut down the shared"
 
 static void
 set_nonblock(const char *handler, const char *keys)
@@ -136,12 +137,12 @@ set_nonblock(const char *handler, const char *keys)
 	start(w, "www.sock", handler, keys);
 	for (round = 0; round < 2; round++) {
 		ask(w, "www.sock", "nonblock");
-		world_expect_log(w, TAKEN_BACK);
+		world_expect_log(w, FLAG_CLEARED);
 		for (i = 0; i < 20; i++)
 			ask(w, "www.sock", "");
-		expect_flag(w, false, "it is taken back");
+		expect_flag(w, false, "it is cleared");
 	}
-	cr_expect_eq(world_log_count(w, TAKEN_BACK), 1);
+	cr_expect_eq(world_log_count(w, FLAG_CLEARED), 1);
 	cr_expect_not(world_log_has(w, "error:"));
 	cr_expect_not(world_log_has(w, "died"));
 	world_close_changed(&w);
@@ -152,18 +153,18 @@ static const char *const keys[] = {"", "pm = dynamic\n",
 
 #define KEYS (ARRAY_SIZE(keys))
 
-Test(listener, a_flag_that_ends_workers_is_taken_back, .timeout = 60)
+Test(listener, a_flag_that_makes_workers_exit_is_cleared, .timeout = 60)
 {
 	for (size_t i = 0; i < KEYS; i++)
 		set_nonblock("@T@/children/listener", keys[i]);
 }
 
-Test(listener, perl_too, .timeout = 60)
+Test(listener, the_flag_is_cleared_for_perl, .timeout = 60)
 {
 	set_nonblock("@T@/children/listener.pl", "");
 }
 
-/* Whose program wants the flag keeps it, whoever dies. */
+/* A program that needs the flag keeps it, whichever worker dies. */
 static void
 poll_on(struct world *w, const char *handler, const char *more)
 {
@@ -173,34 +174,34 @@ poll_on(struct world *w, const char *handler, const char *more)
 	start(w, "www.sock", handler, more);
 	expect_flag(w, true, "the program sets it");
 	for (i = 0; i < 3; i++) {
-		world_until(is_whole, w, "all workers are there");
+		world_until(is_whole, w, "all workers are ready");
 		world_children(w->pid, pids, WORKERS);
 		cr_assert_eq(kill(pids[i], SIGKILL), 0);
 		world_until_gone(pids[i]);
 		world_until(is_whole, w, "it is replaced");
 		cr_expect(client_script(w, "www.sock", NULL, NULL).ended);
-		expect_flag(w, true, "it stays");
+		expect_flag(w, true, "it stays set");
 	}
-	cr_expect_not(world_log_has(w, TAKEN_BACK));
+	cr_expect_not(world_log_has(w, FLAG_CLEARED));
 	world_expect_deaths(w);
 	world_close(&w);
 }
 
-Test(listener, a_flag_of_programs_that_poll_is_left, .timeout = 60)
+Test(listener, the_flag_of_programs_that_poll_stays_set, .timeout = 60)
 {
-	/* It knows no other end than that. */
+	/* It exits only when it is killed. */
 	poll_on(world_open(), "@T@/children/listener",
 		"handler_args = poll\nstop_timeout = 100ms\n");
 }
 
-Test(listener, node_keeps_it, .timeout = 60)
+Test(listener, the_flag_stays_set_for_node, .timeout = 60)
 {
 	if (access("/usr/bin/node", X_OK) < 0)
 		cr_skip_test("no /usr/bin/node: install nodejs");
 	poll_on(world_open(), "@T@/children/count.js", "");
 }
 
-Test(listener, go_keeps_it, .timeout = 100)
+Test(listener, the_flag_stays_set_for_go, .timeout = 100)
 {
 	struct world *w;
 
@@ -226,10 +227,10 @@ shut_down(const char *address, const char *handler, const char *more)
 		cr_assert_eq(stat(world_path(w, address), &before), 0);
 	for (round = 0; round < 2; round++) {
 		ask(w, c.address, "shutdown");
-		world_until(is_served, &c, "it is opened again");
+		world_until(is_served, &c, "it is reopened");
 		if (strstr(more, "ondemand") == NULL)
 			world_until(is_whole, w, "all share the new one");
-		world_until(is_served, &c, "still");
+		world_until(is_served, &c, "it is still served");
 	}
 	if (path) {
 		cr_assert_eq(stat(world_path(w, address), &after), 0);
@@ -237,16 +238,16 @@ shut_down(const char *address, const char *handler, const char *more)
 		cr_expect_eq(after.st_uid, before.st_uid);
 		cr_expect_eq(after.st_gid, before.st_gid);
 	}
-	cr_expect_eq(world_log_count(w, OPENED_AGAIN), 1);
+	cr_expect_eq(world_log_count(w, REOPENED), 1);
 	world_close_changed(&w);
 }
 
-/* All of them at least. */
+/* At least all workers. */
 #define FULL "pm.start_servers = 3\npm.min_spare_servers = 3\n" \
 	"pm.max_spare_servers = 3\n"
 
-/* One that goes on in spite of all is seen at a look, and leaves at
- * stop_timeout. */
+/* A worker that does not exit at the shut socket is found by an inspection and
+ * ended at stop_timeout. */
 Test(listener, a_worker_that_stays_at_a_shut_socket_is_replaced, .timeout = 60)
 {
 	shut_down("www.sock", "@T@/children/listener",
@@ -254,7 +255,7 @@ Test(listener, a_worker_that_stays_at_a_shut_socket_is_replaced, .timeout = 60)
 		"pm = dynamic\nobserve = kernel\n" FULL);
 }
 
-Test(listener, a_listener_that_was_shut_is_opened_again, .timeout = 100)
+Test(listener, a_listener_that_was_shut_is_reopened, .timeout = 100)
 {
 	static const char *const more[] = {"", "pm = ondemand\n",
 		"pm = dynamic\n" FULL, "pm = dynamic\nobserve = kernel\n" FULL};
@@ -266,7 +267,7 @@ Test(listener, a_listener_that_was_shut_is_opened_again, .timeout = 100)
 	shut_down("www.sock", "@T@/children/listener.pl", "");
 }
 
-Test(listener, an_abstract_one_too, .timeout = 60)
+Test(listener, an_abstract_listener_is_reopened_too, .timeout = 60)
 {
 	char address[64];
 
@@ -285,7 +286,7 @@ begin(struct world *w, const char *query)
 	return fd;
 }
 
-Test(listener, who_waits_at_a_shut_socket_is_served, .timeout = 60)
+Test(listener, clients_in_the_queue_of_a_shut_socket_are_served, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct call c = {w, "www.sock", ""};
@@ -296,7 +297,7 @@ Test(listener, who_waits_at_a_shut_socket_is_served, .timeout = 60)
 	for (i = 0; i < 7; i++)
 		fds[i] = begin(w, i == 0 ? "QUERY_STRING=shutdown" :
 					   "QUERY_STRING=");
-	/* Three are in workers, four wait. */
+	/* Three are served, four wait. */
 	for (i = 0; i < 7; i++)
 		client_record(fds[i], 5, 1, NULL, 0, 0);
 	for (i = 0; i < 7; i++) {
@@ -304,7 +305,7 @@ Test(listener, who_waits_at_a_shut_socket_is_served, .timeout = 60)
 		cr_expect(a.ended, "request %d", i);
 		close(fds[i]);
 	}
-	world_until(is_served, &c, "it is opened again");
+	world_until(is_served, &c, "it is reopened");
 	world_close_changed(&w);
 }
 
@@ -319,7 +320,7 @@ two_are_queued(void *arg)
 	return strstr(out, "\"listen queue\":2,") != NULL;
 }
 
-Test(listener, the_queue_of_the_other_socket_is_seen, .timeout = 60)
+Test(listener, the_queue_of_the_new_socket_is_shown, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct call c = {w, "www.sock", ""};
@@ -327,7 +328,7 @@ Test(listener, the_queue_of_the_other_socket_is_seen, .timeout = 60)
 
 	start(w, "www.sock", "@T@/children/listener", "");
 	ask(w, "www.sock", "shutdown");
-	world_until(is_served, &c, "it is opened again");
+	world_until(is_served, &c, "it is reopened");
 	world_until(is_whole, w, "all share the new one");
 	for (i = 0; i < WORKERS + 2; i++)
 		fds[i] = begin(w, "QUERY_STRING=");
@@ -339,9 +340,9 @@ Test(listener, the_queue_of_the_other_socket_is_seen, .timeout = 60)
 
 #define MANY 8
 
-/* Who refuses has the socket that was shut, and gets the other one: of more
- * than workers can take somebody is refused there. */
-Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
+/* The refuser has the socket that was shut, and gets the new one.  With more
+ * clients than workers, one is refused there. */
+Test(listener, clients_are_refused_at_the_new_socket_too, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct call c = {w, "www.sock", ""};
@@ -357,11 +358,11 @@ Test(listener, clients_are_refused_at_the_other_socket_too, .timeout = 60)
 	answer_expect(client_read(late), "Status: 503 ");
 	close(late);
 	client_record(busy[0], 5, 1, NULL, 0, 0);
-	world_until(is_served, &c, "it is opened again");
+	world_until(is_served, &c, "it is reopened");
 	for (i = 0; i < MANY; i++)
 		more[i] = (struct pollfd){begin(w, "QUERY_STRING="), POLLIN,
 			0};
-	cr_assert_gt(poll(more, MANY, 20000), 0, "nobody is refused");
+	cr_assert_gt(poll(more, MANY, 20000), 0, "no client is refused");
 	for (i = 0; more[i].revents == 0; i++)
 		continue;
 	answer_expect(client_read(more[i].fd), "Status: 503 ");

@@ -1,13 +1,14 @@
 /*
- * test_log.c - what children say is told whole, by whom, and cannot do harm
+ * test_log.c - the output of children is logged completely, with its origin,
+ * and escaped
  */
 #include <jansson.h>
 
 #include "world.h"
 
-/* The same world, seen through another log file. */
+/* The same world with another log file. */
 static struct world
-look_at(const struct world *w, const char *name)
+with_log(const struct world *w, const char *name)
 {
 	struct world other = *w;
 
@@ -16,7 +17,7 @@ look_at(const struct world *w, const char *name)
 	return other;
 }
 
-Test(log, usr1_opens_the_file_again, .timeout = 60)
+Test(log, usr1_reopens_the_file, .timeout = 60)
 {
 	struct world *w = world_open(), file, old;
 	struct stat st;
@@ -27,8 +28,8 @@ Test(log, usr1_opens_the_file_again, .timeout = 60)
 		"[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/hello\n");
-	file = look_at(w, "file.log");
-	old = look_at(w, "file.log.1");
+	file = with_log(w, "file.log");
+	old = with_log(w, "file.log.1");
 	world_expect_log(&file, "ready: ");
 	cr_assert_eq(stat(file.log, &st), 0);
 	cr_expect_eq(st.st_mode & 0777, 0640, "a log may hold secrets");
@@ -43,7 +44,7 @@ Test(log, usr1_opens_the_file_again, .timeout = 60)
 	cr_expect_not(world_log_has(&old, "stopped"));
 }
 
-Test(log, usr1_keeps_the_old_file_when_there_can_be_no_new_one,
+Test(log, usr1_keeps_the_old_file_if_no_new_one_can_be_opened,
 	.timeout = 60)
 {
 	struct world *w = world_open(), file;
@@ -55,12 +56,12 @@ Test(log, usr1_keeps_the_old_file_when_there_can_be_no_new_one,
 		"[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/hello\n");
-	file = look_at(w, "logs/file.log");
+	file = with_log(w, "logs/file.log");
 	world_expect_log(&file, "ready: ");
 	cr_assert_eq(rename(world_path(w, "logs"), world_path(w, "moved")),
 		0);
 	world_signal(w, SIGUSR1);
-	file = look_at(w, "moved/file.log");
+	file = with_log(w, "moved/file.log");
 	world_expect_log(&file, "log: cannot be reopened: No such file");
 }
 
@@ -70,7 +71,7 @@ static const char noisy[] =
 	"handler = @T@/children/noisy\n"
 	"pm.max_children = 1\n";
 
-Test(log, a_line_is_told_whole_with_pool_and_process, .timeout = 60)
+Test(log, a_line_is_logged_completely_with_pool_and_pid, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *want = calloc(1, 60100);
@@ -100,29 +101,29 @@ Test(log, control_bytes_are_escaped, .timeout = 60)
 			((unsigned char)*p >= 0x20 && *p != 0x7f));
 }
 
-/* Lines of the supervisor may come in between and begin a new count. */
+/* Lines of the supervisor may come in between and start a new count. */
 Test(log, repeats_are_counted, .timeout = 60)
 {
 	static const char mark[] = "last line repeated ";
 	struct world *w = world_open();
-	size_t told, counted = 0;
+	size_t logged, counted = 0;
 	char *log, *at;
 
 	world_start(w, noisy);
-	/* Whatever is counted is told at the end. */
+	/* Pending counts are logged at the end. */
 	world_stop(w);
-	told = world_log_count(w, "says: again and again\n");
+	logged = world_log_count(w, "says: again and again\n");
 	log = world_log(w);
 	for (at = log; (at = strstr(at, mark)) != NULL; at++)
 		counted += strtoul(at + strlen(mark), NULL, 10);
-	cr_expect_eq(told + counted, 20, "%zu told, %zu counted", told,
+	cr_expect_eq(logged + counted, 20, "%zu logged, %zu counted", logged,
 		counted);
-	cr_expect_leq(told, 4);
+	cr_expect_leq(logged, 4);
 }
 
-/* A script that writes before it becomes the handler. */
+/* A script that writes, then executes the handler. */
 static void
-start_saying(struct world *w, const char *script)
+start_writing(struct world *w, const char *script)
 {
 	world_script(w, "handler",
 		own_text("#!/bin/sh\n%s\nexec @BIN@/handlers/hello\n", script));
@@ -134,7 +135,7 @@ start_saying(struct world *w, const char *script)
 Test(log, lines_of_64_kib_stay_whole_and_longer_ones_come_in_pieces,
 	.timeout = 60)
 {
-	/* 1 to 60000, one behind the other */
+	/* 1 to 60000, without blanks */
 	static char want[9 + 90 * 2 + 900 * 3 + 9000 * 4 + 50001 * 5 + 1];
 	struct world *w = world_open();
 	size_t total = 0, len = 0, n;
@@ -144,14 +145,14 @@ Test(log, lines_of_64_kib_stay_whole_and_longer_ones_come_in_pieces,
 	for (i = 1; i <= 60000; i++)
 		len += (size_t)sprintf(want + len, "%d", i);
 	cr_assert_eq(len, sizeof(want) - 1);
-	start_saying(w,
+	start_writing(w,
 		"head -c 65536 /dev/zero | tr '\\0' a; echo\n"
 		"seq 60000 | tr -d '\\n'; echo; echo end");
 	world_expect_log(w, "says: end\n");
 	log = world_log(w);
 	at = strstr(log, "says: a");
 	cr_assert_not_null(at);
-	cr_expect_eq(strspn(at + 6, "a"), 65536, "one line");
+	cr_expect_eq(strspn(at + 6, "a"), 65536, "as one line");
 	for (; (at = strstr(at, "says: ")) != NULL; at += 6 + n) {
 		n = strspn(at + 6, "0123456789");
 		cr_expect_leq(n, 65536);
@@ -162,12 +163,12 @@ Test(log, lines_of_64_kib_stay_whole_and_longer_ones_come_in_pieces,
 	cr_expect_eq(total, len, "nothing is lost");
 }
 
-Test(log, both_streams_are_told_and_half_lines_wait_for_their_end,
+Test(log, both_streams_are_logged_and_partial_lines_are_completed,
 	.timeout = 60)
 {
 	struct world *w = world_open();
 
-	start_saying(w,
+	start_writing(w,
 		"printf 'one '; printf 'line\\n' >&2\n"
 		"printf 'cr lf\\r\\n'; printf '\\n\\n'; printf 'a\\0b\\n'");
 	world_expect_log(w, "says: one line\n");
@@ -175,22 +176,23 @@ Test(log, both_streams_are_told_and_half_lines_wait_for_their_end,
 	world_expect_log(w, "says: a.b\n");
 }
 
-Test(log, the_last_words_of_a_worker_are_told, .timeout = 60)
+Test(log, the_last_output_of_a_worker_is_logged, .timeout = 60)
 {
 	struct world *w = world_open();
 
 	world_script(w, "handler",
-		"#!/bin/sh\nprintf 'no newline, and good bye'; exit 3\n");
+		"#!/bin/sh\nprintf 'no newline at the end'; exit 3\n");
 	world_launch(w,
 		"[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @DIR@/handler\n"
 		"pm.max_children = 1\n");
-	world_expect_log(w, "says: no newline, and good bye\n");
-	world_expect_log(w, "exit status 3 before it was ready");
+	world_expect_log(w, "says: no newline at the end\n");
+	world_expect_log(w, "exited before accepting a connection: "
+		"exit status 3; its output is above; next start in ");
 }
 
-Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
+Test(log, the_stderr_of_a_cgi_program_names_its_script, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct answer a;
@@ -205,7 +207,7 @@ Test(log, a_cgi_programs_words_name_its_script, .timeout = 60)
 	world_expect_log(w, "pool www: worker ");
 }
 
-Test(log, a_cgi_programs_nul_ends_no_line, .timeout = 60)
+Test(log, a_nul_of_a_cgi_program_ends_no_line, .timeout = 60)
 {
 	struct world *w = world_start_script("#!/bin/sh\n"
 		"printf 'before\\0behind\\n' >&2\n"
@@ -251,7 +253,7 @@ Test(log, json_lines_are_one_object_each, .timeout = 60)
 	cr_expect_geq(lines, 3);
 }
 
-Test(log, its_level_hides_what_is_below, .timeout = 60)
+Test(log, log_level_hides_lower_levels, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -269,8 +271,8 @@ Test(log, its_level_hides_what_is_below, .timeout = 60)
 	cr_expect_not(world_log_has(w, "notice"));
 }
 
-/* Whoever reads the log stands still: lines are lost, time is not. */
-Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
+/* The reader of the log stops reading: lines are lost, but nothing waits. */
+Test(log, a_reader_that_stops_loses_lines_but_delays_no_request, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct pollfd p = {.events = POLLIN};
@@ -296,7 +298,7 @@ Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
 		"listen = @DIR@/www.sock\n"
 		"handler = @DIR@/handler\n"
 		"pm.max_children = 1\n");
-	/* 360 KB do not fit into a pipe, and still it serves. */
+	/* 360 KB do not fit into a pipe, but the pool still serves. */
 	cr_expect_eq(world_read_pid(world_path(w, "pid")), w->pid);
 	for (i = 0; i < 3; i++) {
 		answer_expect(client_script(w, "www.sock", NULL, NULL),
@@ -304,10 +306,10 @@ Test(log, a_reader_that_stops_costs_lines_and_no_request, .timeout = 60)
 	}
 	while ((n = read(p.fd, text + have, sizeof(text) - 1 - have)) > 0)
 		have += (size_t)n;
-	/* The reader is back: the next lines come, and the loss is told. */
+	/* The reader continues: further lines come, and the loss is logged. */
 	world_signal(w, SIGHUP);
 	while (!strstr(text, "log lines dropped")) {
-		cr_assert_gt(poll(&p, 1, 20000), 0, "nothing more is told");
+		cr_assert_gt(poll(&p, 1, 20000), 0, "no further line");
 		n = read(p.fd, text + have, sizeof(text) - 1 - have);
 		cr_assert_gt(n, 0);
 		have += (size_t)n;

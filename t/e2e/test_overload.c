@@ -335,7 +335,7 @@ Test(overload, a_pool_without_workers_answers_503, .timeout = 60)
 	world_launch(w, "[www]\nlisten = @DIR@/www.sock\n"
 		"handler = @T@/children/die_at_start\nqueue_timeout = 200ms\n"
 		"pm.max_children = 2\n");
-	world_expect_log(w, "before it was ready");
+	world_expect_log(w, "exited before accepting a connection");
 	fd = ask(w, false);
 	client_expect_503(fd, "Retry-After: 1\r\n");
 }
@@ -365,10 +365,9 @@ log_idle_keepalive_connections(const char *keys)
 	for (i = 0; i < WORKERS; i++)
 		kept[i] = keep_one(w);
 	fd = ask(w, false);
-	world_expect_log(w, "1 client waits while ");
-	cr_expect(world_log_has(w, " of 2 workers hold idle connections that "
-		"the web server keeps open; have it keep fewer"));
-	cr_expect(world_log_has(w, "nginx without fastcgi_keep_conn"));
+	world_expect_log(w, "idle keep-alive connections occupy ");
+	cr_expect(world_log_has(w, " of 2 workers while 1 client waits"));
+	cr_expect(world_log_has(w, "remove fastcgi_keep_conn"));
 	close(kept[0]);
 	expect_served(fd);
 	close(kept[1]);
@@ -383,7 +382,8 @@ log_idle_keepalive_connections(const char *keys)
 		expect_served(kept[i]);
 	}
 	expect_served(fd);
-	cr_expect_eq(world_log_count(w, "workers hold idle"), 1);
+	cr_expect_eq(world_log_count(w, "idle keep-alive connections occupy"),
+		1);
 }
 
 Test(overload, idle_keepalive_connections_are_logged, .timeout = 60)

@@ -1,5 +1,5 @@
 /*
- * test_respawn.c - workers that die, and programs that never start
+ * test_respawn.c - workers that die are replaced; programs that cannot start
  */
 #include <sys/resource.h>
 
@@ -10,7 +10,7 @@ struct death {
 	size_t want;
 };
 
-/* As many children as wanted, and the old one is not among them. */
+/* Are there as many children as wanted, without the old one? */
 static bool
 is_replaced(void *arg)
 {
@@ -24,7 +24,7 @@ is_replaced(void *arg)
 	return n == d->want;
 }
 
-/* One of so many. */
+/* Kills one of n workers. */
 static void
 kill_one(const char *ini, size_t n)
 {
@@ -37,7 +37,7 @@ kill_one(const char *ini, size_t n)
 	d = (struct death){.parent = w->pid, .old = before[0], .want = n};
 	cr_assert_eq(kill(before[0], SIGKILL), 0);
 	world_until(is_replaced, &d, "it is replaced");
-	world_expect_log(w, "died: signal 9 (Killed)");
+	world_expect_log(w, "s: killed by signal 9 (SIGKILL)");
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	world_expect_deaths(w);
 	world_close(&w);
@@ -51,8 +51,8 @@ Test(respawn, a_killed_worker_is_replaced, .timeout = 60)
 		"pm.max_children = 2\n", 2);
 }
 
-/* Without waiting for what the pool is to be inspected for next. */
-Test(respawn, a_killed_worker_that_had_a_long_life_ahead_is_replaced,
+/* It does not wait for the next inspection of the pool. */
+Test(respawn, a_killed_worker_is_replaced_before_the_next_inspection,
 	.timeout = 60)
 {
 	kill_one("[www]\n"
@@ -70,8 +70,8 @@ Test(respawn, a_killed_gateway_is_replaced, .timeout = 60)
 		"handler = @BIN@/handlers/hello\n", 1);
 }
 
-/* No event says when the supervisor may open files again. */
-Test(respawn, a_worker_that_cannot_be_started_is_tried_again, .timeout = 60)
+/* There is no event when the supervisor may open files again. */
+Test(respawn, a_worker_that_cannot_be_started_is_retried, .timeout = 60)
 {
 	struct world *w = world_serve("handler = @BIN@/handlers/hello\n"
 		"pm.max_children = 1\n");
@@ -84,15 +84,15 @@ Test(respawn, a_worker_that_cannot_be_started_is_tried_again, .timeout = 60)
 	cr_assert_eq(prlimit(w->pid, RLIMIT_NOFILE, &none, NULL), 0);
 	cr_assert_eq(kill(pid, SIGKILL), 0);
 	world_expect_log(w, "cannot start a worker: Too many open files; "
-		"next try in 0.1 s");
-	world_expect_log(w, "next try in 0.2 s");
+		"next start in 0.1 s");
+	world_expect_log(w, "next start in 0.2 s");
 	cr_assert_eq(prlimit(w->pid, RLIMIT_NOFILE, &before, NULL), 0);
 	world_expect_workers(w, 1, 1, "it is started");
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	world_expect_deaths(w);
 }
 
-Test(respawn, leaving_with_status_0_after_work_is_no_error, .timeout = 60)
+Test(respawn, exit_status_0_after_requests_is_not_an_error, .timeout = 60)
 {
 	struct world *w = world_serve(
 		"handler = @T@/children/exit_after\n"
@@ -108,7 +108,7 @@ Test(respawn, leaving_with_status_0_after_work_is_no_error, .timeout = 60)
 	cr_expect_not(world_log_has(w, "died"));
 }
 
-Test(respawn, a_bad_pool_backs_off_and_hurts_no_other, .timeout = 60)
+Test(respawn, a_bad_pool_backs_off_and_disturbs_no_other, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -120,16 +120,17 @@ Test(respawn, a_bad_pool_backs_off_and_hurts_no_other, .timeout = 60)
 		"listen = @DIR@/good.sock\n"
 		"handler = @BIN@/handlers/hello\n");
 	world_expect_log(w, "pool good: listening");
-	world_expect_log(w, "exit status 3 before it was ready");
+	world_expect_log(w, "exited before accepting a connection: "
+		"exit status 3");
 	world_expect_log(w, "mode = cgi");
 	world_expect_log(w, "next start in 0.1 s");
 	world_expect_log(w, "next start in 0.4 s");
 	answer_expect(client_script(w, "good.sock", NULL, NULL), "Hello");
 	cr_expect_not(world_log_has(w, "ready: 2"),
-		"not every pool serves");
+		"not every pool is ready");
 }
 
-Test(respawn, a_mended_program_is_taken_up_again, .timeout = 60)
+Test(respawn, a_fixed_program_is_started, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *bad, *good;
@@ -140,7 +141,8 @@ Test(respawn, a_mended_program_is_taken_up_again, .timeout = 60)
 		"[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @DIR@/handler\n");
-	world_expect_log(w, "exit status 5 before it was ready");
+	world_expect_log(w, "exited before accepting a connection: "
+		"exit status 5");
 	world_write(w, "new", "#!/bin/sh\nexec @BIN@/handlers/hello\n");
 	bad = world_path(w, "handler");
 	good = world_path(w, "new");
@@ -150,7 +152,7 @@ Test(respawn, a_mended_program_is_taken_up_again, .timeout = 60)
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
-Test(respawn, an_exec_that_fails_is_told_with_its_step, .timeout = 60)
+Test(respawn, a_missing_interpreter_is_named, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -160,7 +162,9 @@ Test(respawn, an_exec_that_fails_is_told_with_its_step, .timeout = 60)
 		"[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @DIR@/handler\n");
-	world_expect_log(w, "exec: No such file or directory");
+	world_expect_log(w, "/handler: its interpreter "
+		"/no/such/interpreter does not exist; install it or change "
+		"the #! line; next start in");
 }
 
 static bool

@@ -1,9 +1,9 @@
 /*
- * test_retire.c - a worker that is to leave is never ended while it has a
- * connection, or while that is in doubt
+ * test_retire.c - a retiring worker is never ended while it has, or may have, a
+ * connection
  *
- * A library in the supervisor holds the moment open in which a worker has been
- * seen idle and is not yet stopped, see t/children/races.c.
+ * A library in the supervisor extends the moment between the inspection that
+ * finds a worker idle and SIGSTOP; see t/children/races.c.
  */
 #include <sys/syscall.h>
 
@@ -11,9 +11,9 @@
 
 TestSuite(retire, .timeout = 60);
 
-#define LATE "was not seen without a connection for"
+#define LATE "it was not seen without a connection for"
 
-/* Of one worker that leaves soon after a request; nothing is preloaded. */
+/* A pool of one worker that retires soon after a request, without the shim. */
 #define LEAVES_WHEN_IDLE                                                      \
 	"[www]\n"                                                             \
 	"listen = @DIR@/www.sock\n"                                           \
@@ -24,7 +24,7 @@ TestSuite(retire, .timeout = 60);
 
 static const char *const no_params[] = {NULL};
 
-/* A request to t/children/hold, which is answered in part at once: by whom. */
+/* Sends a request to t/children/hold, which at once answers with its PID. */
 static int
 begin_at(struct world *w, pid_t *ret_pid)
 {
@@ -61,7 +61,7 @@ end(int fd)
 	close(fd);
 }
 
-/* Does the supervisor wait before SIGSTOP?  For world_until(). */
+/* Does the supervisor wait before SIGSTOP? */
 static bool
 is_held(void *arg)
 {
@@ -82,8 +82,8 @@ is_alive(void *pid)
 	return world_alive(*(pid_t *)pid);
 }
 
-/* The log counts a line that comes again, and shows that before the next one:
- * at the latest before that of the stop. */
+/* A repeated line is counted, and the count is logged before the next line: at
+ * the latest before that of the stop. */
 static void
 stop(struct world *w)
 {
@@ -96,8 +96,8 @@ stop(struct world *w)
 
 /* -- a connection ---------------------------------------------------------- */
 
-/* However long that takes, it is inspected often. */
-Test(retire, a_worker_with_a_connection_goes_on_serving)
+/* It is inspected often, however long that takes. */
+Test(retire, a_worker_with_a_connection_keeps_serving)
 {
 	struct world *w = world_open();
 	int64_t begin_ms;
@@ -111,11 +111,11 @@ Test(retire, a_worker_with_a_connection_goes_on_serving)
 		"pm.max_age = 200ms\n"
 		"observe = kernel\n"
 		"stop_timeout = 1s\n");
-	/* On a busy machine the first one has come of age already. */
+	/* On a busy machine the first worker may have retired already. */
 	fd = begin_at(w, &pid);
 	world_expect_log(w, LATE);
 	world_stays(is_logged_once, w, "it is logged once");
-	world_stays(is_logged_once, w, "it is logged once still");
+	world_stays(is_logged_once, w, "it is still logged once");
 	cr_expect(world_alive(pid));
 	end(fd);
 	begin_ms = world_now_ms();
@@ -125,9 +125,9 @@ Test(retire, a_worker_with_a_connection_goes_on_serving)
 	stop(w);
 }
 
-/* Once stop_timeout is over a worker that does not leave is killed, unless it
- * has accepted after it was seen idle. */
-Test(retire, a_worker_that_accepts_before_it_is_stopped_is_let_go_on)
+/* After stop_timeout a retiring worker is killed, unless it has accepted after
+ * it was seen idle. */
+Test(retire, a_worker_that_accepts_before_sigstop_keeps_serving)
 {
 	struct world *w = world_open();
 	int first, second;
@@ -138,19 +138,19 @@ Test(retire, a_worker_that_accepts_before_it_is_stopped_is_let_go_on)
 		"handler = @T@/children/hold\n"
 		"stop_timeout = 200ms\n");
 	end(begin(w));
-	world_until(is_held, w, "the worker is to leave");
+	world_until(is_held, w, "the worker is retiring");
 	first = begin(w);
 	world_expect_log(w, LATE);
 	end(first);
-	world_until(is_held, w, "it is to leave, and late");
+	world_until(is_held, w, "it is retiring, after stop_timeout");
 	second = begin_at(w, &pid);
 	world_stays(is_alive, &pid, "it has a connection");
 	end(second);
 	stop(w);
 }
 
-/* What it does after its answer is cut off when that takes too long. */
-Test(retire, a_worker_that_works_on_is_ended_at_stop_timeout)
+/* Work after the answer is interrupted if it takes too long. */
+Test(retire, a_worker_that_works_on_after_its_answer_is_ended_at_stop_timeout)
 {
 	struct world *w = world_open();
 	struct answer a;
@@ -172,8 +172,8 @@ Test(retire, a_worker_that_works_on_is_ended_at_stop_timeout)
 	stop(w);
 }
 
-/* This one would be killed after half a minute. */
-Test(retire, a_worker_is_told_to_leave_by_stop_signal)
+/* It ignores SIGTERM, and would be killed after half a minute. */
+Test(retire, a_retiring_worker_gets_stop_signal)
 {
 	struct world *w = world_open();
 	struct answer a;
@@ -193,10 +193,10 @@ Test(retire, a_worker_is_told_to_leave_by_stop_signal)
 	stop(w);
 }
 
-/* -- other processes ------------------------------------------------------- */
+/* -- workers with several processes ---------------------------------------- */
 
-/* What is not stopped may accept at any moment. */
-Test(retire, a_worker_with_a_process_that_runs_on_is_not_ended)
+/* A process that is not stopped may accept at any moment. */
+Test(retire, a_worker_with_a_process_that_is_not_stopped_is_not_ended)
 {
 	struct world *w = world_open();
 	struct answer a;
@@ -213,7 +213,7 @@ Test(retire, a_worker_with_a_process_that_runs_on_is_not_ended)
 	world_expect_log(w, LATE);
 	world_stays(is_logged_once, w, "it is logged once");
 	cr_expect(world_alive(pid));
-	world_expect_workers(w, 2, 2, "it, and its replacement");
+	world_expect_workers(w, 2, 2, "the worker and its replacement");
 	a = client_script(w, "www.sock", NULL, NULL);
 	answer_expect(a, "pid: ");
 	stop(w);
@@ -225,9 +225,9 @@ has_a_child(void *pid)
 	return world_children(*(pid_t *)pid, NULL, 0) > 0;
 }
 
-/* SIGSTOP is on its way to one that waits for a child of vfork(2), and stops
- * that child, when the pool is stopped: both have to go on. */
-Test(retire, a_stop_lets_a_worker_go_on_that_is_being_stopped)
+/* The pool stops while SIGSTOP is sent to a worker that waits for a child of
+ * vfork(2).  Worker and child must be continued. */
+Test(retire, a_stop_continues_a_worker_that_got_sigstop)
 {
 	struct world *w = world_open();
 	struct answer a;
@@ -241,7 +241,7 @@ Test(retire, a_stop_lets_a_worker_go_on_that_is_being_stopped)
 		"stop_timeout = 5s\n");
 	a = client_script(w, "www.sock", NULL, NULL);
 	pid = (pid_t)answer_number(&a, "pid");
-	world_until(is_held, w, "the worker is to leave");
+	world_until(is_held, w, "the worker is retiring");
 	fd = client_connect(w, "www.sock");
 	client_ask(fd, 0, no_params);
 	world_until(has_a_child, &pid, "it waits for its child");

@@ -1,5 +1,5 @@
 /*
- * test_scale.c - how many workers a pool has, seen from outside
+ * test_scale.c - how the number of workers follows the load and the limits
  */
 #include <time.h>
 
@@ -16,7 +16,7 @@ ask_pid(struct world *w)
 	return pid;
 }
 
-/* The kernel's tier and that of the shim lead to the same. */
+/* The result is the same whether the shim or the kernel reports. */
 static const char *const tiers[] = {"", "observe = kernel\n"};
 
 #define ON_DEMAND                                                             \
@@ -27,8 +27,8 @@ static const char *const tiers[] = {"", "observe = kernel\n"};
 	"pm.max_children = 3\n"                                               \
 	"pm.process_idle_timeout = 1500ms\n"
 
-/* One that stays for the next client.  Where the machine is busy another may be
- * started before it is back at accept. */
+/* A worker that stays for the next client.  On a busy machine another one may
+ * be started before it accepts again. */
 static long
 ask_twice(struct world *w)
 {
@@ -48,14 +48,14 @@ check_on_demand(struct world *w)
 {
 	long pid;
 
-	world_expect_workers(w, 0, 0, "no worker at rest");
+	world_expect_workers(w, 0, 0, "no worker without load");
 	pid = ask_twice(w);
-	world_expect_workers(w, 0, 0, "it left when nobody came");
-	cr_expect_neq(ask_pid(w), pid, "and another one comes");
+	world_expect_workers(w, 0, 0, "it is retired when no client comes");
+	cr_expect_neq(ask_pid(w), pid, "and another worker serves");
 	world_close(&w);
 }
 
-Test(scale, nobody_at_rest_on_demand, .timeout = 60)
+Test(scale, ondemand_has_no_worker_without_load, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -63,7 +63,7 @@ Test(scale, nobody_at_rest_on_demand, .timeout = 60)
 	check_on_demand(w);
 }
 
-Test(scale, nobody_at_rest_by_the_kernel, .timeout = 60)
+Test(scale, ondemand_has_no_worker_without_load_by_the_kernel, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -71,8 +71,8 @@ Test(scale, nobody_at_rest_by_the_kernel, .timeout = 60)
 	check_on_demand(w);
 }
 
-/* As in a sandbox that allows only the usual families of sockets. */
-Test(scale, nobody_at_rest_without_netlink, .timeout = 60)
+/* As in a sandbox that allows only the usual socket families. */
+Test(scale, ondemand_has_no_worker_without_load_without_netlink, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -80,7 +80,7 @@ Test(scale, nobody_at_rest_without_netlink, .timeout = 60)
 	check_on_demand(w);
 }
 
-/* Connections that are being served until their client goes. */
+/* Opens connections that are served until they are closed. */
 static void
 occupy(struct world *w, int *fds, size_t n)
 {
@@ -99,7 +99,7 @@ leave(int *fds, size_t n)
 		close(fds[i]);
 }
 
-Test(scale, spare_ones_follow_the_load, .timeout = 120)
+Test(scale, spare_workers_follow_the_load, .timeout = 120)
 {
 	int fds[6];
 
@@ -117,11 +117,11 @@ Test(scale, spare_ones_follow_the_load, .timeout = 120)
 		world_expect_workers(w, 2, 2, "start_servers");
 		occupy(w, fds, 4);
 		world_expect_workers(w, 6, 7,
-			"four busy ones and two to spare");
+			"four busy and two spare workers");
 		occupy(w, fds + 4, 2);
 		world_expect_workers(w, 8, 8, "no more than max_children");
 		leave(fds, 6);
-		world_expect_workers(w, 2, 3, "the spare ones left");
+		world_expect_workers(w, 2, 3, "the surplus is retired");
 		cr_expect(!world_log_has(w, "died"));
 		world_close_changed(&w);
 	}
@@ -156,7 +156,7 @@ time_of(const char *line)
 		(zone / 100 * 3600 + zone % 100 * 60);
 }
 
-/* The log's lines about workers that end in text, up to max of them. */
+/* The log lines about workers that contain text, up to max of them. */
 static size_t
 read_events(struct world *w, const char *text, struct event *ret, size_t max)
 {
@@ -175,9 +175,10 @@ read_events(struct world *w, const char *text, struct event *ret, size_t max)
 	return n;
 }
 
-/* php-fpm's way: 1, 2, 4 ... in a second when there are too few; the oldest
- * leaves each second when there are too many. */
-Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
+/* As in PHP-FPM: 1, 2, 4 ... workers start in a second when there are too few.
+ * The oldest one is retired each second when there are too many. */
+Test(scale, the_start_rate_doubles_and_the_oldest_worker_is_retired,
+	.timeout = 120)
 {
 	struct world *w = world_open();
 	struct event up[ENOUGH], left[ENOUGH];
@@ -197,32 +198,32 @@ Test(scale, starts_double_and_the_oldest_leaves, .timeout = 120)
 		"pm.max_spare_servers = 5\n");
 	came = now();
 	occupy(w, fds, 7);
-	world_expect_workers(w, 8, 8, "seven busy ones and one to spare");
+	world_expect_workers(w, 8, 8, "seven busy workers and one spare");
 	went = now();
 	leave(fds, 7);
-	world_expect_workers(w, 5, 5, "the spare ones left");
-	ups = read_events(w, " up, ", up, ENOUGH);
+	world_expect_workers(w, 5, 5, "the surplus is retired");
+	ups = read_events(w, ": ready, ", up, ENOUGH);
 	cr_assert_eq(ups, 8);
 	for (i = 1; i < ups; i++) {
 		second = (size_t)(up[i].at - came);
 		cr_expect(second > 2 || i <= most[second],
 			"%zu in second %zu", i, second);
 	}
-	/* A worker is gone before that is told. */
-	world_expect_lines(w, " left: idle", 3);
-	lefts = read_events(w, " left: idle", left, ENOUGH);
+	/* A worker has exited before that is logged. */
+	world_expect_lines(w, ": retired: idle", 3);
+	lefts = read_events(w, ": retired: idle", left, ENOUGH);
 	cr_assert_eq(lefts, 3);
 	for (i = 0; i < lefts; i++) {
-		/* The third and the fourth began together. */
+		/* The third and the fourth started together. */
 		cr_expect(left[i].pid == up[i].pid ||
 				(i == 2 && left[i].pid == up[3].pid),
-			"the oldest first");
+			"the oldest is retired first");
 		cr_expect_geq(left[i].at - went, (double)(i + 1));
 	}
 	world_close_changed(&w);
 }
 
-/* Workers that are gone do not count as idle ones. */
+/* Retired workers do not count as idle. */
 Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
 {
 	struct world *w = world_serve(
@@ -234,17 +235,17 @@ Test(scale, a_pool_that_shrank_grows_again, .timeout = 120)
 	int fds[5];
 
 	occupy(w, fds, 5);
-	world_expect_workers(w, 7, 7, "five busy ones and two to spare");
+	world_expect_workers(w, 7, 7, "five busy workers and two spare");
 	leave(fds, 5);
-	world_expect_workers(w, 2, 2, "two to spare");
+	world_expect_workers(w, 2, 2, "two spare workers");
 	occupy(w, fds, 5);
 	world_expect_workers(w, 7, 7, "as many as before");
 	leave(fds, 5);
 	world_close_changed(&w);
 }
 
-/* Answered, and yet not to be had. */
-Test(scale, who_works_behind_his_answer_is_not_to_spare, .timeout = 60)
+/* It has answered, but does not accept yet. */
+Test(scale, a_worker_that_works_on_after_its_answer_is_not_spare, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd;
@@ -267,7 +268,7 @@ Test(scale, who_works_behind_his_answer_is_not_to_spare, .timeout = 60)
 	answer_expect(client_script(w, "www.sock", NULL, "behind"), "done");
 	occupy(w, &fd, 1);
 	world_expect_workers(w, 3, 3,
-		"one behind its answer, one busy, one idle");
+		"one works on, one is busy, one is idle");
 	close(fd);
 	world_close_changed(&w);
 }
@@ -297,13 +298,14 @@ Test(scale, a_worker_is_replaced_after_its_requests, .timeout = 60)
 		"pm.max_requests = 3\n");
 	c.pid = ask_pid(w);
 	world_until(is_another, &c, "another worker answers");
-	cr_expect_geq(c.requests, 3, "not before the third: %u", c.requests);
-	world_expect_workers(w, 1, 1, "one again");
+	cr_expect_geq(c.requests, 3, "not before the third request: %u",
+		c.requests);
+	world_expect_workers(w, 1, 1, "one worker again");
 	cr_expect(!world_log_has(w, "died"));
 }
 
-/* It holds nothing, so nothing is lost by ending it. */
-Test(scale, a_worker_deaf_to_signals_is_replaced_too, .timeout = 60)
+/* It has no connection, so no request is lost when it is killed. */
+Test(scale, a_worker_that_ignores_signals_is_replaced_too, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct change c = {.w = w};
@@ -327,14 +329,14 @@ Test(scale, a_worker_deaf_to_signals_is_replaced_too, .timeout = 60)
 	world_close_changed(&w);
 }
 
-/* In the log once, until it was not so. */
+/* Logged once until it is no longer reached. */
 static bool
 is_at_room(void *w)
 {
-	return world_log_count(w, "process.max is met by all pools") == 1;
+	return world_log_count(w, "have reached process.max") == 1;
 }
 
-Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
+Test(scale, process_max_limits_all_pools_together, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fds[4];
@@ -351,18 +353,58 @@ Test(scale, all_pools_together_keep_to_process_max, .timeout = 60)
 		"handler = @BIN@/handlers/whoami\n"
 		"pm.max_children = 1\n");
 	occupy(w, fds, 4);
-	world_expect_workers(w, 3, 3, "one of the one pool, two of the other");
-	/* The next look finds it still so. */
-	world_expect_log(w, "pool www: process.max is met by all pools");
-	world_expect_workers(w, 3, 3, "and no more");
+	world_expect_workers(w, 3, 3,
+		"one worker of one pool, two of the other");
+	/* The next decision finds it still reached. */
+	world_expect_log(w, "pool www: no further worker is started");
+	world_expect_workers(w, 3, 3, "and no more workers");
 	world_stays(is_at_room, w, "it is logged once");
-	world_stays(is_at_room, w, "it is logged once still");
+	world_stays(is_at_room, w, "it is still logged once");
 	world_signal(w, SIGTERM);
 	world_expect_log(w, "stopping");
-	/* The log counts a line that comes again.  While the workers accept
-	 * their clients it may be so, not be so, and be so again. */
+	/* A repeated line is counted.  While the workers accept their clients
+	 * the limit may be reached, not reached, and reached again. */
 	cr_expect(!world_log_has(w, "last line repeated") ||
 		world_log_has(w, "last line repeated 1 times"));
 	leave(fds, 4);
 	cr_expect_eq(world_wait(w), 0);
+}
+
+#define REACHED "pool www: pm.max_children = 2 (threads = 1) is reached"
+
+static void
+expect_reached(const char *keys, bool notice)
+{
+	struct world *w = world_serve(own_text(
+		"handler = @BIN@/handlers/upload\n"
+		"pm.max_children = 2\n%s", keys));
+	int fds[3];
+
+	occupy(w, fds, 2);
+	if (notice)
+		world_expect_log(w, REACHED "; no client waits");
+	occupy(w, fds + 2, 1);
+	/* An ondemand pool may reach it before its workers have accepted. */
+	world_expect_log(w, REACHED " and ");
+	cr_expect(world_log_has(w, "wait; raise pm.max_children\n") ||
+		world_log_has(w, "waits; raise pm.max_children\n"));
+	cr_expect_eq(world_log_count(w, REACHED), notice ? 2 : 1);
+	leave(fds, 3);
+	world_close_changed(&w);
+}
+
+Test(scale, max_children_is_a_warning_only_while_clients_wait, .timeout = 60)
+{
+	expect_reached("pm = dynamic\npm.max_spare_servers = 2\n", true);
+	expect_reached("pm = dynamic\npm.max_spare_servers = 2\n"
+		"observe = kernel\n", true);
+	expect_reached("pm = ondemand\n", false);
+}
+
+/* The supervisor reads the queue of a static pool only for queue_timeout. */
+Test(scale, a_static_pool_with_queue_timeout_warns_of_max_children,
+	.timeout = 60)
+{
+	expect_reached("queue_timeout = 1h\n", false);
+	expect_reached("queue_timeout = 1h\nobserve = kernel\n", false);
 }

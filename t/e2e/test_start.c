@@ -167,7 +167,8 @@ Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
 		"listen = @DIR@/www.sock\n"
 		"handler = @T@/children/die_at_start\n");
 
-	RUN(w, 71, "exit status 3 before it was ready", "-D", "-c", ini);
+	RUN(w, 71, "exited before accepting a connection: exit status 3",
+		"-D", "-c", ini);
 	RUN(w, 71, "cannot be started", "-D", "-c", ini);
 	world_write(w, "fcgipm.ini",
 		"[www]\n"

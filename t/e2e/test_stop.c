@@ -1,11 +1,11 @@
 /*
- * test_stop.c - stopping: what was accepted is finished, then all leave
+ * test_stop.c - a stop finishes the requests, then all processes exit
  */
 #include "world.h"
 
 static const char *const slow[] = {"QUERY_STRING=ms=700", NULL};
 
-/* Requests under way and waiting in the queue when the signal comes. */
+/* Requests are served and queued when the signal comes. */
 static void
 check_graceful(const char *mode, const char *listen, const char *address,
 	int signo)
@@ -35,29 +35,29 @@ check_graceful(const char *mode, const char *listen, const char *address,
 	world_close(&w);
 }
 
-Test(stop, term_finishes_what_prefork_workers_have, .timeout = 60)
+Test(stop, term_finishes_the_requests_of_prefork_workers, .timeout = 60)
 {
 	check_graceful("prefork", "@DIR@/www.sock", "www.sock", SIGTERM);
 }
 
-Test(stop, int_finishes_what_the_gateway_has, .timeout = 60)
+Test(stop, int_finishes_the_requests_of_the_gateway, .timeout = 60)
 {
 	check_graceful("cgi", "@DIR@/www.sock", "www.sock", SIGINT);
 }
 
-Test(stop, quit_finishes_a_tcp_queue_too, .timeout = 60)
+Test(stop, quit_finishes_a_tcp_queue, .timeout = 60)
 {
 	check_graceful("prefork", "@PORT@", NULL, SIGQUIT);
 }
 
-Test(stop, a_tcp_gateway_finishes_too, .timeout = 60)
+Test(stop, term_finishes_the_requests_of_a_tcp_gateway, .timeout = 60)
 {
 	check_graceful("cgi", "@PORT@", NULL, SIGTERM);
 }
 
-/* The listener is descriptor 0.  Once it is closed that number is the next
- * one's: here it would be the folder the program is to run in. */
-Test(stop, who_waited_for_a_place_runs_in_its_folder, .timeout = 60)
+/* The listener is descriptor 0.  After it was closed, the next descriptor gets
+ * this number: here the working directory of the program. */
+Test(stop, a_queued_request_runs_in_its_directory, .timeout = 60)
 {
 	struct world *w = world_open();
 	char script[400];
@@ -92,9 +92,9 @@ Test(stop, who_waited_for_a_place_runs_in_its_folder, .timeout = 60)
 
 /* A request that would take a minute, begun in a pool of that mode. */
 static int
-begin_forever(struct world *w, const char *mode, const char *keys)
+begin_long(struct world *w, const char *mode, const char *keys)
 {
-	const char *const forever[] = {"QUERY_STRING=ms=60000", NULL};
+	const char *const minute[] = {"QUERY_STRING=ms=60000", NULL};
 	int fd;
 
 	world_start(w, own_text("[www]\n"
@@ -103,7 +103,7 @@ begin_forever(struct world *w, const char *mode, const char *keys)
 		"handler = @BIN@/handlers/sleep\n"
 		"pm.max_children = 1\n%s", mode, keys));
 	fd = client_connect(w, "www.sock");
-	client_ask(fd, 0, forever);
+	client_ask(fd, 0, minute);
 	return fd;
 }
 
@@ -111,7 +111,7 @@ static void
 check_second(const char *mode, int second)
 {
 	struct world *w = world_open();
-	int fd = begin_forever(w, mode, "");
+	int fd = begin_long(w, mode, "");
 	int64_t begin;
 
 	world_signal(w, SIGTERM);
@@ -125,7 +125,7 @@ check_second(const char *mode, int second)
 	world_close(&w);
 }
 
-Test(stop, a_second_signal_ends_it_at_once, .timeout = 60)
+Test(stop, a_second_signal_stops_at_once, .timeout = 60)
 {
 	check_second("prefork", SIGTERM);
 	check_second("cgi", SIGTERM);
@@ -136,14 +136,16 @@ static void
 check_timeout(const char *mode)
 {
 	struct world *w = world_open();
-	int fd = begin_forever(w, mode, "stop_timeout = 300ms\n");
+	int fd = begin_long(w, mode, "stop_timeout = 300ms\n");
 	int64_t begin = world_now_ms();
 	struct answer a;
 
 	world_stop_busy(w);
-	cr_expect_geq(world_now_ms() - begin, 300, "%s has its time", mode);
-	cr_expect_lt(world_now_ms() - begin, 5000, "%s and no more", mode);
-	cr_expect(world_log_has(w, "1 worker still busy after stop_timeout"));
+	cr_expect_geq(world_now_ms() - begin, 300, "%s gets stop_timeout",
+		mode);
+	cr_expect_lt(world_now_ms() - begin, 5000, "%s is ended then", mode);
+	cr_expect(world_log_has(w,
+		"1 worker is still busy after stop_timeout"));
 	a = client_read(fd);
 	cr_expect_not(a.ended);
 	close(fd);
@@ -156,8 +158,9 @@ Test(stop, stop_timeout_ends_a_request_that_does_not_end, .timeout = 60)
 	check_timeout("cgi");
 }
 
-/* nginx keeps its connections; an idle one must not hold the gateway. */
-Test(stop, an_idle_kept_connection_does_not_hold_the_gateway, .timeout = 60)
+/* nginx keeps connections open; an idle one must not delay the stop. */
+Test(stop, an_idle_keep_alive_connection_does_not_delay_the_gateway,
+	.timeout = 60)
 {
 	struct world *w = world_open();
 	int64_t begin;
@@ -177,8 +180,8 @@ Test(stop, an_idle_kept_connection_does_not_hold_the_gateway, .timeout = 60)
 	cr_expect_eq(client_drain(fd), 0);
 }
 
-/* It polls, and has sockets that no client knows of. */
-Test(stop, a_worker_with_sockets_of_its_own_is_no_hindrance, .timeout = 60)
+/* It polls, and has sockets that are not connections of clients. */
+Test(stop, a_worker_with_its_own_sockets_does_not_delay_a_stop, .timeout = 60)
 {
 	struct world *w = world_serve(
 		"handler = @T@/children/count_async.py\n"
@@ -188,8 +191,8 @@ Test(stop, a_worker_with_sockets_of_its_own_is_no_hindrance, .timeout = 60)
 	world_stop(w);
 }
 
-/* Whoever is stopped before it ever served leaves just as well. */
-Test(stop, a_pool_that_backs_off_is_no_hindrance, .timeout = 60)
+/* The pool has never served. */
+Test(stop, a_pool_in_back_off_does_not_delay_a_stop, .timeout = 60)
 {
 	struct world *w = world_open();
 	int64_t begin;
@@ -204,7 +207,7 @@ Test(stop, a_pool_that_backs_off_is_no_hindrance, .timeout = 60)
 	cr_expect_lt(world_now_ms() - begin, 500);
 }
 
-Test(stop, a_stop_in_the_middle_of_the_start_is_one, .timeout = 60)
+Test(stop, a_stop_during_the_start_works, .timeout = 60)
 {
 	struct world *w = world_open();
 	int64_t begin;
@@ -219,7 +222,7 @@ Test(stop, a_stop_in_the_middle_of_the_start_is_one, .timeout = 60)
 			"mode = cgi\n"
 			"listen = @DIR@/cgi.sock\n"
 			"handler = @BIN@/handlers/hello\n");
-		/* Signals are watched before the first socket is there. */
+		/* Signals are handled before the first socket exists. */
 		while ((fd = client_try(w, "pre.sock")) < 0)
 			;
 		close(fd);
@@ -241,13 +244,13 @@ Test(stop, new_clients_are_refused_while_it_stops, .timeout = 60)
 	cr_assert_eq(kill(w->pid, SIGTERM), 0);
 	world_expect_log(w, "stopping");
 	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0,
-		"the path goes first");
+		"the path is removed first");
 	answer_expect(client_read(fd), "slept");
 	close(fd);
 	cr_expect_eq(world_wait(w), 0);
 }
 
-Test(stop, signals_of_later_releases_are_told_and_ignored, .timeout = 60)
+Test(stop, unused_signals_are_logged_and_ignored, .timeout = 60)
 {
 	static const int ignored[] = {SIGHUP, SIGUSR2, SIGTTIN, SIGTTOU};
 	static const char *const names[] = {"SIGHUP", "SIGUSR2", "SIGTTIN",

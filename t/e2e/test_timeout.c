@@ -40,7 +40,7 @@ end_all(const struct late_kind *k)
 			snprintf(line, sizeof(line), ": GET /%s timed out ",
 				k->ways[i]);
 		world_expect_lines(w, line, k->kernel ? i + 1 : 1);
-		world_expect_lines(w, " left: timeout", i + 1);
+		world_expect_lines(w, ": retired: timeout", i + 1);
 	}
 	if (kept >= 0) {
 		late_begin(k, kept, KEEP_CONN, NULL);
@@ -164,7 +164,7 @@ Test(timeout, a_worker_with_an_incomplete_slot_is_timed_by_the_kernel,
 
 	late_begin(&k, fd, 0, "hide");
 	world_expect_lines(w, ": a request timed out ", 1);
-	world_expect_lines(w, " left: timeout", 1);
+	world_expect_lines(w, ": retired: timeout", 1);
 	close(fd);
 	world_close_changed(&w);
 }
@@ -213,7 +213,7 @@ Test(timeout, a_shell_is_killed_with_the_handler_it_started, .timeout = 60)
 	world_until(late_is_cut, &s, "sleep");
 	close(s.fd);
 	world_expect_lines(w, "; killed the worker and its child ", 1);
-	world_expect_lines(w, " left: timeout", 1);
+	world_expect_lines(w, ": retired: timeout", 1);
 	(void)late_ask(&k, w);
 	cr_expect(!world_log_has(w, "died"));
 	world_close_changed(&w);
@@ -326,7 +326,7 @@ Test(timeout, a_late_request_is_ended_while_workers_are_recycled,
 	world_until(late_is_cut, &s, "others serve one request each");
 	close(s.fd);
 	world_expect_lines(w, ": GET /sleep timed out ", 1);
-	cr_expect_gt(world_log_count(w, " left: requests"), 4);
+	cr_expect_gt(world_log_count(w, ": retired: requests"), 4);
 	world_close_changed(&w);
 }
 
@@ -455,7 +455,7 @@ wait_for_www(struct world *w, size_t nth)
 	late_begin(&k, s.fd, 0, "sleep");
 	world_until(late_is_cut, &s, "sleep");
 	close(s.fd);
-	world_expect_lines(w, " left: timeout", nth);
+	world_expect_lines(w, ": retired: timeout", nth);
 }
 
 /* A worker can write on the board that any process has a late request.  No

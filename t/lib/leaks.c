@@ -189,8 +189,8 @@ leaks_check_log(struct world *w)
 {
 	static const char *const faults[] = {"LeakSanitizer",
 		"AddressSanitizer", "heap-use-after-free", "runtime error:",
-		": bug: ", " died: "};
-	const size_t n = sizeof(faults) / sizeof(*faults) - w->deaths;
+		": bug: ", " died: ", ": died after "};
+	const size_t n = sizeof(faults) / sizeof(*faults) - 2 * w->deaths;
 	char *log = world_log(w), *at;
 	size_t i;
 

@@ -1,8 +1,7 @@
 /*
- * test_keepalive.c - when workers that wait on kept connections are counted
- * while clients wait
+ * test_keepalive.c - when workers with idle keep-alive connections are counted
  *
- * The workers are no processes: what they do stands on the board.
+ * The workers have no processes: the test writes their slots of the board.
  */
 #include <criterion/criterion.h>
 #include <unistd.h>
@@ -36,7 +35,7 @@ be(unsigned i, enum worker_state state)
 	ms.v[i].worker.state = state;
 }
 
-/* What a worker's slot says: its one connection is in this state. */
+/* Writes a worker's slot: its one connection is in this state. */
 static void
 set_worker(unsigned i, enum fcgipm_state state, int64_t since_ms)
 {
@@ -81,7 +80,7 @@ expect(unsigned kept, uint64_t times)
 		(unsigned long long)keep.times);
 }
 
-Test(keepalive, workers_are_inspected_when_a_client_has_waited_for_a_second)
+Test(keepalive, workers_are_inspected_after_a_second_with_a_queue)
 {
 	keepalive_note(&keep, 1, NOW);
 	keepalive_note(&keep, 1, NOW + SECOND - 1);
@@ -90,7 +89,7 @@ Test(keepalive, workers_are_inspected_when_a_client_has_waited_for_a_second)
 	expect(1, 1);
 }
 
-Test(keepalive, a_second_begins_again_when_nobody_waits)
+Test(keepalive, an_empty_queue_restarts_the_second)
 {
 	keepalive_note(&keep, 1, NOW);
 	keepalive_note(&keep, 0, NOW + 10);
@@ -101,7 +100,7 @@ Test(keepalive, a_second_begins_again_when_nobody_waits)
 	expect(1, 1);
 }
 
-Test(keepalive, they_are_inspected_once_a_second)
+Test(keepalive, workers_are_inspected_once_a_second)
 {
 	keepalive_note(&keep, 1, NOW);
 	keepalive_note(&keep, 1, NOW + SECOND);
@@ -112,7 +111,7 @@ Test(keepalive, they_are_inspected_once_a_second)
 	expect(2, 1);
 }
 
-Test(keepalive, a_connection_that_is_kept_for_less_than_a_second_is_none)
+Test(keepalive, a_connection_idle_for_less_than_a_second_does_not_count)
 {
 	keepalive_note(&keep, 1, NOW - SECOND);
 	set_worker(0, FCGIPM_KEPT, NOW - SECOND + 1);
@@ -131,7 +130,20 @@ Test(keepalive, only_workers_that_are_up_count)
 	expect(0, 0);
 }
 
-Test(keepalive, it_is_counted_when_it_begins)
+Test(keepalive, workers_without_a_free_thread_are_counted_as_busy)
+{
+	keepalive_note(&keep, 1, NOW);
+	cr_expect_eq(keep.busy, 0, "not inspected yet");
+	keepalive_note(&keep, 1, NOW + SECOND);
+	cr_expect_eq(keep.busy, WORKERS);
+	be(0, WORKER_RETIRING);
+	keepalive_note(&keep, 1, NOW + 2 * SECOND);
+	cr_expect_eq(keep.busy, WORKERS - 1);
+	keepalive_note(&keep, 0, NOW + 2 * SECOND + 1);
+	cr_expect_eq(keep.busy, 0);
+}
+
+Test(keepalive, an_occurrence_is_counted_when_it_begins)
 {
 	keepalive_note(&keep, 1, NOW);
 	keepalive_note(&keep, 1, NOW + SECOND);
@@ -144,18 +156,18 @@ Test(keepalive, it_is_counted_when_it_begins)
 	expect(1, 2);
 }
 
-Test(keepalive, it_is_logged_once_a_minute)
+Test(keepalive, an_occurrence_is_logged_once_a_minute)
 {
 	int64_t now = NOW;
 
 	keepalive_note(&keep, 1, now);
 	keepalive_note(&keep, 1, now += SECOND);
-	cr_expect_eq(keep.unlogged, 0, "the first is logged");
+	cr_expect_eq(keep.unlogged, 0, "the first occurrence is logged");
 	keepalive_note(&keep, 0, now);
 	keepalive_note(&keep, 1, now);
 	keepalive_note(&keep, 1, now += SECOND);
 	expect(1, 2);
-	cr_expect_eq(keep.unlogged, 1, "the second waits");
+	cr_expect_eq(keep.unlogged, 1, "the second is logged later");
 	keepalive_note(&keep, 1, NOW + 60 * SECOND);
 	cr_expect_eq(keep.unlogged, 1);
 	keepalive_note(&keep, 1, NOW + 61 * SECOND);
@@ -163,7 +175,7 @@ Test(keepalive, it_is_logged_once_a_minute)
 	expect(1, 2);
 }
 
-/* An observation that keeps descriptors open. */
+/* Simulates an observation with open descriptors. */
 static void
 be_open(void)
 {
@@ -177,13 +189,13 @@ is_open(void)
 	return ms.v[0].observation.watch.pid != 0;
 }
 
-Test(keepalive, a_pool_at_rest_keeps_no_descriptors_of_an_inspection)
+Test(keepalive, a_pool_without_a_timer_closes_the_descriptors_of_an_inspection)
 {
 	keepalive_init(&keep, &ms, true);
 	keepalive_note(&keep, 1, NOW);
 	be_open();
 	keepalive_note(&keep, 0, NOW + 1);
-	cr_expect(is_open(), "not of this inspection");
+	cr_expect(is_open(), "no worker was inspected");
 	keepalive_note(&keep, 1, NOW);
 	keepalive_note(&keep, 1, NOW + SECOND);
 	be_open();
@@ -191,10 +203,10 @@ Test(keepalive, a_pool_at_rest_keeps_no_descriptors_of_an_inspection)
 	cr_expect_not(is_open());
 	be_open();
 	keepalive_note(&keep, 0, NOW + SECOND + 2);
-	cr_expect(is_open(), "once");
+	cr_expect(is_open(), "only once");
 }
 
-Test(keepalive, a_pool_that_is_inspected_anyway_keeps_them)
+Test(keepalive, a_pool_that_is_inspected_regularly_keeps_them)
 {
 	keepalive_note(&keep, 1, NOW);
 	keepalive_note(&keep, 1, NOW + SECOND);

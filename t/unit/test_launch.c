@@ -106,7 +106,7 @@ Test(launch, a_clean_environment_has_the_shim_alone_as_preload)
 	board_free(&board);
 }
 
-Test(launch, or_ours_but_for_what_is_configured_or_fcgipms)
+Test(launch, without_clear_env_the_environment_is_inherited_except_for_keys)
 {
 	struct conf_pair pairs[] = {
 		{.name = (char *)"OURS", .value = (char *)"theirs"}};
@@ -122,7 +122,7 @@ Test(launch, or_ours_but_for_what_is_configured_or_fcgipms)
 	cr_expect_eq(count(spec, "FCGIPM_POOL"), 1);
 }
 
-Test(launch, a_board_is_told_of_and_preloaded_for)
+Test(launch, a_board_is_announced_and_its_library_preloaded)
 {
 	struct conf_pair pairs[] = {{.name = (char *)"LD_PRELOAD",
 		.value = (char *)"/theirs.so"}};
@@ -136,7 +136,7 @@ Test(launch, a_board_is_told_of_and_preloaded_for)
 	spec = prepare(board);
 	cr_expect(has(spec, "FCGIPM_BOARD=3:4"));
 	cr_expect_eq(count(spec, "LD_PRELOAD"), 1);
-	cr_expect(has(spec, "LD_PRELOAD=/theirs.so"), "none of ours there");
+	cr_expect(has(spec, "LD_PRELOAD=/theirs.so"), "no shim in a chroot");
 	cr_expect_eq(spec->nfds, 5);
 	cr_expect_eq(spec->fds[3], board_fd(board));
 	cr_expect_eq(spec->fds[4], board_eventfd(board));
@@ -169,7 +169,7 @@ Test(launch, a_handler_starts_in_its_directory_with_its_arguments)
 	cr_expect_eq(spec->privs->parent, getpid());
 }
 
-Test(launch, one_in_the_root_directory_starts_there)
+Test(launch, a_handler_in_the_root_directory_starts_there)
 {
 	conf.handler = (char *)"/run";
 	cr_expect_str_eq(prepare(NULL)->cwd, "/");
@@ -188,7 +188,7 @@ find(const struct privs *p, int resource)
 	return NULL;
 }
 
-Test(launch, the_limit_of_files_is_restored_below_the_hard_one)
+Test(launch, the_limit_of_open_files_is_restored_below_the_hard_limit)
 {
 	struct privs p = {0};
 	struct rlimit now;
@@ -227,7 +227,7 @@ Test(launch, each_limit_is_set_from_its_key)
 	cr_expect_eq(find(&p, RLIMIT_FSIZE)->soft, RLIM_INFINITY);
 }
 
-Test(launch, without_keys_only_that_of_files_is_set)
+Test(launch, without_keys_only_the_limit_of_open_files_is_set)
 {
 	struct privs p = {0};
 

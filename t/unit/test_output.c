@@ -1,5 +1,5 @@
 /*
- * test_output.c - what a child wrote is in the log, line by line
+ * test_output.c - the output of a child is logged line by line
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ expect_log(const char *want)
 
 #define SAYS "pool www: worker 77 says: "
 
-Test(output, lines_are_logged_when_they_are_whole)
+Test(output, lines_are_logged_when_they_are_complete)
 {
 	say("one\ntwo\nthr");
 	out.io.on_event(&out.io, LOOP_READ);
@@ -77,8 +77,8 @@ Test(output, lines_are_logged_when_they_are_whole)
 	expect_log(SAYS "one\n" SAYS "two\n" SAYS "three\n");
 }
 
-/* Its death may be heard of before they are read. */
-Test(output, the_last_words_are_logged_at_the_end)
+/* The child's death may be reported before they are read. */
+Test(output, the_last_lines_are_logged_when_it_closes)
 {
 	say("last\nwords");
 	output_close(&out);
@@ -95,7 +95,7 @@ Test(output, carriage_returns_and_empty_lines_are_left_out)
 	expect_log(SAYS "a\n" SAYS " b\\x0dc \n");
 }
 
-Test(output, the_end_of_the_pipe_is_the_end)
+Test(output, the_end_of_the_pipe_closes_it)
 {
 	say("x\n");
 	fd_close(&writefd);

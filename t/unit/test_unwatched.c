@@ -1,5 +1,5 @@
 /*
- * test_unwatched.c - a child that epoll takes no descriptor of is not left
+ * test_unwatched.c - no child is left when epoll accepts no descriptor
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "timeout/backtrace.h"
 #include "worker/worker.h"
 
-/* As where /proc/sys/fs/epoll/max_user_watches is reached. */
+/* As if /proc/sys/fs/epoll/max_user_watches were reached. */
 static void
 fill_epoll(void)
 {
@@ -42,13 +42,14 @@ expect_nothing_left(size_t before)
 	cr_expect_eq(count_descriptors(), before);
 }
 
-Test(unwatched, a_worker_is_a_start_that_failed, .timeout = 20)
+Test(unwatched, a_worker_is_not_started, .timeout = 20)
 {
 	const char *const argv[] = {"sleep", "1000", NULL};
 	char *const env[] = {NULL};
 	const int fds[] = {0, 1, 2};
 	const struct spawn_spec spec = {.path = "/bin/sleep", .execfd = -1,
-		.argv = (char *const *)argv, .envp = env, .fds = fds, .nfds = 3, .cwdfd = -1,
+		.argv = (char *const *)argv, .envp = env, .fds = fds, .nfds = 3,
+		.cwdfd = -1,
 		.new_session = true, .lasting = true};
 	const struct worker_ops ops = {0};
 	struct loop *loop = loop_new();
@@ -73,7 +74,7 @@ on_done(struct backtrace *b, const char *text)
 	cr_expect_fail("%s", text);
 }
 
-Test(unwatched, a_tool_is_a_line, .timeout = 20)
+Test(unwatched, a_backtrace_tool_is_not_started, .timeout = 20)
 {
 	struct loop *loop = loop_new();
 	struct backtrace b;
@@ -94,8 +95,8 @@ Test(unwatched, a_tool_is_a_line, .timeout = 20)
 	loop_free(&loop);
 }
 
-/* Of what it looks at, a number alone is known. */
-Test(unwatched, nobody_of_another_session_is_looked_at, .timeout = 20)
+/* The PID alone does not identify the process to inspect. */
+Test(unwatched, a_process_of_another_session_is_not_inspected, .timeout = 20)
 {
 	struct loop *loop = loop_new();
 	struct backtrace b;

@@ -1,5 +1,5 @@
 /*
- * test_worker.c - a worker that takes its time, and what is said of its end
+ * test_worker.c - when a worker is ready, and how its end is reported
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ is_up(struct worker *w, bool unseen)
 	return false;
 }
 
-/* Looks again and again whether the pipe is closed. */
+/* Checks repeatedly whether the pipe is closed. */
 static void
 on_tick(struct loop_timer *t)
 {
@@ -37,13 +37,13 @@ on_tick(struct loop_timer *t)
 		loop_timer_set(loop, t, loop_now(loop) + 10);
 		return;
 	}
-	cr_expect_not(worker.ready_timer.place, "nobody looks any more");
+	cr_expect_not(worker.ready_timer.place, "no further check");
 	worker_kill(&worker);
 }
 
 static struct loop_timer tick = {.on_timer = on_tick};
 
-/* It counts as up at some time, and is let go then. */
+/* It counts as up after a timeout; then it may go on. */
 static void
 on_up(struct worker *w)
 {
@@ -74,14 +74,15 @@ on_dead(struct worker *w, enum worker_state before, const char *story,
 static const struct worker_ops ops = {
 	.is_up = is_up, .on_up = on_up, .on_dead = on_dead};
 
-/* Held in chdir(2), as by a file server that does not answer. */
-Test(worker, one_that_executes_late_leaves_no_pipe, .timeout = 30)
+/* Held in chdir(2), as if a file server did not answer. */
+Test(worker, a_worker_that_executes_late_leaves_no_pipe_open, .timeout = 30)
 {
 	const char *const argv[] = {"sleep", "1000", NULL};
 	char *const env[] = {NULL};
 	const int fds[] = {0, 1, 2};
 	const struct spawn_spec spec = {.path = "/bin/sleep", .execfd = -1,
-		.argv = (char *const *)argv, .envp = env, .fds = fds, .nfds = 3, .cwd = "/",
+		.argv = (char *const *)argv, .envp = env, .fds = fds, .nfds = 3,
+		.cwd = "/",
 		.cwdfd = -1, .new_session = true, .lasting = true};
 
 	holder = hold_call(SYS_chdir);
@@ -94,7 +95,7 @@ Test(worker, one_that_executes_late_leaves_no_pipe, .timeout = 30)
 	loop_free(&loop);
 }
 
-/* -- without the loop: what it would call is called here ------------------- */
+/* -- without the loop: the test calls its callbacks ------------------------ */
 
 static struct {
 	unsigned times;
@@ -149,7 +150,7 @@ tear_down(void)
 
 static int extra = -1;	/* the worker has it as descriptor 3 */
 
-/* A shell runs this script; another program fails. */
+/* Runs this script if path is a shell; another path fails. */
 static void
 start(const char *path, const char *script)
 {
@@ -168,7 +169,7 @@ start(const char *path, const char *script)
 }
 
 static void
-look(void)
+check(void)
 {
 	worker.ready_timer.on_timer(&worker.ready_timer);
 }
@@ -199,39 +200,40 @@ expect_end(enum worker_state before, const char *story, bool failed,
 
 TestSuite(worker_end, .init = set_up, .fini = tear_down, .timeout = 30);
 
-Test(worker_end, status_0_is_no_failure)
+Test(worker_end, exit_status_0_is_not_a_failure)
 {
 	start("/bin/sh", "exit 0");
 	expect_end(WORKER_STARTING, "exit status 0", false, false);
 }
 
-Test(worker_end, any_other_status_is_one)
+Test(worker_end, any_other_exit_status_is_a_failure)
 {
 	start("/bin/sh", "exit 3");
 	expect_end(WORKER_STARTING, "exit status 3", true, false);
 }
 
-Test(worker_end, so_is_a_signal)
+Test(worker_end, a_signal_is_a_failure)
 {
 	start("/bin/sh", "kill -TERM $$");
-	expect_end(WORKER_STARTING, "signal 15 (Terminated)", true, true);
+	expect_end(WORKER_STARTING, "killed by signal 15 (SIGTERM)", true,
+		true);
 }
 
-Test(worker_end, a_program_that_is_not_there_is_told_by_its_step)
+Test(worker_end, a_missing_program_is_reported_with_its_step)
 {
 	start("/nowhere/sh", "");
 	expect_end(WORKER_STARTING, "exec: No such file or directory", true,
 		false);
 }
 
-Test(worker_end, a_worker_that_is_killed_dies_of_it)
+Test(worker_end, a_killed_worker_is_reported_with_its_signal)
 {
 	start("/bin/sh", "sleep 1000");
 	worker_kill(&worker);
 	cr_expect_eq(worker.state, WORKER_KILLED);
 	worker_retire(&worker, SIGCONT);
 	cr_expect_eq(worker.state, WORKER_KILLED);
-	expect_end(WORKER_KILLED, "signal 9 (Killed)", true, true);
+	expect_end(WORKER_KILLED, "killed by signal 9 (SIGKILL)", true, true);
 	worker_kill(&worker);
 	cr_expect_eq(worker.state, WORKER_DEAD);
 }
@@ -248,7 +250,7 @@ Test(worker_end, the_children_of_a_killed_worker_are_killed_too)
 	start("/bin/sh", "sleep 1000 & echo >&3; wait");
 	cr_assert_eq(read(fds[0], &c, 1), 1);
 	worker_kill(&worker);
-	expect_end(WORKER_KILLED, "signal 9 (Killed)", true, true);
+	expect_end(WORKER_KILLED, "killed by signal 9 (SIGKILL)", true, true);
 	close(fds[1]);
 	p.fd = fds[0];
 	cr_assert_eq(poll(&p, 1, 10000), 1);
@@ -256,16 +258,16 @@ Test(worker_end, the_children_of_a_killed_worker_are_killed_too)
 	close(fds[0]);
 }
 
-/* Nothing of it runs on, whatever it has started. */
-Test(worker_end, a_worker_that_starts_may_be_told_to_leave)
+Test(worker_end, a_starting_worker_can_be_retired)
 {
 	start("/bin/sh", "exec sleep 1000");
 	worker_retire(&worker, SIGTERM);
 	cr_expect_eq(worker.state, WORKER_RETIRING);
-	expect_end(WORKER_RETIRING, "signal 15 (Terminated)", true, true);
+	expect_end(WORKER_RETIRING, "killed by signal 15 (SIGTERM)", true,
+		true);
 }
 
-Test(worker_end, one_that_is_expected_to_exit_gets_no_signal)
+Test(worker_end, a_worker_that_is_expected_to_exit_gets_no_signal)
 {
 	start("/bin/sh", "sleep 0.1; exit 0");
 	worker_expect_exit(&worker);
@@ -284,38 +286,38 @@ end_worker(void)
 	wait_end();
 }
 
-Test(worker_ready, it_is_up_when_somebody_says_so)
+Test(worker_ready, it_is_up_when_its_owner_knows_that_it_accepts)
 {
 	start("/bin/sh", "exec sleep 1000");
-	look();
+	check();
 	cr_expect_eq(worker.state, WORKER_STARTING);
-	cr_expect(worker.ready_timer.place, "asked again");
+	cr_expect(worker.ready_timer.place, "checked again");
 	ready = true;
-	look();
+	check();
 	cr_expect_eq(worker.state, WORKER_UP);
 	cr_expect(worker.was_ready);
 	cr_expect_eq(ups, 1);
-	cr_expect_not(worker.ready_timer.place, "not asked again");
+	cr_expect_not(worker.ready_timer.place, "not checked again");
 	end_worker();
 }
 
-Test(worker_ready, after_a_second_it_is_up_by_the_clock)
+Test(worker_ready, it_counts_as_up_after_a_second)
 {
 	start("/bin/sh", "exec sleep 1000");
 	worker.start_ms = loop_now(loop) - 999;
-	look();
+	check();
 	cr_expect_eq(worker.state, WORKER_STARTING);
 	worker.pause_ms = 100;
-	look();
+	check();
 	cr_expect_eq(worker.ready_timer.at_ms, worker.start_ms + 1000);
 	worker.start_ms = loop_now(loop) - 1000;
-	look();
+	check();
 	cr_expect_eq(worker.state, WORKER_UP);
 	cr_expect_not(worker.was_ready);
 	end_worker();
 }
 
-Test(worker_ready, the_pause_between_two_questions_doubles_up_to_100_ms)
+Test(worker_ready, the_pause_between_two_checks_doubles_up_to_100_ms)
 {
 	static const int64_t pauses[] = {2, 4, 8, 16, 32, 64, 100, 100};
 	size_t i;
@@ -323,14 +325,14 @@ Test(worker_ready, the_pause_between_two_questions_doubles_up_to_100_ms)
 	start("/bin/sh", "exec sleep 1000");
 	worker.start_ms = loop_now(loop);
 	for (i = 0; i < ARRAY_SIZE(pauses); i++) {
-		look();
+		check();
 		cr_expect_eq(worker.ready_timer.at_ms - loop_now(loop),
 			pauses[i], "pause %zu", i);
 	}
 	end_worker();
 }
 
-Test(worker_ready, nothing_is_left_of_the_one_before)
+Test(worker_ready, a_new_worker_has_no_state_of_the_previous_one)
 {
 	start("/nowhere/sh", "");
 	wait_end();
