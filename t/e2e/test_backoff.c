@@ -1,8 +1,8 @@
 /*
- * test_backoff.c - programs that are broken: started again and again, seldom
- * enough to hurt nobody, and soon enough when they are mended
+ * test_backoff.c - broken programs are restarted, rarely enough not to disturb
+ * other pools, and soon after they are fixed
  *
- * Three seconds of it; a minute where FCGIPM_LONG is set.
+ * Takes three seconds; a minute if FCGIPM_LONG is set.
  */
 #include <time.h>
 
@@ -10,7 +10,7 @@
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 #define WORKERS 8
-/* At most: the first fill, ten short lives, and the back-off's first second. */
+/* Maximum: first fill, ten short lives, first second of the back-off. */
 #define BURST (WORKERS + 10 + 5)
 #define A_MINUTE 40
 #define LINES 200
@@ -25,8 +25,8 @@ struct broken {
 	struct world *w;
 	char name[32], address[64];
 	bool no_exec;
-	int clients[CLIENTS];	/* who come again when they are let down */
-	size_t before;		/* starts when the watch began */
+	int clients[CLIENTS];	/* reconnect when they get no answer */
+	size_t before;		/* starts before the test began */
 };
 
 static void
@@ -53,7 +53,7 @@ add_pool(const struct broken *b, char *ini, size_t size)
 		"[%s]\n"
 		"listen = @DIR@/%s\n"
 		"handler = %s\n"
-		"handler_args = %s @DIR@/%s @DIR@/mended\n"
+		"handler_args = %s @DIR@/%s @DIR@/fixed\n"
 		"rlimit_core = 0\n"
 		"pm = %.*s\n"
 		"pm.max_children = %d\n"
@@ -64,7 +64,7 @@ add_pool(const struct broken *b, char *ini, size_t size)
 		WORKERS / 2);
 }
 
-/* How often it was started: a byte each, or a line in the log each. */
+/* How often it was started: a byte or a log line for each start. */
 static size_t
 starts_of(const struct broken *b)
 {
@@ -85,12 +85,12 @@ begin_request(int fd)
 	uint8_t wire[256];
 	size_t len = client_put_request(wire, sizeof(wire), 0, none, NULL, 0);
 
-	/* Who is let down at once does not say it. */
+	/* The connection may be closed already: that is no error here. */
 	(void)send(fd, wire, len, MSG_NOSIGNAL);
 }
 
 static void
-come_again(struct broken *b)
+reconnect(struct broken *b)
 {
 	struct pollfd p = {.events = POLLIN};
 	size_t k;
@@ -108,7 +108,7 @@ come_again(struct broken *b)
 }
 
 static void
-go_away(struct broken *b)
+disconnect(struct broken *b)
 {
 	size_t k;
 
@@ -128,7 +128,7 @@ cpu_ms(pid_t pid)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Clients come for so long, and are let down. */
+/* Clients connect for so long and get no answer. */
 static void
 watch(struct broken *b, int64_t ms)
 {
@@ -136,15 +136,15 @@ watch(struct broken *b, int64_t ms)
 
 	while (world_now_ms() < end) {
 		for (size_t i = 0; i < POOLS; i++)
-			come_again(&b[i]);
+			reconnect(&b[i]);
 		hostile_pause(20);
 	}
 	for (size_t i = 0; i < POOLS; i++)
-		go_away(&b[i]);
+		disconnect(&b[i]);
 }
 
 static bool
-says_when(void *arg)
+has_next_start(void *arg)
 {
 	const struct broken *b = arg;
 	char text[64], *log = world_log(b->w), *at = log, *end;
@@ -167,10 +167,10 @@ expect_calm(struct broken *b, int64_t ms)
 
 	n = starts_of(b);
 	cr_expect_leq(n, most, "pool %s: %zu starts", b->name, n);
-	cr_expect_geq(n, 2, "pool %s gave up", b->name);
+	cr_expect_geq(n, 2, "pool %s stopped trying", b->name);
 	n = world_log_count(b->w, own_text("pool %s: ", b->name));
 	cr_expect_leq(n, LINES, "pool %s: %zu lines", b->name, n);
-	world_until(says_when, b, b->name);
+	world_until(has_next_start, b, b->name);
 	hostile_figure("back-off %s: %zu starts, %zu lines in %ld s", b->name,
 		starts_of(b), n, (long)ms / 1000);
 }
@@ -185,28 +185,28 @@ good_pid(struct world *w)
 }
 
 static void
-mend(struct world *w)
+fix(struct world *w)
 {
-	world_write(w, "mended", "");
-	/* Another file in its place: who runs the old one is done with it. */
+	world_write(w, "fixed", "");
+	/* Replaces the file: processes that execute the old one keep it. */
 	world_shell(w, "printf '#!/bin/sh\\nexec @T@/children/crash \"$@\"\\n'"
 		" > new; chmod 755 new; mv new broken");
 }
 
 static void
-expect_served(const struct broken *b, int64_t mended_ms)
+expect_served(const struct broken *b, int64_t fixed_ms)
 {
 	struct answer a = client_script(b->w, b->address, NULL, NULL);
-	int64_t took = world_now_ms() - mended_ms;
+	int64_t took = world_now_ms() - fixed_ms;
 
 	answer_expect(a, "mended");
 	cr_expect_leq(took, 10000, "pool %s: %ld ms", b->name, (long)took);
 }
 
-Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
+Test(backoff, a_broken_program_disturbs_no_other_pool_and_is_retried,
 	.timeout = 240)
 {
-	int64_t ms = (int64_t)hostile_size(3000, 60000), begin, cpu, mended;
+	int64_t ms = (int64_t)hostile_size(3000, 60000), begin, cpu, fixed;
 	struct broken b[POOLS];
 	struct world *w = world_open();
 	char ini[8192] = "[good]\n"
@@ -227,7 +227,7 @@ Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
 	cpu = cpu_ms(w->pid);
 	pid = good_pid(w);
 	watch(b, ms);
-	cr_expect_eq(good_pid(w), pid, "another pool's worker was touched");
+	cr_expect_eq(good_pid(w), pid, "another pool's worker was replaced");
 	ms = world_now_ms() - begin;
 	cpu = cpu_ms(w->pid) - cpu;
 	hostile_figure("back-off: %zu broken pools take %.1f %% CPU", POOLS,
@@ -236,10 +236,10 @@ Test(backoff, a_broken_program_hurts_nobody_and_is_tried_for_ever,
 		cr_expect_lt(cpu * 20, ms, "%ld ms of CPU", (long)cpu);
 	for (size_t i = 0; i < POOLS; i++)
 		expect_calm(&b[i], ms);
-	mend(w);
-	mended = world_now_ms();
+	fix(w);
+	fixed = world_now_ms();
 	for (size_t i = 0; i < POOLS; i++)
-		expect_served(&b[i], mended);
+		expect_served(&b[i], fixed);
 	world_expect_deaths(w);
 	world_close_changed(&w);
 }

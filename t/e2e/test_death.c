@@ -1,5 +1,6 @@
 /*
- * test_death.c - the supervisor is killed: nothing stays, a restart serves
+ * test_death.c - after the supervisor was killed no process is left, and a
+ * restart serves
  */
 #include <sys/wait.h>
 
@@ -22,7 +23,7 @@ has_no_children(void *arg)
 
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
-	/* The harness has one of its own. */
+	/* The test harness has one child. */
 	return world_children(getpid(), left, 8) == 1 && left[0] == w->guard;
 }
 
@@ -60,7 +61,7 @@ Test(death, kill_9_leaves_no_process_and_a_restart_serves, .timeout = 60)
 	close(cgi);
 	close(pre);
 
-	/* Its sockets are stale now, and taken over without a word. */
+	/* Its sockets are stale now, and are replaced. */
 	begin = world_now_ms();
 	world_start(w, ini);
 	answer_expect(client_script(w, "pre.sock", NULL, "ms=1"),
@@ -78,8 +79,8 @@ has_a_child(void *arg)
 	return world_all_children(w->pid, NULL, 0) > 0;
 }
 
-/* The kernel tells a child of its parent's death only once it has asked. */
-Test(death, a_worker_that_asks_too_late_ends_too, .timeout = 60)
+/* The kernel signals the parent's death only after the child has asked. */
+Test(death, a_worker_that_asks_too_late_exits_too, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -88,7 +89,7 @@ Test(death, a_worker_that_asks_too_late_ends_too, .timeout = 60)
 	world_until(has_a_child, w, "a worker is being started");
 	world_signal(w, SIGKILL);
 	cr_expect_eq(world_wait(w), 128 + SIGKILL);
-	world_until(has_no_children, w, "the orphan ends");
-	/* Sockets stay behind a supervisor that was killed. */
+	world_until(has_no_children, w, "the orphan exits");
+	/* A killed supervisor leaves its sockets. */
 	world_shell(w, "rm -f @DIR@/*.sock @DIR@/run/*.sock");
 }

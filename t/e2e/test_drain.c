@@ -1,6 +1,6 @@
 /*
- * test_drain.c - a stop in the middle of a storm: whoever was connected gets
- * his whole answer, everybody else is refused at once
+ * test_drain.c - a stop under load: every connected client gets its complete
+ * answer, every other one is refused at once
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +23,7 @@ static const char request[] =
 	"\1\4\0\1\0\0\0\0"
 	"\1\5\0\1\0\0\0\0";
 
-/* Did the whole answer come?  It ends with END_REQUEST, status 0. */
+/* Is the answer complete?  It ends with END_REQUEST, status 0. */
 static bool
 is_answered(int fd)
 {
@@ -133,7 +133,7 @@ Test(drain, the_gateway_loses_nothing_on_tcp, .timeout = 120)
 
 #define DEEP 150
 
-/* Many more than there are workers wait when the signal comes. */
+/* Many more clients than workers wait when the signal comes. */
 static void
 check_deep_queue(const char *mode, bool tcp)
 {
@@ -155,7 +155,7 @@ check_deep_queue(const char *mode, bool tcp)
 			struct answer a = client_read(fds[i]);
 
 			cr_expect(a.ended && strstr(a.out, "slept"),
-				"%s, round %d: number %d is lost", mode, round,
+				"%s, round %d: request %d is lost", mode, round,
 				i);
 			close(fds[i]);
 		}
@@ -164,13 +164,13 @@ check_deep_queue(const char *mode, bool tcp)
 	world_close(&w);
 }
 
-Test(drain, prefork_serves_a_deep_queue_to_its_end, .timeout = 120)
+Test(drain, prefork_serves_a_long_queue_completely, .timeout = 120)
 {
 	check_deep_queue("prefork", false);
 	check_deep_queue("prefork", true);
 }
 
-Test(drain, the_gateway_serves_a_deep_queue_to_its_end, .timeout = 120)
+Test(drain, the_gateway_serves_a_long_queue_completely, .timeout = 120)
 {
 	check_deep_queue("cgi", false);
 	check_deep_queue("cgi", true);

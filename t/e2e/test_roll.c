@@ -1,6 +1,6 @@
 /*
- * test_roll.c - workers are replaced one after the other under load, and
- * nobody outside notices: every client gets his answer, byte for byte
+ * test_roll.c - workers are replaced under load, and every client gets its
+ * complete answer
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,18 +11,18 @@
 #define WORKERS 4
 #define BODY 3000
 #define PIDS 4096
-/* As fast as replacements come up. */
+/* As fast as replacements become ready. */
 #define AGE "pm.max_age = 60ms\n"
-/* Seconds: of the largest form, on a machine that is busy otherwise. */
+/* Seconds: for the largest test on a busy machine. */
 #define PATIENCE 1150
-/* Milliseconds between two replacements: a worker that does not leave fails its
- * test before check.sh loses its patience with the program. */
+/* Maximum of milliseconds between two replacements: a worker that does not exit
+ * fails its test before check.sh ends the program. */
 #define STALL_MS 20000
 
 struct roll {
 	struct world *w;
 	const char *address;
-	uint8_t wire[2][8192];	/* a GET and a POST, as they are sent */
+	uint8_t wire[2][8192];	/* the records of a GET and a POST */
 	size_t len[2];
 	char body[BODY];
 	atomic_long served, lost, cut, stuck;
@@ -55,7 +55,8 @@ pause_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
-/* The content of all FCGI_STDOUT records; its length, -1 without the end. */
+/* Copies the content of all FCGI_STDOUT records; returns its length, -1 if
+ * END_REQUEST is missing. */
 static ssize_t
 unwrap(const uint8_t *p, size_t len, char *out)
 {
@@ -97,7 +98,7 @@ make_requests(struct roll *r, const char *script)
 	}
 }
 
-/* "pid: N", an empty line, and the body. */
+/* Is this "pid: N", an empty line, and the body? */
 static bool
 is_right(struct roll *r, const char *out, size_t len, size_t want)
 {
@@ -114,8 +115,8 @@ is_right(struct roll *r, const char *out, size_t len, size_t want)
 	return true;
 }
 
-/* Sends a request with a pause inside, reads the answer; its length, -1 with
- * errno.  The pause is in the parameters, or in the body. */
+/* Sends a request with a pause in its middle and reads the answer; returns its
+ * length, -1 with errno.  The pause is in the parameters or in the body. */
 static ssize_t
 talk(int fd, const struct roll *r, unsigned kind, uint8_t *back, size_t max)
 {
@@ -138,7 +139,7 @@ talk(int fd, const struct roll *r, unsigned kind, uint8_t *back, size_t max)
 	return n < 0 ? -1 : (ssize_t)have;
 }
 
-/* One request; how it went is counted. */
+/* Sends one request and counts its result. */
 static void
 ask(struct roll *r, unsigned kind)
 {
@@ -211,24 +212,24 @@ wait_replaced(struct roll *r)
 		pause_ms(10);
 	}
 	cr_expect(n >= r->wanted || count_bad(r) > 0,
-		"%zu workers, and no other in %d ms", n, STALL_MS);
+		"%zu workers, and no further one in %d ms", n, STALL_MS);
 }
 
 struct kind {
 	const char *handler, *keys;
-	const char *script;	/* NULL = the handler itself */
-	const char *go;		/* instead of a handler: a source in Go */
+	const char *script;	/* NULL = the handler */
+	const char *go;		/* source of a handler in Go, or NULL */
 	bool tcp;
 	bool kernel;		/* observe = kernel */
 	bool alone;		/* nothing can be preloaded into it */
-	bool slow;		/* slow_accept.so is */
-	unsigned at_once;	/* workers that are replaced; 0 = one */
+	bool slow;		/* slow_accept.so is preloaded */
+	unsigned at_once;	/* workers that retire at once; 0 = one */
 	size_t replacements;
 };
 
 /*
- * Where the kernel alone tells what a worker does, there are fewer clients
- * than workers: one that never rests is never seen without a connection.
+ * If a worker is known by the kernel alone, there are fewer clients than
+ * workers: a worker under constant load is never seen without a connection.
  */
 static size_t
 count_clients(const struct kind *k)
@@ -238,7 +239,7 @@ count_clients(const struct kind *k)
 	return 2 * WORKERS;
 }
 
-/* The daemon with a pool of this kind, and what is asked of it. */
+/* Starts the daemon with a pool of this kind and prepares the requests. */
 static void
 roll_open(struct roll *r, const struct kind *k)
 {
@@ -259,7 +260,7 @@ roll_open(struct roll *r, const struct kind *k)
 }
 
 static void
-roll_tell(const struct roll *r, const struct kind *k, const char *how)
+roll_report(const struct roll *r, const struct kind *k, const char *how)
 {
 	printf("# figure: %s%s%s%s: %zu replacements, %ld answers, %ld lost, "
 	       "%ld truncated, %ld stuck\n",
@@ -270,7 +271,7 @@ roll_tell(const struct roll *r, const struct kind *k, const char *how)
 		atomic_load(&r->cut), atomic_load(&r->stuck));
 }
 
-/* Clients ask until what is done meanwhile is done. */
+/* Clients send requests until meanwhile() returns. */
 static void
 roll_under_load(struct roll *r, const struct kind *k,
 	void (*meanwhile)(struct roll *r))
@@ -293,17 +294,17 @@ roll(const struct kind *k)
 
 	roll_open(&r, k);
 	roll_under_load(&r, k, wait_replaced);
-	roll_tell(&r, k, "");
+	roll_report(&r, k, "");
 	cr_expect_eq(atomic_load(&r.lost), 0);
 	cr_expect_eq(atomic_load(&r.cut), 0);
 	cr_expect_eq(atomic_load(&r.stuck), 0);
-	/* Some are always being replaced, and looked at. */
+	/* Some workers are always retiring and are being inspected. */
 	cr_expect_lt(world_fd_count(r.w->pid), r.w->fds +
 		16 * (k->at_once ? k->at_once : 1));
 	world_close_changed(&r.w);
 }
 
-/* Both kinds of socket, both ways to know a worker. */
+/* Unix and TCP sockets, with the board and with the kernel. */
 static void
 roll_all(const char *handler, const char *keys, const char *script)
 {
@@ -323,7 +324,7 @@ Test(roll, c, .timeout = PATIENCE)
 	roll_all(world_child("echo"), AGE, NULL);
 }
 
-/* The shim does not get in, and nobody had to say so. */
+/* The shim cannot be preloaded; the pool detects that. */
 static void
 roll_alone(struct kind k)
 {
@@ -340,7 +341,7 @@ Test(roll, c_static, .timeout = PATIENCE)
 	roll_alone((struct kind){.handler = world_child("echo_static")});
 }
 
-/* It polls: it is idle without being in accept, and up after a second. */
+/* It polls, so it is idle outside of accept(2) and ready after a second. */
 static void
 roll_go(bool tcp)
 {
@@ -380,7 +381,7 @@ Test(roll, python, .timeout = PATIENCE)
 	roll_all(world_child("echo.py"), AGE, NULL);
 }
 
-/* Not the worker accepts, but what it has started. */
+/* The children of the worker accept, not the worker. */
 static void
 roll_family(const char *handler, const char *keys, const char *script)
 {
@@ -403,7 +404,8 @@ Test(roll, php_children, .timeout = PATIENCE)
 		world_child("echo.php"));
 }
 
-/* A worker is stopped where nobody sees what it has, or is about to take. */
+/* A worker is stopped just before or after accept(2), where its connection is
+ * not visible. */
 Test(roll, between_two_accepts, .timeout = PATIENCE)
 {
 	struct kind k = {.handler = world_child("echo"), .slow = true,
@@ -415,8 +417,8 @@ Test(roll, between_two_accepts, .timeout = PATIENCE)
 	roll(&k);
 }
 
-/* After the inspection that finds a worker idle, and before it is stopped, it
- * has time to accept. */
+/* After an inspection has found a worker idle, it has time to accept before it
+ * is stopped. */
 Test(roll, while_races_are_held_open, .timeout = PATIENCE)
 {
 	world_hold_races("stop=4");
@@ -425,9 +427,9 @@ Test(roll, while_races_are_held_open, .timeout = PATIENCE)
 		world_child("echo.php"));
 }
 
-/* -- what others do -------------------------------------------------------- */
+/* -- what other process managers do ---------------------------------------- */
 
-/* At least 15 ms apart, and only to one of a full number. */
+/* At least 15 ms apart, and only while no worker is missing. */
 static void
 send_terms(struct roll *r)
 {
@@ -442,7 +444,7 @@ send_terms(struct roll *r)
 	}
 }
 
-/* What this is all for.  Nothing is asked of these figures. */
+/* How many requests a plain SIGTERM loses.  The numbers are not checked. */
 static void
 roll_by_term(struct kind k)
 {
@@ -453,7 +455,7 @@ roll_by_term(struct kind k)
 	roll_open(&r, &k);
 	r.patience_s = 2;
 	roll_under_load(&r, &k, send_terms);
-	roll_tell(&r, &k, " by a plain SIGTERM");
+	roll_report(&r, &k, " by a plain SIGTERM");
 	cr_expect_gt(atomic_load(&r.served), 0);
 	world_expect_deaths(r.w);
 	world_close_changed(&r.w);

@@ -1,5 +1,5 @@
 /*
- * test_serve.c - one handler, both modes
+ * test_serve.c - handlers in both modes, and what a worker inherits
  */
 #include "conf/conf.h"
 #include "world.h"
@@ -38,7 +38,7 @@ Test(serve, the_same_handler_runs_in_both_modes, .timeout = 60)
 Test(serve, a_worker_has_its_socket_and_its_log_and_nothing_else,
 	.timeout = 60)
 {
-	/* And what it tells us through, unless that is not wanted. */
+	/* And the board, unless observe = kernel. */
 	static const char *const rows[] = {"auto", "kernel"};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -77,7 +77,7 @@ has_slot_2(void *arg)
 	return slot == 2;
 }
 
-/* Each worker knows its place, and who replaces it takes the same one. */
+/* A worker knows its slot, and its replacement has the same one. */
 Test(serve, slots_are_numbers_below_max_children, .timeout = 60)
 {
 	struct world *w = world_serve(
@@ -88,20 +88,21 @@ Test(serve, slots_are_numbers_below_max_children, .timeout = 60)
 	pid_t pid;
 
 	for (round = 0; round < 3; round++) {
-		world_until(has_slot_2, w, "somebody has slot 2");
+		world_until(has_slot_2, w, "a worker has slot 2");
 		a = client_script(w, "www.sock", NULL, NULL);
 		pid = (pid_t)answer_number(&a, "pid");
 		cr_assert_eq(kill(pid, SIGKILL), 0);
-		/* Until then it may take one more connection along. */
+		/* Until it is dead it may accept one more connection. */
 		world_until_gone(pid);
 	}
-	world_until(has_slot_2, w, "and again");
+	world_until(has_slot_2, w, "slot 2 is used again");
 	world_expect_deaths(w);
 }
 
-/* A careless parent: descriptors open, standard ones closed, and signals
- * ignored.  None of it may reach a handler. */
-Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
+/* The parent leaves descriptors open, standard ones closed, and signals
+ * ignored.  A handler must inherit none of that. */
+Test(serve, a_handler_inherits_no_descriptor_and_no_ignored_signal,
+	.timeout = 60)
 {
 	static const char ini[] =
 		"[fcgipm]\n"
@@ -139,7 +140,7 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 	n = world_children(w->pid, workers, 8);
 	cr_expect_eq(n, 5);
 	for (i = 0; i < n && i < 8; i++) {
-		/* The gateway ignores some of its own accord. */
+		/* The gateway ignores some itself. */
 		if (strcmp(world_proc_status(workers[i], "Name"), "whoami"))
 			continue;
 		cr_expect_str_eq(world_proc_status(workers[i], "SigIgn"),
@@ -150,7 +151,7 @@ Test(serve, a_handler_gets_nothing_of_a_careless_parent, .timeout = 60)
 	world_stop(w);
 }
 
-Test(serve, globals_live_as_long_as_their_process, .timeout = 60)
+Test(serve, global_variables_last_as_long_as_the_process, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct answer a;
@@ -173,7 +174,7 @@ Test(serve, globals_live_as_long_as_their_process, .timeout = 60)
 	}
 }
 
-Test(serve, a_body_comes_back_whole_in_both_modes, .timeout = 60)
+Test(serve, a_body_is_passed_completely_in_both_modes, .timeout = 60)
 {
 	static char body[3 << 20];
 	const char *const none[] = {NULL};
@@ -205,7 +206,7 @@ Test(serve, a_body_comes_back_whole_in_both_modes, .timeout = 60)
 	}
 }
 
-Test(serve, several_addresses_lead_to_one_gateway, .timeout = 60)
+Test(serve, one_gateway_serves_several_addresses, .timeout = 60)
 {
 	struct world *w = world_open();
 	char ini[1000], name[16];
@@ -215,7 +216,7 @@ Test(serve, several_addresses_lead_to_one_gateway, .timeout = 60)
 		"mode = cgi\n"
 		"handler = @BIN@/handlers/hello\n"
 		"listen = @DIR@/0.sock");
-	/* As many as a pool may have. */
+	/* The maximum of a pool. */
 	for (i = 1; i < CONF_LISTEN_MAX; i++)
 		n += (size_t)snprintf(ini + n, sizeof(ini) - n,
 			", @DIR@/%zu.sock", i);

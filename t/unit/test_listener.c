@@ -1,6 +1,5 @@
 /*
- * test_listener.c - a listening socket that was spoiled, and by when it is
- * repaired
+ * test_listener.c - when a listening socket that a worker changed is repaired
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -113,8 +112,9 @@ count_lines(void)
 
 /* -- O_NONBLOCK ------------------------------------------------------------ */
 
-/* Busy workers show nothing: one that ended may have been ended by the flag. */
-Test(listener, the_flag_stays_until_a_worker_ends_or_is_seen_to_accept)
+/* Busy workers prove nothing, but one that exited may have done so because of
+ * the flag. */
+Test(listener, the_flag_stays_until_a_worker_exits_or_is_seen_to_accept)
 {
 	set_flag();
 	cr_expect_eq(listener_check(&l, NOW), 0);
@@ -122,7 +122,7 @@ Test(listener, the_flag_stays_until_a_worker_ends_or_is_seen_to_accept)
 	l.a_worker_ended = true;
 	(void)listener_check(&l, NOW);
 	cr_expect_not(has_flag());
-	cr_expect_not(l.a_worker_ended, "once");
+	cr_expect_not(l.a_worker_ended, "reset by the check");
 	cr_expect_eq(count_lines(), 1);
 }
 
@@ -140,7 +140,7 @@ Test(listener, the_flag_is_logged_once)
 	cr_expect_eq(count_lines(), 1);
 }
 
-Test(listener, the_flag_of_programs_that_poll_is_theirs)
+Test(listener, the_flag_of_programs_that_poll_stays_set)
 {
 	set_flag();
 	l.polls = true;
@@ -149,7 +149,7 @@ Test(listener, the_flag_of_programs_that_poll_is_theirs)
 	cr_expect(has_flag());
 }
 
-Test(listener, a_gateway_does_what_it_likes)
+Test(listener, the_socket_of_a_gateway_is_not_checked)
 {
 	conf.mode = CONF_MODE_CGI;
 	set_flag();
@@ -162,7 +162,7 @@ Test(listener, a_gateway_does_what_it_likes)
 
 /* -- shutdown(2) ----------------------------------------------------------- */
 
-Test(listener, a_socket_that_listens_is_left_alone)
+Test(listener, a_socket_that_listens_is_not_changed)
 {
 	ino_t ino = l.ino;
 
@@ -173,7 +173,7 @@ Test(listener, a_socket_that_listens_is_left_alone)
 	cr_expect_eq(count_lines(), 0);
 }
 
-Test(listener, one_that_was_shut_is_opened_again)
+Test(listener, a_socket_that_was_shut_is_reopened)
 {
 	ino_t before = l.ino;
 	unsigned i;
@@ -192,7 +192,7 @@ Test(listener, one_that_was_shut_is_opened_again)
 	cr_expect_eq(count_lines(), 1, "logged once");
 }
 
-/* Workers leave it when they have served who waits there. */
+/* Its workers retire when they have served the clients in its queue. */
 Test(listener, a_former_socket_is_kept_until_its_queue_is_empty)
 {
 	ino_t before = l.ino;
@@ -205,9 +205,10 @@ Test(listener, a_former_socket_is_kept_until_its_queue_is_empty)
 	cr_assert_eq(shutdown(sock.fd, SHUT_RDWR), 0);
 	/* A worker is alive, and has the former socket. */
 	ms.counts.of[WORKER_DEAD]--;
-	cr_expect_eq(listener_check(&l, NOW), NOW + 100, "asked again");
+	cr_expect_eq(listener_check(&l, NOW), NOW + 100, "checked again");
 	cr_expect_eq(l.former, before);
-	cr_expect_not(listener_is_former(&l, before), "a client waits there");
+	cr_expect_not(listener_is_former(&l, before),
+		"a client is in its queue");
 	served = accept(worker, NULL, NULL);
 	cr_assert_geq(served, 0);
 	cr_expect_eq(listener_check(&l, NOW + 100), 0);

@@ -1,9 +1,9 @@
 /*
- * test_members.c - the places of a pool's workers, and how many are in each
- * state
+ * test_members.c - the worker slots of a pool, and the number of workers in
+ * each state
  *
  * Workers are started as in a pool, with a program that only sleeps.  The loop
- * does not run: what it would call is called here.
+ * does not run; the test calls its callbacks.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -16,7 +16,7 @@
 #include "pool/members.h"
 #include "slots.h"
 
-#define PLACES 3
+#define SLOTS 3
 
 static struct loop *loop;
 static struct sockdiag diag = {.fd = -1};
@@ -58,9 +58,9 @@ set_up(void)
 	cr_assert_not_null(loop);
 	cr_assert_eq(kernel_init(&ms.kernel, &diag, NULL, 0, getuid(),
 		getgid()), 0);
-	ms.board = board_new(PLACES, 1, 1);
+	ms.board = board_new(SLOTS, 1, 1);
 	cr_assert_not_null(ms.board);
-	members_open(&ms, loop, &conf, PLACES, &ops, NULL);
+	members_open(&ms, loop, &conf, SLOTS, &ops, NULL);
 }
 
 static void
@@ -122,7 +122,7 @@ expect_counts(unsigned starting, unsigned up, unsigned retiring)
 	cr_expect_eq(members_retiring(&ms), retiring);
 	cr_expect_eq(members_alive(&ms), starting + up + retiring);
 	cr_expect_eq(ms.counts.of[WORKER_DEAD],
-		PLACES - starting - up - retiring);
+		SLOTS - starting - up - retiring);
 }
 
 /* -- counts ---------------------------------------------------------------- */
@@ -146,16 +146,16 @@ Test(members, a_worker_is_counted_in_one_state_at_a_time)
 	expect_counts(0, 0, 0);
 }
 
-/* Written by anybody but the function that changes states. */
+/* Written by another function than the one that changes states. */
 #if CHECKED_BUILD
-Test(members, a_count_that_is_wrong_is_found, .signal = SIGABRT)
+Test(members, a_wrong_count_aborts, .signal = SIGABRT)
 {
 	become_up(&ms.v[0]);
 	ms.counts.of[WORKER_STARTING]++;
 	worker_kill(&ms.v[0].worker);
 }
 
-Test(members, a_state_that_nobody_counted_is_found, .signal = SIGABRT)
+Test(members, a_state_that_was_not_counted_aborts, .signal = SIGABRT)
 {
 	become_up(&ms.v[0]);
 	ms.v[1].worker.state = WORKER_RETIRING;
@@ -163,18 +163,18 @@ Test(members, a_state_that_nobody_counted_is_found, .signal = SIGABRT)
 }
 #endif
 
-Test(members, a_worker_that_was_never_counted_is_found, .signal = SIGABRT)
+Test(members, a_worker_that_was_never_counted_aborts, .signal = SIGABRT)
 {
 	ms.v[0].worker.state = WORKER_UP;
 	worker_expect_exit(&ms.v[0].worker);
 }
 
-Test(members, a_worker_joins_once, .signal = SIGABRT)
+Test(members, a_worker_that_joins_twice_aborts, .signal = SIGABRT)
 {
 	worker_join(&ms.v[0].worker, &ms.counts);
 }
 
-/* A replacement starts before the worker has left, or after it. */
+/* Its replacement starts before the worker has exited, or after it. */
 Test(members, workers_that_are_recycled_are_counted)
 {
 	static const struct {
@@ -199,9 +199,9 @@ Test(members, workers_that_are_recycled_are_counted)
 	}
 }
 
-/* -- places ---------------------------------------------------------------- */
+/* -- slots ----------------------------------------------------------------- */
 
-Test(members, a_place_is_free_until_a_worker_starts_and_once_it_is_dead)
+Test(members, a_slot_is_free_before_its_worker_starts_and_after_it_died)
 {
 	cr_expect_eq(members_find_free(&ms, ms.v), &ms.v[0]);
 	start(&ms.v[0]);
@@ -216,7 +216,7 @@ Test(members, a_place_is_free_until_a_worker_starts_and_once_it_is_dead)
 	die(&ms.v[2]);
 }
 
-Test(members, a_new_worker_has_nothing_of_the_one_before)
+Test(members, a_new_worker_has_no_state_of_the_previous_one)
 {
 	struct pool_member *m = &ms.v[0];
 
@@ -235,18 +235,18 @@ Test(members, a_new_worker_has_nothing_of_the_one_before)
 	die(m);
 }
 
-Test(members, only_a_dead_worker_ends, .signal = SIGABRT)
+Test(members, ending_a_live_worker_aborts, .signal = SIGABRT)
 {
 	start(&ms.v[0]);
 	members_end(&ms, &ms.v[0]);
 }
 
-Test(members, only_one_that_starts_begins, .signal = SIGABRT)
+Test(members, beginning_a_dead_worker_aborts, .signal = SIGABRT)
 {
 	members_begin(&ms, &ms.v[0], 77);
 }
 
-Test(members, a_pool_is_not_closed_while_a_worker_is_alive, .signal = SIGABRT)
+Test(members, closing_a_pool_with_a_live_worker_aborts, .signal = SIGABRT)
 {
 	start(&ms.v[0]);
 	members_close(&ms);
@@ -254,7 +254,7 @@ Test(members, a_pool_is_not_closed_while_a_worker_is_alive, .signal = SIGABRT)
 
 /* -- the board ------------------------------------------------------------- */
 
-Test(members, what_a_worker_wrote_ends_with_it)
+Test(members, the_slot_of_a_dead_worker_is_empty)
 {
 	struct pool_member *m = &ms.v[1];
 	struct board_sample slot;
@@ -269,10 +269,10 @@ Test(members, what_a_worker_wrote_ends_with_it)
 	cr_expect_eq(board_idle(ms.board), 1);
 	die(m);
 	cr_expect_not(members_read_slot(&ms, m, &slot));
-	cr_expect_eq(board_idle(ms.board), 0, "no place of a dead worker");
+	cr_expect_eq(board_idle(ms.board), 0, "no thread of a dead worker");
 }
 
-Test(members, what_another_process_wrote_is_not_its_own)
+Test(members, a_slot_written_by_another_process_is_detected)
 {
 	struct pool_member *m = &ms.v[0];
 	struct board_sample slot;
@@ -284,7 +284,7 @@ Test(members, what_another_process_wrote_is_not_its_own)
 	die(m);
 }
 
-/* -- what it does ---------------------------------------------------------- */
+/* -- activity -------------------------------------------------------------- */
 
 static enum activity_state
 state_of(struct pool_member *m, enum members_inspection how)
@@ -295,8 +295,9 @@ state_of(struct pool_member *m, enum members_inspection how)
 	return members_activity(&ms, m, &slot, 0, how, now_ms()).state;
 }
 
-/* It sleeps, and has not accepted: what says that it once did decides. */
-Test(members, one_that_has_accepted_before_is_not_starting)
+/* It sleeps and does not accept: it is starting unless it has accepted
+ * before. */
+Test(members, a_worker_that_has_accepted_before_is_not_starting)
 {
 	struct pool_member *m = &ms.v[0];
 
@@ -314,7 +315,7 @@ Test(members, one_that_has_accepted_before_is_not_starting)
 	die(m);
 }
 
-Test(members, the_kernel_is_asked_where_that_is_wanted_and_needed)
+Test(members, the_kernel_is_asked_if_wanted_and_needed)
 {
 	struct pool_member *m = &ms.v[0];
 	struct fcgipm_slot *slot;
@@ -325,21 +326,21 @@ Test(members, the_kernel_is_asked_where_that_is_wanted_and_needed)
 	cr_expect_eq(m->observation.sample.tasks, 0, "not asked");
 	cr_expect_eq(state_of(m, MEMBERS_CHECK_ONCE), ACTIVITY_FINISHING);
 	cr_expect_eq(m->observation.sample.tasks, 1);
-	cr_expect_eq(m->observation.watch.pid, 0, "nothing stays open");
+	cr_expect_eq(m->observation.watch.pid, 0, "no descriptor stays open");
 	cr_expect_eq(state_of(m, MEMBERS_CHECK), ACTIVITY_FINISHING);
 	cr_expect_eq(m->observation.watch.pid, m->worker.pid);
 	m->observation.sample.tasks = 0;
 	slot = slots_accept(ms.board, 0, m->worker.pid);
 	cr_expect_eq(state_of(m, MEMBERS_INSPECT), ACTIVITY_IDLE);
-	cr_expect_eq(m->observation.sample.tasks, 0, "the slot says it");
-	cr_expect_eq(m->observation.watch.pid, 0, "and nothing stays open");
+	cr_expect_eq(m->observation.sample.tasks, 0, "the slot shows it");
+	cr_expect_eq(m->observation.watch.pid, 0, "no descriptor stays open");
 	slot->accepting = 0;
 	cr_expect_eq(state_of(m, MEMBERS_INSPECT), ACTIVITY_FINISHING);
 	cr_expect_eq(m->observation.sample.tasks, 1);
 	die(m);
 }
 
-Test(members, at_rest_no_descriptors_stay_open)
+Test(members, rest_closes_the_descriptors)
 {
 	struct pool_member *m = &ms.v[0];
 

@@ -1,5 +1,5 @@
 /*
- * test_policy.c - how many workers a pool should have, rule by rule
+ * test_policy.c - the rules that decide how many workers start and retire
  *
  * Random histories are in test_policy_random.c.
  */
@@ -28,7 +28,7 @@ Test(policy, fills_a_new_pool_at_once)
 	struct policy_memory m = {0};
 	struct policy_decision d = decide(&m, view(5000, 1000, 0, 0));
 
-	cr_expect_eq(d.start, 1000, "a first fill knows no rate");
+	cr_expect_eq(d.start, 1000, "no rate limits the first fill");
 	cr_expect_eq(d.again_ms, 0);
 }
 
@@ -93,18 +93,18 @@ Test(policy, backs_off_doubling_up_to_eight_seconds)
 	}
 }
 
-Test(policy, deaths_of_one_burst_are_one_failure)
+Test(policy, deaths_during_a_back_off_do_not_lengthen_it)
 {
 	struct policy_memory m = {0};
 	int i;
 
 	for (i = 0; i < 8; i++)
 		cr_expect_eq(policy_note_bad_start(&m, 1000 + i), 100 - i,
-			"death %d tells what is left of the pause", i);
+			"death %d returns the rest of the pause", i);
 	cr_expect_eq(m.bad_starts, 1);
 }
 
-Test(policy, tries_one_worker_after_a_back_off_and_fills_when_it_is_up)
+Test(policy, starts_one_worker_after_a_back_off_and_all_when_it_is_ready)
 {
 	struct policy_memory m = {0};
 	struct policy_decision d;
@@ -116,13 +116,13 @@ Test(policy, tries_one_worker_after_a_back_off_and_fills_when_it_is_up)
 	cr_expect_eq(d.again_ms, 110, "the back-off's end");
 	cr_expect_eq(decide(&m, view(110, 8, 0, 0)).start, 1);
 	d = decide(&m, view(111, 8, 1, 0));
-	cr_expect_eq(d.start, 0, "its fate decides");
+	cr_expect_eq(d.start, 0, "wait until it is ready or dead");
 	cr_expect_eq(d.again_ms, 0);
 	policy_note_up(&m);
 	cr_expect_eq(decide(&m, view(200, 8, 0, 1)).start, 7);
 }
 
-Test(policy, a_good_start_forgets_the_bad_ones)
+Test(policy, a_valid_start_ends_the_back_off)
 {
 	struct policy_memory m = {0};
 
@@ -140,7 +140,7 @@ end(struct policy_memory *m, int64_t now_ms, bool was_up, bool failed,
 		.was_up = was_up, .failed = failed, .lived_ms = lived_ms});
 }
 
-Test(policy, ends_are_judged_by_how_and_after_what)
+Test(policy, an_end_is_judged_by_status_lifetime_and_readiness)
 {
 	static const struct {
 		struct policy_end end;
@@ -155,8 +155,8 @@ Test(policy, ends_are_judged_by_how_and_after_what)
 		{{5, true, false, false}, true, 0, 0, "recycling"},
 		{{5, true, true, false}, true, 0, 1, "a crash of one"},
 		{{5, true, true, true}, true, 0, 0, "a crash after work"},
-		{{999, true, true, false}, true, 0, 1, "nearly a life"},
-		{{1000, true, true, false}, true, 0, 0, "a life"},
+		{{999, true, true, false}, true, 0, 1, "1 ms below a life"},
+		{{1000, true, true, false}, true, 0, 0, "a whole life"},
 	};
 	size_t i;
 
@@ -169,7 +169,7 @@ Test(policy, ends_are_judged_by_how_and_after_what)
 	}
 }
 
-Test(policy, short_lives_are_tolerated_ten_times_in_a_row)
+Test(policy, ten_short_lives_in_a_row_cause_no_back_off)
 {
 	struct policy_memory m = {.begun = true};
 	int i;
@@ -177,13 +177,13 @@ Test(policy, short_lives_are_tolerated_ten_times_in_a_row)
 	for (i = 0; i < 10; i++)
 		cr_expect_eq(end(&m, i, i % 2, i % 2, 5), 0, "life %d", i);
 	cr_expect_eq(end(&m, 10, true, true, 5), 100);
-	cr_expect_eq(end(&m, 110, true, true, 1000), 0, "one that lived");
+	cr_expect_eq(end(&m, 110, true, true, 1000), 0, "a worker that lived");
 	for (i = 0; i < 10; i++)
 		cr_expect_eq(end(&m, i, true, true, 5), 0, "life %d", i);
 	cr_expect_eq(end(&m, 10, true, true, 5), 100);
 }
 
-Test(policy, workers_that_come_up_and_die_back_off_to_three_seconds)
+Test(policy, crashes_after_readiness_back_off_up_to_three_seconds)
 {
 	static const int64_t want[] = {100, 200, 400, 800, 1600, 3000, 3000};
 	struct policy_memory m = {.begun = true, .short_lives = 10};
@@ -196,10 +196,10 @@ Test(policy, workers_that_come_up_and_die_back_off_to_three_seconds)
 		policy_note_up(&m);
 	}
 	cr_expect_eq(end(&m, now, false, true, 5), 8000,
-		"nobody is served by who never comes up");
+		"a worker that is never ready serves no client");
 }
 
-Test(policy, on_trial_one_has_to_live_before_the_rest_follows)
+Test(policy, on_trial_one_worker_must_live_on_before_others_start)
 {
 	struct policy_memory m = {0};
 	struct policy_view v = view(0, 8, 0, 0);
@@ -215,14 +215,14 @@ Test(policy, on_trial_one_has_to_live_before_the_rest_follows)
 	v = view(125, 8, 0, 1);
 	v.settles_ms = 1120;
 	d = decide(&m, v);
-	cr_expect_eq(d.start, 0, "to be up is not enough");
+	cr_expect_eq(d.start, 0, "readiness alone is not enough");
 	cr_expect_eq(d.again_ms, 1120);
 	v = view(1120, 8, 0, 1);
 	v.settled_ms = 1120;
 	cr_expect_eq(decide(&m, v).start, 7);
 }
 
-Test(policy, who_lived_before_says_nothing_of_those_that_start)
+Test(policy, a_worker_that_settled_earlier_does_not_end_a_trial)
 {
 	struct policy_memory m = {.begun = true};
 	struct policy_view v = view(5000, 8, 0, 7);
@@ -236,11 +236,11 @@ Test(policy, who_lived_before_says_nothing_of_those_that_start)
 	cr_expect_eq(end(&m, 5010, true, true, 5), 100);
 	v.settled_ms = 5001;
 	v.now_ms = 5011;
-	cr_expect_eq(decide(&m, v).start, 1, "one of them lives after all");
+	cr_expect_eq(decide(&m, v).start, 1, "one of them has lived on");
 	cr_expect_eq(m.bad_starts, 0);
 }
 
-/* Of dynamic and ondemand pools. */
+/* Dynamic and ondemand pools. */
 static struct policy_view
 dynamic(int64_t now_ms, unsigned starting, unsigned up, int idle,
 	unsigned queue)
@@ -263,7 +263,7 @@ ondemand(int64_t now_ms, unsigned starting, unsigned up, int idle,
 	return v;
 }
 
-/* A pool whose first fill is up. */
+/* A pool whose first fill is ready. */
 static struct policy_memory
 begun(struct policy_view v)
 {
@@ -280,7 +280,7 @@ begun(struct policy_view v)
 	return m;
 }
 
-Test(policy, dynamic_begins_with_start_servers_at_once)
+Test(policy, dynamic_starts_start_servers_at_once)
 {
 	struct policy_memory m = {0};
 	struct policy_decision d = decide(&m, dynamic(0, 0, 0, 0, 0));
@@ -304,7 +304,7 @@ Test(policy, dynamic_reaches_start_servers_after_a_bad_start)
 		"not only min_spare");
 }
 
-Test(policy, dynamic_does_nothing_between_the_spares)
+Test(policy, dynamic_does_nothing_between_min_and_max_spare)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	int idle;
@@ -318,7 +318,7 @@ Test(policy, dynamic_does_nothing_between_the_spares)
 	}
 }
 
-Test(policy, dynamic_doubles_its_starts_each_second_that_it_is_short)
+Test(policy, dynamic_doubles_its_start_rate_each_second)
 {
 	static const unsigned want[] = {1, 2, 4, 8, 8, 8};
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
@@ -338,10 +338,10 @@ Test(policy, dynamic_doubles_its_starts_each_second_that_it_is_short)
 	d = decide(&m, dynamic(6000, 0, 9, 2, 0));
 	cr_expect_eq(d.start, 0);
 	cr_expect_eq(decide(&m, dynamic(7500, 0, 9, 0, 9)).start, 1,
-		"a second without need begins anew");
+		"after a second without need the rate is 1");
 }
 
-Test(policy, dynamic_starts_no_more_than_it_lacks)
+Test(policy, dynamic_starts_no_more_than_are_missing)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_view v = dynamic(0, 0, 4, 0, 90);
@@ -353,22 +353,22 @@ Test(policy, dynamic_starts_no_more_than_it_lacks)
 	v.now_ms = 2000;
 	v.queue = 0;
 	v.idle = 1;
-	cr_expect_eq(decide(&m, v).start, 1, "of a rate of 4");
+	cr_expect_eq(decide(&m, v).start, 1, "of 4 that the rate allows");
 	v.starting = 1;
-	cr_expect_eq(decide(&m, v).start, 0, "starting ones count as idle");
+	cr_expect_eq(decide(&m, v).start, 0, "starting workers count as idle");
 }
 
-Test(policy, dynamic_counts_who_waits)
+Test(policy, dynamic_counts_queued_connections)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_decision d = decide(&m, dynamic(0, 0, 9, 3, 1));
 
-	cr_expect_eq(d.start, 0, "two are left for the next");
+	cr_expect_eq(d.start, 0, "two idle workers remain");
 	d = decide(&m, dynamic(0, 0, 9, 2, 1));
 	cr_expect_eq(d.start, 1);
 }
 
-Test(policy, threads_are_places_and_workers_are_what_is_started)
+Test(policy, one_worker_is_started_for_as_many_clients_as_it_has_threads)
 {
 	static const struct {
 		enum policy_pm pm;
@@ -376,15 +376,15 @@ Test(policy, threads_are_places_and_workers_are_what_is_started)
 		int idle;
 		const char *why;
 	} rows[] = {
-		{POLICY_DYNAMIC, 9, 0, 4, 0, 12, "two workers' worth is left"},
-		{POLICY_DYNAMIC, 9, 0, 5, 1, 12, "a place too few"},
-		{POLICY_DYNAMIC, 9, 0, 0, 1, 7, "of any of them"},
-		{POLICY_DYNAMIC, 9, 1, 0, 0, 4, "it brings four"},
-		{POLICY_ONDEMAND, 0, 0, 4, 1, 0, "four that wait are one"},
-		{POLICY_ONDEMAND, 1, 0, 3, 0, 3, "it has three to spare"},
-		{POLICY_ONDEMAND, 1, 0, 4, 1, 3, "it has not"},
-		{POLICY_ONDEMAND, 1, 1, 4, 0, 0, "one is coming"},
-		{POLICY_ONDEMAND, 1, 0, 4, 1, -1, "nobody knows"},
+		{POLICY_DYNAMIC, 9, 0, 4, 0, 12, "eight idle threads remain"},
+		{POLICY_DYNAMIC, 9, 0, 5, 1, 12, "one thread too few"},
+		{POLICY_DYNAMIC, 9, 0, 0, 1, 7, "two threads are free"},
+		{POLICY_DYNAMIC, 9, 1, 0, 0, 4, "a starting worker has four"},
+		{POLICY_ONDEMAND, 0, 0, 4, 1, 0, "one worker for four clients"},
+		{POLICY_ONDEMAND, 1, 0, 3, 0, 3, "three threads are free"},
+		{POLICY_ONDEMAND, 1, 0, 4, 1, 3, "three threads, four clients"},
+		{POLICY_ONDEMAND, 1, 1, 4, 0, 0, "one starts already"},
+		{POLICY_ONDEMAND, 1, 0, 4, 1, -1, "idle is unknown"},
 	};
 	size_t i;
 
@@ -400,7 +400,7 @@ Test(policy, threads_are_places_and_workers_are_what_is_started)
 	}
 }
 
-Test(policy, threads_of_several_workers_make_one_too_many)
+Test(policy, idle_threads_of_several_workers_add_up_to_a_spare_worker)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_view v = dynamic(0, 0, 12, 27, 0);
@@ -416,7 +416,7 @@ Test(policy, threads_of_several_workers_make_one_too_many)
 	cr_expect_eq(decide(&m, v).retire, 1);
 }
 
-Test(policy, dynamic_stops_at_max_children_and_says_so)
+Test(policy, dynamic_stops_at_max_children_and_reports_it)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_decision d = decide(&m, dynamic(0, 0, 20, 0, 50));
@@ -427,12 +427,12 @@ Test(policy, dynamic_stops_at_max_children_and_says_so)
 	cr_expect_not(decide(&m, dynamic(1, 0, 18, 0, 0)).at_max);
 }
 
-Test(policy, dynamic_retires_one_each_second_that_too_many_are_idle)
+Test(policy, dynamic_retires_one_each_second_while_too_many_are_idle)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_decision d = decide(&m, dynamic(0, 0, 12, 9, 0));
 
-	cr_expect_eq(d.retire, 0, "it may be a moment");
+	cr_expect_eq(d.retire, 0, "only for a moment so far");
 	cr_expect_eq(d.again_ms, 1000);
 	d = decide(&m, dynamic(1000, 0, 12, 9, 0));
 	cr_expect_eq(d.retire, 1);
@@ -445,7 +445,7 @@ Test(policy, dynamic_retires_one_each_second_that_too_many_are_idle)
 	cr_expect_eq(decide(&m, dynamic(9000, 0, 9, 6, 0)).retire, 0);
 }
 
-Test(policy, dynamic_retires_none_for_a_moment_of_rest)
+Test(policy, dynamic_retires_none_after_a_moment_of_low_load)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	int i;
@@ -465,7 +465,7 @@ Test(policy, dynamic_retires_none_right_after_idle_was_unknown)
 	cr_expect_eq(decide(&m, dynamic(3000, 0, 12, 9, 0)).retire, 1);
 }
 
-Test(policy, dynamic_looks_again_while_a_busy_worker_may_be_too_many)
+Test(policy, dynamic_decides_again_while_a_busy_worker_may_be_surplus)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 
@@ -473,7 +473,7 @@ Test(policy, dynamic_looks_again_while_a_busy_worker_may_be_too_many)
 	cr_expect_eq(decide(&m, dynamic(0, 0, 6, 3, 0)).again_ms, 0);
 }
 
-Test(policy, who_waits_keeps_idle_workers)
+Test(policy, queued_connections_keep_idle_workers)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	int i;
@@ -491,7 +491,7 @@ Test(policy, dynamic_replaces_deaths_below_min_spare_at_once)
 		"both, not 1 and then 2");
 }
 
-Test(policy, unknown_idle_grows_by_the_queue_only_and_never_shrinks)
+Test(policy, unknown_idle_starts_for_the_queue_only_and_retires_none)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_decision d;
@@ -507,10 +507,10 @@ Test(policy, unknown_idle_grows_by_the_queue_only_and_never_shrinks)
 	cr_expect_eq(decide(&m, dynamic(21000, 0, 13, -1, 3)).start, 2);
 	cr_expect_eq(decide(&m, dynamic(22000, 3, 13, -1, 3)).start, 0);
 	cr_expect_eq(decide(&m, dynamic(30000, 0, 1, -1, 0)).start, 1,
-		"min_spare holds");
+		"min_spare still applies");
 }
 
-Test(policy, ondemand_has_none_at_rest)
+Test(policy, ondemand_has_no_worker_without_load)
 {
 	struct policy_memory m = {0};
 	struct policy_decision d = decide(&m, ondemand(0, 0, 0, 0, 0));
@@ -521,7 +521,7 @@ Test(policy, ondemand_has_none_at_rest)
 			     .pm = POLICY_ONDEMAND, .max_children = 3}), 0);
 }
 
-Test(policy, ondemand_starts_one_for_each_that_waits)
+Test(policy, ondemand_starts_one_worker_for_each_queued_connection)
 {
 	struct policy_memory m = {0};
 	struct policy_view v = ondemand(0, 0, 0, 0, 3);
@@ -531,7 +531,7 @@ Test(policy, ondemand_starts_one_for_each_that_waits)
 	v.starting = 3;
 	v.queue = 5;
 	v.now_ms = 10;
-	cr_expect_eq(decide(&m, v).start, 1, "four in a second");
+	cr_expect_eq(decide(&m, v).start, 1, "four a second");
 	v.starting = 0;
 	v.up = 4;
 	v.queue = 2;
@@ -544,7 +544,7 @@ Test(policy, ondemand_starts_one_for_each_that_waits)
 		"unknown idle");
 }
 
-Test(policy, ondemand_retires_who_was_idle_too_long)
+Test(policy, ondemand_retires_workers_idle_for_too_long)
 {
 	struct policy_memory m = {0};
 	struct policy_view v = ondemand(0, 0, 5, 4, 0);
@@ -556,7 +556,7 @@ Test(policy, ondemand_retires_who_was_idle_too_long)
 	cr_expect_eq(d.retire, 3);
 	cr_expect_eq(d.again_ms, 4000);
 	v.queue = 2;
-	cr_expect_eq(decide(&m, v).retire, 2, "two are needed now");
+	cr_expect_eq(decide(&m, v).retire, 2, "two clients wait now");
 	v.idle = POLICY_IDLE_UNKNOWN;
 	cr_expect_eq(decide(&m, v).retire, 0);
 	v.limits.threads = 4;
@@ -567,7 +567,7 @@ Test(policy, ondemand_retires_who_was_idle_too_long)
 	cr_expect_eq(decide(&m, v).retire, 1, "seven threads are left");
 }
 
-Test(policy, process_max_is_a_limit_that_is_looked_at_again)
+Test(policy, process_max_is_a_limit_that_is_checked_again)
 {
 	struct policy_memory m = {0};
 	struct policy_view v = view(0, 8, 0, 0);
@@ -591,7 +591,7 @@ Test(policy, process_max_is_a_limit_that_is_looked_at_again)
 	cr_expect_eq(d.again_ms, 2000, "after a bad start too");
 }
 
-Test(policy, a_due_worker_leaves_when_its_replacement_is_up)
+Test(policy, a_due_worker_retires_when_its_replacement_is_ready)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 4);
@@ -619,7 +619,7 @@ Test(policy, a_due_worker_leaves_when_its_replacement_is_up)
 	cr_expect_eq(d.start, 0, "one at a time");
 	cr_expect_eq(d.retire_due, 0);
 	v.retiring = v.retiring_due = 0;
-	cr_expect_eq(decide(&m, v).in_advance, 1, "the next one's turn");
+	cr_expect_eq(decide(&m, v).in_advance, 1, "for the next due worker");
 }
 
 Test(policy, max_retiring_replaces_several_at_once)
@@ -638,11 +638,11 @@ Test(policy, max_retiring_replaces_several_at_once)
 	cr_expect_eq(d.start, 0);
 	v.up = 4;
 	v.due = 1;
-	cr_expect_eq(decide(&m, v).start, 0, "one for one");
+	cr_expect_eq(decide(&m, v).start, 0, "one replacement for one worker");
 	v = dynamic(0, 1, 20, 0, 9);
 	v.limits.max_retiring = 3;
 	v.due = 1;
-	cr_expect_eq(decide(&m, v).start, 0, "one for one in a full pool");
+	cr_expect_eq(decide(&m, v).start, 0, "also in a full pool");
 }
 
 Test(policy, a_due_worker_stays_while_replacements_fail)
@@ -663,7 +663,7 @@ Test(policy, a_due_worker_stays_while_replacements_fail)
 	cr_expect_eq(decide(&m, v).retire_due, 0);
 }
 
-Test(policy, a_replacement_whose_due_worker_died_is_one_too_many)
+Test(policy, a_replacement_whose_due_worker_died_is_surplus)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 5);
@@ -671,10 +671,10 @@ Test(policy, a_replacement_whose_due_worker_died_is_one_too_many)
 	v.limits.max_retiring = 1;
 	cr_expect_eq(decide(&m, v).retire, 1);
 	v.due = 1;
-	cr_expect_eq(decide(&m, v).retire, 0, "the worker it is for is still up");
+	cr_expect_eq(decide(&m, v).retire, 0, "its due worker is still up");
 }
 
-Test(policy, deaths_are_replaced_while_a_due_worker_takes_its_time)
+Test(policy, deaths_are_replaced_while_a_due_worker_is_still_retiring)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 3);
@@ -684,10 +684,10 @@ Test(policy, deaths_are_replaced_while_a_due_worker_takes_its_time)
 	cr_expect_eq(decide(&m, v).start, 1);
 	v.retiring_due = 0;
 	cr_expect_eq(decide(&m, v).start, 0,
-		"who leaves for another reason keeps a place");
+		"a worker that retires for another reason counts");
 }
 
-Test(policy, without_room_the_due_worker_leaves_first)
+Test(policy, without_room_the_due_worker_retires_first)
 {
 	struct policy_memory m = begun(view(0, 4, 0, 4));
 	struct policy_view v = view(0, 4, 0, 4);
@@ -698,7 +698,7 @@ Test(policy, without_room_the_due_worker_leaves_first)
 	v.room = 0;
 	d = decide(&m, v);
 	cr_expect_eq(d.start, 0);
-	cr_expect_eq(d.retire_due, 1, "one alone");
+	cr_expect_eq(d.retire_due, 1, "one at a time");
 	cr_expect(d.at_room);
 	v.up = 3;
 	v.starting = 1;
@@ -710,7 +710,7 @@ Test(policy, without_room_the_due_worker_leaves_first)
 	cr_expect_eq(decide(&m, v).retire_due, 0);
 }
 
-Test(policy, a_spare_worker_replaces_a_worn_one)
+Test(policy, a_spare_worker_replaces_a_due_one)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_view v = dynamic(0, 0, 9, 3, 0);
@@ -722,7 +722,7 @@ Test(policy, a_spare_worker_replaces_a_worn_one)
 	cr_expect_eq(d.retire_due, 1);
 	v.idle = 2;
 	d = decide(&m, v);
-	cr_expect_eq(d.in_advance, 1, "there is none to spare");
+	cr_expect_eq(d.in_advance, 1, "no worker is spare");
 	cr_expect_eq(d.retire_due, 0);
 	v.starting = 1;
 	d = decide(&m, v);
@@ -730,7 +730,7 @@ Test(policy, a_spare_worker_replaces_a_worn_one)
 	cr_expect_eq(d.retire_due, 0, "not up yet");
 }
 
-Test(policy, a_worn_worker_of_a_full_pool_is_replaced_above_max_children)
+Test(policy, a_due_worker_of_a_full_pool_is_replaced_above_max_children)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_view v = dynamic(0, 0, 20, 0, 9);
@@ -749,7 +749,7 @@ Test(policy, a_worn_worker_of_a_full_pool_is_replaced_above_max_children)
 	cr_expect_eq(d.retire_due, 1);
 }
 
-Test(policy, a_worn_worker_is_replaced_with_unknown_idle_too)
+Test(policy, a_due_worker_is_replaced_with_unknown_idle_too)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_view v = dynamic(0, 0, 7, -1, 0);
@@ -772,7 +772,7 @@ Test(policy, a_worn_worker_is_replaced_with_unknown_idle_too)
 	v.retiring = v.retiring_due = 0;
 	d = decide(&m, v);
 	cr_expect_eq(d.start + d.retire, 0, "as many as before");
-	/* It grows meanwhile. */
+	/* The pool grows. */
 	v.due = 1;
 	v.queue = 1;
 	d = decide(&m, v);
@@ -785,7 +785,7 @@ Test(policy, a_worn_worker_is_replaced_with_unknown_idle_too)
 	cr_expect_eq(decide(&m, v).retire_due, 0, "eight are needed now");
 }
 
-Test(policy, an_idle_worn_worker_of_an_ondemand_pool_just_leaves)
+Test(policy, an_idle_due_worker_of_an_ondemand_pool_retires_without_replacement)
 {
 	struct policy_memory m = {0};
 	struct policy_view v = ondemand(0, 0, 2, 1, 0);
@@ -797,7 +797,7 @@ Test(policy, an_idle_worn_worker_of_an_ondemand_pool_just_leaves)
 	cr_expect_eq(d.retire_due, 1);
 }
 
-Test(policy, figures_of_a_hostile_child_stay_figures)
+Test(policy, contradictory_values_of_a_hostile_child_are_corrected)
 {
 	struct policy_memory m = begun(dynamic(0, 0, 0, 0, 0));
 	struct policy_view v = dynamic(0, 0, 9, INT_MAX, 0);

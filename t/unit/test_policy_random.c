@@ -1,8 +1,8 @@
 /*
- * test_policy_random.c - the policy in simulated pools: what holds always
+ * test_policy_random.c - invariants of the policy in simulated pools
  *
- * Every history has a seed of its own, which a failure prints;
- * FCGIPM_SEED=N runs that history alone.
+ * Every history has its own seed, which a failure prints.  FCGIPM_SEED=N runs
+ * only that history.
  */
 #include <criterion/criterion.h>
 #include <limits.h>
@@ -15,7 +15,7 @@
 #define HISTORIES 100000
 #define STEPS 24
 
-/* Its own, since a cr_assert() tells the runner each time it holds. */
+/* Not cr_assert(), which reports each success to the runner. */
 #define HOLDS(p, cond, what, ...)                                              \
 	do {                                                                   \
 		if (!(cond))                                                   \
@@ -29,7 +29,7 @@ struct sim {
 	uint64_t random;
 	struct policy_view v;	/* with the true idle, known or not */
 	struct policy_memory m;
-	bool known;		/* is idle told? */
+	bool known;		/* does the view have idle? */
 	bool begun;
 	int64_t free_ms;	/* end of the back-off; INT64_MIN = none */
 	unsigned row;		/* short lives in a row */
@@ -80,7 +80,7 @@ pool(unsigned long seed)
 	return p;
 }
 
-/* Runs one history by its seed, or all of them. */
+/* Runs the history of one seed, or all of them. */
 static void
 for_each_seed(unsigned n, void (*history)(unsigned long seed))
 {
@@ -95,7 +95,7 @@ for_each_seed(unsigned n, void (*history)(unsigned long seed))
 		history(i);
 }
 
-/* Connections that all workers up take at once. */
+/* Connections that all workers that are up can accept. */
 static unsigned
 places(const struct policy_view *v)
 {
@@ -120,7 +120,7 @@ least(const struct sim *p)
 	return p->begun ? l->min_spare : l->start_servers;
 }
 
-/* Starts of the last second, the first fill's aside. */
+/* Starts of the last second, without the first fill. */
 static unsigned
 recent(const struct sim *p)
 {
@@ -141,20 +141,22 @@ check_numbers(const struct sim *p, const struct policy_view *v,
 	unsigned all = v->starting + v->up + v->retiring;
 	unsigned usual = d->start - d->in_advance;
 
-	HOLDS(p, d->in_advance <= d->start, "more in advance than at all");
+	HOLDS(p, d->in_advance <= d->start, "more replacements than starts");
 	HOLDS(p, d->start <= v->room, "above process.max");
 	HOLDS(p, d->start == 0 || all + d->start <=
 			l->max_children + l->max_retiring,
 		"%u + %u processes", all, d->start);
 	HOLDS(p, usual == 0 || all - v->retiring_due + usual <=
-			l->max_children, "%u + %u without cause", all, usual);
-	HOLDS(p, d->in_advance <= v->due, "a replacement for nobody");
-	HOLDS(p, d->retire + d->retire_due <= v->up, "more than there are");
-	HOLDS(p, d->retire_due <= v->due, "more than are due");
+			l->max_children, "%u + %u without a due worker", all,
+			usual);
+	HOLDS(p, d->in_advance <= v->due, "a replacement without a due worker");
+	HOLDS(p, d->retire + d->retire_due <= v->up,
+		"retires more than are up");
+	HOLDS(p, d->retire_due <= v->due, "retires more than are due");
 	HOLDS(p, v->retiring_due + d->retire_due <= l->max_retiring ||
-			d->retire_due == 0, "all together");
+			d->retire_due == 0, "retires all due workers at once");
 	HOLDS(p, d->again_ms == 0 || d->again_ms > v->now_ms,
-		"again in the past: it would spin");
+		"the next decision is in the past: a busy loop");
 }
 
 static void
@@ -168,18 +170,21 @@ check_retired(const struct sim *p, const struct policy_view *v,
 
 	if (gone == 0 || first || v->up > l->max_children)
 		return;
-	HOLDS(p, l->pm != POLICY_STATIC, "a static pool shrinks");
-	HOLDS(p, v->idle >= 0 || d->retire == 0, "shrinks blindly");
+	HOLDS(p, l->pm != POLICY_STATIC,
+		"a static pool retires an idle worker");
+	HOLDS(p, v->idle >= 0 || d->retire == 0,
+		"retires although idle is unknown");
 	if (v->idle < 0)
 		return;
-	HOLDS(p, left >= 0, "takes who is needed");
+	HOLDS(p, left >= 0, "retires a worker that is needed");
 	if (l->pm == POLICY_DYNAMIC)
 		HOLDS(p, left >= (int64_t)l->min_spare * l->threads,
 			"below min_spare");
-	HOLDS(p, l->pm != POLICY_DYNAMIC || d->retire <= 1, "not one by one");
+	HOLDS(p, l->pm != POLICY_DYNAMIC || d->retire <= 1,
+		"retires more than one at a time");
 }
 
-/* Below the least only while a back-off, a rate or a limit says so. */
+/* Below the minimum only because of a back-off, a rate or a limit. */
 static void
 check_least(const struct sim *p, const struct policy_view *v,
 	const struct policy_decision *d)
@@ -193,7 +198,7 @@ check_least(const struct sim *p, const struct policy_view *v,
 		return;
 	if (p->free_ms != INT64_MIN) {
 		HOLDS(p, v->starting + d->start > 0 || d->again_ms > 0,
-			"no try after a bad start");
+			"no start is planned after a bad start");
 		HOLDS(p, v->starting + d->start > 0 ||
 				v->now_ms < p->free_ms || v->room == 0 ||
 				(p->trial && v->settles_ms > v->now_ms) ||
@@ -203,10 +208,10 @@ check_least(const struct sim *p, const struct policy_view *v,
 		return;
 	}
 	HOLDS(p, d->again_ms > 0 && d->again_ms <= v->now_ms + 1000,
-		"short and not looking again soon");
+		"too few workers and no decision soon");
 	HOLDS(p, d->start == v->room || recent(p) >=
 			MAX(l->max_children, POLICY_REPLACE_RATE),
-		"short of %u without a reason", least(p) - serving);
+		"%u workers are missing without a reason", least(p) - serving);
 }
 
 static void
@@ -219,8 +224,9 @@ check_rates(const struct sim *p, const struct policy_view *v,
 		"%u starts in a second", recent(p));
 	if (p->free_ms == INT64_MIN || d->start == 0)
 		return;
-	HOLDS(p, d->start == 1 && v->starting == 0, "not one at a time");
-	HOLDS(p, v->now_ms >= p->free_ms, "within the back-off");
+	HOLDS(p, d->start == 1 && v->starting == 0,
+		"starts more than one at a time");
+	HOLDS(p, v->now_ms >= p->free_ms, "a start during the back-off");
 }
 
 static void
@@ -241,7 +247,7 @@ carry_out(struct sim *p, const struct policy_decision *d)
 		(unsigned)v->idle / v->limits.threads);
 }
 
-/* A worker has lived for a second, or ended in honour. */
+/* A worker has lived for a second, or its end was no failure. */
 static void
 be_proven(struct sim *p)
 {
@@ -251,7 +257,7 @@ be_proven(struct sim *p)
 	p->row = 0;
 }
 
-/* One question to the policy, and everything that holds for its answer. */
+/* Runs the policy once and checks all invariants of its decision. */
 static struct policy_decision
 ask(struct sim *p)
 {
@@ -288,7 +294,7 @@ come_up(struct sim *p)
 		p->free_ms = INT64_MIN;
 }
 
-/* A worker has ended: what the page says of it, in other words. */
+/* A worker has ended: the rules of policy.h, implemented another way. */
 static void
 note_end(struct sim *p, const struct policy_end *e)
 {
@@ -299,7 +305,7 @@ note_end(struct sim *p, const struct policy_end *e)
 
 	if (!was_short) {
 		be_proven(p);
-		HOLDS(p, pause == 0, "a good end of %u is punished",
+		HOLDS(p, pause == 0, "a back-off after a valid end, row of %u",
 			(unsigned)e->lived_ms);
 		return;
 	}
@@ -395,7 +401,7 @@ event(struct sim *p)
 			v->room = dice(p, 2) ? dice(p, 9) : POLICY_NO_LIMIT;
 		break;
 	}
-	/* Now and then a look sees who waits beside who is idle. */
+	/* Sometimes the view has queued clients and idle workers at once. */
 	taken = MIN(v->queue, (unsigned)v->idle);
 	if (dice(p, 8) > 0) {
 		v->idle -= (int)taken;
@@ -429,14 +435,14 @@ any_history(unsigned long seed)
 	}
 }
 
-Test(policy_random, holds_its_bounds_in_any_history)
+Test(policy_random, keeps_its_invariants_in_any_history)
 {
 	for_each_seed(HISTORIES, any_history);
 }
 
-/* A look a second: who started is up, busy are as many as there are. */
+/* One decision a second: starting workers are up, and all clients have one. */
 static struct policy_decision
-look(struct sim *p, unsigned busy, bool long_idle)
+inspect(struct sim *p, unsigned busy, bool long_idle)
 {
 	struct policy_view *v = &p->v;
 	struct policy_decision d;
@@ -454,7 +460,7 @@ look(struct sim *p, unsigned busy, bool long_idle)
 	return d;
 }
 
-/* From any state, under a load that changes less than the spares allow. */
+/* From any state, under a load that varies less than the spare workers. */
 static void
 steady_history(unsigned long seed)
 {
@@ -468,16 +474,16 @@ steady_history(unsigned long seed)
 			1);
 	p.v.up = dice(&p, l->max_children + 1);
 	for (second = 0; second < 120; second++) {
-		/* Both ends for a while, then anything between. */
+		/* Both extremes for a while, then values in between. */
 		unsigned more = second < 60 ? 0 : second < 80 ? change :
 			dice(&p, change + 1);
 		struct policy_decision d =
-			look(&p, load + more, second > 20);
+			inspect(&p, load + more, second > 20);
 
 		if (second < 80)
 			continue;
 		HOLDS(&p, d.start + d.retire + d.retire_due == 0,
-			"restless: %u busy and up to %u more, %u up, second "
+			"not stable: %u busy and up to %u more, %u up, second "
 			"%d", load, change, p.v.up, second);
 	}
 	if (l->pm == POLICY_ONDEMAND)
@@ -485,12 +491,13 @@ steady_history(unsigned long seed)
 			"%u up for %u", p.v.up, load);
 }
 
-Test(policy_random, rests_under_a_constant_load)
+Test(policy_random, is_stable_under_a_constant_load)
 {
 	for_each_seed(5000, steady_history);
 }
 
-/* Workers wear out at any rate: no place is empty meanwhile, and all go. */
+/* Workers become due at any rate: the number of workers does not fall, and
+ * all are replaced. */
 static void
 wearing_history(unsigned long seed)
 {
@@ -504,8 +511,8 @@ wearing_history(unsigned long seed)
 	for (second = 0; second < 300; second++) {
 		if (second >= 80 && second < 120)
 			p.v.due += dice(&p, p.v.up - p.v.due + 1);
-		look(&p, load, second > 20);
-		/* Where idle ones are known, some may be used for that. */
+		inspect(&p, load, second > 20);
+		/* If idle is known, spare workers may be replacements. */
 		if (second == 79 && l->pm == POLICY_STATIC)
 			promised = l->max_children;
 		else if (second == 79 && !p.known)
@@ -519,7 +526,8 @@ wearing_history(unsigned long seed)
 			continue;
 		HOLDS(&p, p.v.starting + p.v.up + p.v.retiring <=
 				l->max_children + l->max_retiring,
-			"%u and %u up, %u leave", p.v.starting, p.v.up,
+			"%u starting and %u up, %u retiring", p.v.starting,
+			p.v.up,
 			p.v.retiring);
 	}
 	HOLDS(&p, p.v.due == 0, "%u due ones are still up", p.v.due);
@@ -528,14 +536,14 @@ wearing_history(unsigned long seed)
 			promised);
 }
 
-Test(policy_random, replaces_the_worn_without_an_empty_place)
+Test(policy_random, replaces_due_workers_without_a_missing_worker)
 {
 	for_each_seed(3000, wearing_history);
 }
 
 enum breakage { STATUS_1, STATUS_0, CRASH_ONCE_UP, BREAKAGES };
 
-/* Every worker is gone 5 ms after its start; how many starts in 60 s? */
+/* Every worker exits 5 ms after its start; returns the starts in 60 s. */
 static unsigned
 starts_of_a_broken_program(enum policy_pm pm, enum breakage how,
 	unsigned *burst)
@@ -560,7 +568,7 @@ starts_of_a_broken_program(enum policy_pm pm, enum breakage how,
 		if (p.v.now_ms < 1000)
 			*burst = total;
 		if (p.v.starting == 0 && d.again_ms == 0)
-			cr_assert_fail("it gave up at %ld ms",
+			cr_assert_fail("no further start after %ld ms",
 				(long)p.v.now_ms);
 		p.v.now_ms = p.v.starting ? p.v.now_ms + 5 : d.again_ms;
 		while (p.v.starting > 0 && how != CRASH_ONCE_UP)
@@ -590,14 +598,15 @@ Test(policy_random, a_broken_program_is_started_forty_times_a_minute_at_most)
 				(int)pm, how, all);
 			cr_expect_leq(burst, 8 + 20, "pm %d, %d: %u", (int)pm,
 				how, burst);
-			cr_expect_geq(all - burst, 5, "it tries on");
+			cr_expect_geq(all - burst, 5, "starts continue");
 		}
 }
 
-/* A pool of eight with births, for a program that one request kills. */
+/* A pool of eight workers with start times, for a program that one request
+ * crashes. */
 struct victims {
 	struct sim p;
-	int64_t born_ms[8];	/* of those up, the oldest first */
+	int64_t born_ms[8];	/* of workers up, oldest first */
 };
 
 static void
@@ -614,22 +623,22 @@ see_lives(struct victims *s)
 			v->settles_ms = s->born_ms[i] + 1000;
 }
 
-/* Kills one of them, any; its life in milliseconds. */
+/* Kills a random worker; returns its life in milliseconds. */
 static void
 poison(struct victims *s)
 {
 	struct policy_view *v = &s->p.v;
-	unsigned who = dice(&s->p, v->up);
-	int64_t lived_ms = v->now_ms - s->born_ms[who];
+	unsigned victim = dice(&s->p, v->up);
+	int64_t lived_ms = v->now_ms - s->born_ms[victim];
 
-	memmove(&s->born_ms[who], &s->born_ms[who + 1],
-		(v->up - who - 1) * sizeof(s->born_ms[0]));
+	memmove(&s->born_ms[victim], &s->born_ms[victim + 1],
+		(v->up - victim - 1) * sizeof(s->born_ms[0]));
 	v->up--;
 	note_end(&s->p, &(struct policy_end){.was_up = true, .failed = true,
 		.lived_ms = lived_ms});
 }
 
-/* Some live for a second, so all are replaced at once. */
+/* Some workers live for a second, so all are replaced at once. */
 static void
 poisoned_history(unsigned long seed)
 {
@@ -657,12 +666,12 @@ poisoned_history(unsigned long seed)
 	}
 }
 
-Test(policy_random, one_request_that_kills_does_not_stop_the_others)
+Test(policy_random, a_request_that_crashes_workers_causes_no_back_off)
 {
 	for_each_seed(3000, poisoned_history);
 }
 
-/* Three pools of one supervisor, none above process.max together. */
+/* Three pools of one supervisor never exceed process.max together. */
 static void
 crowded_history(unsigned long seed)
 {
@@ -687,7 +696,7 @@ crowded_history(unsigned long seed)
 		}
 }
 
-Test(policy_random, process_max_holds_over_all_pools)
+Test(policy_random, process_max_limits_all_pools_together)
 {
 	for_each_seed(3000, crowded_history);
 }

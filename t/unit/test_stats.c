@@ -1,5 +1,5 @@
 /*
- * test_stats.c - counts since the start of a pool never fall
+ * test_stats.c - the counters of a pool never decrease
  */
 #include <criterion/criterion.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@
 
 #include "pool/stats.h"
 
-Test(stats, what_was_shown_never_falls)
+Test(stats, shown_totals_never_decrease)
 {
 	struct stats s = {.accepted = 10, .requests = 5};
 
@@ -18,7 +18,7 @@ Test(stats, what_was_shown_never_falls)
 	cr_expect_eq(s.accepted_shown, 14, "a child wrote less than before");
 	cr_expect_eq(s.requests_shown, 8);
 	stats_note_counts(&s, UINT64_MAX, UINT64_MAX - 1);
-	cr_expect_eq(s.accepted_shown, UINT64_MAX, "and too much");
+	cr_expect_eq(s.accepted_shown, UINT64_MAX, "a value that overflows");
 	cr_expect_eq(s.requests_shown, UINT64_MAX);
 }
 

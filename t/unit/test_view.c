@@ -1,6 +1,5 @@
 /*
- * test_view.c - what the policy is told of a pool's workers, and which of them
- * leaves first
+ * test_view.c - which workers count as idle or due, and which retires first
  */
 #include <criterion/criterion.h>
 #include <unistd.h>
@@ -13,9 +12,9 @@
 #include "pool/view.h"
 #include "slots.h"
 
-/* -- which one ------------------------------------------------------------- */
+/* -- which worker retires -------------------------------------------------- */
 
-/* The chosen one is never the first in the list. */
+/* The selected worker is never the first in the list. */
 static struct pool_member
 member(enum worker_state state, int64_t start_ms, bool idle, bool due)
 {
@@ -29,8 +28,8 @@ member(enum worker_state state, int64_t start_ms, bool idle, bool due)
 
 #define MEMBERS(v_) {.v = v_, .n = ARRAY_SIZE(v_)}
 
-/* A busy worker leaves later anyway: when its request has ended. */
-Test(view, of_two_that_are_due_the_idle_one_goes_first)
+/* A busy worker retires later anyway, after its request. */
+Test(view, of_two_due_workers_the_idle_one_retires_first)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, 10, false, true),
@@ -42,7 +41,7 @@ Test(view, of_two_that_are_due_the_idle_one_goes_first)
 	cr_expect_eq(view_pick_due(&ms), &v[1]);
 }
 
-Test(view, of_two_idle_ones_that_are_due_the_oldest_goes_first)
+Test(view, of_two_idle_due_workers_the_oldest_retires_first)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, 10, false, true),
@@ -55,7 +54,7 @@ Test(view, of_two_idle_ones_that_are_due_the_oldest_goes_first)
 	cr_expect_eq(view_pick_due(&ms), &v[2]);
 }
 
-Test(view, of_two_busy_ones_that_are_due_the_oldest_goes_first)
+Test(view, of_two_busy_due_workers_the_oldest_retires_first)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, 30, false, true),
@@ -68,7 +67,7 @@ Test(view, of_two_busy_ones_that_are_due_the_oldest_goes_first)
 	cr_expect_eq(view_pick_due(&ms), &v[1]);
 }
 
-Test(view, only_workers_that_are_up_leave)
+Test(view, only_workers_that_are_up_are_selected)
 {
 	struct pool_member v[] = {
 		member(WORKER_DEAD, 1, true, true),
@@ -83,7 +82,7 @@ Test(view, only_workers_that_are_up_leave)
 	cr_expect_null(view_pick_idle(&ms));
 }
 
-Test(view, the_oldest_idle_one_goes_first)
+Test(view, the_oldest_idle_worker_retires_first)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, 30, true, false),
@@ -96,9 +95,9 @@ Test(view, the_oldest_idle_one_goes_first)
 	cr_expect_eq(view_pick_idle(&ms), &v[2]);
 }
 
-/* -- how many -------------------------------------------------------------- */
+/* -- how many are active --------------------------------------------------- */
 
-Test(view, active_is_up_and_not_idle)
+Test(view, active_workers_are_up_and_not_idle)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, 1, false, false),
@@ -108,7 +107,7 @@ Test(view, active_is_up_and_not_idle)
 		member(WORKER_RETIRING, 5, false, false),
 		member(WORKER_KILLED, 6, false, false),
 		member(WORKER_DEAD, 7, false, false),
-		/* Up by the clock, and never seen to accept. */
+		/* Up by timeout, and never seen to accept. */
 		{.worker = {.state = WORKER_UP}},
 	};
 	struct members ms = MEMBERS(v);
@@ -116,12 +115,12 @@ Test(view, active_is_up_and_not_idle)
 	cr_expect_eq(view_active(&ms), 2);
 }
 
-/* -- since when ------------------------------------------------------------ */
+/* -- settled workers ------------------------------------------------------- */
 
 #define NOW 10000
 #define LIFE POLICY_LIFE_MS
 
-Test(view, the_youngest_that_has_lived_for_a_life_says_when_it_had)
+Test(view, settled_ms_is_of_the_youngest_worker_that_has_settled)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, 100, true, false),
@@ -134,10 +133,10 @@ Test(view, the_youngest_that_has_lived_for_a_life_says_when_it_had)
 
 	view_settled(&ms, &view);
 	cr_expect_eq(view.settled_ms, 300 + LIFE);
-	cr_expect_eq(view.settles_ms, 0, "none is left that will");
+	cr_expect_eq(view.settles_ms, 0, "all have settled");
 }
 
-Test(view, the_next_that_will_have_is_the_oldest_of_the_young)
+Test(view, settles_ms_is_of_the_oldest_worker_that_has_not)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, NOW - 300, true, false),
@@ -149,11 +148,11 @@ Test(view, the_next_that_will_have_is_the_oldest_of_the_young)
 	struct policy_view view = {.now_ms = NOW};
 
 	view_settled(&ms, &view);
-	cr_expect_eq(view.settled_ms, 0, "none has lived for so long");
+	cr_expect_eq(view.settled_ms, 0, "no worker has settled");
 	cr_expect_eq(view.settles_ms, NOW - 500 + LIFE);
 }
 
-Test(view, a_life_is_full_at_its_last_millisecond)
+Test(view, a_worker_settles_at_its_last_millisecond)
 {
 	struct pool_member v[] = {
 		member(WORKER_UP, NOW - LIFE, true, false),
@@ -167,7 +166,7 @@ Test(view, a_life_is_full_at_its_last_millisecond)
 	cr_expect_eq(view.settles_ms, NOW + 1);
 }
 
-/* -- the view of a pool; slots are written here ---------------------------- */
+/* -- view_take; the test writes the slots ---------------------------------- */
 
 #define WORKERS 3
 #define MINUTE 60000
@@ -178,7 +177,7 @@ static struct conf_pool conf;
 static const struct worker_ops no_ops;
 static struct members pool;
 
-/* No process: only what is counted. */
+/* No process, only the counts. */
 static void
 be(unsigned i, enum worker_state state)
 {
@@ -219,7 +218,7 @@ tear_down(void)
 
 TestSuite(view_take, .init = set_up, .fini = tear_down, .timeout = 10);
 
-/* One that is up, idle since then by its slot; since 1. */
+/* A worker that is up, and idle since then by its slot; since >= 1. */
 static struct fcgipm_slot *
 be_idle(unsigned i, int64_t since_ms)
 {
@@ -238,7 +237,7 @@ be_busy(unsigned i)
 	(void)slots_serve(pool.board, i, getpid(), FCGIPM_BUSY, 1);
 }
 
-/* Nothing is written, and the kernel shows no such process. */
+/* Its slot is empty, and the kernel has no such process. */
 static void
 be_unseen(unsigned i)
 {
@@ -256,7 +255,7 @@ take(int64_t now_ms, int64_t *ret_again_ms)
 	return v;
 }
 
-Test(view_take, idle_workers_are_counted_and_the_next_to_leave_is_known)
+Test(view_take, idle_workers_and_the_next_idle_timeout_are_counted)
 {
 	struct policy_view v;
 	int64_t again_ms;
@@ -267,7 +266,8 @@ Test(view_take, idle_workers_are_counted_and_the_next_to_leave_is_known)
 	v = take(6999, &again_ms);
 	cr_expect_eq(v.idle, 3);
 	cr_expect_eq(v.idle_long, 0);
-	cr_expect_eq(v.idle_long_next_ms, 7000, "the one that is idle longest");
+	cr_expect_eq(v.idle_long_next_ms, 7000,
+		"the worker that is idle longest");
 	v = take(7000, &again_ms);
 	cr_expect_eq(v.idle_long, 1);
 	cr_expect_eq(v.idle_long_next_ms, 8000);
@@ -277,7 +277,7 @@ Test(view_take, idle_workers_are_counted_and_the_next_to_leave_is_known)
 	cr_expect_eq(v.idle_long_next_ms, 0);
 }
 
-Test(view_take, a_busy_worker_is_not_idle_and_is_asked_for_again)
+Test(view_take, a_busy_worker_is_not_idle_and_is_inspected_again)
 {
 	struct policy_view v;
 	int64_t again_ms;
@@ -287,14 +287,14 @@ Test(view_take, a_busy_worker_is_not_idle_and_is_asked_for_again)
 	v = take(3000, &again_ms);
 	cr_expect_eq(v.idle, 1);
 	cr_expect(pool.board_complete);
-	cr_expect_eq(again_ms, 8000, "it cannot be idle for too long before");
+	cr_expect_eq(again_ms, 8000, "it cannot be idle for too long earlier");
 	cr_expect_eq(view_active(&pool), 1);
 	conf.pm = CONF_PM_DYNAMIC;
 	(void)take(3000, &again_ms);
 	cr_expect_eq(again_ms, 0, "the board wakes the pool");
 }
 
-Test(view_take, where_one_worker_is_unseen_nobody_knows_how_many_are_idle)
+Test(view_take, with_one_unknown_worker_idle_is_unknown)
 {
 	struct policy_view v;
 	int64_t again_ms;
@@ -304,10 +304,10 @@ Test(view_take, where_one_worker_is_unseen_nobody_knows_how_many_are_idle)
 	v = take(3000, &again_ms);
 	cr_expect_eq(v.idle, POLICY_IDLE_UNKNOWN);
 	cr_expect_not(pool.board_complete);
-	cr_expect_eq(again_ms, 4000, "no event tells of it");
+	cr_expect_eq(again_ms, 4000, "there is no event for it");
 }
 
-Test(view_take, without_workers_nothing_is_asked_for_again)
+Test(view_take, without_workers_nothing_is_inspected_again)
 {
 	struct policy_view v;
 	int64_t again_ms;
@@ -339,7 +339,8 @@ Test(view_take, a_worker_is_due_after_its_last_request)
 	be_idle(1, 1)->requests = 5;
 	v = take(3000, &again_ms);
 	cr_expect_eq(v.due, 1);
-	cr_expect_eq(v.idle, POLICY_IDLE_UNKNOWN, "nobody counts them");
+	cr_expect_eq(v.idle, POLICY_IDLE_UNKNOWN,
+		"not counted in a static pool");
 	expect_due(0, false, RETIRE_REQUESTS);
 	expect_due(1, true, RETIRE_REQUESTS);
 	cr_expect_eq(again_ms, 0);
@@ -360,17 +361,17 @@ Test(view_take, a_worker_is_due_at_its_age)
 	pool.v[2].worker.start_ms = 3000;
 	v = take(1000 + MINUTE - 1, &again_ms);
 	cr_expect_eq(v.due, 0);
-	cr_expect_eq(again_ms, 1000 + MINUTE, "the oldest comes first");
+	cr_expect_eq(again_ms, 1000 + MINUTE, "the oldest becomes due first");
 	v = take(1000 + MINUTE, &again_ms);
 	cr_expect_eq(v.due, 1);
 	expect_due(1, true, RETIRE_AGE);
 	cr_expect_eq(again_ms, 2000 + MINUTE);
 	v = take(2000 + MINUTE, &again_ms);
-	cr_expect_eq(v.due, 2, "and the first is so still");
+	cr_expect_eq(v.due, 2, "the first is still due");
 }
 
-/* This process has more than a byte, and less than a quarter of all. */
-Test(view_take, a_worker_is_weighed_every_ten_seconds)
+/* This process uses more than a byte and less than a quarter of all memory. */
+Test(view_take, memory_is_measured_every_ten_seconds)
 {
 	struct policy_view v;
 	int64_t again_ms;
@@ -392,7 +393,7 @@ Test(view_take, a_worker_is_weighed_every_ten_seconds)
 	pool.v[0].worker.pid = 0;
 }
 
-Test(view_take, one_that_starts_or_leaves_is_not_due)
+Test(view_take, a_starting_or_retiring_worker_is_not_due)
 {
 	struct policy_view v;
 	int64_t again_ms;
