@@ -145,11 +145,30 @@ kill_by_directory(const char *dir)
 		closedir(proc);
 }
 
+/* The end of the daemon's log, which explains most failures. */
+static void
+print_log(const struct world *w)
+{
+	static char text[8192];
+	int fd = open(w->log, O_RDONLY | O_CLOEXEC);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	ssize_t n = 0;
+
+	if (size > 0)
+		n = pread(fd, text, sizeof(text),
+			size > (off_t)sizeof(text) ?
+				size - (off_t)sizeof(text) : 0);
+	if (n > 0)
+		dprintf(2, "[----] log of %s:\n%.*s", w->dir, (int)n, text);
+	if (fd >= 0)
+		close(fd);
+}
+
 /*
  * Starts a process that cleans up after a failed test, which does not run its
  * last lines.  The guard sleeps until the test's end of the pipe is closed, by
- * world_close() or by the end of the test.  Then it kills and removes what
- * remains.
+ * world_close() or by the end of the test.  Then it prints the log, and kills
+ * and removes what remains.
  */
 static void
 start_guard(struct world *w)
@@ -169,9 +188,11 @@ start_guard(struct world *w)
 	 * this process. */
 	if (setsid() < 0 || dup2(fds[0], 0) < 0)
 		_exit(1);
-	close_range(1, ~0U, 0);
+	close(1);
+	close_range(3, ~0U, 0);
 	signal(SIGTERM, SIG_IGN);
 	if (read(0, &c, 1) == 0) {
+		print_log(w);
 		kill_by_directory(w->dir);
 		nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	}
