@@ -1,47 +1,24 @@
 /*
  * check.c - checks keys against each other and against the system, and sets
  * defaults that depend on other keys; see conf.h
+ *
+ * Called by conf/load, master/main and gateway/main.  conf/check_files checks
+ * files and directories.
  */
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/util.h"
-#include "conf/problem.h"
+#include "conf/check_files.h"
+#include "conf/habits.h"
+#include "conf/keys.h"
 #include "conf/table.h"
 
-/* Where a key of the pool was written, or else its section. */
-static struct problem_place
-place_of(const struct conf_pool *p, const char *key)
-{
-	size_t n;
-	const struct table_row *rows = table_pool_rows(&n);
-	int i = table_find(rows, n, key);
-
-	return problem_at(i >= 0 && p->origins[i].file ? &p->origins[i] :
-							  &p->where,
-		p->name, key);
-}
-
-static bool
-is_set(const struct conf_pool *p, const char *key)
-{
-	size_t n;
-	const struct table_row *rows = table_pool_rows(&n);
-	int i = table_find(rows, n, key);
-
-	return i >= 0 && p->origins[i].file;
-}
-
-#define ERROR(p, key, fmt, ...)                                                \
-	problem_error(ps, "%s: " fmt, place_of(p, key).text, ##__VA_ARGS__)
-#define WARNING(p, key, fmt, ...)                                              \
-	problem_warning(ps, "%s: " fmt, place_of(p, key).text, ##__VA_ARGS__)
+#define ERROR(p, key, ...) KEYS_ERROR(ps, p, key, __VA_ARGS__)
+#define WARNING(p, key, ...) KEYS_WARNING(ps, p, key, __VA_ARGS__)
 
 static void
 check_scopes(const struct conf_pool *p, struct conf_problems *ps)
@@ -56,11 +33,16 @@ check_scopes(const struct conf_pool *p, struct conf_problems *ps)
 
 		if (!p->origins[i].file || rows[i].scope != other)
 			continue;
-		ERROR(p, key, "it has no meaning with mode = %s%s; remove it",
-			p->mode == CONF_MODE_CGI ? "cgi" : "prefork",
-			strcmp(key, "pm") == 0 || strncmp(key, "pm.", 3) == 0 ?
-				", where pm.max_children is the number of "
-				"programs at once" : "");
+		if (p->mode == CONF_MODE_PREFORK)
+			ERROR(p, key, "only for mode = cgi; remove it, or "
+				"write mode = cgi");
+		else if (strcmp(key, "pm") == 0 || strncmp(key, "pm.", 3) == 0)
+			ERROR(p, key, "only for mode = prefork; remove it: in "
+				"a cgi pool pm.max_children limits the "
+				"programs that run at once");
+		else
+			ERROR(p, key, "only for mode = prefork; remove it, or "
+				"write mode = prefork");
 	}
 }
 
@@ -71,7 +53,7 @@ check_address(const struct conf_pool *p, const struct addr *a,
 	if (addr_is_abstract(a) && geteuid() == 0)
 		ERROR(p, "listen",
 			"%s: an abstract socket has no permissions, so root "
-			"may not open one; write a path", a->text);
+			"must not open one; write a path", a->text);
 	else if (addr_is_abstract(a))
 		WARNING(p, "listen",
 			"%s: an abstract socket has no permissions: every "
@@ -79,8 +61,9 @@ check_address(const struct conf_pool *p, const struct addr *a,
 	if (addr_is_tcp(a) && !addr_is_loopback(a) &&
 		!p->listen_allowed_clients)
 		ERROR(p, "listen",
-			"%s is open to the network; name who may connect in "
-			"listen.allowed_clients", a->text);
+			"%s is open to the network; write listen.allowed_"
+			"clients with the addresses of the web servers",
+			a->text);
 }
 
 static void
@@ -90,10 +73,10 @@ check_listen(const struct conf_pool *p, struct conf_problems *ps)
 	size_t i;
 
 	if (p->nlisten == 0) {
-		if (!is_set(p, "listen"))
-			ERROR(p, "listen",
-				"write where the web server connects, as "
-				"listen = /run/fcgipm/%%n.sock");
+		if (!keys_is_set(p, "listen"))
+			ERROR(p, "listen", "missing; write where the web "
+				"server connects, such as listen = "
+				"/run/fcgipm/%%n.sock");
 		return;
 	}
 	if (p->mode == CONF_MODE_PREFORK && p->nlisten > 1)
@@ -102,188 +85,48 @@ check_listen(const struct conf_pool *p, struct conf_problems *ps)
 			"descriptor 0 only");
 	else if (p->nlisten > CONF_LISTEN_MAX)
 		ERROR(p, "listen",
-			"these are %zu addresses; write at most %d, and the "
-			"others in another pool", p->nlisten, CONF_LISTEN_MAX);
+			"%zu addresses; write at most %d, and the rest in "
+			"another pool", p->nlisten, CONF_LISTEN_MAX);
 	for (i = 0; i < p->nlisten; i++) {
 		check_address(p, &p->listen[i], ps);
 		tcp = tcp || addr_is_tcp(&p->listen[i]);
 	}
 	if (p->listen_allowed_clients && !tcp)
 		ERROR(p, "listen.allowed_clients",
-			"it is for TCP sockets; use listen.owner, "
+			"only for TCP; for a unix socket use listen.owner, "
 			"listen.group and listen.mode");
 }
 
-/* No address twice, in one pool or in two. */
+/* Is the j-th address of pool i also one of pool k?  Of pool i itself only
+ * those before it count. */
+static bool
+is_taken(const struct conf *c, size_t i, size_t j, size_t k)
+{
+	const struct conf_pool *p = &c->pools[i], *q = &c->pools[k];
+	size_t n = k < i ? q->nlisten : j, l;
+
+	if (p->refused || q->refused)
+		return false;
+	for (l = 0; l < n; l++)
+		if (addr_equal(&p->listen[j], &q->listen[l]))
+			return true;
+	return false;
+}
+
 static void
 check_addresses(const struct conf *c, struct conf_problems *ps)
 {
-	size_t i, j, k, l;
+	size_t i, j, k;
 
 	for (i = 0; i < c->npools; i++)
 		for (j = 0; j < c->pools[i].nlisten; j++)
 			for (k = 0; k <= i; k++)
-				for (l = 0; l < (k < i ? c->pools[k].nlisten :
-							 j);
-					l++)
-					if (addr_equal(&c->pools[i].listen[j],
-						    &c->pools[k].listen[l]))
-						ERROR(&c->pools[i], "listen",
-							"%s is the address of "
-							"pool %s already; "
-							"choose another",
-							c->pools[i]
-								.listen[j]
-								.text,
-							c->pools[k].name);
-}
-
-/* The path as seen before the pool's chroot; the caller's to free(). */
-static char *
-outside(const struct conf_pool *p, const char *path)
-{
-	return mem_printf("%s%s", p->chroot ? p->chroot : "", path);
-}
-
-static void
-check_folder(const struct conf_pool *p, const char *key, const char *path,
-	struct conf_problems *ps)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		ERROR(p, key, "%s: %s; name an existing folder", path,
-			strerror(errno));
-	else if (!S_ISDIR(st.st_mode))
-		ERROR(p, key, "%s is no folder; name one", path);
-}
-
-/* May others than root and us choose what a path in this folder leads to?
- * Above it that takes more where each may rename only what is his. */
-static bool
-is_open_to_others(const struct stat *st, bool above)
-{
-	bool writable = st->st_mode & S_IWOTH ||
-		(st->st_mode & S_IWGRP && st->st_gid != 0 &&
-			st->st_gid != getegid());
-
-	return (st->st_uid != 0 && st->st_uid != geteuid()) ||
-		(writable && !(above && st->st_mode & S_ISVTX));
-}
-
-/* What we write in a folder of others may be any file they name. */
-static void
-check_owners(const struct conf_pool *p, const char *key, const char *folder,
-	struct conf_problems *ps)
-{
-	char *path = realpath(folder, NULL), *slash = path;
-	bool above = false;
-	struct stat st;
-
-	for (; slash; above = true) {
-		if (stat(path, &st) == 0 && is_open_to_others(&st, above)) {
-			WARNING(p, key, "others may write in %s, and so have "
-				"us write to any file; name one in a folder of "
-				"root's, as /var/log", path);
-			break;
-		}
-		slash = path[1] ? strrchr(path, '/') : NULL;
-		if (slash)
-			slash[slash == path] = '\0';
-	}
-	free(path);
-}
-
-/* at: where it was written, and its key. */
-static void
-check_program(const struct conf_pool *p, const char *at, const char *inside,
-	const char *more, struct conf_problems *ps)
-{
-	char *path = outside(p, inside);
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		problem_error(ps, "%s: %s: %s; name an existing program", at,
-			path, strerror(errno));
-	else if (S_ISDIR(st.st_mode))
-		problem_error(ps, "%s: %s is a folder; name a program%s", at,
-			path, more);
-	else if (!S_ISREG(st.st_mode))
-		problem_error(ps, "%s: %s is no file; name a program", at,
-			path);
-	else if (!(st.st_mode & 0111))
-		problem_error(ps, "%s: %s is not executable; chmod +x it", at,
-			path);
-	else if (geteuid() != 0 && access(path, X_OK) < 0)
-		problem_error(ps, "%s: %s: %s; let us execute it", at, path,
-			strerror(errno));
-	free(path);
-}
-
-static void
-check_handler(const struct conf_pool *p, struct conf_problems *ps)
-{
-	bool cgi = p->mode == CONF_MODE_CGI;
-	char *path;
-
-	/* A value that was refused has been told already. */
-	if (!p->handler && !is_set(p, "handler") &&
-		(!cgi || (!p->docroot && !is_set(p, "docroot"))))
-		ERROR(p, "handler", "write the program to run, as handler = "
-			"/usr/bin/php-cgi%s", cgi ? ", or docroot for a "
-			"folder of programs" : "");
-	if (p->handler)
-		check_program(p, place_of(p, "handler").text, p->handler,
-			cgi ? ", or write docroot to serve a folder" : "", ps);
-	if (p->docroot) {
-		path = outside(p, p->docroot);
-		check_folder(p, "docroot", path, ps);
-		free(path);
-	}
-	if (p->chdir) {
-		path = outside(p, p->chdir);
-		check_folder(p, "chdir", path, ps);
-		free(path);
-	}
-	if (p->handler_args.n > 0 && !p->handler)
-		ERROR(p, "handler_args", "write handler too, or remove it");
-}
-
-/* What holds for the files beneath docroot. */
-static void
-check_scripts(const struct conf_pool *p, struct conf_problems *ps)
-{
-	static const char *const keys[] = {"cgi.split_path", "cgi.index",
-		"cgi.extensions"};
-	const struct conf_map *map = &p->cgi_interpreters;
-	char key[64];
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(keys); i++)
-		if (is_set(p, keys[i]) && p->handler && !p->docroot)
-			ERROR(p, keys[i], "it is about files beneath docroot; "
-				"write docroot, or remove it");
-	if (p->cgi_index && strchr(p->cgi_index, '/'))
-		ERROR(p, "cgi.index", "write names without a folder, as "
-			"index.cgi");
-	if (p->handler && (p->cgi_interpreter || map->n > 0))
-		ERROR(p, p->cgi_interpreter ? "cgi.interpreter" :
-				"cgi.interpreter[.EXT]",
-			"handler is run for every request already; remove "
-			"one");
-	if (p->cgi_interpreter && p->cgi_split_path && !p->cgi_extensions)
-		WARNING(p, "cgi.split_path", "a request for /upload.jpg/x.pl "
-			"has cgi.interpreter run upload.jpg; name the "
-			"extensions of scripts in cgi.extensions");
-	if (p->cgi_interpreter)
-		check_program(p, place_of(p, "cgi.interpreter").text,
-			p->cgi_interpreter, "", ps);
-	for (i = 0; i < map->n; i++) {
-		snprintf(key, sizeof(key), "cgi.interpreter[.%s]",
-			map->v[i].name);
-		check_program(p, problem_at(&map->v[i].where, p->name,
-			key).text, map->v[i].value, "", ps);
-	}
+				if (is_taken(c, i, j, k))
+					ERROR(&c->pools[i], "listen",
+						"%s is already the address of "
+						"pool %s; write another",
+						c->pools[i].listen[j].text,
+						c->pools[k].name);
 }
 
 static bool
@@ -315,8 +158,6 @@ is_other_group(const char *name)
 static void
 check_privileges(const struct conf_pool *p, struct conf_problems *ps)
 {
-	if (p->chroot)
-		check_folder(p, "chroot", p->chroot, ps);
 	if (geteuid() == 0)
 		return;
 	if (is_other_user(p->user))
@@ -333,13 +174,14 @@ check_privileges(const struct conf_pool *p, struct conf_problems *ps)
 			"group %s; remove it or start as root",
 			p->listen_group);
 	if (p->chroot)
-		ERROR(p, "chroot", "only root can do that; remove it or start "
-			"as root");
+		ERROR(p, "chroot", "only root can change the root directory; "
+			"remove it or start as root");
 	if (p->process_priority < 0)
-		ERROR(p, "process.priority", "only root can go below 0");
+		ERROR(p, "process.priority", "only root can set a nice value "
+			"below 0; raise it or start as root");
 }
 
-/* Keys of another way to choose the number: harmless, but no help. */
+/* Keys of another pm: they have no effect. */
 static void
 check_pm_scopes(const struct conf_pool *p, struct conf_problems *ps)
 {
@@ -361,23 +203,23 @@ check_pm_scopes(const struct conf_pool *p, struct conf_problems *ps)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (is_set(p, rows[i].key) && !(rows[i].in & 1U << p->pm))
-			WARNING(p, rows[i].key, "it has no effect with pm = "
-				"%s; remove it, or write pm = %s",
+		if (keys_is_set(p, rows[i].key) && !(rows[i].in & 1U << p->pm))
+			WARNING(p, rows[i].key, "no effect with pm = %s; "
+				"remove it, or write pm = %s",
 				names[p->pm], rows[i].more);
 }
 
 /*
- * What was not written follows from what was, as in php-fpm.conf(5): start
- * is min + (max - min) / 2.
+ * Values that were not written follow from the others, as in php-fpm.conf(5):
+ * start is min + (max - min) / 2.
  */
 static void
 check_spares(struct conf_pool *p, struct conf_problems *ps)
 {
 	const unsigned max = p->max_children, min = p->min_spare_servers;
 
-	/* A value that was refused has been told already. */
-	if (p->max_spare_servers == 0 && is_set(p, "pm.max_spare_servers"))
+	/* A value that was refused is already reported. */
+	if (p->max_spare_servers == 0 && keys_is_set(p, "pm.max_spare_servers"))
 		return;
 	if (p->max_spare_servers == 0)
 		p->max_spare_servers = MAX(max / 2, min);
@@ -387,20 +229,20 @@ check_spares(struct conf_pool *p, struct conf_problems *ps)
 		return;
 	if (min > max) {
 		ERROR(p, "pm.min_spare_servers", "%u is more than "
-			"pm.max_children, %u; lower it or raise that", min,
-			max);
+			"pm.max_children = %u; lower it, or raise "
+			"pm.max_children", min, max);
 	} else if (p->max_spare_servers > max) {
 		ERROR(p, "pm.max_spare_servers", "%u is more than "
-			"pm.max_children, %u; lower it or raise that",
-			p->max_spare_servers, max);
+			"pm.max_children = %u; lower it, or raise "
+			"pm.max_children", p->max_spare_servers, max);
 	} else if (min > p->max_spare_servers) {
 		ERROR(p, "pm.min_spare_servers", "%u is more than "
-			"pm.max_spare_servers, %u; lower it or raise that",
-			min, p->max_spare_servers);
+			"pm.max_spare_servers = %u; lower it, or raise "
+			"pm.max_spare_servers", min, p->max_spare_servers);
 	} else if (p->start_servers < min ||
 		p->start_servers > p->max_spare_servers) {
 		ERROR(p, "pm.start_servers", "%u is not between "
-			"pm.min_spare_servers, %u, and pm.max_spare_servers, "
+			"pm.min_spare_servers = %u and pm.max_spare_servers = "
 			"%u; change one of them", p->start_servers, min,
 			p->max_spare_servers);
 	}
@@ -412,28 +254,28 @@ check_pm(struct conf_pool *p, struct conf_problems *ps)
 	check_pm_scopes(p, ps);
 	check_spares(p, ps);
 	if (p->process_idle_timeout_ms == 0)
-		ERROR(p, "pm.process_idle_timeout", "write how long an idle "
-			"worker stays, as 10s");
+		ERROR(p, "pm.process_idle_timeout", "write how long a worker "
+			"may be idle, such as 10s");
 	if (p->max_memory_bytes > 0 && p->max_memory_bytes < 1 << 20)
-		ERROR(p, "pm.max_memory", "no program is below 1M; write a "
-			"size, as 64M");
-	if (is_set(p, "pm.max_retiring") && p->max_requests == 0 &&
+		ERROR(p, "pm.max_memory", "every program needs more than 1M; "
+			"write a size, such as 64M");
+	if (keys_is_set(p, "pm.max_retiring") && p->max_requests == 0 &&
 		p->max_age_ms == 0 && p->max_memory_bytes == 0)
-		WARNING(p, "pm.max_retiring", "it has no effect without "
+		WARNING(p, "pm.max_retiring", "no effect without "
 			"pm.max_requests, pm.max_age or pm.max_memory; write "
 			"one of them or remove it");
 	if (p->max_requests > 0 && p->observe == CONF_OBSERVE_KERNEL)
-		WARNING(p, "pm.max_requests", "it has no effect with observe "
-			"= kernel, which counts no requests; write pm.max_age "
-			"or pm.max_memory, or observe = auto");
+		WARNING(p, "pm.max_requests", "no effect with observe = "
+			"kernel, which does not count requests; write "
+			"pm.max_age, pm.max_memory or observe = auto");
 	else if (p->max_requests > 0 && p->chroot)
-		WARNING(p, "pm.max_requests", "in a chroot it has an effect "
-			"on handlers only that use fcgipm-handler.h, see "
-			"fcgipm-handler(7); else write pm.max_age or "
+		WARNING(p, "pm.max_requests", "in a chroot requests are "
+			"counted only for handlers that use fcgipm-handler.h "
+			"(fcgipm-handler(7)); for others write pm.max_age or "
 			"pm.max_memory");
 }
 
-/* The kernel lists no longer queue of a unix socket in one message. */
+/* The kernel does not list a longer queue of a unix socket in one message. */
 #define QUEUE_MAX 8000
 
 static void
@@ -441,9 +283,9 @@ check_queue(const struct conf_pool *p, struct conf_problems *ps)
 {
 	if (p->queue_timeout_ms > 0 && p->nlisten > 0 &&
 		!addr_is_tcp(&p->listen[0]) && p->listen_backlog > QUEUE_MAX)
-		WARNING(p, "queue_timeout", "a queue of more than %u clients "
-			"cannot be looked at, and nobody is refused then; "
-			"lower listen.backlog", QUEUE_MAX);
+		WARNING(p, "queue_timeout", "not enforced while more than %u "
+			"clients wait, because the kernel cannot list them; "
+			"lower listen.backlog to %u", QUEUE_MAX, QUEUE_MAX);
 }
 
 static void
@@ -451,29 +293,22 @@ check_timeouts(const struct conf_pool *p, struct conf_problems *ps)
 {
 	const int64_t slow = p->request_slowlog_timeout_ms;
 	const int64_t late = p->request_terminate_timeout_ms;
-	char *folder;
 
-	if (slow > 0 && !p->slowlog && !is_set(p, "slowlog"))
-		ERROR(p, "request_slowlog_timeout", "write slowlog, the file "
-			"that slow requests are written to, too");
-	if (p->slowlog && slow == 0 && !is_set(p, "request_slowlog_timeout"))
-		WARNING(p, "slowlog", "it has no effect without "
-			"request_slowlog_timeout; write that, as 5s, or "
-			"remove it");
+	if (slow > 0 && !p->slowlog && !keys_is_set(p, "slowlog"))
+		ERROR(p, "request_slowlog_timeout", "write slowlog as well, "
+			"the file for slow requests");
+	if (p->slowlog && slow == 0 &&
+		!keys_is_set(p, "request_slowlog_timeout"))
+		WARNING(p, "slowlog", "no effect without "
+			"request_slowlog_timeout; write that, such as 5s, or "
+			"remove slowlog");
 	if (slow > 0 && late > 0 && slow >= late)
-		WARNING(p, "request_slowlog_timeout", "no request gets so "
-			"old: request_terminate_timeout is not above it; "
-			"lower it or raise that");
-	if (!p->slowlog)
-		return;
-	folder = mem_strndup(p->slowlog, (size_t)MAX(strrchr(p->slowlog,
-		'/') - p->slowlog, 1));
-	check_folder(p, "slowlog", folder, ps);
-	check_owners(p, "slowlog", folder, ps);
-	free(folder);
+		WARNING(p, "request_slowlog_timeout", "no effect: requests end "
+			"earlier, by request_terminate_timeout; lower this, or "
+			"raise request_terminate_timeout");
 }
 
-/* It needs the library in the workers, and a socket that loses nothing. */
+/* accelerate needs the preloaded library and a unix socket. */
 static void
 check_accelerate(struct conf_pool *p, struct conf_problems *ps)
 {
@@ -482,7 +317,7 @@ check_accelerate(struct conf_pool *p, struct conf_problems *ps)
 	if (!p->accelerate)
 		return;
 	if (p->mode == CONF_MODE_CGI) {
-		/* Written there it is an error. */
+		/* If it was written, check_scopes() reports it. */
 		p->accelerate = false;
 		return;
 	}
@@ -495,13 +330,13 @@ check_accelerate(struct conf_pool *p, struct conf_problems *ps)
 		why = "over TCP";
 		instead = ", or listen on a path";
 	}
-	if (why && is_set(p, "accelerate"))
-		WARNING(p, "accelerate", "it has no effect %s; remove it%s",
+	if (why && keys_is_set(p, "accelerate"))
+		WARNING(p, "accelerate", "no effect %s; remove it%s",
 			why, instead);
 	p->accelerate = !why;
 }
 
-/* How many workers a pool cannot do without. */
+/* The minimum of workers that a pool starts with. */
 static unsigned
 needed(const struct conf_pool *p)
 {
@@ -531,13 +366,13 @@ check_process_max(const struct conf *c, struct conf_problems *ps)
 			p->max_age_ms > 0 || p->max_memory_bytes > 0;
 	}
 	if (sum > c->process_max)
-		problem_error(ps, "%s: the pools start with %llu processes; "
-			"raise it, or lower pm.max_children and "
-			"pm.start_servers", at.text, (unsigned long long)sum);
+		problem_error(ps, &at, "the pools start %llu processes; raise "
+			"it, or lower pm.max_children and pm.start_servers",
+			(unsigned long long)sum);
 	else if (sum == c->process_max && recycles)
-		problem_warning(ps, "%s: it leaves no place for the "
-			"replacement of a worker before that is gone; raise "
-			"it", at.text);
+		problem_warning(ps, &at, "a recycled worker is replaced only "
+			"after it has exited, because the pools need all %llu; "
+			"raise it by 1", (unsigned long long)sum);
 }
 
 static void
@@ -549,20 +384,22 @@ check_control(const struct conf *c, struct conf_problems *ps)
 	size_t n, i;
 	const struct table_row *rows = table_global_rows(&n);
 
-	for (i = 0; i < ARRAY_SIZE(keys) && geteuid() != 0; i++)
+	for (i = 0; i < ARRAY_SIZE(keys) && geteuid() != 0; i++) {
+		struct problem_place at = problem_at(
+			&c->origins[table_find(rows, n, keys[i])], "fcgipm",
+			keys[i]);
+
 		if (other[i])
-			problem_error(ps, "%s: only root can give the socket "
-				"away; remove it or start as root",
-				problem_at(&c->origins[table_find(rows, n,
-					keys[i])], "fcgipm", keys[i]).text);
+			problem_error(ps, &at, "only root can give the socket "
+				"to another user; remove it or start as root");
+	}
 }
 
 static void
 check_pool(struct conf_pool *p, struct conf_problems *ps)
 {
 	check_scopes(p, ps);
-	check_handler(p, ps);
-	check_scripts(p, ps);
+	check_files(p, ps);
 	check_privileges(p, ps);
 	if (p->max_children == 0)
 		p->max_children = p->mode == CONF_MODE_CGI ? 32 : 4;
@@ -574,18 +411,35 @@ check_pool(struct conf_pool *p, struct conf_problems *ps)
 	check_accelerate(p, ps);
 }
 
+/* A section that another daemon has, or NULL. */
+static const char *
+not_a_pool(const struct conf_pool *p)
+{
+	return p->handler || p->nlisten > 0 ? NULL : habit_of_section(p->name);
+}
+
 int
 conf_check(struct conf *c, struct conf_problems *ps)
 {
 	size_t i;
 
 	for (i = 0; i < c->npools; i++) {
-		check_listen(&c->pools[i], ps);
-		check_pool(&c->pools[i], ps);
+		struct conf_pool *p = &c->pools[i];
+		struct problem_place at = problem_at(&p->where, p->name, NULL);
+
+		if (p->refused)
+			continue;
+		if (not_a_pool(p)) {
+			problem_error(ps, &at, "%s", not_a_pool(p));
+			continue;
+		}
+		check_listen(p, ps);
+		check_pool(p, ps);
 	}
 	check_addresses(c, ps);
 	check_process_max(c, ps);
 	check_control(c, ps);
+	problem_sort(ps);
 	return ps->nerrors ? -1 : 0;
 }
 

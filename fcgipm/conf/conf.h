@@ -1,8 +1,25 @@
 /*
- * conf.h - the configuration: one table of keys, and what it fills
+ * conf.h - the configuration: reads fcgipm.ini(5) into struct conf and checks
+ * it
  *
- * The parser, -t, -tt, "did you mean" and the test of fcgipm.ini(5) all read
- * the same table (conf_table).  A checked struct conf needs no further checks.
+ * Called by master/main, gateway/options and ctl/supervisor.  The parser, -t,
+ * -tt, "did you mean" and the test of fcgipm.ini(5) all read one table of
+ * keys, conf/table.  After conf_check() a struct conf needs no further checks.
+ *
+ * The files of this directory, lowest layer first:
+ *
+ *	problem	collects errors and warnings, to report them all at once
+ *	row.h	struct table_row: name, type, default, scope of one key
+ *	value	parses and validates one value according to its key's type
+ *	table	the table of keys
+ *	habits	knows key and section names of other daemons
+ *	keys	tells whether and where a key was written, and if it applies
+ *	ini	splits a file into sections, keys and values
+ *	load	reads a file, or options, into struct conf
+ *	check_files	checks the files and directories that keys name
+ *	check	checks keys against each other and against the system
+ *	dump	prints the effective configuration for -tt
+ *	place	default paths
  */
 #ifndef FCGIPM_CONF_CONF_H
 #define FCGIPM_CONF_CONF_H
@@ -19,7 +36,7 @@
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/usr/local/etc"
 #endif
-/* Where `make install` puts it. */
+/* Where `make install` installs it. */
 #define CONF_INSTALLED SYSCONFDIR "/fcgipm.ini"
 
 enum conf_mode { CONF_MODE_PREFORK, CONF_MODE_CGI };
@@ -33,7 +50,7 @@ struct conf_list {
 	size_t n;
 };
 
-/* A resource limit; unset leaves the system's. */
+/* A resource limit; one that is not set stays as the system has it. */
 struct conf_limit {
 	bool set;
 	uint64_t value;		/* CONF_UNLIMITED = RLIM_INFINITY */
@@ -45,11 +62,13 @@ struct conf_limit {
 struct conf_origin {
 	const char *file;	/* NULL = the default holds; borrowed */
 	unsigned line;
+	unsigned order;		/* among the lines of all files, as read */
+	bool dollar;		/* the value has $NAME, which is not replaced */
 };
 
 #define CONF_KEYS_MAX 64
 
-/* Addresses of a pool: a worker is handed no more sockets. */
+/* Addresses of a pool: no more sockets are passed to a worker. */
 #define CONF_LISTEN_MAX 14
 
 struct conf_pair {
@@ -58,7 +77,7 @@ struct conf_pair {
 	struct conf_origin where;
 };
 
-/* What a key like env[NAME] sets, each name once. */
+/* What a key such as env[NAME] sets, each name once. */
 struct conf_map {
 	struct conf_pair *v;
 	size_t n;
@@ -67,6 +86,8 @@ struct conf_map {
 struct conf_pool {
 	char *name;
 	struct conf_origin where;	/* its section header */
+	bool refused;		/* the header is an error: its keys are checked
+				 * one by one, not against each other */
 	struct conf_origin origins[CONF_KEYS_MAX];	/* by row of table */
 	char *texts[CONF_KEYS_MAX];	/* values as written, expanded */
 
@@ -80,7 +101,7 @@ struct conf_pool {
 	char *handler;			/* absolute path; NULL = none */
 	struct conf_list handler_args;
 	char *docroot;			/* absolute path; NULL = none */
-	char *user, *group;		/* NULL = ours */
+	char *user, *group;		/* NULL = the supervisor's */
 	char *chroot, *chdir;		/* absolute paths; NULL = none */
 	unsigned umask;
 	int process_priority;		/* nice value */
@@ -94,16 +115,16 @@ struct conf_pool {
 	unsigned max_children;		/* workers; cgi: programs at once */
 	/* dynamic: 1 <= min_spare <= start <= max_spare <= max_children */
 	unsigned start_servers, min_spare_servers, max_spare_servers;
-	unsigned max_spawn_rate;	/* workers a second, at most */
+	unsigned max_spawn_rate;	/* most workers started a second */
 	int64_t process_idle_timeout_ms;	/* ondemand */
 	unsigned max_requests;		/* of a worker; 0 = any number */
 	int64_t max_age_ms;		/* of a worker; 0 = any */
 	uint64_t max_memory_bytes;	/* of a worker; 0 = any */
-	unsigned max_retiring;		/* worn workers going at once */
+	unsigned max_retiring;		/* most workers recycled at once */
 	unsigned observe;		/* enum conf_observe */
 	bool accelerate;		/* only where it has an effect */
 	unsigned threads;		/* of each worker */
-	int64_t queue_timeout_ms;	/* 0 = for ever */
+	int64_t queue_timeout_ms;	/* 0 = no limit */
 	int64_t request_terminate_timeout_ms;	/* 0 = never */
 	int64_t request_slowlog_timeout_ms;	/* 0 = never */
 	char *slowlog;			/* absolute path; NULL = none */
@@ -132,45 +153,51 @@ struct conf {
 	unsigned log_level;		/* enum log_level */
 	unsigned log_format;		/* enum log_format */
 	char *control;			/* a path or "none"; NULL = the default
-					 * place, see conf_control_place() */
+					 * path, see conf_control_place() */
 	unsigned control_mode;
-	char *control_owner, *control_group;	/* NULL = ours */
+	char *control_owner, *control_group;	/* NULL = the supervisor's */
 	unsigned process_max;		/* workers of all pools; 0 = any */
 
 	struct conf_pool *pools;
 	size_t npools;
 	char **files;			/* names that origins borrow */
 	size_t nfiles;
+	unsigned nlines;		/* read so far, of all files */
 };
 
-/* What is wrong, collected: all of a file's errors in one run. */
+/* All errors and warnings of a file, in the order of its lines. */
 struct conf_problem {
 	bool warning;
-	char *text;		/* "file:line: [pool www] key: what to write" */
+	char *text;		/* "file:line: [www] key: what to write" */
+	unsigned order;		/* of the line, see struct conf_origin */
+	size_t number;		/* in which they were added */
 };
 
 struct conf_problems {
 	struct conf_problem *v;
 	size_t n;
-	size_t nerrors;		/* of them not warnings */
+	size_t nerrors;		/* those that are not warnings */
 };
 
+/* One a line, escaped for a terminal. */
 void conf_problems_print(const struct conf_problems *ps, FILE *out);
+/* The same, each a comment of a configuration file. */
+void conf_problems_comment(const struct conf_problems *ps, FILE *out);
 void conf_problems_free(struct conf_problems *ps);
 
 /*
  * conf_load - read and check a file and what it includes
  *
- * returns	0; -1 when ps holds an error.  *ret_conf is to be given to
+ * returns	0; -1 when ps holds an error.  The caller gives *ret_conf to
  *		conf_free() in both cases
  */
 int conf_load(const char *path, struct conf *ret_conf,
 	struct conf_problems *ps);
 void conf_free(struct conf *c);
 
-/* An empty configuration with the defaults, to be filled by options. */
+/* A configuration without pools, with the defaults, for options to fill. */
 void conf_init(struct conf *c);
-/* Adds a pool with the defaults; the pointer holds until the next one. */
+/* Adds a pool with the defaults; the pointer is valid until the next call. */
 struct conf_pool *conf_add_pool(struct conf *c, const char *name);
 /*
  * conf_pool_set - one key, as a line of the file would
@@ -182,42 +209,62 @@ int conf_pool_set(struct conf *c, struct conf_pool *p, const char *key,
 /* The same for a key of [fcgipm]. */
 int conf_set(struct conf *c, const char *key, const char *value,
 	struct conf_problems *ps);
-/* Keys against each other and against the system; after all are set. */
+/* Checks keys against each other and against the system, after all are set. */
 int conf_check(struct conf *c, struct conf_problems *ps);
-/* The part of it that concerns the gateway run by hand: no listen key. */
+/* The same for a gateway started by hand, which has no key listen. */
 int conf_check_gateway(struct conf *c, struct conf_problems *ps);
 
 /*
- * conf_control_place - where the control socket is when nothing was written
+ * conf_problem_add - adds what a caller found wrong with a key
  *
- * systemd's $RUNTIME_DIRECTORY, /run/fcgipm for root, else the folder fcgipm
- * in $XDG_RUNTIME_DIR.
+ * p		the key's pool; NULL = a key of [fcgipm]
+ * key		as written, such as env[TZ]; a key that was not written stands
+ *		for the line of its section
+ */
+void conf_problem_add(struct conf_problems *ps, bool warning,
+	const struct conf *c, const struct conf_pool *p, const char *key,
+	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* Sorts by line again, after the last conf_problem_add(). */
+void conf_problems_sort(struct conf_problems *ps);
+
+/*
+ * conf_control_place - the default path of the control socket
  *
- * returns	a path, the caller's to free(); NULL = this user has no place
+ * control.sock in systemd's $RUNTIME_DIRECTORY, for root in /run/fcgipm, else
+ * in the directory fcgipm of $XDG_RUNTIME_DIR.
+ *
+ * returns	a path, the caller's to free(); NULL = this user has none
  */
 char *conf_control_place(void);
 
-/* The configuration in force, as a file that reads back equal; -tt. */
+/*
+ * conf_dump - prints the effective configuration as a file that means the same
+ *
+ * A line has its origin as a comment, "key = value    ; FILE:LINE", which the
+ * parser knows.  Keys that do not apply to a pool are left out.
+ */
 void conf_dump(const struct conf *c, FILE *out);
+
+/* Was the key of a pool written?  Its value may have been refused. */
+bool conf_pool_is_set(const struct conf_pool *p, const char *key);
 
 /* One key, as the manual page documents it. */
 struct conf_key {
 	const char *name;
 	const char *type;
 	const char *dflt;
-	const char *help;	/* one line */
-	bool gateway;		/* fcgipm-cgi takes it by -o */
-	bool refuser;		/* and fcgipm-cgi --refuse gets it */
+	bool gateway;		/* passed to fcgipm-cgi as -o KEY=VALUE */
+	bool refuser;		/* passed to fcgipm-cgi --refuse as well */
 };
 
-/* The i-th key of a pool, or of [fcgipm]; NULL behind the last. */
+/* The i-th key of a pool, or of [fcgipm]; NULL after the last one. */
 const struct conf_key *conf_pool_key(size_t i);
 const struct conf_key *conf_global_key(size_t i);
 
 /*
  * conf_pool_text - the value of the i-th key as written, expanded
  *
- * returns	NULL when the default holds; always for a key with brackets
+ * returns	NULL when the default holds, and for every key with brackets
  */
 const char *conf_pool_text(const struct conf_pool *p, size_t i);
 

@@ -1,11 +1,10 @@
 /*
- * ini.c - an INI file, line by line; see ini.h
+ * ini.c - splits an INI file into sections, keys and values; see ini.h
  *
- * The only file that knows inih.  Depending on how it was built, inih cuts
- * lines at 200 bytes, joins indented lines to the key before and values at
- * " ;", and miscounts lines after a long one.  So it gets one line at a time,
- * prepared so that none of this can happen: without indentation, and with the
- * section handled here.  What is left to it is what it is good at: finding
+ * Called by conf/load.  The only file that knows inih.  Depending on how it was
+ * built, inih cuts lines at 200 bytes, joins indented lines to the key before
+ * them, ends values at " ;", and miscounts lines after a long one.  So it gets
+ * one line at a time, without indentation and without sections: it only finds
  * key and value in a line.
  */
 #include <errno.h>
@@ -19,7 +18,7 @@
 #include "base/mem.h"
 #include "conf/ini.h"
 
-/* A configuration is text written by people. */
+/* Larger ones are not configurations. */
 #define FILE_MAX (16 << 20)
 
 #pragma weak ini_max_line
@@ -34,11 +33,11 @@ struct reader {
 	const struct ini_ops *ops;
 	void *user;
 	unsigned line;
-	bool told;		/* inih found a pair in this line */
+	bool found;		/* inih found a pair in this line */
 };
 
-/* inih as shared library carries these switches; without them, its limits
- * are those it was built with and a line it cannot hold is an error. */
+/* inih as a shared library has these switches.  Without them its limits are
+ * those it was built with, and a line that exceeds them is an error. */
 static void
 prepare_inih(void)
 {
@@ -64,7 +63,7 @@ on_pair(void *user, const char *section, const char *name, const char *value)
 	struct reader *r = user;
 	(void)section;
 
-	r->told = true;
+	r->found = true;
 	if (*name)
 		r->ops->on_key(r->user, name, value, r->line);
 	else
@@ -77,12 +76,50 @@ read_section(struct reader *r, char *line)
 {
 	char *end = strchr(line, ']');
 
-	if (!end || end[1 + strspn(end + 1, " \t")] != '\0') {
-		r->ops->on_error(r->user, "write a section as [name]", r->line);
-		return;
-	}
-	*end = '\0';
+	/* Its keys follow all the same, and have errors of their own. */
+	if (!end)
+		r->ops->on_error(r->user, "close the section's name with ]",
+			r->line);
+	else if (end[1 + strspn(end + 1, " \t")] != '\0')
+		r->ops->on_error(r->user, "remove what follows the ]: comments "
+			"and keys need lines of their own", r->line);
+	if (end)
+		*end = '\0';
 	r->ops->on_section(r->user, line + 1, r->line);
+}
+
+/* "default", "option" or "FILE:LINE"? */
+static bool
+is_origin(const char *text, const char *end)
+{
+	const char *p = end;
+	size_t len = (size_t)(end - text);
+
+	if (len == strlen("default") && memcmp(text, "default", len) == 0)
+		return true;
+	if (len == strlen("option") && memcmp(text, "option", len) == 0)
+		return true;
+	while (p > text && p[-1] >= '0' && p[-1] <= '9')
+		p--;
+	return p < end && p - 1 > text && p[-1] == ':';
+}
+
+/* The end of the line without the comment of conf_dump(). */
+static char *
+cut_origin(char *start, char *end)
+{
+	static const char mark[] = "    ; ";
+	char *at = NULL, *next = start;
+
+	while ((next = memmem(next, (size_t)(end - next), mark,
+			sizeof(mark) - 1)) != NULL)
+		at = next++;
+	if (!at || !is_origin(at + sizeof(mark) - 1, end))
+		return end;
+	while (at > start && strchr(" \t", at[-1]))
+		at--;
+	*at = '\0';
+	return at;
 }
 
 static void
@@ -99,15 +136,16 @@ read_line(struct reader *r, char *line, size_t len)
 		read_section(r, start);
 		return;
 	}
+	end = cut_origin(start, end);
 	if (end - start > INI_LINE_MAX) {
 		r->ops->on_error(r->user, "shorten the line to 64 KiB",
 			r->line);
 		return;
 	}
-	r->told = false;
+	r->found = false;
 	if (!strpbrk(start, "=:") || ini_parse_string(start, on_pair, r) != 0 ||
-		!r->told)
-		r->ops->on_error(r->user, "write key = value, or [section]",
+		!r->found)
+		r->ops->on_error(r->user, "write KEY = VALUE, or [SECTION]",
 			r->line);
 }
 
@@ -121,14 +159,15 @@ ini_read(const char *path, const struct ini_ops *ops, void *user)
 	prepare_inih();
 	if (fd_read_file(path, FILE_MAX, &text, &len) < 0) {
 		ops->on_error(user,
-			errno == EISDIR ? "it is a folder; name a file" :
-			errno == EFBIG ? "it is larger than 16 MiB" :
-			errno == EACCES ? "Permission denied; let us read it" :
-					  strerror(errno), 0);
+			errno == EISDIR ? "is a directory; name a file" :
+			errno == EFBIG ? "is larger than 16 MiB" :
+			errno == EACCES ? "Permission denied: not readable by "
+				"the user fcgipm runs as" :
+			strerror(errno), 0);
 		return -1;
 	}
 	rest = text;
-	/* A byte order mark, as some editors leave it. */
+	/* Some editors write a byte order mark. */
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		rest += 3;
 	while (rest < text + len) {
@@ -139,7 +178,7 @@ ini_read(const char *path, const struct ini_ops *ops, void *user)
 		nul = memchr(line, '\0', (size_t)(rest - line));
 		*rest = '\0';
 		if (nul)
-			ops->on_error(user, "remove the NUL byte: this is no "
+			ops->on_error(user, "remove the NUL byte: this is not "
 				"text", r.line);
 		else
 			read_line(&r, line, (size_t)(rest - line));

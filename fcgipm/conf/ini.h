@@ -1,5 +1,5 @@
 /*
- * ini.h - an INI file, line by line
+ * ini.h - splits an INI file into sections, keys and values
  */
 #ifndef FCGIPM_CONF_INI_H
 #define FCGIPM_CONF_INI_H
@@ -10,20 +10,22 @@
 #define INI_LINE_MAX 65536
 
 struct ini_ops {
-	/* "[name]"; key and value NULL.  Else key = value, in the section
-	 * told last. */
+	/* "[name]" */
 	void (*on_section)(void *user, const char *name, unsigned line);
+	/* "key = value", in the last section */
 	void (*on_key)(void *user, const char *key, const char *value,
 		unsigned line);
-	/* The line, or with 0 the file, is wrong; what to do about it. */
+	/* What is wrong with the line, or with line 0 with the file, and what
+	 * to do. */
 	void (*on_error)(void *user, const char *what, unsigned line);
 };
 
 /*
- * ini_read - read path and tell what stands there
+ * ini_read - reads a file and calls back for each section and key
  *
- * Comments begin with ; or # at the start of a line and nowhere else, an
- * indented key is a key, every line has its true number.
+ * Comments begin with ; or # at the start of a line.  The one exception is the
+ * comment that conf_dump() writes after a value: four blanks, ";", a blank, and
+ * "default", "option" or "FILE:LINE".  An indented key is a key.
  * returns	0, or -1 when the file could not be read; on_error was called
  */
 int ini_read(const char *path, const struct ini_ops *ops, void *user);

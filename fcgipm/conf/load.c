@@ -1,9 +1,10 @@
 /*
- * load.c - the configuration, from a file or from options; see conf.h
+ * load.c - reads the configuration from files or options; see conf.h
  *
- * Called by master/main and gateway/main.  Reads everything, tells every
- * error, and leaves keys that must agree with each other to check.c.
+ * Called by master/main, gateway/options and ctl/supervisor.  Collects every
+ * error; conf/check compares keys with each other.
  */
+#include <ctype.h>
 #include <glob.h>
 #include <libgen.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 
 #include "base/mem.h"
 #include "base/util.h"
+#include "conf/habits.h"
 #include "conf/ini.h"
 #include "conf/problem.h"
 #include "conf/table.h"
@@ -26,19 +28,17 @@
 struct load {
 	struct conf *conf;
 	struct conf_problems *ps;
-	const char *file;	/* as told in messages */
-	const char *dir;	/* its folder */
+	const char *file;	/* its name in messages */
+	const char *dir;	/* its directory */
 	const struct load *parent;	/* the file that includes it */
 	dev_t dev;		/* which file it is */
 	ino_t ino;
 	int depth;
 	bool expand;		/* values may hold ${VAR} and %n */
-	/* The section: -1 none yet, -2 one with an error, -3 [fcgipm],
-	 * else the pool's index. */
-	long section;
+	long section;		/* SECTION_..., or the pool's index */
 };
 
-enum { SECTION_NONE = -1, SECTION_BAD = -2, SECTION_GLOBAL = -3 };
+enum { SECTION_NONE = -1, SECTION_GLOBAL = -2 };
 
 static int load_file(struct load *parent, const char *path);
 
@@ -70,9 +70,20 @@ conf_add_pool(struct conf *c, const char *name)
 	return p;
 }
 
+/* The line being read; its order is after all lines before it. */
+static struct conf_origin
+origin_of(struct load *l, unsigned line)
+{
+	return (struct conf_origin){
+		.file = l->file,
+		.line = line,
+		.order = l->expand ? ++l->conf->nlines : 0,
+	};
+}
+
 /*
- * A key's value, expanded if it comes from a file (a shell has expanded
- * options), and set.  NULL, or what to write instead.
+ * Sets a key's value.  Values of files are expanded first; those of options
+ * were expanded by the shell.  NULL, or what to write instead.
  */
 static const char *
 set_value(struct load *l, const struct table_row *row, void *base,
@@ -92,7 +103,7 @@ set_value(struct load *l, const struct table_row *row, void *base,
 	free(*ret_text);
 	*ret_text = text;
 	if (row->type == TABLE_PATH) {
-		/* Read again elsewhere, it has to mean the same. */
+		/* It means the same for a gateway in another directory. */
 		free(text);
 		*ret_text = mem_strdup(
 			*(char **)((char *)base + row->offset));
@@ -100,32 +111,91 @@ set_value(struct load *l, const struct table_row *row, void *base,
 	return NULL;
 }
 
+/* In pool p, or NULL in [fcgipm]. */
 static void
-unknown_key(struct load *l, const struct table_row *rows, size_t n,
-	const char *at, const char *key)
+unknown_key(struct load *l, struct conf_pool *p, const char *key,
+	const struct conf_origin *here, const struct problem_place *at)
 {
-	const char *hint = table_hint(key);
-	const char *near = table_nearest(rows, n, key);
 	size_t npool, nglobal;
 	const struct table_row *pool = table_pool_rows(&npool);
 	const struct table_row *global = table_global_rows(&nglobal);
+	const struct habit *habit = habit_of_key(key);
+	const char *near = p ? table_nearest(pool, npool, key) :
+			       table_nearest(global, nglobal, key);
+	int i;
 
-	if (rows == global && table_find(pool, npool, key) >= 0)
-		problem_error(l->ps, "%s: move it to a pool's section", at);
-	else if (rows == pool && (strcmp(key, "include") == 0 ||
-				 table_find(global, nglobal, key) >= 0))
-		problem_error(l->ps, "%s: move it to [" GLOBAL_SECTION "]",
-			at);
-	else if (hint)
-		problem_error(l->ps, "%s: no such key; %s", at, hint);
+	if (!p && table_find(pool, npool, key) >= 0)
+		problem_error(l->ps, at, "move it to a pool's section");
+	else if (p && (strcmp(key, "include") == 0 ||
+			      table_find(global, nglobal, key) >= 0))
+		problem_error(l->ps, at, "move it to [" GLOBAL_SECTION "]");
+	else if (habit)
+		problem_error(l->ps, at, "no such key; %s", habit->hint);
 	else if (near)
-		problem_error(l->ps, "%s: no such key; did you mean %s?", at,
-			near);
+		problem_error(l->ps, at, "no such key; did you mean %s?", near);
 	else
-		problem_error(l->ps, "%s: no such key; see fcgipm.ini(5)", at);
+		problem_error(l->ps, at, "no such key; see fcgipm.ini(5)");
+	/* The key it stands for is not missing, too. */
+	if (p && habit && habit->means) {
+		i = table_find(pool, npool, habit->means);
+		if (i >= 0 && !p->origins[i].file)
+			p->origins[i] = *here;
+	}
 }
 
-/* What a number may be, in the words of the file; "" for any. */
+/* Does the value end in what other daemons take for a comment? */
+static bool
+has_comment(const char *value)
+{
+	const char *p = value;
+
+	while ((p = strpbrk(p, ";#")) != NULL) {
+		if (p > value && (p[-1] == ' ' || p[-1] == '\t'))
+			return true;
+		p++;
+	}
+	return false;
+}
+
+/* Does it have "$NAME", which a shell would replace? */
+static bool
+has_dollar(const char *value)
+{
+	const char *p = value;
+
+	for (; (p = strchr(p, '$')) != NULL; p++)
+		if ((isalpha((unsigned char)p[1]) || p[1] == '_') &&
+			(p == value || p[-1] != '%'))
+			return true;
+	return false;
+}
+
+/* What an error says after a value that is not accepted. */
+static const char *
+hint_of_value(const struct table_row *row, const char *value, const char *why)
+{
+	size_t len = strlen(value);
+
+	/* That says it. */
+	if (strstr(why, "without"))
+		return "";
+
+	if (has_comment(value))
+		return "; a comment needs a line of its own";
+	if (len > 1 && (value[0] == '"' || value[0] == '\'') &&
+		value[len - 1] == value[0] && row->type != TABLE_ARGS)
+		return "; values have no quotes";
+	if (len > 1 && value[len - 1] == ';')
+		return "; a line does not end in \";\"";
+	if (strchr(value, '$'))
+		return "; a variable is written ${NAME}";
+	if (strcmp(row->key.name, "mode") == 0)
+		return "; prefork runs a FastCGI program, cgi a program for "
+		       "each request";
+	return "";
+}
+
+/* The range of a number as the file has it; "" for any. */
 static const char *
 range_of(const struct table_row *row, char *buf, size_t size)
 {
@@ -141,194 +211,271 @@ range_of(const struct table_row *row, char *buf, size_t size)
 	return buf;
 }
 
-static void
-set_key(struct load *l, const struct table_row *rows, size_t n, void *base,
-	struct conf_origin *origins, char **texts, const char *section,
-	const char *key, const char *value, unsigned line)
+/* "prefork | cgi" as "prefork or cgi". */
+static char *
+choice_of(const struct table_row *row)
 {
-	struct conf_origin here = {.file = l->file, .line = line};
+	char *text = mem_strdup(""), *more;
+	size_t i;
+
+	for (i = 0; row->words[i]; i++) {
+		more = mem_printf("%s%s%s", text,
+			i == 0 ? "" : row->words[i + 1] ? ", " : " or ",
+			row->words[i]);
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
+/* The key was found, its value was not accepted. */
+static void
+wrong_value(struct load *l, const struct table_row *row, const char *value,
+	const char *why, const struct problem_place *at)
+{
+	const char *hint = hint_of_value(row, value, why);
+	char range[64], *choice;
+
+	if (row->type == TABLE_WORD) {
+		choice = choice_of(row);
+		problem_error(l->ps, at, "write %s, not \"%.64s\"%s", choice,
+			value, hint);
+		free(choice);
+	} else if (strstr(why, "between the brackets")) {
+		/* The value has no part in that. */
+		problem_error(l->ps, at, "%s", why);
+	} else {
+		problem_error(l->ps, at, "%s%s, not \"%.64s\"%s", why,
+			range_of(row, range, sizeof(range)), value, hint);
+	}
+}
+
+/* Where the key was set before; its file is NULL when it was not. */
+static struct conf_origin
+set_before(const struct table_row *row, void *base,
+	const struct conf_origin *origin, const char *key)
+{
+	const struct conf_pair *pair;
+
+	if (!table_is_map(row))
+		return *origin;
+	pair = table_find_pair(row, base, key);
+	return pair ? pair->where : (struct conf_origin){0};
+}
+
+/* One key of pool p, or with NULL of [fcgipm]. */
+static void
+set_key(struct load *l, struct conf_pool *p, const char *key, const char *value,
+	unsigned line)
+{
+	size_t n;
+	const struct table_row *rows = p ? table_pool_rows(&n) :
+					   table_global_rows(&n);
+	struct conf_origin *origins = p ? p->origins : l->conf->origins;
+	char **texts = p ? p->texts : l->conf->texts;
+	void *base = p ? (void *)p : (void *)l->conf;
+	const char *section = p ? p->name : GLOBAL_SECTION;
+	struct conf_origin here = origin_of(l, line), before;
 	struct problem_place at = problem_at(&here, section, key);
-	struct conf_pair *pair = NULL;
-	struct conf_origin before;
 	int i = table_find(rows, n, key);
 	const char *why;
-	char range[64];
 
 	if (i < 0) {
-		unknown_key(l, rows, n, at.text, key);
+		unknown_key(l, p, key, &here, &at);
 		return;
 	}
-	before = origins[i];
-	if (table_is_map(&rows[i])) {
-		pair = table_find_pair(&rows[i], base, key);
-		before = pair ? pair->where : (struct conf_origin){0};
-	}
-	if (before.file) {
-		problem_error(l->ps, "%s: it is set already in %s:%u; remove "
-			"one", at.text, before.file, before.line);
+	before = set_before(&rows[i], base, &origins[i], key);
+	if (before.file && before.line > 0) {
+		problem_error(l->ps, &at, "already set in %s:%u; remove one",
+			before.file, before.line);
 		return;
 	}
+	if (before.file && before.line == 0) {
+		problem_error(l->ps, &at, "already set by an option; give it "
+			"once");
+		return;
+	}
+	here.dollar = l->expand && has_dollar(value);
 	why = set_value(l, &rows[i], base, &texts[i], section, key, value);
-	if (why && rows[i].type == TABLE_WORD)
-		problem_error(l->ps, "%s: write %s, not \"%.64s\"", at.text,
-			rows[i].key.type, value);
-	else if (why)
-		problem_error(l->ps, "%s: %s%s, not \"%.64s\"", at.text, why,
-			range_of(&rows[i], range, sizeof(range)), value);
+	if (why)
+		wrong_value(l, &rows[i], value, why, &at);
 	origins[i] = here;
 	if (!why && table_is_map(&rows[i]))
 		table_find_pair(&rows[i], base, key)->where = here;
 }
 
-/* Is path the file being read, or one of those that include it? */
-static bool
-is_circle(const struct load *l, const char *path)
+/* What is wrong with including this file; NULL = nothing. */
+static const char *
+refuse_include(const struct load *l, const char *path)
 {
 	struct stat st;
+	int depth = l->depth;
 
+	/* Opening it may report an error. */
 	if (stat(path, &st) < 0)
-		return false;
+		return NULL;
+	/* A FIFO would block. */
+	if (!S_ISREG(st.st_mode))
+		return "not a regular file";
 	for (; l; l = l->parent)
 		if (l->ino == st.st_ino && l->dev == st.st_dev)
-			return true;
-	return false;
+			return "files include each other; remove one include";
+	return depth >= INCLUDE_DEPTH ?
+		"too many files include each other; remove one include" : NULL;
 }
 
 static void
-include_files(struct load *l, const char *pattern, const char *at)
+include_files(struct load *l, const char *pattern,
+	const struct problem_place *at)
 {
 	char *path = pattern[0] == '/' ? mem_strdup(pattern) :
 					 mem_printf("%s/%s", l->dir, pattern);
+	const char *why;
 	glob_t found;
 	size_t i;
 	int rc = glob(path, 0, NULL, &found);
 
 	if (rc == GLOB_NOMATCH && !strpbrk(pattern, "*?["))
-		problem_error(l->ps, "%s: %s: no such file", at, path);
+		problem_error(l->ps, at, "%s: no such file; create it, or "
+			"remove the line", path);
 	else if (rc != 0 && rc != GLOB_NOMATCH)
-		problem_error(l->ps, "%s: %s cannot be read", at, path);
-	for (i = 0; rc == 0 && i < found.gl_pathc; i++)
-		if (is_circle(l, found.gl_pathv[i]) ||
-			l->depth >= INCLUDE_DEPTH)
-			problem_error(l->ps, "%s: files include each other; "
-				"break the circle at %s", at,
-				found.gl_pathv[i]);
+		problem_error(l->ps, at, "%s: cannot be read", path);
+	for (i = 0; rc == 0 && i < found.gl_pathc; i++) {
+		why = refuse_include(l, found.gl_pathv[i]);
+		if (why)
+			problem_error(l->ps, at, "%s: %s", found.gl_pathv[i],
+				why);
 		else
 			(void)load_file(l, found.gl_pathv[i]);
+	}
 	globfree(&found);
 	free(path);
 }
 
-/* include = GLOB, relative to the file it stands in. */
+/* include = PATTERN, relative to the file it stands in. */
 static void
 include(struct load *l, const char *value, unsigned line)
 {
-	struct conf_origin here = {.file = l->file, .line = line};
+	struct conf_origin here = origin_of(l, line);
 	struct problem_place at = problem_at(&here, GLOBAL_SECTION, "include");
 	const char *why = NULL;
 	char *pattern = value_expand(value, NULL, &why);
 
 	if (!pattern)
-		problem_error(l->ps, "%s: %s, not \"%.64s\"", at.text, why,
-			value);
+		problem_error(l->ps, &at, "%s, not \"%.64s\"", why, value);
 	else if (!*pattern)
-		problem_error(l->ps, "%s: write a file or a pattern", at.text);
+		problem_error(l->ps, &at, "write a file or a pattern");
 	else
-		include_files(l, pattern, at.text);
+		include_files(l, pattern, &at);
 	free(pattern);
+}
+
+/* A pool for the keys of a section; a refused one was reported, and its keys
+ * are checked all the same. */
+static void
+begin_pool(struct load *l, const char *name, const struct conf_origin *here,
+	bool refused)
+{
+	struct conf_pool *p = conf_add_pool(l->conf, name);
+
+	p->where = *here;
+	p->refused = refused;
+	l->section = (long)l->conf->npools - 1;
 }
 
 static void
 on_key(void *user, const char *key, const char *value, unsigned line)
 {
 	struct load *l = user;
-	const struct table_row *rows;
-	size_t n;
+	struct conf_origin here;
+	struct problem_place at;
 
-	if (l->section == SECTION_BAD)
-		return;
 	if (l->section == SECTION_NONE) {
-		problem_error(l->ps,
-			"%s:%u: %s: write a section above it, [fcgipm] or a "
-			"pool's name", l->file, line, key);
-		return;
+		here = origin_of(l, line);
+		at = problem_at(&here, NULL, key);
+		problem_error(l->ps, &at, "begin the file with a section: "
+			"[NAME] for a pool, or [" GLOBAL_SECTION "]");
+		begin_pool(l, "NAME", &here, true);
 	}
-	if (l->section == SECTION_GLOBAL) {
-		if (strcmp(key, "include") == 0) {
-			include(l, value, line);
-			return;
-		}
-		rows = table_global_rows(&n);
-		set_key(l, rows, n, l->conf, l->conf->origins, l->conf->texts,
-			GLOBAL_SECTION, key, value, line);
-		return;
-	}
-	struct conf_pool *p = &l->conf->pools[l->section];
-
-	rows = table_pool_rows(&n);
-	set_key(l, rows, n, p, p->origins, p->texts, p->name, key, value,
-		line);
+	if (l->section != SECTION_GLOBAL)
+		set_key(l, &l->conf->pools[l->section], key, value, line);
+	else if (strcmp(key, "include") == 0)
+		include(l, value, line);
+	else
+		set_key(l, NULL, key, value, line);
 }
 
-/* A pool's name stands in logs and paths (%n). */
+/* Logs and paths (%n) contain a pool's name. */
 static bool
-name_is_good(const char *name)
+name_is_valid(const char *name)
 {
-	static const char good[] = "abcdefghijklmnopqrstuvwxyz"
-				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char valid[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t len = strlen(name);
 
-	return len > 0 && len <= 64 && strspn(name, good) == len &&
+	return len > 0 && len <= 64 && strspn(name, valid) == len &&
 		name[0] != '.';
+}
+
+static const struct conf_pool *
+find_pool(const struct conf *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->npools; i++)
+		if (!c->pools[i].refused &&
+			strcmp(c->pools[i].name, name) == 0)
+			return &c->pools[i];
+	return NULL;
+}
+
+/* "[program:app]" of supervisord. */
+static void
+refuse_name(struct load *l, const char *name, const struct problem_place *at)
+{
+	const char *colon = strchr(name, ':');
+
+	if (colon && name_is_valid(colon + 1))
+		problem_error(l->ps, at, "a pool's section is its name alone: "
+			"write [%s]", colon + 1);
+	else
+		problem_error(l->ps, at, "a pool's name has letters, digits, "
+			"\"-\", \"_\" and dots, at most 64; rename it");
 }
 
 static void
 on_section(void *user, const char *name, unsigned line)
 {
 	struct load *l = user;
-	struct conf_pool *p;
-	size_t i;
+	const struct conf_pool *same = find_pool(l->conf, name);
+	struct conf_origin here = origin_of(l, line);
+	struct problem_place at = problem_at(&here, name, NULL);
 
-	if (strcmp(name, GLOBAL_SECTION) == 0) {
-		l->section = SECTION_GLOBAL;
+	l->section = SECTION_GLOBAL;
+	if (strcmp(name, GLOBAL_SECTION) == 0)
 		return;
-	}
-	l->section = SECTION_BAD;
 	if (strcmp(name, "global") == 0) {
-		problem_error(l->ps,
-			"%s:%u: [global]: write [fcgipm], the supervisor's "
-			"section here", l->file, line);
+		/* Its keys are checked all the same. */
+		problem_error(l->ps, &at, "write [" GLOBAL_SECTION "]");
 		return;
 	}
-	if (!name_is_good(name)) {
-		problem_error(l->ps,
-			"%s:%u: [%s]: name a pool with letters, digits, - _ "
-			"and dots, 64 at most", l->file, line, name);
-		return;
-	}
-	for (i = 0; i < l->conf->npools; i++)
-		if (strcmp(l->conf->pools[i].name, name) == 0) {
-			problem_error(l->ps,
-				"%s:%u: [%s]: there is a pool of this name "
-				"already in %s:%u; choose another", l->file,
-				line, name, l->conf->pools[i].where.file,
-				l->conf->pools[i].where.line);
-			return;
-		}
-	p = conf_add_pool(l->conf, name);
-	p->where = (struct conf_origin){.file = l->file, .line = line};
-	l->section = (long)l->conf->npools - 1;
+	if (!name_is_valid(name))
+		refuse_name(l, name, &at);
+	else if (same)
+		problem_error(l->ps, &at, "this pool is already in %s:%u; "
+			"write its keys there, or rename one",
+			same->where.file, same->where.line);
+	begin_pool(l, name, &here, same || !name_is_valid(name));
 }
 
 static void
 on_error(void *user, const char *what, unsigned line)
 {
 	struct load *l = user;
+	struct conf_origin here = origin_of(l, line);
+	struct problem_place at = problem_at(&here, NULL, NULL);
 
-	if (line > 0)
-		problem_error(l->ps, "%s:%u: %s", l->file, line, what);
-	else
-		problem_error(l->ps, "%s: %s", l->file, what);
+	problem_error(l->ps, &at, "%s", what);
 }
 
 static int
@@ -345,7 +492,7 @@ load_file(struct load *parent, const char *path)
 	struct stat st;
 	int rc;
 
-	/* Origins borrow the name as long as the configuration lives. */
+	/* Origins borrow the name while the configuration exists. */
 	c->files = mem_realloc(c->files, c->nfiles + 1, sizeof(char *));
 	c->files[c->nfiles] = mem_strdup(path);
 	l.file = c->files[c->nfiles++];
@@ -367,14 +514,17 @@ int
 conf_load(const char *path, struct conf *ret_conf, struct conf_problems *ps)
 {
 	struct load l = {.conf = ret_conf, .ps = ps, .expand = true};
+	struct conf_origin file = {.file = path};
+	struct problem_place at;
 
 	conf_init(ret_conf);
 	if (load_file(&l, path) < 0)
 		return -1;
+	file.order = ret_conf->nlines + 1;
+	at = problem_at(&file, NULL, NULL);
 	if (ret_conf->npools == 0 && ps->nerrors == 0)
-		problem_error(ps,
-			"%s: write at least one pool: a [name] with handler "
-			"and listen", path);
+		problem_error(ps, &at, "no pool; write a section with its "
+			"name, such as [app], and in it listen and handler");
 	return conf_check(ret_conf, ps);
 }
 
@@ -384,20 +534,11 @@ set_option(struct conf *c, struct conf_pool *p, const char *key,
 	const char *value, struct conf_problems *ps)
 {
 	struct load l = {.conf = c, .ps = ps, .file = "option"};
-	size_t n, before = ps->nerrors;
-	const struct table_row *rows;
+	size_t before = ps->nerrors;
 	char cwd[PATH_MAX];
 
 	l.dir = getcwd(cwd, sizeof(cwd)) ? cwd : "/";
-	if (p) {
-		rows = table_pool_rows(&n);
-		set_key(&l, rows, n, p, p->origins, p->texts, p->name, key,
-			value, 0);
-	} else {
-		rows = table_global_rows(&n);
-		set_key(&l, rows, n, c, c->origins, c->texts, GLOBAL_SECTION,
-			key, value, 0);
-	}
+	set_key(&l, p, key, value, 0);
 	return ps->nerrors == before ? 0 : -1;
 }
 

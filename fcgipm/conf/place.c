@@ -1,6 +1,9 @@
 /*
- * place.c - where things are that the configuration does not place; see
+ * place.c - default paths: finds the control socket when no key sets it; see
  * conf.h
+ *
+ * Called by master/control to open it, ctl/supervisor to connect to it, and
+ * conf/dump.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +14,9 @@
 
 #define CONTROL_NAME "control.sock"
 
-/* A variable that holds an absolute path, or a list of such. */
+/* A variable that holds an absolute path, or a list of them: the first one. */
 static const char *
-folder_in(const char *variable, size_t *ret_len)
+directory_in(const char *variable, size_t *ret_len)
 {
 	const char *value = getenv(variable);
 
@@ -26,17 +29,17 @@ folder_in(const char *variable, size_t *ret_len)
 char *
 conf_control_place(void)
 {
-	const char *folder;
+	const char *directory;
 	size_t len;
 
-	folder = folder_in("RUNTIME_DIRECTORY", &len);
-	if (folder)
-		return mem_printf("%.*s/" CONTROL_NAME, (int)len, folder);
+	directory = directory_in("RUNTIME_DIRECTORY", &len);
+	if (directory)
+		return mem_printf("%.*s/" CONTROL_NAME, (int)len, directory);
 	if (geteuid() == 0)
 		return mem_strdup("/run/fcgipm/" CONTROL_NAME);
-	folder = folder_in("XDG_RUNTIME_DIR", &len);
-	if (folder)
+	directory = directory_in("XDG_RUNTIME_DIR", &len);
+	if (directory)
 		return mem_printf("%.*s/fcgipm/" CONTROL_NAME, (int)len,
-			folder);
+			directory);
 	return NULL;
 }

@@ -1,74 +1,126 @@
 /*
- * problem.c - errors and warnings, collected; see problem.h and conf.h
+ * problem.c - collects configuration errors and warnings; see problem.h and
+ * conf.h
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/escape.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/problem.h"
 
-__attribute__((format(printf, 3, 0)))
-static void
-add(struct conf_problems *ps, bool warning, const char *fmt, va_list ap)
+void
+problem_add(struct conf_problems *ps, bool warning,
+	const struct problem_place *at, const char *fmt, va_list ap)
 {
-	char *text;
+	char *what, *text;
 
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = mem_strdup(fmt);
+	if (vasprintf(&what, fmt, ap) < 0)
+		what = mem_strdup(fmt);
+	text = mem_printf("%s: %s", at->text, what);
+	free(what);
 	ps->v = mem_realloc(ps->v, ps->n + 1, sizeof(*ps->v));
-	ps->v[ps->n++] = (struct conf_problem){
+	ps->v[ps->n] = (struct conf_problem){
 		.warning = warning,
 		.text = text,
+		.order = at->order,
+		.number = ps->n,
 	};
+	ps->n++;
 	ps->nerrors += !warning;
 }
 
 struct problem_place
 problem_at(const struct conf_origin *o, const char *section, const char *key)
 {
-	struct problem_place at;
+	struct problem_place at = {.order = o->order};
+	size_t n = 0;
 
-	if (!o->file)
-		snprintf(at.text, sizeof(at.text), "[%s] %s", section, key);
-	else if (o->line == 0)
-		snprintf(at.text, sizeof(at.text), "%s: [%s] %s", o->file,
-			section, key);
-	else
-		snprintf(at.text, sizeof(at.text), "%s:%u: [%s] %s", o->file,
-			o->line, section, key);
+	/* What does not fit is cut: paths may have 4096 bytes. */
+#define PUT(...)                                                               \
+	n += (size_t)snprintf(at.text + n, sizeof(at.text) - n, __VA_ARGS__);  \
+	n = n < sizeof(at.text) ? n : sizeof(at.text) - 1
+	if (o->file && o->line > 0) {
+		PUT("%s:%u", o->file, o->line);
+	} else if (o->file) {
+		PUT("%s", o->file);
+	}
+	if (section) {
+		PUT("%s[%s]", n > 0 ? ": " : "", section);
+	}
+	if (key) {
+		PUT("%s%s", section ? " " : n > 0 ? ": " : "", key);
+	}
+#undef PUT
 	return at;
 }
 
 void
-problem_error(struct conf_problems *ps, const char *fmt, ...)
+problem_error(struct conf_problems *ps, const struct problem_place *at,
+	const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	add(ps, false, fmt, ap);
+	problem_add(ps, false, at, fmt, ap);
 	va_end(ap);
 }
 
 void
-problem_warning(struct conf_problems *ps, const char *fmt, ...)
+problem_warning(struct conf_problems *ps, const struct problem_place *at,
+	const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	add(ps, true, fmt, ap);
+	problem_add(ps, true, at, fmt, ap);
 	va_end(ap);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct conf_problem *x = a, *y = b;
+
+	if (x->order != y->order)
+		return x->order < y->order ? -1 : 1;
+	return x->number < y->number ? -1 : 1;
+}
+
+void
+problem_sort(struct conf_problems *ps)
+{
+	if (ps->n > 1)
+		qsort(ps->v, ps->n, sizeof(*ps->v), compare);
+}
+
+static void
+print(const struct conf_problems *ps, const char *prefix, FILE *out)
+{
+	char *clean;
+	size_t i;
+
+	for (i = 0; i < ps->n; i++) {
+		/* Keys and values may hold what a terminal obeys. */
+		clean = escape_text(ps->v[i].text);
+		fprintf(out, "%s%s%s\n", prefix,
+			ps->v[i].warning ? "warning: " : "",
+			clean ? clean : "out of memory");
+		free(clean);
+	}
 }
 
 void
 conf_problems_print(const struct conf_problems *ps, FILE *out)
 {
-	size_t i;
+	print(ps, "", out);
+}
 
-	for (i = 0; i < ps->n; i++)
-		fprintf(out, "%s%s\n", ps->v[i].warning ? "warning: " : "",
-			ps->v[i].text);
+void
+conf_problems_comment(const struct conf_problems *ps, FILE *out)
+{
+	print(ps, "; ", out);
 }
 
 void

@@ -1,7 +1,7 @@
 /*
- * row.h - what is known of a key: one row of the table
+ * row.h - struct table_row: name, type, default and scope of one key
  *
- * For the files of conf/ only.
+ * Used by the files of conf/ only.
  */
 #ifndef FCGIPM_CONF_ROW_H
 #define FCGIPM_CONF_ROW_H
@@ -13,7 +13,7 @@
 
 enum table_type {
 	TABLE_BOOL,		/* bool */
-	TABLE_WORD,		/* unsigned: place in words */
+	TABLE_WORD,		/* unsigned: index in words */
 	TABLE_UINT,		/* unsigned, min to max */
 	TABLE_INT,		/* int, min to max */
 	TABLE_OCTAL,		/* unsigned */
@@ -33,7 +33,7 @@ enum table_type {
 	TABLE_PROGRAMS		/* struct conf_map: extension to path */
 };
 
-/* In which pools a key has a meaning. */
+/* In pools of which mode a key is used. */
 enum table_scope { TABLE_ANY, TABLE_PREFORK, TABLE_CGI };
 
 struct table_row {

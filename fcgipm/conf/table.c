@@ -1,7 +1,7 @@
 /*
- * table.c - the one table of keys, with types and defaults; see table.h
+ * table.c - the table of all keys, with types and defaults; see table.h
  *
- * What a key means is said in fcgipm.ini(5), which a test holds to this table.
+ * fcgipm.ini(5) describes each key; a test compares the two.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,270 +24,187 @@ static const char *const level_words[] = {"error", "warning", "notice",
 	"debug", NULL};
 static const char *const format_words[] = {"text", "json", NULL};
 
-#define ROW(k, t, d, h) .key = {.name = k, .type = t, .dflt = d, .help = h}
-#define GROW(k, t, d, h)                                                       \
-	.key = {.name = k, .type = t, .dflt = d, .help = h, .gateway = true}
-/* Keys of the processes that answer clients at a pool's socket. */
-#define RROW(k, t, d, h)                                                       \
-	.key = {.name = k, .type = t, .dflt = d, .help = h, .gateway = true,   \
+#define ROW(k, t, d) .key = {.name = k, .type = t, .dflt = d}
+/* Passed to the gateway. */
+#define GROW(k, t, d) .key = {.name = k, .type = t, .dflt = d, .gateway = true}
+/* Passed to the gateway and the refuser. */
+#define RROW(k, t, d)                                                          \
+	.key = {.name = k, .type = t, .dflt = d, .gateway = true,              \
 		.refuser = true}
 #define POOL(field) .offset = offsetof(struct conf_pool, field)
 #define GLOBAL(field) .offset = offsetof(struct conf, field)
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 static const struct table_row pool_rows[] = {
-	{ROW("mode", "prefork | cgi", "prefork",
-		 "a persistent pool, or a process per request"),
+	{ROW("mode", "prefork | cgi", "prefork"),
 		.type = TABLE_WORD, POOL(mode), .words = mode_words},
-	{ROW("listen", "address list", "required",
-		 "where the web server connects"),
+	{ROW("listen", "address list", "required"),
 		.type = TABLE_LISTEN, POOL(listen)},
-	{ROW("listen.backlog", "number", "4096",
-		 "connections the kernel keeps waiting"),
+	{ROW("listen.backlog", "number", "4096"),
 		.type = TABLE_UINT, POOL(listen_backlog), .min = 1,
 		.max = 65535},
-	{ROW("listen.owner", "user", "user",
-		 "owner of a unix socket"),
+	{ROW("listen.owner", "user", "user"),
 		.type = TABLE_USER, POOL(listen_owner)},
-	{ROW("listen.group", "group", "group",
-		 "group of a unix socket"),
+	{ROW("listen.group", "group", "group"),
 		.type = TABLE_GROUP, POOL(listen_group)},
-	{ROW("listen.mode", "octal", "0660", "mode of a unix socket"),
+	{ROW("listen.mode", "octal", "0660"),
 		.type = TABLE_OCTAL, POOL(listen_mode), .max = 0777},
-	{ROW("listen.allowed_clients", "network list", "none",
-		 "who may connect to a TCP socket"),
+	{ROW("listen.allowed_clients", "network list", "none"),
 		.type = TABLE_CIDRS, POOL(listen_allowed_clients)},
-	{ROW("handler", "path", "none", "the program to run"),
+	{ROW("handler", "path", "none"),
 		.type = TABLE_PATH, POOL(handler)},
-	{GROW("handler_args", "words", "none",
-		 "its arguments"),
+	{GROW("handler_args", "words", "none"),
 		.type = TABLE_ARGS, POOL(handler_args)},
-	{GROW("docroot", "path", "none",
-		 "folder that every script must lie in"),
+	{GROW("docroot", "path", "none"),
 		.type = TABLE_PATH, .scope = TABLE_CGI, POOL(docroot)},
-	{RROW("user", "user", "ours", "whom the workers run as"),
+	{RROW("user", "user", "ours"),
 		.type = TABLE_USER, POOL(user)},
-	{RROW("group", "group", "ours", "their group"),
+	{RROW("group", "group", "ours"),
 		.type = TABLE_GROUP, POOL(group)},
-	{RROW("chroot", "path", "none", "their root folder"),
+	{RROW("chroot", "path", "none"),
 		.type = TABLE_PATH, POOL(chroot)},
-	{ROW("chdir", "path", "handler's folder",
-		 "where the workers start"),
+	{ROW("chdir", "path", "handler's folder"),
 		.type = TABLE_PATH, .scope = TABLE_PREFORK, POOL(chdir)},
-	{GROW("umask", "octal", "0022", "mode bits new files lack"),
+	{GROW("umask", "octal", "0022"),
 		.type = TABLE_OCTAL, POOL(umask), .max = 0777},
-	{GROW("process.priority", "number", "0",
-		 "nice value, -20 to 19"),
+	{GROW("process.priority", "number", "0"),
 		.type = TABLE_INT, POOL(process_priority), .min = -20,
 		.max = 19},
-	{ROW("env[NAME]", "text", "none",
-		 "a variable of the handler's environment"),
+	{ROW("env[NAME]", "text", "none"),
 		.type = TABLE_ENV, POOL(env)},
-	{ROW("clear_env", "boolean", "yes",
-		 "keep our own environment from the handler"),
+	{ROW("clear_env", "boolean", "yes"),
 		.type = TABLE_BOOL, POOL(clear_env)},
-	{GROW("rlimit_files", "number", "system", "open files"),
+	{GROW("rlimit_files", "number", "system"),
 		.type = TABLE_LIMIT, POOL(rlimit_files)},
-	{GROW("rlimit_core", "size", "system", "core file"),
+	{GROW("rlimit_core", "size", "system"),
 		.type = TABLE_LIMIT, POOL(rlimit_core)},
-	{GROW("rlimit_as", "size", "system", "address space"),
+	{GROW("rlimit_as", "size", "system"),
 		.type = TABLE_LIMIT, POOL(rlimit_as)},
-	{GROW("rlimit_nproc", "number", "system",
-		 "processes of the user"),
+	{GROW("rlimit_nproc", "number", "system"),
 		.type = TABLE_LIMIT, POOL(rlimit_nproc)},
-	{GROW("rlimit_cpu", "number", "system", "CPU seconds"),
+	{GROW("rlimit_cpu", "number", "system"),
 		.type = TABLE_LIMIT, POOL(rlimit_cpu)},
-	{GROW("rlimit_fsize", "size", "system",
-		 "largest file written"),
+	{GROW("rlimit_fsize", "size", "system"),
 		.type = TABLE_LIMIT, POOL(rlimit_fsize)},
-	{RROW("no_new_privs", "boolean", "yes",
-		 "no gain of rights by set-user-ID programs"),
+	{RROW("no_new_privs", "boolean", "yes"),
 		.type = TABLE_BOOL, POOL(no_new_privs)},
-	{ROW("pm", "static | dynamic | ondemand", "static",
-		 "how the number of workers is chosen"),
+	{ROW("pm", "static | dynamic | ondemand", "static"),
 		.type = TABLE_WORD, .scope = TABLE_PREFORK, POOL(pm),
 		.words = pm_words},
-	{GROW("pm.max_children", "number", "4; 32 in cgi mode",
-		 "workers; in cgi mode programs at once"),
+	{GROW("pm.max_children", "number", "4; 32 in cgi mode"),
 		.type = TABLE_UINT, POOL(max_children), .min = 1,
 		.max = 100000},
-	{ROW("pm.start_servers", "number", "midpoint",
-		 "dynamic: workers at the start"),
+	{ROW("pm.start_servers", "number", "midpoint"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(start_servers), .min = 1, .max = 100000},
-	{ROW("pm.min_spare_servers", "number", "1",
-		 "dynamic: idle workers, at least"),
+	{ROW("pm.min_spare_servers", "number", "1"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(min_spare_servers), .min = 1, .max = 100000},
-	{ROW("pm.max_spare_servers", "number", "half of pm.max_children",
-		 "dynamic: idle workers, at most"),
+	{ROW("pm.max_spare_servers", "number", "half of pm.max_children"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(max_spare_servers), .min = 1, .max = 100000},
-	{ROW("pm.max_spawn_rate", "number", "32",
-		 "dynamic, ondemand: workers started a second, at most"),
+	{ROW("pm.max_spawn_rate", "number", "32"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(max_spawn_rate), .min = 1, .max = 100000},
-	{ROW("pm.process_idle_timeout", "time", "10s",
-		 "ondemand: how long a worker stays idle"),
+	{ROW("pm.process_idle_timeout", "time", "10s"),
 		.type = TABLE_TIME, .scope = TABLE_PREFORK,
 		POOL(process_idle_timeout_ms), .max = DAY_MS},
-	{ROW("pm.max_requests", "number", "0",
-		 "requests after which a worker is replaced"),
+	{ROW("pm.max_requests", "number", "0"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(max_requests), .max = INT32_MAX},
-	{ROW("pm.max_age", "time", "0",
-		 "age at which a worker is replaced"),
+	{ROW("pm.max_age", "time", "0"),
 		.type = TABLE_TIME, .scope = TABLE_PREFORK, POOL(max_age_ms),
 		.max = 365 * DAY_MS},
-	{ROW("pm.max_memory", "size", "0",
-		 "memory at which a worker is replaced"),
+	{ROW("pm.max_memory", "size", "0"),
 		.type = TABLE_SIZE, .scope = TABLE_PREFORK,
 		POOL(max_memory_bytes)},
-	{ROW("pm.max_retiring", "number", "1",
-		 "workers being replaced at once, at most"),
+	{ROW("pm.max_retiring", "number", "1"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(max_retiring), .min = 1, .max = 100000},
-	{ROW("observe", "auto | kernel", "auto",
-		 "how workers are known: by a preloaded library, or not"),
+	{ROW("observe", "auto | kernel", "auto"),
 		.type = TABLE_WORD, .scope = TABLE_PREFORK, POOL(observe),
 		.words = observe_words},
-	{ROW("accelerate", "boolean", "yes",
-		 "unix sockets: answered clients are not waited for"),
+	{ROW("accelerate", "boolean", "yes"),
 		.type = TABLE_BOOL, .scope = TABLE_PREFORK, POOL(accelerate)},
-	{ROW("threads", "number", "1", "threads of each worker"),
+	{ROW("threads", "number", "1"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK, POOL(threads),
 		.min = 1, .max = 1024},
-	{RROW("queue_timeout", "time", "0",
-		 "wait for a worker or a place, else 503"),
+	{RROW("queue_timeout", "time", "0"),
 		.type = TABLE_TIME, POOL(queue_timeout_ms),
 		.max = DAY_MS},
-	{GROW("request_terminate_timeout", "time", "0",
-		 "how long a request may take"),
+	{GROW("request_terminate_timeout", "time", "0"),
 		.type = TABLE_TIME, POOL(request_terminate_timeout_ms),
 		.max = DAY_MS},
-	{ROW("request_slowlog_timeout", "time", "0",
-		 "a request that takes longer is written to slowlog"),
+	{ROW("request_slowlog_timeout", "time", "0"),
 		.type = TABLE_TIME, .scope = TABLE_PREFORK,
 		POOL(request_slowlog_timeout_ms), .max = DAY_MS},
-	{ROW("slowlog", "path", "none", "the file of slow requests"),
+	{ROW("slowlog", "path", "none"),
 		.type = TABLE_PATH, .scope = TABLE_PREFORK, POOL(slowlog)},
-	{ROW("stop_timeout", "time", "30s",
-		 "how long requests may go on at the stop"),
+	{ROW("stop_timeout", "time", "30s"),
 		.type = TABLE_TIME, POOL(stop_timeout_ms), .max = DAY_MS},
-	{ROW("stop_signal", "signal", "TERM",
-		 "asks an idle worker to leave"),
+	{ROW("stop_signal", "signal", "TERM"),
 		.type = TABLE_SIGNAL, .scope = TABLE_PREFORK,
 		POOL(stop_signal)},
-	{GROW("cgi.max_body", "size", "0", "largest request body, else 413"),
+	{GROW("cgi.max_body", "size", "0"),
 		.type = TABLE_SIZE, .scope = TABLE_CGI,
 		POOL(cgi_max_body_bytes)},
-	{GROW("cgi.max_header", "size", "64K",
-		 "largest header of an answer, else 502"),
+	{GROW("cgi.max_header", "size", "64K"),
 		.type = TABLE_SIZE, .scope = TABLE_CGI,
 		POOL(cgi_max_header_bytes), .min = 256,
 		.max = INT64_C(16) << 20},
-	{GROW("cgi.idle_timeout", "time", "120s",
-		 "no byte either way, else 504"),
+	{GROW("cgi.idle_timeout", "time", "120s"),
 		.type = TABLE_TIME, .scope = TABLE_CGI,
 		POOL(cgi_idle_timeout_ms), .max = DAY_MS},
-	{GROW("cgi.client_timeout", "time", "60s",
-		 "patience with a silent client"),
+	{GROW("cgi.client_timeout", "time", "60s"),
 		.type = TABLE_TIME, .scope = TABLE_CGI,
 		POOL(cgi_client_timeout_ms), .max = DAY_MS},
-	{GROW("cgi.linger", "time", "1s",
-		 "wait for what a background child still writes"),
+	{GROW("cgi.linger", "time", "1s"),
 		.type = TABLE_TIME, .scope = TABLE_CGI, POOL(cgi_linger_ms),
 		.max = DAY_MS},
-	{GROW("cgi.on_abort", "kill | finish", "kill",
-		 "what a client's leaving does to its program"),
+	{GROW("cgi.on_abort", "kill | finish", "kill"),
 		.type = TABLE_WORD, .scope = TABLE_CGI, POOL(cgi_on_abort),
 		.words = abort_words},
-	{GROW("cgi.allow_env", "names", "none",
-		 "parameters that pass although denied"),
+	{GROW("cgi.allow_env", "names", "none"),
 		.type = TABLE_NAMES, .scope = TABLE_CGI, POOL(cgi_allow_env)},
-	{GROW("cgi.split_path", "boolean", "no",
-		 "look for the script in front of PATH_INFO"),
+	{GROW("cgi.split_path", "boolean", "no"),
 		.type = TABLE_BOOL, .scope = TABLE_CGI, POOL(cgi_split_path)},
-	{GROW("cgi.index", "names", "none",
-		 "files that stand for their folder"),
+	{GROW("cgi.index", "names", "none"),
 		.type = TABLE_NAMES, .scope = TABLE_CGI, POOL(cgi_index)},
-	{GROW("cgi.extensions", "names", "any",
-		 "extensions a script must have one of, else 403"),
+	{GROW("cgi.extensions", "names", "any"),
 		.type = TABLE_NAMES, .scope = TABLE_CGI, POOL(cgi_extensions)},
-	{GROW("cgi.interpreter", "path", "none",
-		 "the program that every script is an argument of"),
+	{GROW("cgi.interpreter", "path", "none"),
 		.type = TABLE_PATH, .scope = TABLE_CGI, POOL(cgi_interpreter)},
-	{GROW("cgi.interpreter[.EXT]", "path", "none",
-		 "the same for scripts of one extension"),
+	{GROW("cgi.interpreter[.EXT]", "path", "none"),
 		.type = TABLE_PROGRAMS, .scope = TABLE_CGI,
 		POOL(cgi_interpreters)},
-	{GROW("cgi.nph", "no | name | yes", "no",
-		 "may an answer begin with an HTTP status line?"),
+	{GROW("cgi.nph", "no | name | yes", "no"),
 		.type = TABLE_WORD, .scope = TABLE_CGI, POOL(cgi_nph),
 		.words = nph_words},
 };
 
 static const struct table_row global_rows[] = {
-	{ROW("control", "none | path", "/run/fcgipm/control.sock",
-		 "where fcgipmctl asks us"),
+	{ROW("control", "none | path", "/run/fcgipm/control.sock"),
 		.type = TABLE_PLACE, GLOBAL(control), .words = control_words},
-	{ROW("control.mode", "octal", "0600", "its mode"),
+	{ROW("control.mode", "octal", "0600"),
 		.type = TABLE_OCTAL, GLOBAL(control_mode), .max = 0777},
-	{ROW("control.owner", "user", "ours", "its owner"),
+	{ROW("control.owner", "user", "ours"),
 		.type = TABLE_USER, GLOBAL(control_owner)},
-	{ROW("control.group", "group", "ours", "its group"),
+	{ROW("control.group", "group", "ours"),
 		.type = TABLE_GROUP, GLOBAL(control_group)},
-	{ROW("pid", "path", "none", "our process number, once we serve"),
+	{ROW("pid", "path", "none"),
 		.type = TABLE_PATH, GLOBAL(pid)},
-	{ROW("log", "stderr | syslog | path", "stderr",
-		 "where lines go"),
+	{ROW("log", "stderr | syslog | path", "stderr"),
 		.type = TABLE_PLACE, GLOBAL(log), .words = log_words},
-	{ROW("log_level", "error | warning | notice | debug", "notice",
-		 "the least that is told"),
+	{ROW("log_level", "error | warning | notice | debug", "notice"),
 		.type = TABLE_WORD, GLOBAL(log_level), .words = level_words},
-	{ROW("log_format", "text | json", "text", "how lines look"),
+	{ROW("log_format", "text | json", "text"),
 		.type = TABLE_WORD, GLOBAL(log_format),
 		.words = format_words},
-	{ROW("process.max", "number", "0", "workers of all pools, at most"),
+	{ROW("process.max", "number", "0"),
 		.type = TABLE_UINT, GLOBAL(process_max), .max = 10000000},
 };
 
 _Static_assert(ARRAY_SIZE(pool_rows) <= CONF_KEYS_MAX, "raise CONF_KEYS_MAX");
-
-/* What people bring along from other daemons. */
-static const struct {
-	const char *key;
-	const char *hint;
-} hints[] = {
-	{"error_log", "write log in [fcgipm]"},
-	{"daemonize", "start fcgipm with -D"},
-	{"pm.status_path", "this release has no status page"},
-	{"ping.path", "use fcgipmctl ping"},
-	{"request_slowlog_trace_depth", "leave it out: it is 64"},
-	{"request_terminate_timeout_track_finished", "leave it out"},
-	{"access.log", "let the web server log requests"},
-	{"access.format", "let the web server log requests"},
-	{"catch_workers_output", "leave it out: output always goes to log"},
-	{"decorate_workers_output", "leave it out"},
-	{"security.limit_extensions", "in cgi pools, cgi.extensions"},
-	{"listen.acl_users", "use listen.owner, listen.group, listen.mode"},
-	{"listen.acl_groups", "use listen.group and listen.mode"},
-	{"listen.setfib", "leave it out"},
-	{"process_control_timeout", "write stop_timeout in the pool"},
-	{"emergency_restart_threshold",
-		"leave it out: a pool backs off and never gives up"},
-	{"emergency_restart_interval", "leave it out"},
-	{"rlimit_stack", "this release does not limit it"},
-	{"php_value", "pass -d NAME=VALUE in handler_args"},
-	{"php_flag", "pass -d NAME=VALUE in handler_args"},
-	{"php_admin_value", "pass -d NAME=VALUE in handler_args"},
-	{"php_admin_flag", "pass -d NAME=VALUE in handler_args"},
-	{"prefix", "write absolute paths"},
-	{"events.mechanism", "leave it out"},
-	{"systemd_interval", "leave it out"},
-	{"syslog.facility", "leave it out"},
-	{"syslog.ident", "leave it out"},
-};
 
 const struct table_row *
 table_pool_rows(size_t *ret_n)
@@ -309,7 +226,7 @@ table_is_map(const struct table_row *row)
 	return row->type == TABLE_ENV || row->type == TABLE_PROGRAMS;
 }
 
-/* What stands in a key's brackets, an extension without its dot. */
+/* The name in a key's brackets, an extension without its dot. */
 static const char *
 in_brackets(const struct table_row *row, const char *key, size_t *ret_len)
 {
@@ -376,7 +293,7 @@ table_nearest(const struct table_row *rows, size_t n, const char *key)
 
 	for (i = 0; i < n; i++) {
 		d = distance(key, rows[i].key.name);
-		/* max_children is meant as pm.max_children */
+		/* max_children means pm.max_children */
 		dot = strchr(rows[i].key.name, '.');
 		if (dot && strcasecmp(dot + 1, key) == 0)
 			d = 0;
@@ -386,18 +303,6 @@ table_nearest(const struct table_row *rows, size_t n, const char *key)
 		}
 	}
 	return nearest;
-}
-
-const char *
-table_hint(const char *key)
-{
-	size_t len = strcspn(key, "["), i;
-
-	for (i = 0; i < ARRAY_SIZE(hints); i++)
-		if (strlen(hints[i].key) == len &&
-			strncmp(hints[i].key, key, len) == 0)
-			return hints[i].hint;
-	return NULL;
 }
 
 void
@@ -415,7 +320,7 @@ table_set_default(const struct table_row *row, void *base)
 	case TABLE_TIME:
 	case TABLE_SIZE:
 	case TABLE_SIGNAL:
-		/* "4; 32 in cgi mode", "midpoint": conf_check() knows */
+		/* "4; 32 in cgi mode", "midpoint": see conf/check */
 		if (row->type == TABLE_UINT &&
 			row->key.dflt[strspn(row->key.dflt, "0123456789")])
 			*(unsigned *)at = 0;
@@ -423,12 +328,12 @@ table_set_default(const struct table_row *row, void *base)
 			why = value_parse(row, at, row->key.dflt, "/");
 		break;
 	case TABLE_PLACE:
-		/* One that depends on who we are is found when needed. */
+		/* A path that depends on the user is found when needed. */
 		if (row->key.dflt[0] != '/')
 			*(char **)at = mem_strdup(row->key.dflt);
 		break;
 	default:
-		/* "none", "system", "ours": zero says so */
+		/* "none", "system", "ours" is 0 or NULL */
 		break;
 	}
 	if (why)
@@ -460,9 +365,10 @@ set_pair(const struct table_row *row, void *base, const char *key,
 	char *copy;
 
 	if (len == 0 || strcspn(name, env ? "= \t" : "./= \t") < len)
-		return env ? "write a name between the brackets, as env[TZ]" :
-			     "write an extension between the brackets, as "
-			     "cgi.interpreter[.pl]";
+		return env ? "write a name without blanks and = between the "
+			     "brackets, such as env[TZ]" :
+			     "write one extension between the brackets, such "
+			     "as cgi.interpreter[.pl]";
 	if (env)
 		copy = mem_strdup(value);
 	else

@@ -1,5 +1,8 @@
 /*
- * value.c - one value of the configuration, from text; see value.h
+ * value.c - parses and validates one value according to its key's type; see
+ * value.h
+ *
+ * Called by conf/table.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -100,7 +103,7 @@ parse_signal(unsigned *at, const char *text)
 
 	if (parse_integer(text, 10, &n)) {
 		if (n < 1 || n >= NSIG)
-			return "write a signal's name, as TERM";
+			return "write a signal's name, such as TERM";
 		*at = (unsigned)n;
 		return NULL;
 	}
@@ -114,7 +117,7 @@ parse_signal(unsigned *at, const char *text)
 			return NULL;
 		}
 	}
-	return "write a signal's name, as TERM";
+	return "write a signal's name, such as TERM";
 }
 
 static const char *
@@ -132,7 +135,7 @@ parse_limit(struct conf_limit *at, const char *text,
 		v = CONF_UNLIMITED;
 	/* rlimit_cpu = 10m would be ten million seconds, not ten minutes */
 	else if (!parse_units(text, sizes, size ? ARRAY_SIZE(sizes) : 1, &v))
-		return size ? "write a size, as 64M, or unlimited" :
+		return size ? "write a size, such as 64M, or unlimited" :
 			      "write a whole number, or unlimited";
 	*at = (struct conf_limit){.set = true, .value = v};
 	return NULL;
@@ -143,6 +146,10 @@ parse_path(char **at, const char *text, const char *dir)
 {
 	if (text[0] == '\0')
 		return "write a path";
+	if (text[0] == '"' || text[0] == '\'')
+		return "write the path without quotes";
+	if (text[0] == '~')
+		return "write the whole path: \"~\" is not replaced";
 	if (text[0] == '/')
 		*at = mem_strdup(text);
 	else
@@ -151,7 +158,17 @@ parse_path(char **at, const char *text, const char *dir)
 	return NULL;
 }
 
-/* An id by number; 2^32-1 means "leave" to chown(2) and setresuid(2). */
+/* What is wrong with "user:group", or with quotes; NULL = nothing. */
+static const char *
+user_or_group(const char *text)
+{
+	if (text[0] == '"' || text[0] == '\'')
+		return "write the name without quotes";
+	return strchr(text, ':') ?
+		"write two keys, user = NAME and group = NAME" : NULL;
+}
+
+/* A number; 2^32-1 means "unchanged" to chown(2) and setresuid(2). */
 static bool
 is_id(const char *text)
 {
@@ -172,12 +189,12 @@ parse_cidrs(char **at, const char *text)
 	if (got < 0)
 		return why;
 	if (n == 0)
-		return "write an address or a network, as 127.0.0.1";
+		return "write an address or a network, such as 127.0.0.1";
 	*at = mem_strdup(text);
 	return NULL;
 }
 
-/* One word of the line, quotes and backslashes taken away as sh(1) does. */
+/* One word of the line, with quotes and backslashes removed as in sh(1). */
 static const char *
 next_word(const char **text, char *word)
 {
@@ -260,7 +277,7 @@ parse_number(const struct table_row *row, void *at, const char *text)
 		return row->type == TABLE_OCTAL ? "write an octal number" :
 						  "write a whole number";
 	if (n < row->min || n > row->max)
-		return "it is out of range";
+		return "out of range";
 	if (row->type == TABLE_INT)
 		*(int *)at = (int)n;
 	else
@@ -276,10 +293,10 @@ parse_amount(const struct table_row *row, void *at, const char *text)
 
 	if (!parse_units(text, time ? times : sizes,
 		    time ? ARRAY_SIZE(times) : ARRAY_SIZE(sizes), &v))
-		return time ? "write a time, as 500ms, 30s or 5m" :
-			      "write a size, as 65536, 64K or 10M";
+		return time ? "write a time, such as 500ms, 30s or 5m" :
+			      "write a size, such as 65536, 64K or 10M";
 	if (row->max > 0 && ((int64_t)v < row->min || (int64_t)v > row->max))
-		return "it is out of range";
+		return "out of range";
 	if (time)
 		*(int64_t *)at = (int64_t)v;
 	else
@@ -317,12 +334,14 @@ value_parse(const struct table_row *row, void *at, const char *text,
 		return NULL;
 	case TABLE_USER:
 		if (!getpwnam(text) && !is_id(text))
-			return "write a user that exists";
+			return user_or_group(text) ? user_or_group(text) :
+				"write an existing user";
 		*(char **)at = mem_strdup(text);
 		return NULL;
 	case TABLE_GROUP:
 		if (!getgrnam(text) && !is_id(text))
-			return "write a group that exists";
+			return user_or_group(text) ? user_or_group(text) :
+				"write an existing group";
 		*(char **)at = mem_strdup(text);
 		return NULL;
 	case TABLE_NAMES:
@@ -336,7 +355,39 @@ value_parse(const struct table_row *row, void *at, const char *text,
 	case TABLE_ENV:
 		break;
 	}
-	BUG("a type that is not parsed here");
+	BUG("a type that value_parse() does not know");
+}
+
+/* What to write instead of an address as other daemons have it; NULL = it
+ * is left to addr_parse(). */
+static const char *
+listen_habit(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (text[0] == '"' || text[0] == '\'')
+		return "write the address without quotes";
+	if (strncasecmp(text, "http:", 5) == 0 ||
+		strncasecmp(text, "https:", 6) == 0)
+		return "fcgipm speaks FastCGI, not HTTP: write an address "
+		       "without http://, such as 127.0.0.1:9000, for the web "
+		       "server to connect to";
+	if (strstr(text, "://") && strncmp(text, "unix:", 5) != 0)
+		return "write the address without the part before \"//\", "
+		       "such as 127.0.0.1:9000 or /run/fcgipm/%n.sock";
+	if (strcmp(text, "*") == 0 || strncmp(text, "*:", 2) == 0)
+		return "for all addresses write 0.0.0.0:PORT or [::]:PORT, and "
+		       "listen.allowed_clients";
+	if (text[0] == ':' && text[1] && !strchr(text + 1, ':'))
+		return "write an address before the colon, such as "
+		       "127.0.0.1:9000; a port alone has no colon";
+	if (digits > 0 && text[digits] == '\0' &&
+		(digits > 5 || atoi(text) < 1 || atoi(text) > 65535))
+		return "a port is 1 to 65535";
+	if (text[0] != '/' && text[0] != '@' && strpbrk(text, " \t") &&
+		!strpbrk(text, ";#"))
+		return "separate addresses by commas";
+	return NULL;
 }
 
 const char *
@@ -356,6 +407,9 @@ value_parse_listen(const char *text, struct addr **addrs, size_t *n)
 			why = "write an address between the commas";
 			break;
 		}
+		why = listen_habit(one);
+		if (why)
+			break;
 		list = mem_realloc(list, count + 1, sizeof(*list));
 		if (addr_parse(one, &list[count], &why) == 0)
 			count++;
@@ -371,7 +425,7 @@ value_parse_listen(const char *text, struct addr **addrs, size_t *n)
 	return NULL;
 }
 
-/* "${VAR}" or "${VAR:-default}", *text behind "${"; NULL and *ret_why. */
+/* "${VAR}" or "${VAR:-default}", *text after "${"; NULL and *ret_why. */
 static const char *
 expand_variable(const char **text, size_t *ret_len, const char **ret_why)
 {
@@ -398,7 +452,7 @@ expand_variable(const char **text, size_t *ret_len, const char **ret_why)
 		return value;
 	}
 	if (!dflt) {
-		*ret_why = "it uses a variable that is not set; write "
+		*ret_why = "its variable is not set; set it, or write "
 			   "${NAME:-default}";
 		return NULL;
 	}

@@ -1,5 +1,5 @@
 /*
- * value.h - one value of the configuration, from text
+ * value.h - parses and validates one value according to its key's type
  */
 #ifndef FCGIPM_CONF_VALUE_H
 #define FCGIPM_CONF_VALUE_H
@@ -7,21 +7,21 @@
 #include "conf/row.h"
 
 /*
- * value_parse - text into the field at, by the row's type
+ * value_parse - parses text into the field at, by the row's type
  *
- * dir		the folder relative paths start from
+ * dir		the directory that relative paths start from
  * returns	NULL, or what to write instead, a static text; the field is
- *		untouched then
+ *		unchanged then
  */
 const char *value_parse(const struct table_row *row, void *at,
 	const char *text, const char *dir);
 
-/* "a, b": all of them replace *addrs; NULL, or what to write instead. */
+/* Parses "a, b" and replaces *addrs; NULL, or what to write instead. */
 const char *value_parse_listen(const char *text, struct addr **addrs,
 	size_t *n);
 
 /*
- * value_expand - ${VAR}, ${VAR:-default}, %n (the pool), %% and %$
+ * value_expand - replaces ${VAR}, ${VAR:-default}, %n (the pool), %% and %$
  *
  * returns	the text, the caller's to free(); NULL and *ret_why
  */

@@ -21,6 +21,7 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "master/notify.h"
+#include "master/preflight.h"
 #include "master/super.h"
 
 /* -c is --config; with -l it is --chroot, as in spawn-fcgi. */
@@ -245,7 +246,15 @@ read_conf(const struct options *o, struct conf *c)
 	int rc = o->direct ? conf_from_options(o, c, &ps) :
 			     conf_load(o->file, c, &ps);
 
-	conf_problems_print(&ps, stderr);
+	if (o->test > 0)
+		preflight_check(c, &ps);
+	if (ps.nerrors > 0)
+		rc = -1;
+	/* -tt prints a configuration, of which warnings are comments. */
+	if (o->test > 1 && rc == 0)
+		conf_problems_comment(&ps, stdout);
+	else
+		conf_problems_print(&ps, stderr);
 	if (rc < 0)
 		fprintf(stderr, "fcgipm: %zu error%s in the configuration\n",
 			ps.nerrors, ps.nerrors == 1 ? "" : "s");
@@ -352,7 +361,7 @@ main(int argc, char **argv)
 			conf_dump(&c, stdout);
 		else
 			fprintf(stderr, "fcgipm: %s%sthe configuration is "
-				"good\n", o.file ? o.file : "",
+				"valid\n", o.file ? o.file : "",
 				o.file ? ": " : "");
 	} else {
 		code = serve(&o, &c);

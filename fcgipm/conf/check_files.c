@@ -1,0 +1,267 @@
+/*
+ * check_files.c - checks the files and directories that a pool's keys name; see
+ * check_files.h
+ *
+ * Called by conf/check.  master/preflight checks more of them for fcgipm -t.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "conf/check_files.h"
+#include "conf/conf.h"
+#include "conf/keys.h"
+
+#define ERROR(p, key, ...) KEYS_ERROR(ps, p, key, __VA_ARGS__)
+#define WARNING(p, key, ...) KEYS_WARNING(ps, p, key, __VA_ARGS__)
+
+/* The path outside of the pool's chroot; the caller's to free(). */
+static char *
+outside(const struct conf_pool *p, const char *path)
+{
+	return mem_printf("%s%s", p->chroot ? p->chroot : "", path);
+}
+
+static void
+check_directory(const struct conf_pool *p, const char *key, const char *path,
+	struct conf_problems *ps)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		ERROR(p, key, "%s: %s; name an existing directory", path,
+			strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		ERROR(p, key, "%s is not a directory; name one", path);
+}
+
+/* Can users other than root and the supervisor's decide what a path in this
+ * directory leads to?  In a directory above it they cannot with the sticky bit,
+ * which lets a user rename only its own files. */
+static bool
+is_open_to_others(const struct stat *st, bool above)
+{
+	bool writable = st->st_mode & S_IWOTH ||
+		(st->st_mode & S_IWGRP && st->st_gid != 0 &&
+			st->st_gid != getegid());
+
+	return (st->st_uid != 0 && st->st_uid != geteuid()) ||
+		(writable && !(above && st->st_mode & S_ISVTX));
+}
+
+/* In a directory that other users can write, a path may lead to any file. */
+static void
+check_owners(const struct conf_pool *p, const char *key, const char *directory,
+	struct conf_problems *ps)
+{
+	char *path = realpath(directory, NULL), *slash = path;
+	bool above = false;
+	struct stat st;
+
+	for (; slash; above = true) {
+		if (stat(path, &st) == 0 && is_open_to_others(&st, above)) {
+			WARNING(p, key, "%s is writable by other users, who "
+				"could redirect fcgipm's writes; use a "
+				"directory that only root can write, such as "
+				"/var/log", path);
+			break;
+		}
+		slash = path[1] ? strrchr(path, '/') : NULL;
+		if (slash)
+			slash[slash == path] = '\0';
+	}
+	free(path);
+}
+
+/* "PROGRAM ARG..." in one path: the length of an existing PROGRAM; 0 = there is
+ * none. */
+static size_t
+program_length(const char *path)
+{
+	char *copy = mem_strdup(path), *blank;
+	struct stat st;
+	size_t n = 0;
+
+	while ((blank = strrchr(copy, ' ')) != NULL && n == 0) {
+		*blank = '\0';
+		if (stat(copy, &st) == 0 && S_ISREG(st.st_mode))
+			n = strlen(copy);
+	}
+	free(copy);
+	return n;
+}
+
+/* A program of this name in a directory of programs; NULL = there is none. */
+static char *
+find_program(const char *name)
+{
+	static const char *const directories[] = {"/usr/bin", "/usr/local/bin",
+		"/usr/sbin", "/usr/local/sbin"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(directories); i++) {
+		char *path = mem_printf("%s/%s", directories[i], name);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+static bool
+ends_in(const char *path, const char *end)
+{
+	size_t len = strlen(path), n = strlen(end);
+
+	return len >= n && strcmp(path + len - n, end) == 0;
+}
+
+static void
+missing_program(const struct problem_place *at, const char *path, int err,
+	struct conf_problems *ps)
+{
+	size_t n = program_length(path);
+	char *found = find_program(strrchr(path, '/') + 1);
+
+	if (n > 0)
+		problem_error(ps, at, "%s: %s; arguments belong in "
+			"handler_args: write %.*s here, and handler_args =%s",
+			path, strerror(err), (int)n, path, path + n);
+	else if (found)
+		problem_error(ps, at, "%s: %s; write the whole path, %s", path,
+			strerror(err), found);
+	else
+		problem_error(ps, at, "%s: %s; name an existing program%s",
+			path, strerror(err), strchr(path, ' ') ?
+				" (arguments belong in handler_args)" : "");
+	free(found);
+}
+
+static void
+check_program(const struct conf_pool *p, const char *key, const char *inside,
+	const char *more, struct conf_problems *ps)
+{
+	struct problem_place at = keys_place(p, key);
+	char *path = outside(p, inside);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		missing_program(&at, path, errno, ps);
+	else if (S_ISDIR(st.st_mode))
+		problem_error(ps, &at, "%s is a directory; name a program%s",
+			path, more);
+	else if (!S_ISREG(st.st_mode))
+		problem_error(ps, &at, "%s is not a regular file; name a "
+			"program", path);
+	else if (!(st.st_mode & 0111) && ends_in(path, ".php"))
+		problem_error(ps, &at, "%s is a PHP script; write handler = "
+			"/usr/bin/php-cgi, which runs the scripts that the web "
+			"server names", path);
+	else if (!(st.st_mode & 0111))
+		problem_error(ps, &at, "%s is not executable; chmod +x it",
+			path);
+	else if (geteuid() != 0 && access(path, X_OK) < 0)
+		problem_error(ps, &at, "%s: %s; not executable by the user "
+			"fcgipm runs as", path, strerror(errno));
+	free(path);
+}
+
+static void
+check_handler(const struct conf_pool *p, struct conf_problems *ps)
+{
+	bool cgi = p->mode == CONF_MODE_CGI;
+
+	/* A value that was refused is already reported. */
+	if (keys_is_set(p, "handler"))
+		return;
+	if (!cgi && keys_is_set(p, "docroot"))
+		ERROR(p, "handler", "missing; write the FastCGI program, or "
+			"mode = cgi to run the programs in docroot");
+	else if (!cgi)
+		ERROR(p, "handler", "missing; write the FastCGI program, such "
+			"as handler = /usr/bin/php-cgi");
+	else if (!keys_is_set(p, "docroot"))
+		ERROR(p, "handler", "missing; write docroot, a directory of "
+			"programs, or handler, one program for every request");
+}
+
+static void
+check_paths(const struct conf_pool *p, struct conf_problems *ps)
+{
+	const bool cgi = p->mode == CONF_MODE_CGI;
+	char *path;
+
+	if (p->chroot)
+		check_directory(p, "chroot", p->chroot, ps);
+	if (p->handler)
+		check_program(p, "handler", p->handler, cgi ?
+			", or write docroot to serve a directory" : "", ps);
+	if (p->docroot) {
+		path = outside(p, p->docroot);
+		check_directory(p, "docroot", path, ps);
+		free(path);
+	}
+	if (p->chdir) {
+		path = outside(p, p->chdir);
+		check_directory(p, "chdir", path, ps);
+		free(path);
+	}
+	if (p->slowlog && !cgi) {
+		path = mem_strndup(p->slowlog, (size_t)MAX(strrchr(p->slowlog,
+			'/') - p->slowlog, 1));
+		check_directory(p, "slowlog", path, ps);
+		check_owners(p, "slowlog", path, ps);
+		free(path);
+	}
+	if (p->handler_args.n > 0 && !keys_is_set(p, "handler"))
+		ERROR(p, "handler_args", "needs handler; write it, or remove "
+			"handler_args");
+}
+
+/* Keys for the scripts in docroot. */
+static void
+check_scripts(const struct conf_pool *p, struct conf_problems *ps)
+{
+	static const char *const keys[] = {"cgi.split_path", "cgi.index",
+		"cgi.extensions"};
+	const struct conf_map *map = &p->cgi_interpreters;
+	char key[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys_is_set(p, keys[i]) && p->handler && !p->docroot)
+			ERROR(p, keys[i], "only for scripts in docroot; write "
+				"docroot, or remove it");
+	if (p->cgi_index && strchr(p->cgi_index, '/'))
+		ERROR(p, "cgi.index", "write names without a directory, such "
+			"as index.cgi");
+	if (p->handler && (p->cgi_interpreter || map->n > 0))
+		ERROR(p, p->cgi_interpreter ? "cgi.interpreter" :
+				"cgi.interpreter[.EXT]",
+			"no effect with handler, which runs for every request; "
+			"remove one");
+	if (p->cgi_interpreter && p->cgi_split_path && !p->cgi_extensions)
+		WARNING(p, "cgi.split_path", "a request for /upload.jpg/x.pl "
+			"makes cgi.interpreter run upload.jpg; write the "
+			"extensions of scripts in cgi.extensions");
+	if (p->cgi_interpreter)
+		check_program(p, "cgi.interpreter", p->cgi_interpreter, "", ps);
+	for (i = 0; i < map->n; i++) {
+		snprintf(key, sizeof(key), "cgi.interpreter[.%s]",
+			map->v[i].name);
+		check_program(p, key, map->v[i].value, "", ps);
+	}
+}
+
+void
+check_files(const struct conf_pool *p, struct conf_problems *ps)
+{
+	check_handler(p, ps);
+	check_paths(p, ps);
+	check_scripts(p, ps);
+}
