@@ -1,5 +1,8 @@
 /*
- * addr.c - socket addresses as users write them; see addr.h
+ * addr.c - parses and formats socket addresses; see addr.h
+ *
+ * Called by conf/value for listen, and by the programs for addresses on their
+ * command lines.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +18,7 @@
 #include "base/addr.h"
 #include "base/fd.h"
 
-/* The longest path a connecting peer can write: sun_path keeps its NUL. */
+/* The longest path that a peer can connect to: sun_path ends in a NUL. */
 #define PATH_CAP (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static int
@@ -25,7 +28,8 @@ parse_unix(const char *path, struct addr *a, const char **ret_why)
 	size_t len = strlen(path);
 
 	if (len > PATH_CAP) {
-		*ret_why = "shorten the path: a unix socket's holds 107 bytes";
+		*ret_why = "shorten the path: that of a unix socket has at "
+			   "most 107 bytes";
 		return -1;
 	}
 	if (path[0] == '@' && len == 1) {
@@ -35,7 +39,7 @@ parse_unix(const char *path, struct addr *a, const char **ret_why)
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path, path, len);
 	if (path[0] == '@') {
-		/* unix(7): a leading NUL, and the length says where it ends */
+		/* unix(7): a leading NUL, and no NUL at its end */
 		un->sun_path[0] = '\0';
 		a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
 			len);
@@ -47,7 +51,7 @@ parse_unix(const char *path, struct addr *a, const char **ret_why)
 	return 0;
 }
 
-/* Splits "host:port", "[v6]:port" or "port"; false when it is none. */
+/* Splits "host:port", "[v6]:port" or "port"; false for other text. */
 static bool
 split_host(const char *text, char host[256], const char **ret_port)
 {
@@ -118,7 +122,7 @@ parse_tcp(const char *text, struct addr *a, const char **ret_why)
 		return -1;
 	}
 	if (getaddrinfo(host, NULL, &hints, &found) != 0 || !found) {
-		*ret_why = "no such host; write its address";
+		*ret_why = "no such host; write an IP address";
 		return -1;
 	}
 	memcpy(&a->sa, found->ai_addr, found->ai_addrlen);
@@ -144,7 +148,7 @@ addr_parse(const char *text, struct addr *ret_addr, const char **ret_why)
 	if (text[0] == '/' || text[0] == '@') {
 		rc = parse_unix(text, &a, ret_why);
 	} else {
-		/* fcgiwrap has a prefix for each; brackets tell enough. */
+		/* The prefixes of fcgiwrap. */
 		if (strncmp(text, "tcp6:[", 6) == 0)
 			text += 5;
 		else if (strncmp(text, "tcp:", 4) == 0)

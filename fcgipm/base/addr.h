@@ -1,5 +1,5 @@
 /*
- * addr.h - socket addresses as users write them
+ * addr.h - parses and formats socket addresses
  *
  *	/run/app.sock  unix:/run/app.sock	a path
  *	@name					the abstract namespace
@@ -20,13 +20,13 @@ struct addr {
 };
 
 /*
- * addr_parse - text to address
+ * addr_parse - parses an address
  *
  * returns	0; -1 and *ret_why, a static text that says what to write
  */
 int addr_parse(const char *text, struct addr *ret_addr, const char **ret_why);
 
-bool addr_is_path(const struct addr *a);	/* a unix socket in a folder */
+bool addr_is_path(const struct addr *a);	/* a unix socket with a path */
 bool addr_is_abstract(const struct addr *a);
 bool addr_is_tcp(const struct addr *a);
 /* 127.0.0.0/8 or ::1; false for unix sockets. */
@@ -36,10 +36,11 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 const char *addr_path(const struct addr *a);
 
 /*
- * addr_connect - a stream socket connected to a
+ * addr_connect - connects a stream socket
  *
  * flags	SOCK_NONBLOCK or 0; close-on-exec always
- * returns	descriptor, connecting still when non-blocking; -1 with errno
+ * returns	a descriptor, which with SOCK_NONBLOCK may still be connecting;
+ *		-1 with errno
  */
 int addr_connect(const struct addr *a, int flags);
 

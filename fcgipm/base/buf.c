@@ -1,5 +1,5 @@
 /*
- * buf.c - bytes on their way; see buf.h
+ * buf.c - a byte queue with a maximum size; see buf.h
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
- * buf.h - bytes on their way, first in, first out, with a cap
+ * buf.h - a byte queue (FIFO) with a maximum size
  *
- * What a client or a child sends waits here.  A buffer never grows past its
- * cap and is freed when it runs empty, so that a connection at rest costs no
- * heap.
+ * Holds what a client or a child sent until it is passed on.  A buffer never
+ * grows past its maximum.  Its memory is freed when it becomes empty, so an
+ * idle connection needs no heap.
  */
 #ifndef FCGIPM_BASE_BUF_H
 #define FCGIPM_BASE_BUF_H
@@ -30,22 +30,22 @@ buf_data(const struct buf *b)
 }
 
 /*
- * buf_reserve - room for n bytes behind the unread ones
+ * buf_reserve - makes room for n bytes after the unread ones
  *
- * returns	where to write them, to be followed by buf_commit(); NULL
- *		with ENOBUFS over the cap or ENOMEM
+ * returns	where to write them, before buf_commit(); NULL with ENOBUFS
+ *		above the maximum, or with ENOMEM
  */
 uint8_t *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);
 
-/* Adds a copy; 0, or -1 with errno as buf_reserve(), nothing added then. */
+/* Adds a copy; 0, or -1 with errno as in buf_reserve() and nothing added. */
 int buf_add(struct buf *b, const void *p, size_t n);
 
-/* Drops the first n unread bytes; frees the block when none is left. */
+/* Drops the first n unread bytes; frees the memory when none is left. */
 void buf_consume(struct buf *b, size_t n);
 
 /*
- * buf_write - as much as the descriptor takes now
+ * buf_write - writes as much as the descriptor takes now
  *
  * returns	bytes written and consumed, 0 when it would block or the
  *		buffer is empty, -1 with errno

@@ -1,5 +1,8 @@
 /*
- * cidr.c - networks as users write them; see cidr.h
+ * cidr.c - parses networks and matches addresses; see cidr.h
+ *
+ * Called by conf/value to validate listen.allowed_clients, by sys/clients to
+ * build a socket filter, and by the gateway for FCGI_WEB_SERVER_ADDRS.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -36,7 +39,7 @@ parse(char *text, struct cidr *c, const char **ret_why)
 	max = c->family == AF_INET6 ? 128 : 32;
 	bits = max;
 	if (inet_pton(c->family, text, raw) != 1) {
-		*ret_why = "write addresses or networks like 127.0.0.1, "
+		*ret_why = "write addresses or networks such as 127.0.0.1, "
 			   "10.0.0.0/8 or ::1, separated by commas";
 		return -1;
 	}
@@ -52,8 +55,8 @@ parse(char *text, struct cidr *c, const char **ret_why)
 	for (i = 0; i < 4; i++) {
 		c->net[i] = ntohl(raw[i]);
 		if (c->net[i] & ~c->mask[i] && i * 32 < max) {
-			*ret_why = "the address has bits set behind its prefix "
-				   "length; write the network's own address";
+			*ret_why = "the address has bits set after its prefix "
+				   "length; set them to 0";
 			return -1;
 		}
 	}
@@ -72,7 +75,8 @@ cidr_next(const char **list, struct cidr *ret_cidr, const char **ret_why)
 		return 0;
 	len = strcspn(*list, " \t,");
 	if (len >= sizeof(text)) {
-		*ret_why = "too long for an address";
+		*ret_why = "too long for an address; write one such as "
+			   "10.0.0.0/8";
 		return -1;
 	}
 	memcpy(text, *list, len);

@@ -1,7 +1,7 @@
 /*
- * cmdline.c - options of a command line; see cmdline.h
+ * cmdline.c - parses command lines; see cmdline.h
  *
- * Called first by the main() of each program.  What options mean is theirs.
+ * Called by main() of each program, which interprets its own options.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,7 +20,7 @@ static const struct cmdline_option common[] = {
 	{"V", "version", NULL, "print the version", 0, false},
 };
 
-/* The row of this number, ours after the program's; NULL = there is none. */
+/* The i-th row; the common ones follow those of the program.  NULL = none. */
 static const struct cmdline_option *
 row(const struct cmdline *c, size_t i)
 {
@@ -36,8 +36,8 @@ key_of(const struct cmdline_option *o)
 	return o->key || !o->letters ? o->key : o->letters[0];
 }
 
-/* The number of the option with this key or letter; the heading rows have
- * neither.  -1 = there is none. */
+/* The index of the option with this key or letter; headings have neither.
+ * -1 = none. */
 static int
 find(const struct cmdline *c, int key)
 {
@@ -93,7 +93,7 @@ cmdline_version(const struct cmdline *c)
 	return end_output(c);
 }
 
-/* "-l, -s, --listen ADDR"; its length. */
+/* Formats "-l, -s, --listen ADDR"; returns its length. */
 static int
 print_names(const struct cmdline_option *o, char *to, size_t size)
 {
@@ -104,7 +104,7 @@ print_names(const struct cmdline_option *o, char *to, size_t size)
 	for (; *letter && n < size; letter++)
 		n += (size_t)snprintf(to + n, size - n, "-%c%s", *letter,
 			letter[1] || o->name ? ", " : "");
-	/* Long names stand below each other. */
+	/* Long names are aligned. */
 	if (n < size)
 		n += (size_t)snprintf(to + n, size - n, "%s--%s%s%s",
 			n == 0 ? "    " : "", o->name, o->value ? " " : "",
@@ -112,7 +112,7 @@ print_names(const struct cmdline_option *o, char *to, size_t size)
 	return (int)n;
 }
 
-/* One row, the lines of its help below each other. */
+/* Prints one row; the lines of its help are aligned. */
 static void
 print_option(const struct cmdline_option *o, int width)
 {
@@ -145,7 +145,7 @@ cmdline_help(const struct cmdline *c)
 				print_names(o, names, sizeof(names)));
 	printf("%s\n", c->usage);
 	for (i = 0; (o = row(c, i)) != NULL; i++) {
-		/* Ours are no part of the last heading's. */
+		/* The common options are not part of the last heading. */
 		if (i == c->noptions && i > 0)
 			putchar('\n');
 		if (o->name)
@@ -169,7 +169,7 @@ cmdline_begin(struct cmdline *c)
 	opterr = 0;
 }
 
-/* The long option that is being parsed, without a value: "--name". */
+/* The long option that is being parsed, without its value: "--name". */
 static const char *
 typed_name(char **argv, char *to, size_t size)
 {
@@ -179,7 +179,7 @@ typed_name(char **argv, char *to, size_t size)
 	return to;
 }
 
-/* A beginning of several names means none of them. */
+/* Lists the names that begin with what was typed; false if that is one. */
 static bool
 list_names(const struct cmdline *c, const char *typed, char *to, size_t size)
 {
@@ -196,7 +196,7 @@ list_names(const struct cmdline *c, const char *typed, char *to, size_t size)
 	return found > 1;
 }
 
-/* What getopt_long(3) returned '?' for. */
+/* getopt_long(3) returned '?'. */
 static int
 fail_unknown(const struct cmdline *c, char **argv)
 {
@@ -219,7 +219,7 @@ fail_unknown(const struct cmdline *c, char **argv)
 	return cmdline_fail(c, "unknown option -%c", optopt);
 }
 
-/* getopt_long(3)'s two lists of the same options. */
+/* The two lists of options that getopt_long(3) needs. */
 struct lists {
 	char letters[LETTERS_MAX];
 	struct option names[OPTIONS_MAX + 1];
@@ -296,7 +296,7 @@ cmdline_next(struct cmdline *c, int argc, char **argv)
 		c->status = cmdline_version(c);
 		return CMDLINE_EXIT;
 	case ':':
-		/* Without its value it is the last one. */
+		/* An option without its value is the last argument. */
 		snprintf(typed, sizeof(typed), "-%c", optopt);
 		if (strncmp(argv[optind - 1], "--", 2) == 0)
 			typed_name(argv, typed, sizeof(typed));

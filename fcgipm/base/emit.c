@@ -1,5 +1,8 @@
 /*
- * emit.c - JSON as it is written; see emit.h
+ * emit.c - writes JSON into a buf; see emit.h
+ *
+ * Called by base/log for JSON lines, master/status and master/commands for
+ * answers on the control socket.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,8 +68,7 @@ emit_null(struct emit *e)
 	put(e, "null", 4);
 }
 
-/* A character as an escape of JSON, past U+FFFF as a pair (RFC 8259, section
- * 7). */
+/* An escape of JSON; above U+FFFF a surrogate pair (RFC 8259, section 7). */
 static void
 put_escape(struct emit *e, uint32_t code)
 {

@@ -1,8 +1,8 @@
 /*
- * escape.c - text of unknown origin for terminals, logs and JSON; see escape.h
+ * escape.c - escapes untrusted text for terminals, logs and JSON; see escape.h
  *
- * Used by base/log for lines, by base/emit for JSON, by fcgipmctl for what it
- * prints.
+ * Called by base/log for lines, base/emit for JSON, conf/problem for messages
+ * of -t, and fcgipmctl for what it prints.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "base/escape.h"
 #include "base/util.h"
 
-/* Not shown as they are, besides ASCII's controls. */
+/* Escaped, besides the control characters of ASCII. */
 static const struct {
 	uint32_t first, last;
 } hidden[] = {
@@ -22,7 +22,7 @@ static const struct {
 	{0x202a, 0x202e},	/* embeddings and overrides, */
 	{0x2066, 0x2069},	/* isolates */
 	{0xfeff, 0xfeff},	/* byte order mark */
-	{0xfffe, 0xffff},	/* not characters */
+	{0xfffe, 0xffff},	/* noncharacters */
 	{0xe0000, 0xe007f},	/* tags, which are invisible */
 };
 
@@ -43,7 +43,7 @@ escape_decode(const char *text, size_t len, uint32_t *ret_code)
 		p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
 	if (n == 0 || n > len)
 		return 0;
-	/* Not longer than need be, no surrogates, nothing past U+10FFFF. */
+	/* No overlong forms, no surrogates, nothing above U+10FFFF. */
 	low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : low;
 	high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : high;
 	if (p[1] < low || p[1] > high)

@@ -1,8 +1,8 @@
 /*
- * escape.h - text of unknown origin for terminals, logs and JSON
+ * escape.h - escapes untrusted text for terminals, logs and JSON
  *
- * One policy decides what may be shown as it is: valid UTF-8, without control
- * characters and without those that make a line look like another one.
+ * One rule for all of them: valid UTF-8 stays, except control characters and
+ * characters that make a line look like another one.
  */
 #ifndef FCGIPM_BASE_ESCAPE_H
 #define FCGIPM_BASE_ESCAPE_H
@@ -12,18 +12,18 @@
 #include <stdint.h>
 
 /*
- * escape_decode - the character that len > 0 bytes begin with (RFC 3629,
+ * escape_decode - decodes the first character of len > 0 bytes (RFC 3629,
  * section 4)
  *
- * returns	its bytes; 0 when they are not UTF-8
+ * returns	its length in bytes; 0 when it is not UTF-8
  */
 size_t escape_decode(const char *text, size_t len, uint32_t *ret_code);
 
-/* Neither a control character, nor one that breaks or reorders a line. */
+/* Is it neither a control character nor one that breaks or reorders a line? */
 bool escape_is_printable(uint32_t code);
 
 /*
- * escape_text - a line for a log or a terminal
+ * escape_text - escapes a line for a log or a terminal
  *
  * Bytes that are not UTF-8 or not printable become \xNN; a tab stays.
  *

@@ -1,5 +1,5 @@
 /*
- * fd.c - small things about descriptors; see fd.h
+ * fd.c - descriptor helpers; see fd.h
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ fd_pipe(int read_flags, int write_flags, int *ret_readfd, int *ret_writefd)
 {
 	int p[2];
 
-	/* Ends that agree need one system call, mixed ones two. */
+	/* Equal flags need one system call, different ones two. */
 	int both = read_flags & write_flags & O_NONBLOCK;
 
 	if (pipe2(p, O_CLOEXEC | both) < 0)
@@ -121,8 +121,8 @@ fd_send(int sock, const void *p, size_t len, int passfd)
 
 /*
  * Takes the first descriptor of a control message and closes the others;
- * returns how many there were.  Padding lets the kernel put two where there is
- * room for one.
+ * returns how many there were.  With padding, room for one descriptor may hold
+ * two.
  */
 static size_t
 take_passed(const struct cmsghdr *h, int *ret_passfd)
@@ -188,7 +188,7 @@ fd_read_file(const char *path, size_t cap, char **ret_p, size_t *ret_len)
 
 	if (fd < 0 || !p)
 		goto fail;
-	/* The size is not asked for: files of /proc say 0. */
+	/* fstat(2) would not help: files of /proc have size 0. */
 	while (n > 0) {
 		if (len + 1 == size) {
 			size *= 2;
@@ -242,7 +242,7 @@ fd_raise_limit(void)
 		return 1024;
 	before = lim.rlim_cur;
 	lim.rlim_cur = lim.rlim_max;
-	/* Without it we only serve fewer; nothing to report. */
+	/* On failure the old limit holds, which is not worth a message. */
 	(void)setrlimit(RLIMIT_NOFILE, &lim);
 	return before;
 }

@@ -1,5 +1,5 @@
 /*
- * inherit.c - what a careless parent may have left us; see inherit.h
+ * inherit.c - resets process state inherited from the parent; see inherit.h
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -24,22 +24,22 @@ fill_std(void)
 {
 	int fd;
 
-	/* open() takes the lowest free number, so this fills the gaps. */
+	/* open() returns the lowest free descriptor, so this fills gaps. */
 	do {
 		fd = open("/dev/null", O_RDWR);
 	} while (fd >= 0 && fd <= 2);
 	return fd < 0 ? -1 : close(fd);
 }
 
-/* The system call itself, since libc hides two signals it uses (nptl(7)),
- * which a parent may have ignored all the same. */
+/* By system call, because libc hides two signals that it uses (nptl(7)), and a
+ * parent may have set them to ignored. */
 static void
 reset_signals(void)
 {
 	struct kernel_sigaction dfl = {.handler = SIG_DFL};
 	int signo;
 
-	/* KILL and STOP refuse it, as they may. */
+	/* KILL and STOP cannot be changed: their errors are ignored. */
 	for (signo = 1; signo <= LAST_SIGNAL; signo++)
 		(void)syscall(SYS_rt_sigaction, signo, &dfl, NULL,
 			sizeof(dfl.mask));

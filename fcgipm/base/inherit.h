@@ -1,16 +1,17 @@
 /*
- * inherit.h - what a careless parent may have left us
+ * inherit.h - resets process state inherited from the parent: closed or open
+ * descriptors, ignored signals
  */
 #ifndef FCGIPM_BASE_INHERIT_H
 #define FCGIPM_BASE_INHERIT_H
 
 /*
- * inherit_nothing - the first thing a program of ours does
+ * inherit_nothing - called first by main() of every program
  *
- * Opens /dev/null on those of 0, 1 and 2 that are closed, else the first
- * socket opened could become fd 2 and be written to by a library's message.
- * Makes what else is open close-on-exec and gives every signal its default
- * disposition, so that no child of ours inherits them in turn.
+ * Opens /dev/null on closed descriptors of 0, 1 and 2: otherwise the first
+ * socket could become descriptor 2, and a library would write its messages to
+ * it.  Makes all other descriptors close-on-exec and sets every signal to its
+ * default disposition, so that children do not inherit them.
  *
  * returns	0, or -1 with errno
  */

@@ -1,8 +1,8 @@
 /*
- * lines.c - bytes that come in pieces, passed on line by line; see lines.h
+ * lines.c - splits a byte stream into lines; see lines.h
  *
- * What children write ends in the log this way: worker/output, and
- * gateway/answer for the stderr of programs.
+ * Called by worker/output for output of workers, and by gateway/answer for
+ * stderr of programs.
  */
 #include <string.h>
 
@@ -31,7 +31,7 @@ lines_end(struct lines *l)
 	if (len == 0)
 		return;
 	text = (char *)buf_data(&l->part);
-	/* For who takes it as a string the rest would be lost. */
+	/* A string would end there. */
 	while ((nul = memchr(text, '\0', len)) != NULL)
 		*nul = '.';
 	l->on_line(l, text, len);
@@ -48,7 +48,7 @@ lines_feed(struct lines *l, const char *p, size_t len)
 		end = memchr(p, '\n', len);
 		n = end ? (size_t)(end - p) : len;
 		if (buf_add(&l->part, p, n) < 0) {
-			/* Over the cap: what waits goes first, as a piece. */
+			/* Too long: the first piece is a line. */
 			lines_end(l);
 			(void)buf_add(&l->part, p, n);
 		}

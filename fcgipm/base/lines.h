@@ -1,5 +1,5 @@
 /*
- * lines.h - bytes that come in pieces, told line by line
+ * lines.h - splits a byte stream into lines and calls back for each one
  */
 #ifndef FCGIPM_BASE_LINES_H
 #define FCGIPM_BASE_LINES_H
@@ -9,21 +9,21 @@
 #include "base/buf.h"
 
 struct lines {
-	/* One line, or a piece of one that is too long; without its end, never
-	 * empty, and no NUL in it: those became dots. */
+	/* One line, or a piece of a line that is too long; without its end and
+	 * never empty.  NUL bytes were replaced by dots. */
 	void (*on_line)(struct lines *l, const char *text, size_t len);
-	struct buf part;	/* a line whose end has not come yet */
+	struct buf part;	/* a line without its end so far */
 };
 
-/* max is the length of the longest line that is told in one piece. */
+/* Lines longer than max bytes are split. */
 void lines_init(struct lines *l, size_t max,
 	void (*on_line)(struct lines *l, const char *text, size_t len));
-/* What has been told of no more is dropped. */
+/* Drops an unfinished line. */
 void lines_fini(struct lines *l);
 
-/* Up to max bytes at once. */
+/* Adds bytes of the stream. */
 void lines_feed(struct lines *l, const char *p, size_t len);
-/* Nothing more comes: what is there of a line is told. */
+/* The stream has ended: calls back for an unfinished line. */
 void lines_end(struct lines *l);
 
 #endif

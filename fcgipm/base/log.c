@@ -1,5 +1,8 @@
 /*
- * log.c - one event, one line; see log.h
+ * log.c - writes log lines: escapes text, merges repeats, drops lines when the
+ * reader does not read; see log.h
+ *
+ * Called by all modules of the supervisor and the gateway that report events.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +25,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-/* How long a full pipe may hold us up before its lines are dropped. */
+/* How long a write to a full pipe may take before its line is dropped. */
 #define PATIENCE_MS 100
 
 static const char *const level_names[] = {
@@ -39,20 +42,20 @@ static const int syslog_levels[] = {
 	[LOG_LEVEL_DEBUG] = LOG_DEBUG,
 };
 
-/* A process has one log, as it has one stderr. */
+/* One log for the process. */
 static struct {
 	int fd;			/* -1 for syslog */
-	bool may_block;		/* a pipe or terminal: ask before writing */
+	bool may_block;		/* a pipe or terminal: poll before writing */
 	char *path;		/* a file's, NULL for stderr and syslog */
 	enum log_level level;
 	enum log_format format;
 	char ident[32];
 	bool bare, echo;
-	unsigned long dropped;	/* lines nobody read in time */
-	bool cut;		/* the last one was written in part */
+	unsigned long dropped;	/* lines that were not read in time */
+	bool cut;		/* only a part of the last line was written */
 	char *last;		/* the text of the last line */
 	enum log_level last_level;
-	unsigned long repeats;	/* times it came again, not yet told */
+	unsigned long repeats;	/* of the last line, not yet logged */
 } lg = {.fd = STDERR_FILENO, .may_block = true, .level = LOG_LEVEL_NOTICE};
 
 static bool
@@ -138,8 +141,8 @@ log_echo(bool on)
 	lg.echo = on;
 }
 
-/* Writes the line as far as its reader takes it within wait_ms; the bytes
- * written. */
+/* Writes the line while its reader reads, for at most wait_ms without progress;
+ * returns the bytes written. */
 static size_t
 put(int fd, bool may_block, int wait_ms, const char *line, size_t len)
 {
@@ -150,7 +153,7 @@ put(int fd, bool may_block, int wait_ms, const char *line, size_t len)
 	while (done < len) {
 		if (may_block && poll(&p, 1, wait_ms) == 0)
 			break;
-		/* Room for so much is all that poll(2) tells (pipe(7)). */
+		/* poll(2) only reports room for PIPE_BUF bytes (pipe(7)). */
 		n = write(fd, line + done,
 			may_block ? MIN(len - done, (size_t)PIPE_BUF) :
 				    len - done);
@@ -164,8 +167,8 @@ put(int fd, bool may_block, int wait_ms, const char *line, size_t len)
 }
 
 /*
- * The same for our log; false when the line, or its end, was dropped.  A
- * reader that is alive gets a moment; once it let a line drop, none.
+ * The same for the log; false when the line, or its end, was dropped.  The
+ * reader has PATIENCE_MS, but no time after it has lost a line.
  */
 static bool
 put_log(const char *line)
@@ -267,11 +270,11 @@ write_line(enum log_level level, const char *text)
 	if (echo)
 		(void)put(STDERR_FILENO, true, 0, line, strlen(line));
 	free(line);
-	/* The reader is back: say what it missed. */
+	/* The reader reads again: log how many lines it missed. */
 	if (dropped > 0 && lg.dropped == dropped) {
 		lg.dropped = 0;
-		snprintf(note, sizeof(note), "%lu log lines dropped: the log "
-			"was not read", dropped);
+		snprintf(note, sizeof(note), "log: %lu lines dropped: its "
+			"reader is too slow", dropped);
 		write_line(LOG_LEVEL_WARNING, note);
 	}
 }
@@ -282,8 +285,8 @@ log_flush(void)
 	char note[64];
 
 	if (lg.repeats > 0) {
-		snprintf(note, sizeof(note), "last line repeated %lu times",
-			lg.repeats);
+		snprintf(note, sizeof(note),
+			"log: last line repeated %lu times", lg.repeats);
 		lg.repeats = 0;
 		write_line(lg.last_level, note);
 	}
@@ -298,8 +301,8 @@ message(enum log_level level, const char *fmt, va_list ap)
 	if (level > lg.level || vasprintf(&text, fmt, ap) < 0)
 		return;
 	if (lg.last && lg.last_level == level && strcmp(lg.last, text) == 0) {
-		/* Told at 10, 100, 1000: a flood costs few lines and is
-		 * still seen while it lasts. */
+		/* Logged after 1000, 10000 and so on: a flood makes few lines,
+		 * but is seen while it lasts. */
 		unsigned long n = ++lg.repeats;
 
 		free(text);

@@ -1,10 +1,10 @@
 /*
- * log.h - one event, one line
+ * log.h - writes log lines to stderr, syslog or a file
  *
- * Text may hold bytes of clients and children: what is not printable is
- * escaped (base/escape).  Lines that repeat are counted and told
- * once.  A reader of our stderr that stops reading costs lines, never time:
- * they are counted as dropped.
+ * Text may contain bytes of clients and children: it is escaped (base/escape).
+ * Equal lines in a row are counted and logged once.  When the reader of stderr
+ * does not read, lines are dropped and counted, so that logging never blocks
+ * the process for long.
  */
 #ifndef FCGIPM_BASE_LOG_H
 #define FCGIPM_BASE_LOG_H
@@ -17,25 +17,26 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE,
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /*
- * log_open - where lines go from now on; stderr until it is called
+ * log_open - sets the target of log lines, which is stderr before
  *
  * target	"stderr", "syslog" or a path, opened for appending (0640)
- * returns	0, or -1 with errno and the old target kept
+ * returns	0, or -1 with errno; the old target stays then
  */
 int log_open(const char *target, enum log_level level, enum log_format format);
-/* A file as log_open() opens one, for lines of another kind, with further flags
- * of open(2); a descriptor, or -1 with errno. */
+/* Opens a file in the same way for another log, with more flags of open(2); a
+ * descriptor, or -1 with errno. */
 int log_open_file(const char *path, int flags, mode_t mode);
-/* Opens the same path again, after it was renamed; 0, or -1 with errno. */
+/* Reopens the log file, after it was renamed; 0, or -1 with errno. */
 int log_reopen(void);
-/* The program's name in front of lines on stderr, "" for none. */
+/* The program's name before lines on stderr; "" for none. */
 void log_ident(const char *name);
-/* Lines without time stamp and level, for a process whose stderr is read by
- * the supervisor, which adds both. */
+/* Lines without time and level, for a process whose stderr the supervisor
+ * reads: it adds both. */
 void log_bare(void);
-/* Errors and warnings go to stderr too, while a caller waits for -D. */
+/* Errors and warnings are also written to stderr, while the parent process of
+ * -D waits. */
 void log_echo(bool on);
-/* Writes what is counted and not yet told. */
+/* Writes the number of repeats, if any. */
 void log_flush(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

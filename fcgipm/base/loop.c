@@ -1,8 +1,8 @@
 /*
- * loop.c - one event loop a process; see loop.h
+ * loop.c - the event loop of a process; see loop.h
  *
- * The only file that knows epoll, signalfd and pidfd.  Timers are a binary
- * heap whose root is the timeout of epoll_wait(2).
+ * The only file that uses epoll, signalfd and pidfd.  Timers are a binary heap;
+ * its root is the timeout of epoll_wait(2).
  */
 #include <errno.h>
 #include <limits.h>
@@ -113,7 +113,7 @@ loop_del(struct loop *l, struct loop_io *io)
 	(void)epoll_ctl(l->epfd, EPOLL_CTL_DEL, io->fd, NULL);
 	io->fd = -1;
 	io->events = 0;
-	/* Its owner may be freed next: forget what the kernel told already. */
+	/* Its owner may be freed next: drop events already read. */
 	for (i = l->batch_at; i < l->batch_len; i++)
 		if (l->batch[i].data.ptr == io)
 			l->batch[i].data.ptr = NULL;
@@ -126,7 +126,7 @@ heap_put(struct loop *l, size_t place, struct loop_timer *t)
 	t->place = place;
 }
 
-/* Let t, which belongs at place or nearer to the root, rise. */
+/* Moves t from place towards the root, to where it belongs. */
 static void
 heap_rise(struct loop *l, size_t place, struct loop_timer *t)
 {
@@ -137,7 +137,7 @@ heap_rise(struct loop *l, size_t place, struct loop_timer *t)
 	heap_put(l, place, t);
 }
 
-/* Let t, which belongs at place or nearer to the leaves, sink. */
+/* Moves t from place towards the leaves, to where it belongs. */
 static void
 heap_sink(struct loop *l, size_t place, struct loop_timer *t)
 {
@@ -193,7 +193,7 @@ loop_timer_stop(struct loop *l, struct loop_timer *t)
 	last = l->heap[--l->heap_len];
 	if (last == t)
 		return;
-	/* The last one takes its place, then goes where it belongs. */
+	/* The last one replaces it, then moves to where it belongs. */
 	if (place > 1 && l->heap[place / 2 - 1]->at_ms > last->at_ms)
 		heap_rise(l, place, last);
 	else
@@ -233,7 +233,7 @@ run_tasks(struct loop *l)
 	}
 }
 
-/* Milliseconds until the next deadline, -1 for ever. */
+/* Milliseconds until the next deadline; -1 = no deadline. */
 static int
 wait_ms(const struct loop *l)
 {
@@ -271,7 +271,7 @@ loop_run(struct loop *l)
 	return 0;
 }
 
-/* The owner removes it and closes the pidfd; on_exit may free the child. */
+/* on_exit removes the child and closes the pidfd, and may free the child. */
 static void
 child_on_event(struct loop_io *io, uint32_t events)
 {
@@ -308,7 +308,7 @@ signals_on_event(struct loop_io *io, uint32_t events)
 	size_t i;
 	(void)events;
 
-	/* What did not fit is told next time. */
+	/* What did not fit is read in the next turn. */
 	for (i = 0; n > 0 && i < (size_t)n / sizeof(si[0]) && io->fd >= 0; i++)
 		s->on_signal(s, (int)si[i].ssi_signo, (pid_t)si[i].ssi_pid);
 }

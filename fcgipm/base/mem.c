@@ -1,5 +1,5 @@
 /*
- * mem.c - memory at startup; see mem.h
+ * mem.c - allocates memory at startup; see mem.h
  */
 #include <stdarg.h>
 #include <stdio.h>

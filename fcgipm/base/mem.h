@@ -1,21 +1,21 @@
 /*
- * mem.h - memory at startup, which either is there or ends the process
+ * mem.h - allocates memory at startup; exits if there is none
  *
- * Request memory does not come from here: it lives in a struct buf with a
- * cap, and running out of it ends one request.
+ * Request data does not use it, but struct buf with its maximum size: there, no
+ * memory ends one request.
  */
 #ifndef FCGIPM_BASE_MEM_H
 #define FCGIPM_BASE_MEM_H
 
 #include <stddef.h>
 
-/* Zeroed; never NULL.  A product that overflows ends the process too. */
+/* Zeroed; never NULL.  Exits as well when n * size overflows. */
 void *mem_calloc(size_t n, size_t size);
 /* As reallocarray(3); never NULL for a size above 0. */
 void *mem_realloc(void *p, size_t n, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len);
-/* As asprintf(3), the text returned. */
+/* As asprintf(3), but returns the text. */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * siblings.c - files that came with this program; see siblings.h
+ * siblings.c - finds other files of this installation; see siblings.h
  *
- * Called by worker/launch and observe/board.  A tree that was built but not
- * installed is found this way, and one that was moved after its installation.
+ * Called by worker/launch and observe/board.  Works in a build that is not
+ * installed, and after an installation was moved.
  */
 #include <limits.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* util.h - what every file may use; no code of its own. */
+/* util.h - common macros and inline functions; no .c file. */
 #ifndef FCGIPM_BASE_UTIL_H
 #define FCGIPM_BASE_UTIL_H
 
@@ -19,15 +19,14 @@
 #define container_of(ptr, type, member)                                        \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* A mistake of ours: say where, then leave a core for whoever looks. */
+/* A bug of fcgipm: prints where, and aborts for a core file. */
 #define BUG(why)                                                               \
 	do {                                                                   \
 		fprintf(stderr, "%s:%d: bug: %s\n", __FILE__, __LINE__, why);  \
 		abort();                                                       \
 	} while (0)
 
-/* In builds with a sanitizer invariants are checked that cost more than a
- * comparison. */
+/* Builds with a sanitizer check invariants that cost more than a comparison. */
 #if defined(__SANITIZE_ADDRESS__)
 #define CHECKED_BUILD 1
 #elif defined(__has_feature)
@@ -42,12 +41,12 @@
 /* Exit codes, sysexits.h's where they mean the same (fcgipm(8)). */
 enum exit_code {
 	EXIT_USAGE = 64,    /* the command line is wrong */
-	EXIT_INTERNAL = 70, /* a bug of ours */
+	EXIT_INTERNAL = 70, /* a bug of fcgipm */
 	EXIT_SYSTEM = 71,   /* the system refused: socket, fork, permission */
 	EXIT_CONFIG = 78    /* the configuration is wrong */
 };
 
-/* Of numbers that a child wrote: UINT64_MAX where it is more. */
+/* Adds numbers that a child wrote; UINT64_MAX on overflow. */
 static inline uint64_t
 sum_capped(uint64_t a, uint64_t b)
 {
@@ -64,7 +63,7 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Microseconds of it, to measure with. */
+/* Microseconds of CLOCK_MONOTONIC, for measurements. */
 static inline int64_t
 now_us(void)
 {

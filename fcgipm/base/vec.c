@@ -1,5 +1,5 @@
 /*
- * vec.c - argv and envp under construction; see vec.h
+ * vec.c - builds argv and envp arrays; see vec.h
  */
 #include <stdarg.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ vec_clear(struct vec *v)
 	v->failed = false;
 }
 
-/* Room for len more bytes; NULL, and failed set, when there is none. */
+/* Makes room for len more bytes; NULL, and sets failed, without memory. */
 static char *
 room(struct vec *v, size_t len)
 {

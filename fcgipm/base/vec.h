@@ -1,8 +1,8 @@
 /*
- * vec.h - argv and envp under construction
+ * vec.h - builds argv and envp arrays
  *
- * Strings lie one behind the other in one block; the pointers are made when
- * the vector is asked for, so growing never leaves a stale one.
+ * The strings are in one block, one after the other.  vec_array() makes the
+ * pointers, so growing the block leaves no stale ones.
  */
 #ifndef FCGIPM_BASE_VEC_H
 #define FCGIPM_BASE_VEC_H
@@ -21,17 +21,17 @@ struct vec {
 
 void vec_init(struct vec *v);
 void vec_fini(struct vec *v);
-/* Empties it and keeps the memory. */
+/* Removes all strings and keeps the memory. */
 void vec_clear(struct vec *v);
-/* Adds a copy; failure is remembered and told by vec_array(). */
+/* Adds a copy; after a failure vec_array() returns NULL. */
 void vec_add(struct vec *v, const char *s);
 void vec_addf(struct vec *v, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Adds "name=value" from two runs of bytes that hold no NUL. */
+/* Adds "name=value" from bytes without a NUL. */
 void vec_add_pair(struct vec *v, const char *name, size_t name_len,
 	const char *value, size_t value_len);
 /*
- * vec_array - the strings as argv or envp
+ * vec_array - returns the strings as argv or envp
  *
  * returns	n pointers and a NULL, valid until the next change of v;
  *		NULL when memory ran out at any time

@@ -1,4 +1,4 @@
-/* words.h - lists that blanks and commas divide; no code of its own. */
+/* words.h - iterates over lists separated by blanks or commas; no .c file. */
 #ifndef FCGIPM_BASE_WORDS_H
 #define FCGIPM_BASE_WORDS_H
 
@@ -7,11 +7,11 @@
 #include <string.h>
 
 /*
- * words_next - the next word of a list such as "a, b c"
+ * words_next - returns the next word of a list such as "a, b c"
  *
  * list		moved past the word
- * returns	the word, which borrows from the list and has no NUL after it;
- *		NULL after the last one
+ * returns	the word, in the list and without a NUL after it; NULL after
+ *		the last one
  */
 static inline const char *
 words_next(const char **list, size_t *ret_len)

@@ -193,7 +193,7 @@ Test(hostile_programs, stderr_without_a_line_end_uses_bounded_memory,
 	hostile_figure("%zu MB of stderr in %lld ms, %s of it in the log, the "
 		"gateway has %ld KiB more, the supervisor %ld",
 		total / 1000000, (long long)begin,
-		world_log_has(t.w, " log lines dropped") ? "not all" : "all",
+		world_log_has(t.w, " lines dropped: ") ? "not all" : "all",
 		most - t.rss_kib, master);
 	hostile_end(&t, "a shout");
 }
@@ -241,7 +241,7 @@ drops_are_logged(void *arg)
 	struct target *t = arg;
 
 	(void)hostile_call(t, "shout=100");
-	return world_log_has(t->w, " log lines dropped");
+	return world_log_has(t->w, " lines dropped: ");
 }
 
 /* When the supervisor does not read the gateway's log, lines are dropped and no

@@ -1,5 +1,5 @@
 /*
- * test_addr.c - socket addresses and networks as users write them
+ * test_addr.c - tests base/addr and base/cidr
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -16,7 +16,7 @@
 #include "base/util.h"
 
 static struct addr
-good(const char *text)
+parse(const char *text)
 {
 	const char *why = NULL;
 	struct addr a = {0};
@@ -25,7 +25,7 @@ good(const char *text)
 	return a;
 }
 
-Test(addr, reads_every_way_to_write_one)
+Test(addr, parses_every_form_of_an_address)
 {
 	static const struct {
 		const char *text, *canonical;
@@ -40,7 +40,7 @@ Test(addr, reads_every_way_to_write_one)
 		{"127.0.0.1:9000", "127.0.0.1:9000", AF_INET, "IPv4"},
 		{"tcp:127.0.0.1:9000", "127.0.0.1:9000", AF_INET, "prefixed"},
 		{"9000", "127.0.0.1:9000", AF_INET, "a port is loopback"},
-		{"0.0.0.0:1", "0.0.0.0:1", AF_INET, "all, least port"},
+		{"0.0.0.0:1", "0.0.0.0:1", AF_INET, "all, first port"},
 		{"10.1.2.3:65535", "10.1.2.3:65535", AF_INET, "last port"},
 		{"[::1]:9000", "[::1]:9000", AF_INET6, "IPv6"},
 		{"tcp6:[::1]:9000", "[::1]:9000", AF_INET6,
@@ -51,7 +51,7 @@ Test(addr, reads_every_way_to_write_one)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct addr a = good(rows[i].text);
+		struct addr a = parse(rows[i].text);
 
 		cr_expect_str_eq(a.text, rows[i].canonical, "%s",
 			rows[i].why);
@@ -60,9 +60,9 @@ Test(addr, reads_every_way_to_write_one)
 	}
 }
 
-Test(addr, makes_the_kernels_structures)
+Test(addr, fills_the_structures_of_the_kernel)
 {
-	struct addr a = good("1.2.3.4:258");
+	struct addr a = parse("1.2.3.4:258");
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a.sa;
 	static const uint8_t ip[] = {1, 2, 3, 4}, port[] = {1, 2};
 	const struct sockaddr_un *un;
@@ -71,20 +71,20 @@ Test(addr, makes_the_kernels_structures)
 	cr_expect_eq(memcmp(&in->sin_addr, ip, 4), 0);
 	cr_expect_eq(memcmp(&in->sin_port, port, 2), 0);
 
-	a = good("/run/x");
+	a = parse("/run/x");
 	un = (const struct sockaddr_un *)&a.sa;
 	cr_expect_str_eq(un->sun_path, "/run/x");
 	cr_expect_eq(a.len, offsetof(struct sockaddr_un, sun_path) + 7,
 		"a path with its NUL");
 
-	a = good("@ab");
+	a = parse("@ab");
 	un = (const struct sockaddr_un *)&a.sa;
 	cr_expect_eq(memcmp(un->sun_path, "\0ab", 3), 0);
 	cr_expect_eq(a.len, offsetof(struct sockaddr_un, sun_path) + 3,
 		"a NUL, then the name without one (unix(7))");
 }
 
-Test(addr, refuses_what_is_none_and_says_what_to_write)
+Test(addr, rejects_other_text_and_says_what_to_write)
 {
 	static const struct {
 		const char *text, *hint;
@@ -139,10 +139,10 @@ Test(addr, a_path_may_be_107_bytes_long)
 	cr_expect(why && strstr(why, "107"));
 	text[0] = '@';
 	text[107] = '\0';
-	cr_expect_eq(addr_parse(text, &a, &why), 0, "106 behind the NUL");
+	cr_expect_eq(addr_parse(text, &a, &why), 0, "106 after the NUL");
 }
 
-Test(addr, a_host_may_not_overflow_its_place)
+Test(addr, a_long_host_does_not_overflow_its_buffer)
 {
 	const char *why = NULL;
 	char text[600];
@@ -156,11 +156,11 @@ Test(addr, a_host_may_not_overflow_its_place)
 	cr_expect_eq(addr_parse(text, &a, &why), -1);
 }
 
-Test(addr, knows_its_kinds)
+Test(addr, tells_paths_abstract_names_and_tcp_apart)
 {
-	struct addr path = good("/a"), abstract = good("@a");
-	struct addr v4 = good("127.9.9.9:1"), v6 = good("[::1]:1");
-	struct addr far4 = good("10.0.0.1:1"), far6 = good("[::]:1");
+	struct addr path = parse("/a"), abstract = parse("@a");
+	struct addr v4 = parse("127.9.9.9:1"), v6 = parse("[::1]:1");
+	struct addr far4 = parse("10.0.0.1:1"), far6 = parse("[::]:1");
 
 	cr_expect(addr_is_path(&path) && !addr_is_path(&abstract) &&
 		!addr_is_path(&v4));
@@ -178,10 +178,10 @@ Test(addr, knows_its_kinds)
 
 Test(addr, two_spellings_of_one_address_are_equal)
 {
-	struct addr a = good("9000"), b = good("127.0.0.1:9000");
-	struct addr c = good("127.0.0.1:9001"), d = good("[0:0::1]:9000");
-	struct addr e = good("[::1]:9000"), f = good("unix:/x"),
-		    g = good("/x"), h = good("@x");
+	struct addr a = parse("9000"), b = parse("127.0.0.1:9000");
+	struct addr c = parse("127.0.0.1:9001"), d = parse("[0:0::1]:9000");
+	struct addr e = parse("[::1]:9000"), f = parse("unix:/x"),
+		    g = parse("/x"), h = parse("@x");
 
 	cr_expect(addr_equal(&a, &b) && addr_equal(&d, &e) &&
 		addr_equal(&f, &g));
@@ -189,14 +189,14 @@ Test(addr, two_spellings_of_one_address_are_equal)
 		!addr_equal(&g, &h));
 }
 
-Test(addr, connects_and_tells_why_not)
+Test(addr, connects_or_fails_with_errno)
 {
 	char name[64];
 	struct addr a;
 	int listenfd, fd;
 
 	snprintf(name, sizeof(name), "@fcgipm-test-addr-%d", (int)getpid());
-	a = good(name);
+	a = parse(name);
 	errno = 0;
 	cr_expect_eq(addr_connect(&a, 0), -1);
 	cr_expect_eq(errno, ECONNREFUSED);
@@ -217,7 +217,7 @@ Test(addr, connects_and_tells_why_not)
 	close(listenfd);
 }
 
-Test(cidr, reads_a_list)
+Test(cidr, parses_a_list)
 {
 	const char *list = "127.0.0.1, 10.0.0.0/8,::1 2001:db8::/33 "
 			   "0.0.0.0/0,::/0";
@@ -247,7 +247,7 @@ Test(cidr, reads_a_list)
 	cr_expect_eq(*list, '\0');
 }
 
-Test(cidr, holds_addresses_of_its_networks)
+Test(cidr, matches_addresses_in_its_networks)
 {
 	static const struct {
 		const char *list, *address;
@@ -290,7 +290,7 @@ Test(cidr, holds_addresses_of_its_networks)
 	cr_expect_not(cidr_list_holds("0.0.0.0/0, ::/0", &un));
 }
 
-Test(cidr, refuses_what_is_no_network)
+Test(cidr, rejects_what_is_not_a_network)
 {
 	static const struct {
 		const char *text, *hint;
@@ -303,8 +303,8 @@ Test(cidr, refuses_what_is_no_network)
 		{"10.0.0.0/8x", "prefix length"},
 		{"10.0.0.0/99999999999999999999", "prefix length"},
 		{"::/129", "prefix length"},
-		{"10.0.0.1/8", "behind its prefix"},
-		{"2001:db8::1/64", "behind its prefix"},
+		{"10.0.0.1/8", "after its prefix"},
+		{"2001:db8::1/64", "after its prefix"},
 		{"1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:"
 		 "1111:1111", "too long"},
 	};

@@ -1,5 +1,5 @@
 /*
- * test_buf.c - bytes on their way
+ * test_buf.c - tests base/buf: order, the maximum size, memory
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -18,7 +18,7 @@ expect_bytes(const struct buf *b, const char *want)
 		"holds %.*s, not %s", (int)b->len, (char *)buf_data(b), want);
 }
 
-Test(buf, gives_back_what_was_added_in_order)
+Test(buf, returns_bytes_in_the_order_they_were_added)
 {
 	struct buf b;
 
@@ -31,23 +31,23 @@ Test(buf, gives_back_what_was_added_in_order)
 	buf_fini(&b);
 }
 
-Test(buf, holds_its_cap_and_not_a_byte_more)
+Test(buf, holds_its_maximum_and_not_a_byte_more)
 {
 	struct buf b;
 
 	buf_init(&b, 8);
-	cr_assert_eq(buf_add(&b, "12345678", 8), 0, "the cap itself fits");
+	cr_assert_eq(buf_add(&b, "12345678", 8), 0, "the maximum itself fits");
 	errno = 0;
 	cr_expect_eq(buf_add(&b, "9", 1), -1);
 	cr_expect_eq(errno, ENOBUFS);
 	expect_bytes(&b, "12345678");
 	buf_consume(&b, 1);
-	cr_expect_eq(buf_add(&b, "9", 1), 0, "what is read makes room");
+	cr_expect_eq(buf_add(&b, "9", 1), 0, "consumed bytes make room");
 	expect_bytes(&b, "23456789");
 	buf_fini(&b);
 }
 
-Test(buf, refuses_sizes_that_would_wrap)
+Test(buf, rejects_sizes_that_would_overflow)
 {
 	struct buf b;
 
@@ -72,7 +72,7 @@ Test(buf, adds_nothing_when_a_part_would_not_fit)
 	buf_fini(&b);
 }
 
-Test(buf, an_empty_one_holds_no_memory)
+Test(buf, an_empty_buffer_has_no_memory)
 {
 	struct buf b;
 
@@ -83,9 +83,9 @@ Test(buf, an_empty_one_holds_no_memory)
 	buf_consume(&b, 1);
 	cr_expect_null(b.mem);
 	cr_expect_eq(b.size, 0);
-	cr_expect_eq(b.cap, 1 << 20, "and is ready for more");
+	cr_expect_eq(b.cap, 1 << 20, "the maximum stays");
 	cr_expect_eq(buf_add(&b, "", 0), 0);
-	cr_expect_null(b.mem, "nothing added, nothing allocated");
+	cr_expect_null(b.mem, "adding nothing allocates nothing");
 	cr_expect_eq(buf_add(&b, "y", 1), 0);
 	expect_bytes(&b, "y");
 	buf_fini(&b);
@@ -109,8 +109,8 @@ Test(buf, reserve_counts_nothing_until_commit)
 	buf_fini(&b);
 }
 
-/* A queue that is never empty creeps through its block: it must move back
- * instead of growing. */
+/* The content of a queue that is never empty moves through its block: it must
+ * move back to the beginning instead of growing the block. */
 Test(buf, does_not_grow_while_its_content_stays_small)
 {
 	struct buf b;
@@ -132,7 +132,7 @@ Test(buf, does_not_grow_while_its_content_stays_small)
 	buf_fini(&b);
 }
 
-/* Any mix of sizes: what comes out is what went in. */
+/* With sizes of any mix, the bytes that come out are those that went in. */
 Test(buf, keeps_order_in_random_histories)
 {
 	unsigned short seed[3] = {7, 8, 9};
@@ -162,7 +162,7 @@ Test(buf, keeps_order_in_random_histories)
 	buf_fini(&b);
 }
 
-Test(buf, write_stops_when_a_pipe_is_full_and_goes_on_later)
+Test(buf, write_stops_when_a_pipe_is_full_and_continues_later)
 {
 	uint8_t want = 0, chunk[4096];
 	size_t total = 0, got = 0;
@@ -180,7 +180,7 @@ Test(buf, write_stops_when_a_pipe_is_full_and_goes_on_later)
 	n = buf_write(&b, fds[1]);
 	cr_expect_gt(n, 0);
 	cr_expect_eq(b.len, total - (size_t)n);
-	cr_expect_eq(buf_write(&b, fds[1]), 0, "a full pipe is no error");
+	cr_expect_eq(buf_write(&b, fds[1]), 0, "a full pipe is not an error");
 	while (got < total) {
 		ssize_t i;
 
@@ -198,7 +198,7 @@ Test(buf, write_stops_when_a_pipe_is_full_and_goes_on_later)
 	close(fds[1]);
 }
 
-Test(buf, write_tells_a_broken_descriptor)
+Test(buf, write_fails_on_a_closed_descriptor)
 {
 	struct buf b;
 

@@ -1,5 +1,6 @@
 /*
- * test_conf_page.c - compares fcgipm.ini(5) with the table of keys
+ * test_conf_page.c - tests that fcgipm.ini(5) documents the keys of the table,
+ * and no other keys
  */
 #include <criterion/criterion.h>
 #include <limits.h>
@@ -93,7 +94,7 @@ is_key(const char *name)
 	for (i = 0; (k = conf_global_key(i)) != NULL; i++)
 		if (strcmp(k->name, name) == 0)
 			return true;
-	/* The loader's own: it sets nothing. */
+	/* conf/load handles it: it is not in the table. */
 	return strcmp(name, "include") == 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * test_emit.c - base/emit: what is written is JSON, whatever the bytes
+ * test_emit.c - tests base/emit: the output is JSON for any bytes
  */
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -25,7 +25,7 @@ expect_text(const char *bytes, size_t len, const char *want, const char *why)
 	buf_fini(&b);
 }
 
-Test(emit, text_of_any_bytes)
+Test(emit, text_of_any_bytes_is_a_valid_string)
 {
 	static const struct {
 		const char *bytes;
@@ -33,18 +33,18 @@ Test(emit, text_of_any_bytes)
 		const char *why;
 	} rows[] = {
 		{"", "\"\"", "nothing"},
-		{"/a?b=c", "\"/a?b=c\"", "as it is"},
+		{"/a?b=c", "\"/a?b=c\"", "unchanged"},
 		{"a\"b\\c", "\"a\\\"b\\\\c\"", "quote and backslash"},
 		{"a\nb\x1b[1m", "\"a\\u000ab\\u001b[1m\"", "control"},
 		{"\x7f", "\"\\u007f\"", "DEL"},
 		{"\xc2\x9b" "1m", "\"\\u009b1m\"", "CSI of C1"},
-		{"\xc2\xa0", "\"\xc2\xa0\"", "the first behind C1"},
+		{"\xc2\xa0", "\"\xc2\xa0\"", "the first after C1"},
 		{"\xc3\xa9", "\"\xc3\xa9\"", "two bytes"},
 		{"\xe2\x82\xac", "\"\xe2\x82\xac\"", "three"},
 		{"\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\"", "four"},
 		{"\xe2\x80\xae", "\"\\u202e\"", "right to left"},
 		{"\xf3\xa0\x81\x81", "\"\\udb40\\udc41\"", "a tag, in two"},
-		{"\xff", "\"\\ufffd\"", "no such byte"},
+		{"\xff", "\"\\ufffd\"", "not a byte of UTF-8"},
 		{"\x80", "\"\\ufffd\"", "a continuation alone"},
 		{"\xc0\xaf", "\"\\ufffd\\ufffd\"", "a slash in two bytes"},
 		{"\xe0\x80\xaf", "\"\\ufffd\\ufffd\\ufffd\"", "in three"},
@@ -62,7 +62,7 @@ Test(emit, text_of_any_bytes)
 	expect_text("a\0b", 3, "\"a\\u0000b\"", "a NUL");
 }
 
-Test(emit, commas_between_values)
+Test(emit, commas_are_written_between_values)
 {
 	static const char want[] = "{\"a\":[1,-2,[],null],\"b\":{},"
 		"\"c\":\"x\"}";
@@ -92,7 +92,7 @@ Test(emit, commas_between_values)
 	buf_fini(&b);
 }
 
-/* Against a reader that was not written here. */
+/* Checked with jansson. */
 Test(emit, any_bytes_are_read_back)
 {
 	unsigned seed = 1;
@@ -118,7 +118,7 @@ Test(emit, any_bytes_are_read_back)
 	}
 }
 
-Test(emit, over_the_cap_it_fails)
+Test(emit, fails_above_the_maximum_of_its_buffer)
 {
 	struct buf b;
 	struct emit e = {.out = &b};

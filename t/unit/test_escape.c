@@ -1,5 +1,5 @@
 /*
- * test_escape.c - base/escape: what a terminal and a log get of any bytes
+ * test_escape.c - tests base/escape: any bytes become printable text
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "base/escape.h"
 
-Test(escape, what_can_be_read_stays_the_rest_is_shown_as_bytes)
+Test(escape, printable_text_stays_other_bytes_become_hexadecimal)
 {
 	static const struct {
 		const char *text, *want, *why;
@@ -37,9 +37,9 @@ Test(escape, what_can_be_read_stays_the_rest_is_shown_as_bytes)
 			"\xe2\x81\xaa", "U+2065, isolates, U+206A"},
 		{"\xef\xbb\xbf", "\\xef\\xbb\\xbf", "byte order mark"},
 		{"\xef\xbf\xbd\xef\xbf\xbe", "\xef\xbf\xbd\\xef\\xbf\\xbe",
-			"U+FFFD, and no character"},
+			"U+FFFD, and a noncharacter"},
 		{"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81", "a tag"},
-		{"\xffz", "\\xffz", "no such byte"},
+		{"\xffz", "\\xffz", "not a byte of UTF-8"},
 		{"\x80", "\\x80", "a continuation alone"},
 		{"\xc0\xaf", "\\xc0\\xaf", "a slash in two bytes"},
 		{"\xc1\xbf", "\\xc1\\xbf", "DEL in two bytes"},

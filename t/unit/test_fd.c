@@ -1,5 +1,5 @@
 /*
- * test_fd.c - descriptors that pass from one process to another
+ * test_fd.c - tests base/fd: passing descriptors between processes
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -45,7 +45,8 @@ stage_close(struct stage *s)
 {
 	int i;
 
-	cr_expect_eq(count_descriptors(), s->before, "a descriptor is left");
+	cr_expect_eq(count_descriptors(), s->before,
+		"a descriptor was left open");
 	for (i = 0; i < MANY; i++)
 		close(s->files[i]);
 	close(s->at[0]);
@@ -72,7 +73,7 @@ send_control(int sock, const char *text, int type, const int *v, size_t n)
 		strerror(errno));
 }
 
-Test(fd, a_message_without_a_descriptor)
+Test(fd, a_message_passes_without_a_descriptor)
 {
 	struct stage s = stage_open();
 	char text[8] = "";
@@ -85,7 +86,7 @@ Test(fd, a_message_without_a_descriptor)
 	stage_close(&s);
 }
 
-Test(fd, a_message_with_a_descriptor)
+Test(fd, a_message_passes_with_a_descriptor)
 {
 	struct stage s = stage_open();
 	struct stat sent, came;
@@ -93,7 +94,8 @@ Test(fd, a_message_with_a_descriptor)
 	int fd = -1;
 
 	cr_assert_eq(fd_send(s.at[0], "hello", 5, s.files[0]), 0);
-	cr_expect_eq(fcntl(s.files[0], F_GETFD), FD_CLOEXEC, "still ours");
+	cr_expect_eq(fcntl(s.files[0], F_GETFD), FD_CLOEXEC,
+		"the sender keeps it");
 	cr_assert_eq(fd_receive(s.at[1], text, sizeof(text), &fd), 5);
 	cr_expect_arr_eq(text, "hello", 5);
 	cr_assert_geq(fd, 0);
@@ -105,8 +107,8 @@ Test(fd, a_message_with_a_descriptor)
 	stage_close(&s);
 }
 
-/* Two fit into the padding behind one; of five the kernel drops three. */
-Test(fd, more_than_one_are_an_error_and_closed)
+/* Two fit into the padding after one; of five the kernel drops three. */
+Test(fd, more_than_one_descriptor_is_an_error_and_all_are_closed)
 {
 	struct stage s = stage_open();
 	char text[8];
@@ -125,8 +127,8 @@ Test(fd, more_than_one_are_an_error_and_closed)
 	stage_close(&s);
 }
 
-/* The order without its descriptor would be another one. */
-Test(fd, one_that_the_limit_took_is_an_error)
+/* A message without its descriptor would mean something else. */
+Test(fd, a_descriptor_lost_at_the_limit_is_an_error)
 {
 	struct stage s = stage_open();
 	struct rlimit lim, low;
@@ -145,7 +147,7 @@ Test(fd, one_that_the_limit_took_is_an_error)
 	stage_close(&s);
 }
 
-/* Its numbers are no descriptors, and are not closed as such. */
+/* Its numbers are not descriptors, and must not be closed. */
 Test(fd, other_control_data_is_not_taken_for_descriptors)
 {
 	struct stage s = stage_open();
@@ -157,9 +159,9 @@ Test(fd, other_control_data_is_not_taken_for_descriptors)
 		sizeof(on)), 0);
 	send_control(s.at[0], "x", SCM_CREDENTIALS, ids, 3);
 	cr_expect_eq(fd_receive(s.at[1], text, sizeof(text), &fd), -1,
-		"more came than has room");
+		"the control data does not fit");
 	cr_expect_eq(fd, -1);
-	cr_expect_geq(fcntl(0, F_GETFD), 0, "closed: root's number is 0");
+	cr_expect_geq(fcntl(0, F_GETFD), 0, "uid 0 is not a descriptor");
 	stage_close(&s);
 }
 
@@ -177,7 +179,7 @@ Test(fd, a_message_that_is_too_long_is_an_error)
 	stage_close(&s);
 }
 
-Test(fd, the_end_of_a_channel)
+Test(fd, a_closed_channel_is_reported_to_both_ends)
 {
 	struct stage s = stage_open();
 	char text[8];
@@ -185,7 +187,7 @@ Test(fd, the_end_of_a_channel)
 
 	cr_expect_eq(fd_receive(s.at[1], text, sizeof(text), &fd), -1);
 	cr_expect_eq(errno, EAGAIN, "nothing came");
-	/* An empty message ends it too, and what came with it is closed. */
+	/* An empty message means the end, too; its descriptor is closed. */
 	send_control(s.at[0], "", SCM_RIGHTS, s.files, 1);
 	cr_expect_eq(fd_receive(s.at[1], text, sizeof(text), &fd), 0);
 	cr_expect_eq(fd, -1);

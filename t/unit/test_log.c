@@ -1,8 +1,8 @@
 /*
- * test_log.c - base/log: one event, one line, whatever its reader does
+ * test_log.c - tests base/log: whole lines, repeats, dropped lines, syslog
  *
- * Each test has a process of its own, whose log goes to a pipe or, as syslog(3)
- * is ours here, into a text.
+ * Each test runs in its own process.  Its log is a pipe; syslog(3) is replaced
+ * here by a function that keeps the line.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ __syslog_chk(int priority, int flag, const char *fmt, ...)
 
 TestSuite(log, .timeout = 30);
 
-/* Our stderr becomes a pipe that holds 64 KiB; its other end. */
+/* Makes stderr a pipe that holds 64 KiB; returns its other end. */
 static int
 read_stderr(void)
 {
@@ -90,7 +90,7 @@ expect_read(int fd, const char *want)
 	cr_expect_str_eq(text, want, "%s", text);
 }
 
-Test(log, a_line_that_was_cut_takes_no_other_along)
+Test(log, a_line_after_one_that_was_cut_is_whole)
 {
 	int fd = read_stderr();
 	static char big[70000];
@@ -101,10 +101,10 @@ Test(log, a_line_that_was_cut_takes_no_other_along)
 	log_error("%s", big);
 	text = drain(fd);
 	cr_expect_eq(text[0], 'x');
-	cr_expect_null(strchr(text, '\n'), "it is cut");
+	cr_expect_null(strchr(text, '\n'), "its end was dropped");
 	log_error("next");
-	expect_read(fd, "\nnext\n1 log lines dropped: the log was "
-		"not read\n");
+	expect_read(fd, "\nnext\nlog: 1 lines dropped: its reader "
+		"is too slow\n");
 	log_error("last");
 	expect_read(fd, "last\n");
 }
@@ -118,22 +118,22 @@ Test(log, repeats_are_counted_by_text_and_level)
 	log_error("same");
 	log_error("same");
 	log_warning("same");
-	expect_read(fd, "same\nlast line repeated 2 times\nsame\n");
+	expect_read(fd, "same\nlog: last line repeated 2 times\nsame\n");
 	log_warning("other");
 	expect_read(fd, "other\n");
 	for (i = 0; i < 1001; i++)
 		log_error("flood");
-	expect_read(fd, "flood\nlast line repeated 1000 times\n");
+	expect_read(fd, "flood\nlog: last line repeated 1000 times\n");
 	log_flush();
 	expect_read(fd, "");
 	log_error("flood");
 	log_flush();
-	expect_read(fd, "last line repeated 1 times\n");
+	expect_read(fd, "log: last line repeated 1 times\n");
 	log_debug("below the level");
 	expect_read(fd, "");
 }
 
-Test(log, syslog_gets_what_a_terminal_may_show)
+Test(log, syslog_gets_escaped_text)
 {
 	cr_assert_eq(log_open("syslog", LOG_LEVEL_NOTICE, LOG_FORMAT_TEXT), 0);
 	log_notice("a\x1b[2J\n%s", "\xe2\x82\xac\xff");

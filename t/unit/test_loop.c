@@ -1,5 +1,5 @@
 /*
- * test_loop.c - descriptors, timers, signals and children in one loop
+ * test_loop.c - tests base/loop: descriptors, timers, signals and children
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ struct watched {
 	int fds[2];
 	int calls;
 	uint32_t events;	/* of the last call */
-	struct watched *kill;	/* removed by our callback */
+	struct watched *kill;	/* removed by the callback */
 	int quit_at;		/* leave the loop at this many calls */
 };
 
@@ -74,7 +74,7 @@ poke(struct watched *w)
 	cr_assert_eq(write(w->fds[1], "x", 1), 1);
 }
 
-Test(loop, tells_a_readable_descriptor)
+Test(loop, reports_a_readable_descriptor)
 {
 	struct watched w;
 
@@ -85,7 +85,7 @@ Test(loop, tells_a_readable_descriptor)
 	cr_expect_eq(w.events, (uint32_t)LOOP_READ);
 }
 
-Test(loop, tells_a_hangup_unasked)
+Test(loop, reports_a_hangup_that_was_not_asked_for)
 {
 	struct watched w;
 
@@ -109,9 +109,9 @@ Test(loop, adding_a_file_that_cannot_be_watched_is_an_error)
 	close(fd);
 }
 
-/* Both are readable in one turn; whoever is called first removes the other,
- * whose event was already read from the kernel. */
-Test(loop, a_removed_watcher_hears_nothing_more)
+/* Both are readable in one turn.  The first one called removes the other, whose
+ * event was already read from the kernel. */
+Test(loop, a_removed_watcher_gets_no_further_event)
 {
 	struct watched a, b;
 
@@ -123,7 +123,7 @@ Test(loop, a_removed_watcher_hears_nothing_more)
 	poke(&b);
 	cr_expect_eq(loop_run(loop), 0);
 	cr_expect_eq(a.calls + b.calls, 1);
-	cr_expect((a.io.fd < 0) != (b.io.fd < 0), "one is left watched");
+	cr_expect((a.io.fd < 0) != (b.io.fd < 0), "one is still watched");
 }
 
 Test(loop, a_watcher_may_remove_itself)
@@ -150,7 +150,7 @@ struct timed {
 	int order;
 	int calls;
 	int64_t again_ms;	/* arm it again this much later, once */
-	struct timed *stop;	/* stopped by our callback */
+	struct timed *stop;	/* stopped by the callback */
 	bool quit;
 };
 
@@ -164,7 +164,7 @@ timed_on_timer(struct loop_timer *t)
 	d->at = loop_now(loop);
 	d->order = ++timed_order;
 	d->calls++;
-	cr_expect_eq(t->place, 0, "not armed any more");
+	cr_expect_eq(t->place, 0, "no longer armed");
 	if (d->again_ms) {
 		loop_timer_set(loop, t, loop_now(loop) + d->again_ms);
 		d->again_ms = 0;
@@ -236,9 +236,9 @@ Test(loop, a_timer_may_arm_itself_and_stop_another)
 	loop_timer_stop(loop, &victim.timer);
 }
 
-/* A timer in the past that arms itself in the past must not starve what can
- * be read for ever: it is called again, but so is the descriptor. */
-Test(loop, descriptors_are_heard_between_timers)
+/* A timer in the past that arms itself in the past must not starve
+ * descriptors: both are called. */
+Test(loop, descriptors_are_served_between_timers)
 {
 	struct timed d = {.again_ms = 1};
 	struct watched w;
@@ -254,7 +254,7 @@ Test(loop, descriptors_are_heard_between_timers)
 struct deferred {
 	struct loop_task task;
 	int calls;
-	struct deferred *next;	/* queued by our run */
+	struct deferred *next;	/* queued by run() */
 	bool quit;
 };
 
@@ -270,7 +270,7 @@ deferred_run(struct loop_task *t)
 		loop_quit(loop);
 }
 
-Test(loop, a_task_runs_once_however_often_queued)
+Test(loop, a_task_queued_several_times_runs_once)
 {
 	struct deferred b = {.task = {.run = deferred_run}, .quit = true};
 	struct deferred a = {.task = {.run = deferred_run}, .next = &b};
@@ -282,10 +282,10 @@ Test(loop, a_task_runs_once_however_often_queued)
 	cr_expect_eq(a.calls, 1);
 	cr_expect_eq(b.calls, 1, "a task queued by a task runs too");
 	loop_defer(loop, &a.task);
-	cr_expect(a.task.queued, "and may be queued again");
+	cr_expect(a.task.queued, "it may be queued again");
 }
 
-/* An owner that frees itself from its own callback. */
+/* An owner that frees itself in its own callback. */
 struct mortal {
 	struct watched w;
 	struct loop_task task;
@@ -315,7 +315,7 @@ mortal_on_event(struct loop_io *io, uint32_t events)
 	loop_defer(loop, &m->task);
 }
 
-Test(loop, an_owner_frees_itself_by_deferring)
+Test(loop, an_owner_can_free_itself_in_a_deferred_task)
 {
 	struct mortal *m = calloc(1, sizeof(*m));
 	int freed = 0;
@@ -366,7 +366,7 @@ child_start(struct child *d, int exit_code, int signo)
 	cr_assert_eq(loop_child_add(loop, &d->child, d->pidfd), 0);
 }
 
-Test(loop, tells_a_childs_exit_status_and_reaps_it)
+Test(loop, reports_the_exit_status_of_a_child_and_reaps_it)
 {
 	struct child d;
 
@@ -380,7 +380,7 @@ Test(loop, tells_a_childs_exit_status_and_reaps_it)
 	cr_expect_eq(errno, ECHILD, "no zombie is left");
 }
 
-Test(loop, tells_the_signal_that_ended_a_child)
+Test(loop, reports_the_signal_that_killed_a_child)
 {
 	struct child d;
 
@@ -390,7 +390,7 @@ Test(loop, tells_the_signal_that_ended_a_child)
 	cr_expect_eq(d.status, SIGKILL);
 }
 
-struct heard {
+struct received {
 	struct loop_signals sigs;
 	int got[NSIG];
 	int total, quit_at;
@@ -398,9 +398,9 @@ struct heard {
 };
 
 static void
-heard_on_signal(struct loop_signals *s, int signo, pid_t sender)
+received_on_signal(struct loop_signals *s, int signo, pid_t sender)
 {
-	struct heard *h = container_of(s, struct heard, sigs);
+	struct received *h = container_of(s, struct received, sigs);
 
 	h->got[signo]++;
 	h->sender = sender;
@@ -408,10 +408,10 @@ heard_on_signal(struct loop_signals *s, int signo, pid_t sender)
 		loop_quit(loop);
 }
 
-Test(loop, tells_signals_and_who_sent_them)
+Test(loop, reports_signals_and_their_senders)
 {
-	struct heard h = {.sigs = {.io = {.fd = -1},
-				  .on_signal = heard_on_signal},
+	struct received h = {.sigs = {.io = {.fd = -1},
+				  .on_signal = received_on_signal},
 		.quit_at = 2};
 	sigset_t set;
 
@@ -432,8 +432,8 @@ Test(loop, tells_signals_and_who_sent_them)
 
 Test(loop, its_descriptors_are_close_on_exec)
 {
-	struct heard h = {.sigs = {.io = {.fd = -1},
-				  .on_signal = heard_on_signal}};
+	struct received h = {.sigs = {.io = {.fd = -1},
+				  .on_signal = received_on_signal}};
 	sigset_t set;
 	int fd, open_fds = 0;
 

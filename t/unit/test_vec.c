@@ -1,5 +1,5 @@
 /*
- * test_vec.c - argv and envp under construction
+ * test_vec.c - tests base/vec: building argv and envp
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "base/vec.h"
 
-Test(vec, an_empty_one_is_a_null_pointer_alone)
+Test(vec, an_empty_vector_is_one_null_pointer)
 {
 	struct vec v;
 	char **a;
@@ -38,13 +38,13 @@ Test(vec, keeps_strings_in_order)
 	cr_expect_str_eq(a[0], "hello");
 	cr_expect_str_eq(a[1], "", "an empty argument is an argument");
 	cr_expect_str_eq(a[2], "-n4");
-	cr_expect_str_eq(a[3], "NAME=value", "only the runs given");
+	cr_expect_str_eq(a[3], "NAME=value", "only the bytes given");
 	cr_expect_str_eq(a[4], "EMPTY=");
 	cr_expect_null(a[5]);
 	vec_fini(&v);
 }
 
-Test(vec, copies_what_it_is_given)
+Test(vec, copies_its_strings)
 {
 	char text[] = "before";
 	struct vec v;
@@ -56,7 +56,7 @@ Test(vec, copies_what_it_is_given)
 	vec_fini(&v);
 }
 
-Test(vec, grows_and_its_array_follows)
+Test(vec, its_array_is_valid_after_growth)
 {
 	struct vec v;
 	char want[32], **a;
@@ -66,7 +66,7 @@ Test(vec, grows_and_its_array_follows)
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < 5000; i++) {
 			vec_addf(&v, "string %d", i);
-			/* An array asked for early may not go stale. */
+			/* An earlier array must not be returned again. */
 			if (i == 10)
 				(void)vec_array(&v);
 		}
@@ -84,7 +84,7 @@ Test(vec, grows_and_its_array_follows)
 	vec_fini(&v);
 }
 
-Test(vec, takes_a_string_larger_than_any_block_before)
+Test(vec, takes_a_string_larger_than_its_block)
 {
 	size_t len = 1 << 20;
 	char *big = malloc(len + 1);
@@ -105,7 +105,7 @@ Test(vec, takes_a_string_larger_than_any_block_before)
 	free(big);
 }
 
-/* Failure is sticky: an argv that lacks its middle must never be used. */
+/* An argv without its middle must never be used. */
 Test(vec, a_failed_addition_is_remembered_until_cleared)
 {
 	struct vec v;
