@@ -1,11 +1,11 @@
 /*
- * test_address.c - every kind of address, and addresses that are taken
+ * test_address.c - tests every kind of address, and addresses that are in use
  */
 #include <sys/un.h>
 
 #include "world.h"
 
-/* A hello pool of each mode there; talks to both. */
+/* Serves a hello pool of each mode at an address and asks both. */
 static void
 check_served(const char *listen, const char *address)
 {
@@ -24,22 +24,22 @@ check_served(const char *listen, const char *address)
 			"handler = @BIN@/handlers/hello\n", modes[i], listen));
 		answer_expect(client_script(w, at, NULL, NULL), "Hello");
 		world_stop(w);
-		cr_expect_lt(client_try(w, at), 0, "%s is closed", at);
+		cr_expect_lt(client_try(w, at), 0, "%s still accepts", at);
 	}
 	world_close(&w);
 }
 
-Test(address, a_path, .timeout = 60)
+Test(address, a_path_is_served, .timeout = 60)
 {
 	check_served("@DIR@/www.sock", "www.sock");
 }
 
-Test(address, a_path_as_nginx_writes_it, .timeout = 60)
+Test(address, a_path_with_the_prefix_of_nginx_is_served, .timeout = 60)
 {
 	check_served("unix:@DIR@/www.sock", "www.sock");
 }
 
-Test(address, a_path_relative_to_the_file_is_refused_or_absolute,
+Test(address, a_relative_path_is_refused,
 	.timeout = 60)
 {
 	struct world *w = world_open();
@@ -50,12 +50,12 @@ Test(address, a_path_relative_to_the_file_is_refused_or_absolute,
 	cr_expect(world_log_has(w, "begins with /"));
 }
 
-Test(address, ipv4, .timeout = 60)
+Test(address, ipv4_is_served, .timeout = 60)
 {
 	check_served("127.0.0.1:@PORT@", "127.0.0.1:");
 }
 
-Test(address, a_port_alone_is_ipv4_loopback, .timeout = 60)
+Test(address, a_port_alone_is_served_on_ipv4_loopback, .timeout = 60)
 {
 	check_served("@PORT@", "127.0.0.1:");
 }
@@ -71,14 +71,14 @@ have_ipv6(void)
 	return fd >= 0 || errno == ECONNREFUSED;
 }
 
-Test(address, ipv6, .timeout = 60)
+Test(address, ipv6_is_served, .timeout = 60)
 {
 	if (!have_ipv6())
 		cr_skip_test("this machine has no ::1");
 	check_served("[::1]:@PORT@", "[::1]:");
 }
 
-Test(address, abstract, .timeout = 60)
+Test(address, an_abstract_name_is_served, .timeout = 60)
 {
 	char name[64];
 
@@ -106,7 +106,7 @@ static const char hello[] =
 	"handler = @BIN@/handlers/hello\n"
 	"pm.max_children = 1\n";
 
-/* A listener at the folder's www.sock that this test holds. */
+/* Makes this test listen at www.sock. */
 static int
 listen_here(const struct world *w)
 {
@@ -130,7 +130,7 @@ Test(address, a_stale_socket_is_replaced, .timeout = 60)
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
-Test(address, a_live_one_is_refused_and_its_owner_named, .timeout = 60)
+Test(address, a_socket_in_use_is_refused_and_its_process_named, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_here(w);
@@ -141,18 +141,18 @@ Test(address, a_live_one_is_refused_and_its_owner_named, .timeout = 60)
 	cr_assert_eq(stat(world_path(w, "www.sock"), &before), 0);
 	cr_expect_eq(world_refused(w, hello), 71);
 	cr_expect_geq(world_now_ms() - begin, 950,
-		"a dying owner gets a second");
+		"its process has a second to exit");
 	snprintf(want, sizeof(want), "(PID %d)", (int)getpid());
 	cr_expect(world_log_has(w, "www.sock is in use by "));
 	cr_expect(world_log_has(w, want), "%s: %s", want, world_log(w));
 	cr_assert_eq(stat(world_path(w, "www.sock"), &after), 0);
-	cr_expect_eq(before.st_ino, after.st_ino, "it is left alone");
+	cr_expect_eq(before.st_ino, after.st_ino, "it was replaced");
 	close(fd);
 	unlink(world_path(w, "www.sock"));
 }
 
-/* Its queue is full, so a test connection is refused with EAGAIN. */
-Test(address, a_live_one_with_a_full_queue_is_refused, .timeout = 60)
+/* Connecting to it fails with EAGAIN. */
+Test(address, a_socket_in_use_with_a_full_queue_is_refused, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_here(w), queued[4], i;
@@ -175,14 +175,14 @@ Test(address, a_live_one_with_a_full_queue_is_refused, .timeout = 60)
 	unlink(world_path(w, "www.sock"));
 }
 
-/* Its owner ends while we are being patient. */
-Test(address, a_dying_owner_is_waited_for, .timeout = 60)
+/* Its process exits while fcgipm waits. */
+Test(address, a_socket_whose_process_exits_is_replaced, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_here(w), i;
 
 	world_launch(w, hello);
-	/* It has tried when a connection is in our queue. */
+	/* fcgipm has tried once it has connected. */
 	i = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	cr_assert_geq(i, 0);
 	close(i);
@@ -191,7 +191,7 @@ Test(address, a_dying_owner_is_waited_for, .timeout = 60)
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
-Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
+Test(address, a_port_in_use_is_refused_and_its_process_named, .timeout = 60)
 {
 	static const char ini[] =
 		"[www]\n"
@@ -205,17 +205,17 @@ Test(address, a_port_in_use_is_refused_and_its_owner_named, .timeout = 60)
 	other.pid = 0;
 	snprintf(other.log, sizeof(other.log), "%s/log2", w->dir);
 	cr_expect_eq(world_refused(&other, ini), 71);
-	/* Who gave a child of its memory another user shows root itself
-	 * nothing. */
+	/* A process that shares its memory with a child of another user hides
+	 * its descriptors even from root. */
 	cr_expect(world_log_has(&other, " is in use by fcgipm (PID") ||
 			world_log_has(&other, " is in use by hello (PID") ||
 			(world_is_blind() && world_log_has(&other,
 				" is in use by another process")),
-		"whoever holds it is named");
+		"its process is named");
 	answer_expect(client_script(w, w->tcp, NULL, NULL), "Hello");
 }
 
-Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
+Test(address, an_address_that_cannot_be_bound_gets_a_remedy, .timeout = 60)
 {
 	static const char *const cases[][2] = {
 		{"@DIR@/none/www.sock", "bind: No such file or directory; "
@@ -225,7 +225,7 @@ Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
 	};
 	struct world *w = world_open();
 
-	/* Others may not be let near BPF, which the last one needs. */
+	/* Other users may not use BPF, which the last one needs. */
 	for (size_t i = 0; i < (geteuid() == 0 ? 2 : 1); i++) {
 		cr_expect_eq(world_refused(w, own_text("[www]\nlisten = %s\n"
 			"handler = @BIN@/handlers/hello\n", cases[i][0])), 71);
@@ -233,7 +233,7 @@ Test(address, what_cannot_be_bound_says_what_to_do, .timeout = 60)
 	}
 }
 
-Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
+Test(address, a_file_that_is_not_a_socket_is_not_removed, .timeout = 60)
 {
 	struct world *w = world_open();
 	char text[16] = "";
@@ -248,7 +248,7 @@ Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
 	cr_expect_str_eq(text, "precious\n");
 	fclose(f);
 	unlink(world_path(w, "www.sock"));
-	/* Nor followed, where it points somewhere. */
+	/* A symbolic link is not followed either. */
 	world_write(w, "target", "precious\n");
 	cr_assert_eq(symlink("target", world_path(w, "www.sock")), 0);
 	cr_expect_eq(world_refused(w, hello), 71);
@@ -261,8 +261,9 @@ Test(address, what_is_no_socket_is_never_removed, .timeout = 60)
 	cr_expect_eq(rmdir(world_path(w, "www.sock")), 0);
 }
 
-/* While we served, somebody put his own there: it is his at our stop. */
-Test(address, a_strangers_socket_is_not_removed_at_the_stop, .timeout = 60)
+/* Another process replaced the path while fcgipm served. */
+Test(address, a_socket_of_another_process_is_not_removed_on_shutdown,
+	.timeout = 60)
 {
 	struct world *w = world_open();
 	int fd;
@@ -276,7 +277,7 @@ Test(address, a_strangers_socket_is_not_removed_at_the_stop, .timeout = 60)
 	unlink(world_path(w, "www.sock"));
 }
 
-Test(address, of_two_daemons_the_second_leaves_the_first_alone, .timeout = 60)
+Test(address, a_second_daemon_does_not_disturb_the_first, .timeout = 60)
 {
 	struct world *w = world_open(), other;
 
@@ -290,8 +291,8 @@ Test(address, of_two_daemons_the_second_leaves_the_first_alone, .timeout = 60)
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
-/* The second pool's address is taken: the first one's is given back. */
-Test(address, nothing_is_begun_when_one_address_fails, .timeout = 60)
+/* The second pool's address is in use: the first one's socket is removed. */
+Test(address, no_pool_is_started_when_one_address_fails, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -306,7 +307,7 @@ Test(address, nothing_is_begun_when_one_address_fails, .timeout = 60)
 	cr_expect_neq(access(world_path(w, "a.sock"), F_OK), 0);
 }
 
-Test(address, a_socket_has_the_mode_that_was_asked_for, .timeout = 60)
+Test(address, a_socket_has_the_configured_mode, .timeout = 60)
 {
 	static const struct {
 		const char *key;
@@ -326,7 +327,7 @@ Test(address, a_socket_has_the_mode_that_was_asked_for, .timeout = 60)
 	}
 }
 
-/* sun_path holds 107 bytes; the temporary name has to fit as well. */
+/* sun_path has room for 107 bytes; the temporary name has to fit, too. */
 Test(address, the_longest_path_is_served, .timeout = 60)
 {
 	struct world *w = world_open();

@@ -1,6 +1,6 @@
 /*
- * test_alone.c - the gateway without a supervisor, in the place of fcgiwrap:
- * how it gets its sockets, what it may run, and how it leaves
+ * test_alone.c - tests the gateway without a supervisor, as a replacement of
+ * fcgiwrap: its sockets, the programs it may run, and its exit
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,7 +14,7 @@
 #define USAGE 64
 #define SYSTEM 71
 
-/* A socket at a path in the folder, which the launched program inherits. */
+/* A socket at a path in the directory, which the launched program inherits. */
 static int
 bind_at(const struct world *w, const char *name)
 {
@@ -25,7 +25,7 @@ bind_at(const struct world *w, const char *name)
 		name);
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	/* Above those it is to be duplicated to. */
+	/* Above the descriptors it is duplicated to. */
 	high = fcntl(fd, F_DUPFD, 20);
 	cr_assert_geq(high, 20);
 	close(fd);
@@ -41,16 +41,16 @@ listen_at(const struct world *w, const char *name)
 	return fd;
 }
 
-/* Ours to remove where the gateway has to leave it. */
+/* Closes and removes a socket that the gateway must not have removed. */
 static void
 forget(const struct world *w, int fd, const char *name)
 {
 	close(fd);
-	cr_expect_eq(unlink(world_path(w, name)), 0, "%s is still there",
+	cr_expect_eq(unlink(world_path(w, name)), 0, "%s was removed",
 		name);
 }
 
-/* Hands on fd, and second unless -1, as first and the next one. */
+/* Passes fd as descriptor first, and second, unless it is -1, as the next. */
 static void
 launch(struct world *w, const char *first, int fd, int second,
 	const char *more, const char *value)
@@ -82,7 +82,7 @@ run_gateway(struct world *w, const char *const *argv)
 	world_expect_log(w, "ready: ");
 }
 
-/* The program sees its three descriptors and nothing else of ours. */
+/* The program has its three descriptors and no others. */
 static void
 expect_served(struct world *w, const char *address)
 {
@@ -100,7 +100,8 @@ expect_forbidden(struct world *w, const char *address, const char *script)
 }
 
 static void
-expect_refused(struct world *w, const char *const *argv, int code, const char *why)
+expect_refused(struct world *w, const char *const *argv, int code,
+	const char *why)
 {
 	char *out;
 
@@ -109,7 +110,7 @@ expect_refused(struct world *w, const char *const *argv, int code, const char *w
 }
 
 /* FastCGI 1.0, section 2.2: what spawn-fcgi and inetd's wait do. */
-Test(alone, descriptor_0_is_the_listener, .timeout = 60)
+Test(alone, descriptor_0_is_the_listening_socket, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_at(w, "s");
@@ -122,8 +123,8 @@ Test(alone, descriptor_0_is_the_listener, .timeout = 60)
 	forget(w, fd, "s");
 }
 
-/* What comes while no gateway is there stays in the socket. */
-Test(alone, an_activated_one_leaves_the_socket_to_the_next, .timeout = 60)
+/* Connections that arrive between two gateways wait in the socket. */
+Test(alone, a_passed_socket_stays_for_the_next_gateway, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_at(w, "s"), client;
@@ -143,7 +144,7 @@ Test(alone, an_activated_one_leaves_the_socket_to_the_next, .timeout = 60)
 	forget(w, fd, "s");
 }
 
-Test(alone, two_activated_sockets_are_both_served, .timeout = 60)
+Test(alone, two_passed_sockets_are_served, .timeout = 60)
 {
 	struct world *w = world_open();
 	int one = listen_at(w, "one"), two = listen_at(w, "two");
@@ -157,7 +158,7 @@ Test(alone, two_activated_sockets_are_both_served, .timeout = 60)
 	forget(w, two, "two");
 }
 
-Test(alone, an_address_is_served_beside_an_activated_socket, .timeout = 60)
+Test(alone, an_address_is_served_besides_a_passed_socket, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *own = world_path(w, "own");
@@ -168,12 +169,12 @@ Test(alone, an_address_is_served_beside_an_activated_socket, .timeout = 60)
 	expect_served(w, "s");
 	expect_served(w, "own");
 	world_stop(w);
-	cr_expect_neq(access(own, F_OK), 0, "its own path is removed");
+	cr_expect_neq(access(own, F_OK), 0, "its own path was not removed");
 	forget(w, fd, "s");
 }
 
-/* sd_listen_fds(3): the variables may be meant for our parent. */
-Test(alone, an_activation_of_somebody_else_is_not_ours, .timeout = 60)
+/* sd_listen_fds(3): the variables may be meant for the parent process. */
+Test(alone, sockets_passed_to_another_process_are_ignored, .timeout = 60)
 {
 	struct world *w = world_open();
 	int fd = listen_at(w, "s");
@@ -197,8 +198,8 @@ Test(alone, a_socket_that_does_not_listen_is_refused, .timeout = 60)
 	forget(w, fd, "s");
 }
 
-/* The whole point is that this second goes by. */
-Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
+/* It must not wake up for a second. */
+Test(alone, a_gateway_with_a_passed_socket_sleeps_when_idle, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct timespec second = {1, 0};
@@ -207,7 +208,7 @@ Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
 
 	launch(w, "3", fd, -1, NULL, NULL);
 	expect_served(w, "s");
-	/* Its last turn ends in epoll_wait(2): another request is one more. */
+	/* Its last turn may still be running. */
 	do {
 		before = world_sleeps(w->pid);
 		cr_assert_eq(nanosleep(&(struct timespec){0, 50000000}, NULL),
@@ -219,8 +220,8 @@ Test(alone, an_activated_one_sleeps_when_idle, .timeout = 60)
 	forget(w, fd, "s");
 }
 
-/* fcgiwrap -f -c 2 -s unix:PATH, and what it does not have. */
-Test(alone, it_takes_the_options_of_fcgiwrap, .timeout = 60)
+/* fcgiwrap -f -c 2 -s unix:PATH, and more than one -s. */
+Test(alone, options_of_fcgiwrap_work, .timeout = 60)
 {
 	struct world *w = world_open();
 	char tcp[64];
@@ -251,7 +252,7 @@ has_ipv6(void)
 	return has;
 }
 
-Test(alone, it_takes_tcp6_of_fcgiwrap, .timeout = 60)
+Test(alone, an_address_with_the_prefix_tcp6_of_fcgiwrap_works, .timeout = 60)
 {
 	struct world *w;
 	char url[64];
@@ -266,20 +267,21 @@ Test(alone, it_takes_tcp6_of_fcgiwrap, .timeout = 60)
 }
 
 /* -c N of fcgiwrap is N processes, so N programs at once. */
-Test(alone, c_is_how_many_programs_run_at_once, .timeout = 60)
+Test(alone, option_c_limits_the_programs_that_run_at_once, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = world_path(w, "s");
 	const char *script = world_script(w, "script", client_crowd_script);
-	const char *argv[] = {"fcgipm-cgi", "-c", "2", "-s", sock, script, NULL};
+	const char *argv[] = {"fcgipm-cgi", "-c", "2", "-s", sock, script,
+		NULL};
 
 	run_gateway(w, argv);
 	cr_expect_eq(client_crowd(w, "s"), 2);
 	world_stop(w);
 }
 
-/* fcgiwrap -p: the named programs and no other, wherever they lie. */
-Test(alone, p_names_all_that_may_run, .timeout = 60)
+/* fcgiwrap -p: these programs in any directory, and no others. */
+Test(alone, option_p_allows_only_the_programs_it_names, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = world_path(w, "s");
@@ -287,10 +289,10 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	const char *big = world_child("big");
 	const char *inside = world_script(w, "inside", "#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\ninside\\n'\n");
-	const char *alone[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
-		NULL};
-	const char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p", inside,
-		"-d", w->dir, NULL};
+	const char *alone[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p",
+		inside, NULL};
+	const char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p",
+		inside, "-d", w->dir, NULL};
 
 	run_gateway(w, alone);
 	expect_served(w, "s");
@@ -299,22 +301,22 @@ Test(alone, p_names_all_that_may_run, .timeout = 60)
 	world_expect_log(w, "not one of the programs that -p allows");
 	expect_forbidden(w, "s", "/bin/ls");
 	world_stop(w);
-	/* And beneath the folder, where one is given. */
+	/* With -d also only those in its directory. */
 	run_gateway(w, both);
 	expect_forbidden(w, "s", fdlist);
 	answer_expect(client_script(w, "s", inside, NULL), "\r\n\r\ninside\n");
 	world_stop(w);
 }
 
-Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
+Test(alone, a_wrong_command_line_gets_a_remedy, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = world_path(w, "s");
 
-	expect_refused(w, (const char *[]){"fcgipm-cgi", "-s", sock, NULL}, USAGE,
-		"-d / allows every file");
-	expect_refused(w, (const char *[]){"fcgipm-cgi", "-p", "www", NULL}, USAGE,
-		"write the absolute path of a program");
+	expect_refused(w, (const char *[]){"fcgipm-cgi", "-s", sock, NULL},
+		USAGE, "-d / allows every file");
+	expect_refused(w, (const char *[]){"fcgipm-cgi", "-p", "www", NULL},
+		USAGE, "write the absolute path of a program");
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-c", NULL}, USAGE,
 		"-c needs a value");
 	expect_refused(w, (const char *[]){"fcgipm-cgi", "-d", "/", "-s",
@@ -324,7 +326,7 @@ Test(alone, a_wrong_command_line_says_what_to_write, .timeout = 60)
 		"unix:s", NULL}, USAGE, "begins with /");
 }
 
-Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
+Test(alone, a_stale_socket_is_replaced_one_in_use_is_not, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = world_path(w, "s");
@@ -335,18 +337,18 @@ Test(alone, a_stale_socket_is_replaced_a_live_one_is_not, .timeout = 60)
 	expect_served(w, "s");
 	expect_refused(w, argv, SYSTEM, sock);
 	expect_served(w, "s");
-	/* One that was killed leaves its path, and the next one takes it. */
+	/* A killed gateway leaves its path, which the next one replaces. */
 	world_signal(w, SIGKILL);
 	cr_expect_eq(world_wait(w), 128 + SIGKILL);
 	cr_expect_eq(access(sock, F_OK), 0);
 	run_gateway(w, argv);
 	expect_served(w, "s");
 	world_stop(w);
-	cr_expect_neq(access(sock, F_OK), 0, "it removes its path");
+	cr_expect_neq(access(sock, F_OK), 0, "its path was not removed");
 }
 
-/* www-data, for one, has an account nearly everywhere. */
-Test(alone, a_socket_no_web_server_may_use_is_told, .timeout = 60)
+/* Most systems have an account www-data. */
+Test(alone, a_socket_that_no_web_server_may_use_gets_a_warning, .timeout = 60)
 {
 	struct world *w;
 	const char *argv[] = {"fcgipm-cgi", "-l", NULL, "-d", "/", "-o",
@@ -374,19 +376,20 @@ has_gone(void *arg)
 	return access(arg, F_OK) != 0;
 }
 
-/* TERM: what runs and what waits for its place is answered, then 0. */
-Test(alone, term_finishes_what_was_accepted, .timeout = 60)
+/* TERM: running and waiting requests are answered, then it exits with 0. */
+Test(alone, term_finishes_accepted_requests, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = world_path(w, "s");
-	char *begun = world_path(w, "begun");
+	char *started = world_path(w, "started");
 	const char *script = world_script(w, "script",
 		"#!/bin/sh\n"
 		"printf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
-		"echo >@DIR@/begun\n"
+		"echo >@DIR@/started\n"
 		"while [ ! -e @DIR@/go ]; do sleep 0.02; done\n"
 		"echo done\n");
-	const char *argv[] = {"fcgipm-cgi", "-c", "1", "-s", sock, script, NULL};
+	const char *argv[] = {"fcgipm-cgi", "-c", "1", "-s", sock, script,
+		NULL};
 	const char *none[] = {NULL};
 	int fds[3], i;
 
@@ -395,7 +398,7 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 		fds[i] = client_connect(w, "s");
 		client_ask(fds[i], 0, none);
 	}
-	world_until(world_exists, begun, "the first one runs");
+	world_until(world_exists, started, "the first program runs");
 	world_signal(w, SIGTERM);
 	cr_expect(world_alive(w->pid));
 	world_write(w, "go", "");
@@ -407,9 +410,9 @@ Test(alone, term_finishes_what_was_accepted, .timeout = 60)
 	world_until(has_gone, sock, "its path is removed");
 }
 
-/* TERM: a connection that is kept for a next request ends at once, one whose
- * first request may be on its way a second later. */
-Test(alone, term_ends_connections_without_a_request, .timeout = 60)
+/* TERM: an idle keep-alive connection is closed at once, a connection without
+ * its first request after a second. */
+Test(alone, term_closes_connections_without_a_request, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *sock = strdup(world_path(w, "s")), script[700];

@@ -1,9 +1,10 @@
 /*
- * test_config_errors.c - a wrong configuration never starts, and is told
+ * test_config_errors.c - tests that a wrong configuration is refused, with a
+ * message for each error
  */
 #include "world.h"
 
-/* Status 78 and the text, for whatever lies in fcgipm.ini. */
+/* Runs fcgipm on fcgipm.ini; expects an exit status and a text. */
 static void
 expect_config(struct world *w, int status, const char *want, const char *why)
 {
@@ -22,13 +23,13 @@ expect_config(struct world *w, int status, const char *want, const char *why)
 static const struct {
 	const char *why, *ini, *want;
 } rows[] = {
-	{"empty file", "", "pool"},
+	{"empty file", "", "no pool"},
 	{"unknown key", "[www]\n" LISTEN HANDLER "wrkers = 3\n",
 		"fcgipm.ini:4: [www] wrkers: no such key"},
 	{"near miss", "[www]\n" LISTEN HANDLER "max_children = 3\n",
 		"fcgipm.ini:4: [www] max_children: no such key; did you mean "
 		"pm.max_children?"},
-	{"php-fpm habit", "[www]\n" LISTEN HANDLER "access.log = x\n",
+	{"key of PHP-FPM", "[www]\n" LISTEN HANDLER "access.log = x\n",
 		"fcgipm.ini:4: [www] access.log"},
 	{"[global]", "[global]\npid = x\n[www]\n" LISTEN HANDLER,
 		"fcgipm.ini:1: [global]"},
@@ -39,7 +40,7 @@ static const struct {
 	{"trailing text", "[www]\n" LISTEN HANDLER "pm.max_children = 3x\n",
 		"fcgipm.ini:4: [www] pm.max_children"},
 	{"zero", "[www]\n" LISTEN HANDLER "pm.max_children = 0\n",
-		"fcgipm.ini:4: [www] pm.max_children: it is out of range"},
+		"fcgipm.ini:4: [www] pm.max_children: out of range"},
 	{"negative", "[www]\n" LISTEN HANDLER "pm.max_children = -1\n",
 		"fcgipm.ini:4: [www] pm.max_children"},
 	{"overflow", "[www]\n" LISTEN HANDLER
@@ -47,7 +48,7 @@ static const struct {
 		"fcgipm.ini:4: [www] pm.max_children"},
 	{"overflow of 32 bits", "[www]\n" LISTEN HANDLER
 		"pm.max_children = 4294967297\n",
-		"fcgipm.ini:4: [www] pm.max_children: it is out of range"},
+		"fcgipm.ini:4: [www] pm.max_children: out of range"},
 	{"overflow of a unit", "[www]\nmode = cgi\n" LISTEN HANDLER
 		"cgi.max_body = 99999999999G\n",
 		"fcgipm.ini:5: [www] cgi.max_body"},
@@ -60,7 +61,7 @@ static const struct {
 	{"bad signal", "[www]\n" LISTEN HANDLER "stop_signal = NONE\n",
 		"fcgipm.ini:4: [www] stop_signal"},
 	{"duplicate key", "[www]\n" LISTEN HANDLER "threads = 1\nthreads = 2\n",
-		"fcgipm.ini:5: [www] threads: it is set already in"},
+		"fcgipm.ini:5: [www] threads: already set in"},
 	{"duplicate pool", "[www]\n" LISTEN HANDLER
 		"[b]\nlisten = 18999\n" HANDLER "[www]\n" LISTEN HANDLER,
 		"fcgipm.ini:7: [www]"},
@@ -68,11 +69,11 @@ static const struct {
 		"fcgipm.ini:1: threads"},
 	{"two pools on one address", "[a]\nlisten = 18999\n" HANDLER
 		"[b]\nlisten = 127.0.0.1:18999\n" HANDLER,
-		"fcgipm.ini:5: [b] listen: 127.0.0.1:18999 is the address of "
-		"pool a already"},
+		"fcgipm.ini:5: [b] listen: 127.0.0.1:18999 is already the "
+		"address of pool a"},
 	{"one address twice", "[a]\nmode = cgi\nlisten = 18999, 18999\n"
 		HANDLER,
-		"fcgipm.ini:3: [a] listen: 127.0.0.1:18999 is the address of"},
+		"fcgipm.ini:3: [a] listen: 127.0.0.1:18999 is already the"},
 	{"several addresses", "[www]\nlisten = 18998, 18999\n" HANDLER,
 		"fcgipm.ini:2: [www] listen: write one address"},
 	{"no address", "[www]\n" HANDLER, "fcgipm.ini:1: [www] listen"},
@@ -89,36 +90,37 @@ static const struct {
 		"[www] handler"},
 	{"missing handler", "[www]\n" LISTEN "handler = /no/such/file\n",
 		"fcgipm.ini:3: [www] handler: /no/such/file: No such file"},
-	{"handler is a folder", "[www]\n" LISTEN "handler = @DIR@\n",
-		"is a folder"},
+	{"handler is a directory", "[www]\n" LISTEN "handler = @DIR@\n",
+		"is a directory"},
 	{"handler may not be executed", "[www]\n" LISTEN
 		"handler = @DIR@/fcgipm.ini\n",
 		"fcgipm.ini is not executable; chmod +x it"},
 	{"missing docroot", "[www]\nmode = cgi\n" LISTEN
-		"docroot = /no/such/folder\n",
-		"fcgipm.ini:4: [www] docroot: /no/such/folder: No such file"},
+		"docroot = /no/such/directory\n",
+		"fcgipm.ini:4: [www] docroot: /no/such/directory: No such "
+		"file"},
 	{"unknown user", "[www]\n" LISTEN HANDLER "user = nosuchuser_\n",
 		"fcgipm.ini:4: [www] user"},
 	{"unknown group", "[www]\n" LISTEN HANDLER "group = nosuchgroup_\n",
 		"fcgipm.ini:4: [www] group"},
 	{"cgi key in a prefork pool", "[www]\n" LISTEN HANDLER
 		"cgi.linger = 1s\n",
-		"fcgipm.ini:4: [www] cgi.linger: it has no meaning with"},
+		"fcgipm.ini:4: [www] cgi.linger: only for mode = cgi"},
 	{"prefork key in a cgi pool", "[www]\nmode = cgi\n" LISTEN HANDLER
 		"threads = 2\n",
-		"fcgipm.ini:5: [www] threads: it has no meaning with"},
+		"fcgipm.ini:5: [www] threads: only for mode = prefork"},
 	{"no = in the line", "[www]\n" LISTEN HANDLER "threads 2\n",
 		"fcgipm.ini:4"},
 	{"section without end", "[www\n" LISTEN HANDLER, "fcgipm.ini:1"},
 	{"missing include", "[fcgipm]\ninclude = @DIR@/more.ini\n",
 		"fcgipm.ini:2: [fcgipm] include: "},
 	{"circular include", "[fcgipm]\ninclude = @DIR@/fcgipm.ini\n",
-		"circle"},
+		"include each other"},
 	{"unset variable", "[www]\n" LISTEN "handler = ${NO_SUCH_VAR_}/x\n",
 		"fcgipm.ini:3: [www] handler"},
 };
 
-Test(config_errors, each_is_refused_with_its_line, .timeout = 120)
+Test(config_errors, each_error_is_reported_with_its_line, .timeout = 120)
 {
 	struct world *w = world_open();
 
@@ -126,11 +128,11 @@ Test(config_errors, each_is_refused_with_its_line, .timeout = 120)
 		world_write(w, "fcgipm.ini", rows[i].ini);
 		expect_config(w, 78, rows[i].want, rows[i].why);
 		cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0,
-			"%s: nothing was begun", rows[i].why);
+			"%s: a socket was made", rows[i].why);
 	}
 }
 
-Test(config_errors, all_errors_of_a_file_are_told_in_one_run, .timeout = 60)
+Test(config_errors, all_errors_of_a_file_are_reported_in_one_run, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -149,7 +151,7 @@ Test(config_errors, all_errors_of_a_file_are_told_in_one_run, .timeout = 60)
 	expect_config(w, 78, "fcgipm.ini:7: [b] mode", "of another pool");
 }
 
-Test(config_errors, an_included_file_is_named, .timeout = 60)
+Test(config_errors, errors_of_an_included_file_have_its_name, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -160,18 +162,18 @@ Test(config_errors, an_included_file_is_named, .timeout = 60)
 	expect_config(w, 78, "conf.d/b.ini:4: [b] threads", "include");
 }
 
-Test(config_errors, a_file_that_is_none, .timeout = 60)
+Test(config_errors, a_missing_file_or_a_directory_is_an_error, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *path = world_path(w, "fcgipm.ini");
 
 	expect_config(w, 78, "fcgipm.ini: No such file", "missing");
 	cr_assert_eq(mkdir(path, 0755), 0);
-	expect_config(w, 78, "fcgipm.ini: it is a folder", "a folder");
+	expect_config(w, 78, "fcgipm.ini: is a directory", "a directory");
 	cr_assert_eq(rmdir(path), 0);
 }
 
-Test(config_errors, an_unreadable_file, .timeout = 60)
+Test(config_errors, an_unreadable_file_is_an_error, .timeout = 60)
 {
 	struct world *w;
 
@@ -179,7 +181,7 @@ Test(config_errors, an_unreadable_file, .timeout = 60)
 	w = world_open();
 	world_write(w, "fcgipm.ini", "[www]\n" LISTEN HANDLER);
 	cr_assert_eq(chmod(world_path(w, "fcgipm.ini"), 0), 0);
-	expect_config(w, 78, "fcgipm.ini: Permission denied; let us",
+	expect_config(w, 78, "fcgipm.ini: Permission denied: not readable",
 		"mode 000");
 }
 
@@ -193,7 +195,7 @@ write_raw(struct world *w, const char *p, size_t len)
 	cr_assert_eq(fclose(f), 0);
 }
 
-Test(config_errors, a_nul_byte_is_refused_with_its_line, .timeout = 60)
+Test(config_errors, a_nul_byte_is_an_error_with_its_line, .timeout = 60)
 {
 	static const char text[] = "[www]\nlisten = 18999\nthreads = 1\0 2\n";
 	struct world *w = world_open();
@@ -203,8 +205,8 @@ Test(config_errors, a_nul_byte_is_refused_with_its_line, .timeout = 60)
 	expect_config(w, 78, "NUL", "NUL");
 }
 
-/* Editors of other systems leave these; they change no value. */
-Test(config_errors, a_byte_order_mark_and_cr_lf_do_no_harm, .timeout = 60)
+/* Editors of other systems write these; they do not change a value. */
+Test(config_errors, a_byte_order_mark_and_cr_lf_are_accepted, .timeout = 60)
 {
 	struct world *w = world_open();
 	char ini[900];
@@ -223,7 +225,7 @@ Test(config_errors, a_byte_order_mark_and_cr_lf_do_no_harm, .timeout = 60)
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 }
 
-Test(config_errors, lines_may_be_64_kib_long, .timeout = 60)
+Test(config_errors, a_line_may_have_64_kib, .timeout = 60)
 {
 	struct world *w = world_open();
 	size_t len = 64 * 1024;
@@ -241,11 +243,12 @@ Test(config_errors, lines_may_be_64_kib_long, .timeout = 60)
 	answer_expect(a, "NEXT=a ; b # c\n");
 	cr_expect_gt(a.out_len, len - 20);
 	world_write(w, "fcgipm.ini", strcat(ini, "threads = x\n"));
-	expect_config(w, 78, "fcgipm.ini:7: [www] threads", "the true line");
+	expect_config(w, 78, "fcgipm.ini:7: [www] threads",
+		"the number of the line");
 	free(ini);
 }
 
-Test(config_errors, what_only_root_can_do_is_refused, .timeout = 60)
+Test(config_errors, keys_that_need_root_are_refused_to_others, .timeout = 60)
 {
 	struct world *w;
 
@@ -261,7 +264,7 @@ Test(config_errors, what_only_root_can_do_is_refused, .timeout = 60)
 		"root", "nice");
 }
 
-Test(config_errors, root_opens_no_abstract_socket, .timeout = 60)
+Test(config_errors, root_may_not_open_an_abstract_socket, .timeout = 60)
 {
 	struct world *w;
 

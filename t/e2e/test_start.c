@@ -1,5 +1,6 @@
 /*
- * test_start.c - the command line: checking, starting, becoming a daemon
+ * test_start.c - tests the command line of fcgipm: options, checking, starting,
+ * becoming a daemon
  */
 #include <sys/un.h>
 
@@ -17,7 +18,8 @@ static const char hello[] =
 
 /* Runs "fcgipm ARG..." and compares status and output. */
 static void
-expect_run(struct world *w, const char *const *argv, int status, const char *text)
+expect_run(struct world *w, const char *const *argv, int status,
+	const char *text)
 {
 	char *out;
 	int code = world_run(w, argv, &out);
@@ -29,9 +31,10 @@ expect_run(struct world *w, const char *const *argv, int status, const char *tex
 }
 
 #define RUN(w, status, text, ...)                                              \
-	expect_run(w, (const char *[]){"fcgipm", __VA_ARGS__, NULL}, status, text)
+	expect_run(w, (const char *[]){"fcgipm", __VA_ARGS__, NULL}, status,   \
+		text)
 
-Test(start, tells_its_version_and_its_options, .timeout = 60)
+Test(start, prints_its_version_and_its_options, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -57,7 +60,7 @@ Test(start, t_checks_and_starts_nothing, .timeout = 60)
 	struct world *w = world_open();
 	const char *ini = world_write(w, "fcgipm.ini", hello);
 
-	RUN(w, 0, "good", "-t", "-c", ini);
+	RUN(w, 0, "the configuration is valid", "-t", "-c", ini);
 	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0);
 	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0);
 	world_write(w, "fcgipm.ini", "[www]\nlisten = 1\nhandlr = /bin/x\n");
@@ -65,7 +68,7 @@ Test(start, t_checks_and_starts_nothing, .timeout = 60)
 		"handler?", "-t", "-c", ini);
 }
 
-Test(start, tt_tells_every_value_and_where_it_comes_from, .timeout = 60)
+Test(start, tt_prints_every_value_and_its_origin, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *ini = world_write(w, "fcgipm.ini", hello);
@@ -76,8 +79,8 @@ Test(start, tt_tells_every_value_and_where_it_comes_from, .timeout = 60)
 	RUN(w, 0, "[www]", "-t", "-t", "-c", ini);
 }
 
-/* What -tt prints is itself a configuration, and the same one. */
-Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
+/* The output of -tt is a configuration with the same values. */
+Test(start, the_output_of_tt_can_be_read_again, .timeout = 60)
 {
 	struct world *w = world_open();
 	char *first, *second;
@@ -94,7 +97,7 @@ Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
 	fputs(first, f);
 	cr_assert_eq(fclose(f), 0);
 	cr_assert_eq(world_run(w, two, &second), 0, "%s", second);
-	/* Line by line, without the comments that tell the origin. */
+	/* Line by line, without comments: these have the origin. */
 	for (a = strtok_r(first, "\n", &b); a; a = strtok_r(NULL, "\n", &b)) {
 		size_t len = strcspn(a, "#;");
 
@@ -105,7 +108,7 @@ Test(start, what_tt_prints_can_be_read_again, .timeout = 60)
 	}
 }
 
-Test(start, the_pid_file_is_there_while_it_serves, .timeout = 60)
+Test(start, the_pid_file_exists_while_it_serves, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -115,7 +118,7 @@ Test(start, the_pid_file_is_there_while_it_serves, .timeout = 60)
 	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0);
 }
 
-Test(start, the_pid_file_of_a_successor_stays, .timeout = 60)
+Test(start, the_pid_file_of_another_process_is_not_removed, .timeout = 60)
 {
 	struct world *w = world_open();
 
@@ -133,7 +136,7 @@ pid_file_is_gone(void *arg)
 	return access(world_path(arg, "pid"), F_OK) != 0;
 }
 
-Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
+Test(start, option_d_returns_when_the_daemon_serves, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *ini = world_write(w, "fcgipm.ini", hello);
@@ -142,22 +145,22 @@ Test(start, a_daemon_returns_when_it_serves, .timeout = 60)
 
 	cr_assert_eq(world_run(w, argv, &out), 0, "%s", out);
 	if (geteuid() == 0) {
-		/* It was warned of, and that is all. */
-		cr_expect(strstr(out, "its programs run as root"), "%s", out);
+		/* One warning, and nothing else. */
+		cr_expect(strstr(out, "run as root"), "%s", out);
 		cr_expect_eq(strchr(out, '\n'), out + strlen(out) - 1);
 	} else {
-		cr_expect_str_eq(out, "", "nothing to tell");
+		cr_expect_str_eq(out, "", "output without a warning");
 	}
-	/* At once, without waiting: that is the promise. */
+	/* At once: it returned because it serves. */
 	answer_expect(client_script(w, "www.sock", NULL, NULL), "Hello");
 	w->pid = world_read_pid(world_path(w, "pid"));
 	cr_expect(world_alive(w->pid));
-	cr_expect_eq(getsid(w->pid), w->pid, "a session of its own");
+	cr_expect_eq(getsid(w->pid), w->pid, "it has its own session");
 	world_stop(w);
-	world_until(pid_file_is_gone, w, "the pid file goes");
+	world_until(pid_file_is_gone, w, "the PID file is removed");
 }
 
-Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
+Test(start, errors_of_a_daemon_are_printed_by_its_parent, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *ini = world_write(w, "fcgipm.ini",
@@ -172,27 +175,27 @@ Test(start, a_daemon_tells_errors_to_its_caller, .timeout = 60)
 	RUN(w, 71, "cannot be started", "-D", "-c", ini);
 	world_write(w, "fcgipm.ini",
 		"[www]\n"
-		"listen = /no/such/folder/www.sock\n"
+		"listen = /no/such/directory/www.sock\n"
 		"handler = @BIN@/handlers/hello\n");
-	RUN(w, 71, "/no/such/folder/www.sock", "-D", "-c", ini);
+	RUN(w, 71, "/no/such/directory/www.sock", "-D", "-c", ini);
 	world_write(w, "fcgipm.ini", "[www]\nlisten = @DIR@/www.sock\n");
 	RUN(w, 78, "handler", "-D", "-c", ini);
 }
 
-Test(start, a_log_that_cannot_be_opened_is_told, .timeout = 60)
+Test(start, a_log_that_cannot_be_opened_is_an_error, .timeout = 60)
 {
 	struct world *w = world_open();
 
 	cr_expect_eq(world_refused(w,
 		"[fcgipm]\n"
-		"log = /no/such/folder/log\n"
+		"log = /no/such/directory/log\n"
 		"[www]\n"
 		"listen = @DIR@/www.sock\n"
 		"handler = @BIN@/handlers/hello\n"), 71);
-	cr_expect(world_log_has(w, "/no/such/folder/log: No such file"));
+	cr_expect(world_log_has(w, "/no/such/directory/log: No such file"));
 }
 
-/* Instead of spawn-fcgi and multiwatch: no file at all. */
+/* In the manner of spawn-fcgi and multiwatch, without a file. */
 static void
 serve_without_file(struct world *w, const char *const *argv, const char *text)
 {
@@ -227,7 +230,7 @@ Test(start, serves_one_handler_without_a_file, .timeout = 60)
 	world_stop(w);
 }
 
-Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
+Test(start, the_handler_gets_its_arguments_unchanged, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *sock = world_path(w, "www.sock");
@@ -251,7 +254,7 @@ Test(start, arguments_reach_the_handler_as_they_were_written, .timeout = 60)
 	world_stop(w);
 }
 
-Test(start, users_and_modes_on_the_command_line, .timeout = 60)
+Test(start, options_set_users_groups_and_modes, .timeout = 60)
 {
 	struct world *w;
 	char *sock, *handler;
@@ -263,8 +266,8 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 	sock = world_path(w, "www.sock");
 	handler = world_path(w, "whoami");
 	{
-		const char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "-u", "65534",
-			"-g", "12345", "-U", "54321", "-G", "23456", "-M",
+		const char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "-u",
+			"65534", "-g", "12345", "-U", "54321", "-G", "23456", "-M",
 			"0640", "--", handler, NULL};
 
 		world_launch_argv(w, argv);
@@ -279,15 +282,15 @@ Test(start, users_and_modes_on_the_command_line, .timeout = 60)
 	world_stop(w);
 }
 
-/* What comes next on the service manager's socket. */
+/* Reads the next message from the socket of the service manager. */
 static void
-expect_note(int fd, const char *want)
+expect_message(int fd, const char *want)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char text[600];
 	ssize_t n;
 
-	cr_assert_eq(poll(&p, 1, 20000), 1, "no note with %s", want);
+	cr_assert_eq(poll(&p, 1, 20000), 1, "no message %s", want);
 	n = recv(fd, text, sizeof(text) - 1, 0);
 	cr_assert_gt(n, 0);
 	text[n] = '\0';
@@ -295,7 +298,7 @@ expect_note(int fd, const char *want)
 		want);
 }
 
-Test(start, its_service_manager_hears_of_ready_and_stopping, .timeout = 60)
+Test(start, the_service_manager_gets_ready_and_stopping, .timeout = 60)
 {
 	struct world *w = world_open();
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -306,20 +309,24 @@ Test(start, its_service_manager_hears_of_ready_and_stopping, .timeout = 60)
 	cr_assert_eq(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
 	cr_assert_eq(setenv("NOTIFY_SOCKET", un.sun_path, 1), 0);
 	world_launch(w, hello);
-	expect_note(fd, "READY=1\n");
+	expect_message(fd, "READY=1\n");
 	world_signal(w, SIGTERM);
-	expect_note(fd, "STOPPING=1\n");
+	expect_message(fd, "STOPPING=1\n");
 	cr_expect_eq(world_wait(w), 0);
 	close(fd);
 	unlink(un.sun_path);
 }
 
-/* The parent of -D has nobody to hear from then. */
+/* The parent of -D gets no result then. */
 Test(start, a_daemon_that_dies_early_is_status_70, .timeout = 60)
 {
 	struct world *w = world_open();
 	const char *ini = world_write(w, "fcgipm.ini",
-		"[fcgipm]\ncontrol = none\n[www]\nlisten = @DIR@/www.sock\nhandler = /bin/sleep\n"
+		"[fcgipm]\n"
+		"control = none\n"
+		"[www]\n"
+		"listen = @DIR@/www.sock\n"
+		"handler = /bin/sleep\n"
 		"handler_args = 1000\n");
 	const char *argv[] = {"fcgipm", "-D", "-c", ini, NULL};
 	pid_t daemon = 0;

@@ -1,0 +1,323 @@
+/*
+ * test_config_check.c - tests fcgipm -t and -tt: common mistakes get a message
+ * with the remedy, and nothing is started or opened for it
+ */
+#include <pwd.h>
+
+#include "world.h"
+
+#define LISTEN "listen = @DIR@/www.sock\n"
+#define HANDLER "handler = @BIN@/handlers/hello\n"
+#define POOL "[www]\n" LISTEN HANDLER
+
+/* Runs fcgipm -t, or another option, on fcgipm.ini; what it prints. */
+static char *
+check(struct world *w, const char *option, int status, const char *why)
+{
+	char *ini = world_path(w, "fcgipm.ini"), *out;
+	const char *argv[] = {"fcgipm", option, "-c", ini, NULL};
+	int code = world_run(w, argv, &out);
+
+	cr_expect_eq(code, status, "%s: exit status %d, not %d:\n%s", why,
+		code, status, out);
+	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0,
+		"%s: a socket was made", why);
+	return out;
+}
+
+/* Files that a row may name, beneath @DIR@. */
+static void
+make_files(struct world *w)
+{
+	world_shell(w, "cd @DIR@\n"
+		"printf '#!/no/perl5\\n' >missing\n"
+		"printf '#!/bin/sh\\r\\nexit\\r\\n' >crlf\n"
+		"printf '#!/usr/bin/env sh\\r\\n' >crlf-env\n"
+		"printf '#!/usr/bin/env no-such-program_\\n' >env\n"
+		"printf '#! /usr/bin/env sh\\n' >good\n"
+		"printf '#!perl\\n' >relative\n"
+		"printf '#!/etc -w\\n' >directory\n"
+		"printf '#!@DIR@/fifo\\n' >waits\n"
+		"printf '\\357\\273\\277#!/bin/sh\\n' >bom\n"
+		"printf 'print \"hello\"\\n' >text\n"
+		": >empty\n"
+		"printf '<?php phpinfo();\\n' >index.php\n"
+		"mkfifo fifo\n"
+		"mkdir -p priv/in\n"
+		"cp good priv/in/app\n"
+		"chmod 755 [a-z]* priv/in/app\n"
+		"chmod 644 index.php\n");
+}
+
+enum who { ANY, ROOT, USER };
+
+static const struct {
+	const char *why, *ini, *want;
+	int status;
+	enum who who;
+} rows[] = {
+	/* the program */
+	{"interpreter", "[www]\n" LISTEN "handler = @DIR@/missing\n",
+		":3: [www] handler: @DIR@/missing needs /no/perl5, which does "
+		"not exist; install it, or correct the #! line", 78, ANY},
+	{"interpreter of a CGI program", "[www]\nmode = cgi\n" LISTEN
+		"handler = @DIR@/missing\n",
+		":4: [www] handler: @DIR@/missing needs /no/perl5", 78, ANY},
+	{"CR LF", "[www]\n" LISTEN "handler = @DIR@/crlf\n",
+		":3: [www] handler: @DIR@/crlf has lines that end in CR LF", 78,
+		ANY},
+	{"CR LF after an argument", "[www]\n" LISTEN
+		"handler = @DIR@/crlf-env\n", "has lines that end in CR LF", 78,
+		ANY},
+	{"env", "[www]\n" LISTEN "handler = @DIR@/env\n",
+		"@DIR@/env needs no-such-program_, which is not in PATH=", 78,
+		ANY},
+	{"env and its PATH", "[www]\n" LISTEN "handler = @DIR@/good\n"
+		"env[PATH] = /no:/usr/no\n", "needs sh, which is not in "
+		"PATH=/no:/usr/no", 78, ANY},
+	{"a script that is right", "[www]\n" LISTEN "handler = @DIR@/good\n",
+		"the configuration is valid", 0, ANY},
+	{"relative interpreter", "[www]\n" LISTEN "handler = @DIR@/relative\n",
+		"must have the whole path of an interpreter", 78, ANY},
+	{"directory as interpreter", "[www]\n" LISTEN
+		"handler = @DIR@/directory\n",
+		"needs /etc, which is not a program", 78, ANY},
+	{"byte order mark", "[www]\n" LISTEN "handler = @DIR@/bom\n",
+		"begins with a byte order mark before the #! line", 78, ANY},
+	{"text", "[www]\n" LISTEN "handler = @DIR@/text\n",
+		"is neither a program nor a script with a #! line", 78, ANY},
+	{"empty program", "[www]\n" LISTEN "handler = @DIR@/empty\n",
+		"is neither a program nor a script with a #! line", 78, ANY},
+	{"PHP script", "[www]\n" LISTEN "handler = @DIR@/index.php\n",
+		"is a PHP script; write handler = /usr/bin/php-cgi", 78, ANY},
+	/* Opening a FIFO would wait for its other end. */
+	{"FIFO", "[www]\n" LISTEN "handler = @DIR@/fifo\n",
+		"@DIR@/fifo is not a regular file", 78, ANY},
+	{"FIFO as interpreter", "[www]\n" LISTEN "handler = @DIR@/waits\n",
+		"needs @DIR@/fifo, which is not a program", 78, ANY},
+	{"FIFO as include", "[fcgipm]\ninclude = @DIR@/fifo\n" POOL,
+		":2: [fcgipm] include: @DIR@/fifo: not a regular file", 78,
+		ANY},
+	{"device", "[www]\n" LISTEN "handler = /dev/zero\n",
+		"/dev/zero is not a regular file", 78, ANY},
+	{"arguments in handler", "[www]\n" LISTEN
+		"handler = @DIR@/good -d x=1\n",
+		"arguments belong in handler_args: write @DIR@/good here, and "
+		"handler_args = -d x=1", 78, ANY},
+	/* the user */
+	{"directory of another user", "[www]\nuser = 65534\n" LISTEN
+		"handler = @DIR@/priv/in/app\n",
+		":4: [www] handler: user 65534 may not enter @DIR@/priv: chmod "
+		"o+x @DIR@/priv", 78, ROOT},
+	{"docroot of another user", "[www]\nmode = cgi\nuser = 65534\n" LISTEN
+		"docroot = @DIR@/priv/in\n",
+		":5: [www] docroot: user 65534 may not enter @DIR@/priv", 78,
+		ROOT},
+	{"interpreter of scripts", "[www]\nmode = cgi\nuser = 65534\n" LISTEN
+		"docroot = @DIR@\ncgi.interpreter[.a] = @DIR@/priv/in/app\n",
+		":6: [www] cgi.interpreter[.a]: user 65534 may not enter", 78,
+		ROOT},
+	{"unsearchable directory", "[www]\n" LISTEN
+		"handler = @DIR@/none/app\n", "@DIR@/none/app: Permission "
+		"denied", 78, USER},
+	{"root", POOL "user = root\n",
+		"warning: @DIR@/fcgipm.ini:4: [www] user: runs as root; write "
+		"an unprivileged account", 0, ROOT},
+	{"root by default", POOL,
+		"warning: @DIR@/fcgipm.ini:1: [www] user: runs as root", 0,
+		ROOT},
+	{"group that can become root", POOL "user = 65534\ngroup = shadow\n",
+		":5: [www] group: the workers are in group shadow, whose "
+		"members can become root", 0, ROOT},
+	{"user and group in one", POOL "user = www-data:www-data\n",
+		":4: [www] user: write two keys, user = NAME and group = NAME, "
+		"not \"www-data:www-data\"", 78, ANY},
+	/* where it serves and writes */
+	{"directory of the socket", "[www]\nlisten = @DIR@/no/www.sock\n"
+		HANDLER, ":2: [www] listen: directory @DIR@/no does not exist; "
+		"create it", 78, ANY},
+	{"directory in /run", "[www]\nlisten = /run/no-such_/www.sock\n"
+		HANDLER, ", or let systemd create it at every start "
+		"(RuntimeDirectory=no-such_)", 78, ANY},
+	{"socket that is a file", "[www]\nlisten = @DIR@/text\n" HANDLER,
+		":2: [www] listen: @DIR@/text exists and is not a socket", 78,
+		ANY},
+	{"directory of the log", "[fcgipm]\nlog = @DIR@/no/log\n" POOL,
+		":2: [fcgipm] log: directory @DIR@/no does not exist", 78, ANY},
+	{"word as log", "[fcgipm]\nlog = journald\n" POOL,
+		":2: [fcgipm] log: means the file @DIR@/journald; write stderr "
+		"or syslog", 0, ANY},
+	{"directory of the PID file", "[fcgipm]\npid = @DIR@/no/pid\n" POOL,
+		"warning: @DIR@/fcgipm.ini:2: [fcgipm] pid: directory @DIR@/no "
+		"does not exist", 0, ANY},
+	{"directory of the control socket",
+		"[fcgipm]\ncontrol = @DIR@/no/control\n" POOL,
+		":2: [fcgipm] control: directory @DIR@/no does not exist", 78,
+		ANY},
+	{"all addresses", "[www]\nlisten = *:9000\n" HANDLER,
+		":2: [www] listen: for all addresses write 0.0.0.0:PORT or "
+		"[::]:PORT, and listen.allowed_clients", 78, ANY},
+	/* programs that are no FastCGI programs */
+	{"HTTP server", "[www]\n" LISTEN "handler = @DIR@/nginx\n",
+		"No such file", 78, ANY},
+	{"tool", "[www]\n" LISTEN "handler = /bin/sleep\nhandler_args = 9\n",
+		":3: [www] handler: /bin/sleep is not a FastCGI program", 78,
+		ANY},
+	{"interpreter without a script", "[www]\n" LISTEN "handler = /bin/sh\n",
+		":3: [www] handler: /bin/sh is an interpreter without a "
+		"script; write the script in handler_args", 78, ANY},
+	{"HTTP server of an interpreter", POOL
+		"handler_args = -m http.server 8000\n",
+		":4: [www] handler_args: http.server speaks HTTP, not FastCGI",
+		78, ANY},
+	{"background", POOL "handler_args = --daemonize\n",
+		":4: [www] handler_args: --daemonize makes the program leave",
+		78, ANY},
+	{"shell", POOL "handler_args = x >log 2>&1 &\n",
+		"2>&1 is an argument here, not the shell's operator", 78, ANY},
+	/* habits in values */
+	{"comment after a path", "[www]\nlisten = @DIR@/www.sock ; nginx\n"
+		HANDLER, ":2: [www] listen: the value includes \"; nginx\"; "
+		"write the comment on a line of its own", 78, ANY},
+	{"comment after a file", POOL "slowlog = @DIR@/x.slow # slow\n"
+		"request_slowlog_timeout = 5s\n",
+		":4: [www] slowlog: the value includes \"# slow\"", 78, ANY},
+	{"comment after text", POOL "env[X] = a ; b\n",
+		"warning: @DIR@/fcgipm.ini:4: [www] env[X]: the value includes "
+		"\"; b\"; if it is a comment", 0, ANY},
+	{"end as in nginx", "[www]\nlisten = @DIR@/www.sock;\n" HANDLER,
+		":2: [www] listen: the value ends in \";\"; remove that", 78,
+		ANY},
+	{"variable of a shell", POOL "env[X] = $HOME/x\n",
+		":4: [www] env[X]: $HOME is not replaced; write ${HOME}", 0,
+		ANY},
+	{"quotes", POOL "env[X] = \"x\"\n",
+		":4: [www] env[X]: the quotes are part of the value", 0, ANY},
+	/* configurations of other daemons */
+	{"uWSGI", "[uwsgi]\nmodule = app.wsgi\nsocket = /tmp/x.sock\n"
+		"processes = 4\n",
+		":4: [uwsgi] processes: no such key; write pm.max_children", 78,
+		ANY},
+	{"supervisord", "[fcgi-program:app]\ncommand = /usr/bin/app\n",
+		":1: [fcgi-program:app]: a pool's section is its name alone: "
+		"write [app]", 78, ANY},
+	{"supervisord's own section", "[supervisord]\nnodaemon = true\n" POOL,
+		":1: [supervisord]: write [fcgipm]", 78, ANY},
+	{"systemd", "[Service]\nEnvironment=A=1\n" POOL,
+		":2: [Service] Environment: no such key; write one line for "
+		"each variable, such as env[TZ] = UTC", 78, ANY},
+	{"PHP-FPM", "[global]\npid = @DIR@/pid\nlog_level = warn\n" POOL,
+		":3: [fcgipm] log_level: write error, warning, notice or "
+		"debug, not \"warn\"", 78, ANY},
+};
+
+static bool
+is_for_us(enum who who)
+{
+	return who == ANY || who == (geteuid() == 0 ? ROOT : USER);
+}
+
+/* The text with the world's directory for @DIR@. */
+static char *
+with_dir(const struct world *w, const char *text)
+{
+	const char *mark = strstr(text, "@DIR@");
+
+	return mark ? own_text("%.*s%s%s", (int)(mark - text), text, w->dir,
+		with_dir(w, mark + strlen("@DIR@"))) : own_text("%s", text);
+}
+
+Test(config_check, each_mistake_gets_a_message_with_the_remedy, .timeout = 300)
+{
+	struct world *w = world_open();
+	char *want, *out;
+	size_t i;
+
+	make_files(w);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!is_for_us(rows[i].who))
+			continue;
+		/* The directory of the last test of users. */
+		(void)mkdir(world_path(w, "none"), 0);
+		cr_assert_eq(chmod(world_path(w, "priv"), 0700), 0);
+		world_write(w, "fcgipm.ini", rows[i].ini);
+		out = check(w, "-t", rows[i].status, rows[i].why);
+		want = with_dir(w, rows[i].want);
+		cr_expect(strstr(out, want), "%s: no \"%s\" in:\n%s",
+			rows[i].why, want, out);
+	}
+	cr_expect_eq(chmod(world_path(w, "none"), 0700), 0);
+}
+
+/* The number after "fcgipm.ini:" of each line never falls. */
+Test(config_check, messages_are_in_the_order_of_lines, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *out, *at;
+	unsigned line = 0, next, n = 0;
+
+	world_write(w, "fcgipm.ini",
+		"[global]\n"
+		"log = @DIR@/no/log\n"
+		"nonsense = 1\n"
+		"[www]\n"
+		"listen = @DIR@/no/www.sock\n"
+		"handler = /no/such/file\n"
+		"threads = x\n"
+		"pm.start_servers = 2\n"
+		"[b]\n"
+		"mode = both\n"
+		"umask = 9\n");
+	out = check(w, "-t", 78, "order");
+	for (at = out; (at = strstr(at, "fcgipm.ini:")) != NULL; n++) {
+		at += strlen("fcgipm.ini:");
+		next = (unsigned)strtoul(at, NULL, 10);
+		cr_expect_geq(next, line, "line %u after %u:\n%s", next, line,
+			out);
+		line = next;
+	}
+	cr_expect_geq(n, 10, "%s", out);
+	cr_expect_eq(line, 11, "%s", out);
+}
+
+Test(config_check, a_terminal_gets_no_control_characters, .timeout = 60)
+{
+	struct world *w = world_open();
+	char *out;
+
+	world_write(w, "fcgipm.ini", POOL "threads = \033[2J\n"
+		"k\033]0;x = 1\n[\033[1m]\n");
+	out = check(w, "-t", 78, "escapes");
+	cr_expect_not(strchr(out, '\033'), "%s", out);
+	cr_expect(strstr(out, "not \"\\x1b[2J\""), "%s", out);
+}
+
+/* It is a configuration: warnings and origins are comments in it. */
+Test(config_check, tt_prints_values_and_origins, .timeout = 60)
+{
+	static const char *const never[] = {"ours", "midpoint", "half of",
+		"pm.process_idle_timeout", "docroot", "cgi."};
+	struct world *w = world_open();
+	const struct passwd *pw = getpwuid(geteuid());
+	char *first, *second;
+	size_t i;
+
+	world_write(w, "fcgipm.ini", POOL "pm = dynamic\n"
+		"pm.max_children = 8\nenv[A] = a ; b\n");
+	first = check(w, "-tt", 0, "first");
+	cr_expect(strstr(first, own_text("\npm.max_children = 8    ; "
+		"%s/fcgipm.ini:5\n", w->dir)), "%s", first);
+	cr_expect(strstr(first, "\npm.start_servers = 2    ; default\n"), "%s",
+		first);
+	cr_assert_not_null(pw);
+	cr_expect(strstr(first, own_text("\nlisten.owner = %s    ; default\n",
+		pw->pw_name)), "%s", first);
+	for (i = 0; i < ARRAY_SIZE(never); i++)
+		cr_expect_not(strstr(first, never[i]), "%s in %s", never[i],
+			first);
+	world_write(w, "fcgipm.ini", first);
+	second = check(w, "-tt", 0, "second");
+	cr_expect(strstr(second, "\nenv[A] = a ; b    ; "), "%s", second);
+	cr_expect(strstr(second, "\npm.start_servers = 2    ; /"), "%s",
+		second);
+}
