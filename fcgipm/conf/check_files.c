@@ -121,14 +121,19 @@ ends_in(const char *path, const char *end)
 	return len >= n && strcmp(path + len - n, end) == 0;
 }
 
+/* root is what path begins with in a chroot, or "". */
 static void
-missing_program(const struct problem_place *at, const char *path, int err,
-	struct conf_problems *ps)
+missing_program(const struct problem_place *at, const char *root,
+	const char *path, int err, struct conf_problems *ps)
 {
+	const char *inside = path + strlen(root);
 	size_t n = program_length(path);
 	char *found = find_program(strrchr(path, '/') + 1);
 
-	if (n > 0)
+	if (*root && strncmp(inside, root, strlen(root)) == 0)
+		problem_error(ps, at, "%s: %s; write the path inside chroot, "
+			"%s", path, strerror(err), inside + strlen(root));
+	else if (n > 0)
 		problem_error(ps, at, "%s: %s; arguments belong in "
 			"handler_args: write %.*s here, and handler_args =%s",
 			path, strerror(err), (int)n, path, path + n);
@@ -151,7 +156,8 @@ check_program(const struct conf_pool *p, const char *key, const char *inside,
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		missing_program(&at, path, errno, ps);
+		missing_program(&at, p->chroot ? p->chroot : "", path, errno,
+			ps);
 	else if (S_ISDIR(st.st_mode))
 		problem_error(ps, &at, "%s is a directory; name a program%s",
 			path, more);

@@ -167,6 +167,12 @@ ini_read(const char *path, const struct ini_ops *ops, void *user)
 		return -1;
 	}
 	rest = text;
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 ||
+				memcmp(text, "\xfe\xff", 2) == 0)) {
+		ops->on_error(user, "is UTF-16 text; save it as UTF-8", 0);
+		free(text);
+		return -1;
+	}
 	/* Some editors write a byte order mark. */
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		rest += 3;

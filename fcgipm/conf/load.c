@@ -124,7 +124,10 @@ unknown_key(struct load *l, struct conf_pool *p, const char *key,
 			       table_nearest(global, nglobal, key);
 	int i;
 
-	if (!p && table_find(pool, npool, key) >= 0)
+	if (strstr(key, "\xc2\xa0"))
+		problem_error(l->ps, at, "no such key; it has a no-break space "
+			"(U+00A0): write a plain one");
+	else if (!p && table_find(pool, npool, key) >= 0)
 		problem_error(l->ps, at, "move it to a pool's section");
 	else if (p && (strcmp(key, "include") == 0 ||
 			      table_find(global, nglobal, key) >= 0))
@@ -314,9 +317,11 @@ refuse_include(const struct load *l, const char *path)
 	/* Opening it may report an error. */
 	if (stat(path, &st) < 0)
 		return NULL;
+	if (S_ISDIR(st.st_mode))
+		return "is a directory; write a pattern, such as conf.d/*.ini";
 	/* A FIFO would block. */
 	if (!S_ISREG(st.st_mode))
-		return "not a regular file";
+		return "is not a regular file";
 	for (; l; l = l->parent)
 		if (l->ino == st.st_ino && l->dev == st.st_dev)
 			return "files include each other; remove one include";

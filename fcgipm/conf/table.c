@@ -295,6 +295,8 @@ table_nearest(const struct table_row *rows, size_t n, const char *key)
 		d = distance(key, rows[i].key.name);
 		/* max_children means pm.max_children */
 		dot = strchr(rows[i].key.name, '.');
+		if (strcasecmp(rows[i].key.name, key) == 0)
+			d = 0;
 		if (dot && strcasecmp(dot + 1, key) == 0)
 			d = 0;
 		if (d <= best && (!nearest || d < best)) {

@@ -141,12 +141,21 @@ parse_limit(struct conf_limit *at, const char *text,
 	return NULL;
 }
 
+/* Also one of those that word processors put in their place. */
+static bool
+is_quote(const char *text)
+{
+	return text[0] == '"' || text[0] == '\'' ||
+		strncmp(text, "\xe2\x80\x9c", 3) == 0 ||
+		strncmp(text, "\xe2\x80\x98", 3) == 0;
+}
+
 static const char *
 parse_path(char **at, const char *text, const char *dir)
 {
 	if (text[0] == '\0')
 		return "write a path";
-	if (text[0] == '"' || text[0] == '\'')
+	if (is_quote(text))
 		return "write the path without quotes";
 	if (text[0] == '~')
 		return "write the whole path: \"~\" is not replaced";
@@ -162,10 +171,10 @@ parse_path(char **at, const char *text, const char *dir)
 static const char *
 user_or_group(const char *text)
 {
-	if (text[0] == '"' || text[0] == '\'')
+	if (is_quote(text))
 		return "write the name without quotes";
 	return strchr(text, ':') ?
-		"write two keys, user = NAME and group = NAME" : NULL;
+		"write the user here and the group in a key of its own" : NULL;
 }
 
 /* A number; 2^32-1 means "unchanged" to chown(2) and setresuid(2). */
@@ -365,7 +374,7 @@ listen_habit(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	if (text[0] == '"' || text[0] == '\'')
+	if (is_quote(text))
 		return "write the address without quotes";
 	if (strncasecmp(text, "http:", 5) == 0 ||
 		strncasecmp(text, "https:", 6) == 0)
@@ -404,7 +413,9 @@ value_parse_listen(const char *text, struct addr **addrs, size_t *n)
 		while (end > one && isblank((unsigned char)end[-1]))
 			*--end = '\0';
 		if (!*one) {
-			why = "write an address between the commas";
+			why = *text ? "write an address between the commas" :
+				"write an address, such as "
+				"/run/fcgipm/%n.sock";
 			break;
 		}
 		why = listen_habit(one);

@@ -129,6 +129,31 @@ is_in_cgi_bin(const char *path)
 	return name && strncmp(name + strlen("/cgi-bin/"), "php", 3) != 0;
 }
 
+static bool
+is_interpreter(const struct conf_pool *p)
+{
+	const char *slash = strrchr(p->handler, '/');
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(interpreters); i++)
+		if (matches(interpreters[i], slash + 1))
+			return is_of_system(p->handler,
+				(size_t)(slash - p->handler));
+	return false;
+}
+
+const char *
+foreign_script(const struct conf_pool *p)
+{
+	if (!p->handler || p->mode == CONF_MODE_CGI || !is_interpreter(p) ||
+		p->handler_args.n == 0 || p->handler_args.v[0][0] == '-')
+		return NULL;
+	/* The arguments of these are a program's name and a class. */
+	return strcmp(strrchr(p->handler, '/'), "/env") == 0 ||
+			strcmp(strrchr(p->handler, '/'), "/java") == 0 ?
+		NULL : p->handler_args.v[0];
+}
+
 const char *
 foreign_handler(const struct conf_pool *p, bool *ret_sure)
 {
@@ -148,12 +173,9 @@ foreign_handler(const struct conf_pool *p, bool *ret_sure)
 	for (i = 0; i < ARRAY_SIZE(programs); i++)
 		if (matches(programs[i].name, name))
 			return programs[i].text;
-	for (i = 0; i < ARRAY_SIZE(interpreters); i++)
-		if (matches(interpreters[i], name) && p->handler_args.n == 0)
-			return "is an interpreter without a script; write the "
-			       "script in handler_args, or in handler if it "
-			       "has a #! line";
-	return NULL;
+	return is_interpreter(p) && p->handler_args.n == 0 ?
+		"is an interpreter without a script; write the script in "
+		"handler_args, or in handler if it has a #! line" : NULL;
 }
 
 /* Options of programs by which they open sockets or fork by themselves. */

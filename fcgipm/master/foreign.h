@@ -20,7 +20,11 @@ struct conf_pool;
  */
 const char *foreign_handler(const struct conf_pool *p, bool *ret_sure);
 
-/* The same for the first wrong word of handler_args. */
+/* The script that a handler such as /usr/bin/perl is to run: the first word of
+ * handler_args; NULL when it is an option, or handler is another program. */
+const char *foreign_script(const struct conf_pool *p);
+
+/* As foreign_handler(), for the first wrong word of handler_args. */
 const char *foreign_argument(const struct conf_pool *p, const char **ret_word);
 
 #endif

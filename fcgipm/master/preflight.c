@@ -83,6 +83,9 @@ check_value(const struct preflight *f, const char *key, const char *value,
 			"a line of its own", comment);
 	else if (len > 1 && value[len - 1] == ';' && !free)
 		ERROR(f, key, "the value ends in \";\"; remove that");
+	else if (len > 0 && value[len - 1] == '\\')
+		ERROR(f, key, "the value ends in \"\\\"; a line cannot be "
+			"continued");
 	if (free && len > 1 && strchr("\"'", value[0]) &&
 		value[len - 1] == value[0] && strncmp(key, "env[", 4) == 0)
 		WARNING(f, key, "the quotes are part of the value; remove "
@@ -110,6 +113,9 @@ check_values(const struct preflight *f)
 				strcmp(key->name, "handler_args") == 0,
 				p->origins[i].dollar);
 	}
+	if (p->cgi_extensions && strchr(p->cgi_extensions, '*'))
+		ERROR(f, "cgi.extensions", "write extensions without *, such "
+			"as .pl");
 	for (i = 0; i < p->env.n; i++) {
 		snprintf(name, sizeof(name), "env[%s]", p->env.v[i].name);
 		check_value(f, name, p->env.v[i].value, true,
@@ -122,8 +128,10 @@ check_values(const struct preflight *f)
 static void
 check_root(const struct preflight *f)
 {
-	/* A user that was refused is already reported. */
+	/* A user that was refused is already reported, and so is a pool that
+	 * has nothing to run. */
 	if (f->ids_known && f->ids.uid == 0 &&
+		(f->pool->handler || f->pool->docroot) &&
 		(f->pool->user || !conf_pool_is_set(f->pool, "user")))
 		WARNING(f, "user", "runs as root; write an unprivileged "
 			"account, such as user = www-data");
@@ -298,6 +306,31 @@ check_entry(const struct preflight *f, const char *key, const char *path)
 		ERROR(f, key, "%s", why);
 }
 
+/* A handler such as /usr/bin/perl finds a relative script in chdir only. */
+static void
+check_script(const struct preflight *f)
+{
+	const struct conf_pool *p = f->pool;
+	const char *script = foreign_script(p), *root = p->chroot;
+	char *dir, *path;
+
+	if (!script)
+		return;
+	dir = p->chdir ? mem_strdup(p->chdir) : parent_of(p->handler);
+	path = mem_printf("%s%s%s%s", root ? root : "",
+		script[0] == '/' ? "" : dir, script[0] == '/' ? "" : "/",
+		script);
+	if (access(path, F_OK) < 0 && errno == ENOENT && script[0] == '/')
+		ERROR(f, "handler_args", "%s: %s; name an existing script",
+			path, strerror(errno));
+	else if (access(path, F_OK) < 0 && errno == ENOENT)
+		ERROR(f, "handler_args", "%s is not in %s, where %s starts; "
+			"write its whole path, or chdir", script, dir,
+			p->handler);
+	free(path);
+	free(dir);
+}
+
 static void
 check_programs(const struct preflight *f)
 {
@@ -316,6 +349,8 @@ check_programs(const struct preflight *f)
 	text = foreign_argument(p, &word);
 	if (text)
 		ERROR(f, "handler_args", "%s %s", word, text);
+	else
+		check_script(f);
 	check_entry(f, "docroot", p->docroot);
 	check_entry(f, "chdir", p->chdir);
 	if (p->cgi_interpreter)

@@ -96,7 +96,7 @@ static const struct {
 	{"FIFO as interpreter", "[www]\n" LISTEN "handler = @DIR@/waits\n",
 		"needs @DIR@/fifo, which is not a program", 78, ANY},
 	{"FIFO as include", "[fcgipm]\ninclude = @DIR@/fifo\n" POOL,
-		":2: [fcgipm] include: @DIR@/fifo: not a regular file", 78,
+		":2: [fcgipm] include: @DIR@/fifo: is not a regular file", 78,
 		ANY},
 	{"device", "[www]\n" LISTEN "handler = /dev/zero\n",
 		"/dev/zero is not a regular file", 78, ANY},
@@ -130,8 +130,8 @@ static const struct {
 		":5: [www] group: the workers are in group shadow, whose "
 		"members can become root", 0, ROOT},
 	{"user and group in one", POOL "user = www-data:www-data\n",
-		":4: [www] user: write two keys, user = NAME and group = NAME, "
-		"not \"www-data:www-data\"", 78, ANY},
+		":4: [www] user: write the user here and the group in a key of "
+		"its own, not \"www-data:www-data\"", 78, ANY},
 	/* where it serves and writes */
 	{"directory of the socket", "[www]\nlisten = @DIR@/no/www.sock\n"
 		HANDLER, ":2: [www] listen: directory @DIR@/no does not exist; "
@@ -166,6 +166,20 @@ static const struct {
 	{"interpreter without a script", "[www]\n" LISTEN "handler = /bin/sh\n",
 		":3: [www] handler: /bin/sh is an interpreter without a "
 		"script; write the script in handler_args", 78, ANY},
+	{"script of an interpreter", "[www]\n" LISTEN
+		"handler = /bin/sh\nhandler_args = @DIR@/no\n",
+		":4: [www] handler_args: @DIR@/no: No such file or directory; "
+		"name an existing script", 78, ANY},
+	{"relative script", "[www]\n" LISTEN "handler = /bin/sh\n"
+		"handler_args = good\n", ":4: [www] handler_args: good is not "
+		"in /bin, where /bin/sh starts; write its whole path", 78, ANY},
+	{"relative script in chdir", "[www]\n" LISTEN "handler = /bin/sh\n"
+		"chdir = @DIR@\nhandler_args = good\n",
+		"the configuration is valid", 0, ANY},
+	{"php-cgi with a socket", "[www]\n" LISTEN "handler = @DIR@/php-cgi\n"
+		"handler_args = -b 127.0.0.1:9000\n",
+		":4: [www] handler_args: -b makes php-cgi open a socket", 78,
+		ANY},
 	{"HTTP server of an interpreter", POOL
 		"handler_args = -m http.server 8000\n",
 		":4: [www] handler_args: http.server speaks HTTP, not FastCGI",
@@ -191,6 +205,20 @@ static const struct {
 	{"variable of a shell", POOL "env[X] = $HOME/x\n",
 		":4: [www] env[X]: $HOME is not replaced; write ${HOME}", 0,
 		ANY},
+	{"continued line", POOL "handler_args = a \\\n",
+		":4: [www] handler_args: the value ends in \"\\\"; a line "
+		"cannot be continued", 78, ANY},
+	{"pattern as extension", "[www]\nmode = cgi\n" LISTEN
+		"docroot = /usr\ncgi.extensions = *.pl\n",
+		":5: [www] cgi.extensions: write extensions without *, such "
+		"as .pl", 78, ANY},
+	{"directory as include", "[fcgipm]\ninclude = @DIR@\n" POOL,
+		":2: [fcgipm] include: @DIR@: is a directory; write a pattern",
+		78, ANY},
+	{"path outside of the chroot", "[www]\nchroot = @DIR@\n" LISTEN
+		"handler = @DIR@/good\n", ":4: [www] handler: "
+		"@DIR@@DIR@/good: No such file or directory; write the path "
+		"inside chroot, /good", 78, ROOT},
 	{"quotes", POOL "env[X] = \"x\"\n",
 		":4: [www] env[X]: the quotes are part of the value", 0, ANY},
 	/* configurations of other daemons */

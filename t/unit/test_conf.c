@@ -572,7 +572,8 @@ static const struct {
 		"No such file or directory; write the whole path, "
 		"/usr/bin/env", ANY},
 	{"user and group in one", HEAD "user = a:b\n",
-		":4: [www] user: write two keys, user = NAME and group = NAME",
+		":4: [www] user: write the user here and the group in a "
+		"key of its own",
 		ANY},
 	{"mode of a FastCGI program", HEAD "mode = fastcgi\n",
 		":4: [www] mode: write prefork or cgi, not \"fastcgi\"; "
