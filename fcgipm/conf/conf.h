@@ -13,7 +13,7 @@
  *	value	parses and validates one value according to its key's type
  *	table	the table of keys
  *	habits	knows key and section names of other daemons
- *	keys	tells whether and where a key was written, and if it applies
+ *	keys	finds where a key was written, and whether it applies
  *	ini	splits a file into sections, keys and values
  *	load	reads a file, or options, into struct conf
  *	check_files	checks the files and directories that keys name
@@ -186,7 +186,7 @@ void conf_problems_comment(const struct conf_problems *ps, FILE *out);
 void conf_problems_free(struct conf_problems *ps);
 
 /*
- * conf_load - read and check a file and what it includes
+ * conf_load - reads and checks a file and its includes
  *
  * returns	0; -1 when ps holds an error.  The caller gives *ret_conf to
  *		conf_free() in both cases
@@ -200,7 +200,7 @@ void conf_init(struct conf *c);
 /* Adds a pool with the defaults; the pointer is valid until the next call. */
 struct conf_pool *conf_add_pool(struct conf *c, const char *name);
 /*
- * conf_pool_set - one key, as a line of the file would
+ * conf_pool_set - sets one key, as a line of a file does
  *
  * returns	0; -1 and an error in ps: "[pool www] key: what to write"
  */
@@ -218,8 +218,8 @@ int conf_check_gateway(struct conf *c, struct conf_problems *ps);
  * conf_problem_add - adds what a caller found wrong with a key
  *
  * p		the key's pool; NULL = a key of [fcgipm]
- * key		as written, such as env[TZ]; a key that was not written stands
- *		for the line of its section
+ * key		as written, such as env[TZ]; for a key that was not written the
+ *		line of its section is reported
  */
 void conf_problem_add(struct conf_problems *ps, bool warning,
 	const struct conf *c, const struct conf_pool *p, const char *key,

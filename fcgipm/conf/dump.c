@@ -16,7 +16,7 @@
 #include "conf/keys.h"
 #include "conf/table.h"
 
-/* A line; escaped where a terminal would obey what is in it. */
+/* Prints a line; control characters are escaped on a terminal. */
 static void
 put_line(FILE *out, char *line)
 {
@@ -27,7 +27,7 @@ put_line(FILE *out, char *line)
 	free(line);
 }
 
-/* The value as a file has it: % and ${ would be expanded in it. */
+/* Escapes % and ${, which a file expands. */
 static char *
 quote_value(const char *text)
 {
@@ -48,7 +48,7 @@ put_key(FILE *out, const char *key, const char *value,
 	char *quoted = quote_value(value);
 
 	if (strchr(quoted, '\n'))
-		/* ${NAME} of a variable that holds lines. */
+		/* A variable of the environment may have lines. */
 		put_line(out, mem_printf("; %s: its value has several lines, "
 			"which a file cannot hold", key));
 	else if (!origin->file)
@@ -89,7 +89,7 @@ user_name(const char *user)
 		    mem_printf("%u", (unsigned)geteuid());
 }
 
-/* That of the pool's user, or of the process. */
+/* The group of the pool's user, or of this process. */
 static char *
 group_name(const char *user)
 {
@@ -195,8 +195,8 @@ dump_pool(const struct conf_pool *p, FILE *out)
 	}
 }
 
-/* The default of control is tried and may fail, a path that is written may
- * not: so it stays a comment. */
+/* A start succeeds without the default socket, but not without one that was
+ * written: so the default stays a comment. */
 static void
 put_control(FILE *out)
 {

@@ -186,7 +186,7 @@ static const struct habit keys[] = {
 	{"document_root", NULL, "write docroot in a cgi pool"},
 	{"DocumentRoot", NULL, "write docroot in a cgi pool"},
 	{"index", NULL, "write cgi.index in a cgi pool"},
-	/* what several daemons, or people, call it */
+	/* several daemons */
 	{"env", NULL, "write one line for each variable, such as "
 		"env[TZ] = UTC"},
 	{"port", "listen", "write listen = PORT"},
@@ -246,7 +246,7 @@ habit_of_key(const char *key)
 		if (strlen(keys[i].name) == len &&
 			strncmp(keys[i].name, key, len) == 0)
 			return &keys[i];
-	/* As typed from memory: any case. */
+	/* In any case. */
 	for (i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strlen(keys[i].name) == len &&
 			strncasecmp(keys[i].name, key, len) == 0)

@@ -76,7 +76,7 @@ read_section(struct reader *r, char *line)
 {
 	char *end = strchr(line, ']');
 
-	/* Its keys follow all the same, and have errors of their own. */
+	/* Report the section as well, so that its keys are checked. */
 	if (!end)
 		r->ops->on_error(r->user, "close the section's name with ]",
 			r->line);
@@ -104,7 +104,7 @@ is_origin(const char *text, const char *end)
 	return p < end && p - 1 > text && p[-1] == ':';
 }
 
-/* The end of the line without the comment of conf_dump(). */
+/* Cuts off the comment of conf_dump(); returns the new end of the line. */
 static char *
 cut_origin(char *start, char *end)
 {

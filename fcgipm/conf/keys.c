@@ -1,5 +1,5 @@
 /*
- * keys.c - tells where a pool's key was written, and whether it applies; see
+ * keys.c - finds where a pool's key was written, and whether it applies; see
  * keys.h
  *
  * Called by conf/check, conf/check_files and conf/dump.

@@ -1,5 +1,5 @@
 /*
- * keys.h - tells where a pool's key was written, and whether it applies to the
+ * keys.h - finds where a pool's key was written, and whether it applies to the
  * pool
  *
  * Used by the files of conf/ only.

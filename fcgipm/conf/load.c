@@ -70,7 +70,7 @@ conf_add_pool(struct conf *c, const char *name)
 	return p;
 }
 
-/* The line being read; its order is after all lines before it. */
+/* The origin of the line being read. */
 static struct conf_origin
 origin_of(struct load *l, unsigned line)
 {
@@ -138,7 +138,7 @@ unknown_key(struct load *l, struct conf_pool *p, const char *key,
 		problem_error(l->ps, at, "no such key; did you mean %s?", near);
 	else
 		problem_error(l->ps, at, "no such key; see fcgipm.ini(5)");
-	/* The key it stands for is not missing, too. */
+	/* Do not report the key that was meant as missing, too. */
 	if (p && habit && habit->means) {
 		i = table_find(pool, npool, habit->means);
 		if (i >= 0 && !p->origins[i].file)
@@ -146,7 +146,7 @@ unknown_key(struct load *l, struct conf_pool *p, const char *key,
 	}
 }
 
-/* Does the value end in what other daemons take for a comment? */
+/* Does the value have what other daemons read as a comment? */
 static bool
 has_comment(const char *value)
 {
@@ -179,7 +179,7 @@ hint_of_value(const struct table_row *row, const char *value, const char *why)
 {
 	size_t len = strlen(value);
 
-	/* That says it. */
+	/* The reason already says it. */
 	if (strstr(why, "without"))
 		return "";
 
@@ -245,7 +245,7 @@ wrong_value(struct load *l, const struct table_row *row, const char *value,
 			value, hint);
 		free(choice);
 	} else if (strstr(why, "between the brackets")) {
-		/* The value has no part in that. */
+		/* The error is in the key. */
 		problem_error(l->ps, at, "%s", why);
 	} else {
 		problem_error(l->ps, at, "%s%s, not \"%.64s\"%s", why,
@@ -314,7 +314,7 @@ refuse_include(const struct load *l, const char *path)
 	struct stat st;
 	int depth = l->depth;
 
-	/* Opening it may report an error. */
+	/* load_file() reports that. */
 	if (stat(path, &st) < 0)
 		return NULL;
 	if (S_ISDIR(st.st_mode))
@@ -357,7 +357,7 @@ include_files(struct load *l, const char *pattern,
 	free(path);
 }
 
-/* include = PATTERN, relative to the file it stands in. */
+/* include = PATTERN, relative to the file it is in. */
 static void
 include(struct load *l, const char *value, unsigned line)
 {
@@ -375,8 +375,8 @@ include(struct load *l, const char *value, unsigned line)
 	free(pattern);
 }
 
-/* A pool for the keys of a section; a refused one was reported, and its keys
- * are checked all the same. */
+/* Adds a pool for the keys of a section.  A refused section was reported; its
+ * keys are checked as well. */
 static void
 begin_pool(struct load *l, const char *name, const struct conf_origin *here,
 	bool refused)
@@ -460,7 +460,7 @@ on_section(void *user, const char *name, unsigned line)
 	if (strcmp(name, GLOBAL_SECTION) == 0)
 		return;
 	if (strcmp(name, "global") == 0) {
-		/* Its keys are checked all the same. */
+		/* Its keys are checked as those of [fcgipm]. */
 		problem_error(l->ps, &at, "write [" GLOBAL_SECTION "]");
 		return;
 	}

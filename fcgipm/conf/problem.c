@@ -102,7 +102,7 @@ print(const struct conf_problems *ps, const char *prefix, FILE *out)
 	size_t i;
 
 	for (i = 0; i < ps->n; i++) {
-		/* Keys and values may hold what a terminal obeys. */
+		/* Keys and values may have control characters. */
 		clean = escape_text(ps->v[i].text);
 		fprintf(out, "%s%s%s\n", prefix,
 			ps->v[i].warning ? "warning: " : "",

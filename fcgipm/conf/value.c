@@ -141,7 +141,7 @@ parse_limit(struct conf_limit *at, const char *text,
 	return NULL;
 }
 
-/* Also one of those that word processors put in their place. */
+/* Does it begin with a quote, or with a typographic one? */
 static bool
 is_quote(const char *text)
 {

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +36,49 @@ struct check {
 	size_t size;
 };
 
+/* A path as a word of a shell, for commands in messages; to free(). */
+static char *
+shell_word(const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%";
+	char *word, *to;
+
+	if (path[strspn(path, plain)] == '\0')
+		return mem_strdup(path);
+	word = to = mem_calloc(strlen(path) + 1, 4);
+	*to++ = '\'';
+	for (; *path; path++) {
+		if (*path == '\'')
+			to = stpcpy(to, "'\\'");
+		*to++ = *path;
+	}
+	*to = '\'';
+	return word;
+}
+
+/* Writes what is wrong, and the command that mends it: "TEXT: COMMAND PATH". */
+__attribute__((format(printf, 4, 5)))
+static void
+explain(const struct check *c, const char *command, const char *path,
+	const char *fmt, ...)
+{
+	char *word = shell_word(path);
+	size_t n;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->why, c->size, fmt, ap);
+	va_end(ap);
+	n = strlen(c->why);
+	snprintf(c->why + n, c->size - n, ": %s %s", command, word);
+	free(word);
+}
+
 /* -- permissions ----------------------------------------------------------- */
 
-/* Do the mode bits decide?  Not with an access list, nor where a server or a
- * FUSE daemon decides. */
+/* Do the mode bits decide?  They do not with an access list, nor on NFS and
+ * FUSE, where a server decides. */
 static bool
 is_by_mode(const char *path)
 {
@@ -63,8 +103,8 @@ is_in_group(const struct executable_user *u, gid_t gid)
 	return false;
 }
 
-/* bit is one of those for others: S_IXOTH or S_IROTH.  As any user but root,
- * the workers run as this process does. */
+/* bit is S_IXOTH or S_IROTH.  Without root, workers run as the user of this
+ * process. */
 static bool
 is_permitted(const struct executable_user *u, const char *path,
 	const struct stat *st, mode_t bit)
@@ -81,8 +121,8 @@ is_permitted(const struct executable_user *u, const char *path,
 	return (st->st_mode & bit) || !is_by_mode(path);
 }
 
-/* Can the user pass through every directory above the path?  Those above its
- * root are not looked up by it. */
+/* Can the user enter every directory of the path?  Those above its root
+ * directory are not looked up by it. */
 static int
 check_parents(const struct check *c, const char *path)
 {
@@ -97,8 +137,8 @@ check_parents(const struct check *c, const char *path)
 
 		if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
 			!is_permitted(c->user, dir, &st, S_IXOTH)) {
-			snprintf(c->why, c->size, "user %s may not enter %s: "
-				"chmod o+x %s", c->user->name, dir, dir);
+			explain(c, "chmod o+x", dir, "user %s may not enter "
+				"%s", c->user->name, dir);
 			rc = -1;
 		}
 		free(dir);
@@ -107,8 +147,8 @@ check_parents(const struct check *c, const char *path)
 	return rc;
 }
 
-/* The same where symbolic links lead; absolute ones lead elsewhere in another
- * root. */
+/* The same for the directories that symbolic links lead to; not in a chroot,
+ * where absolute links lead elsewhere. */
 static int
 check_way(const struct check *c, const char *path)
 {
@@ -156,9 +196,8 @@ check_interpreter(const struct check *c, const char *path, const char *name,
 			" %s", path, outside, remedy);
 	else if (!(st.st_mode & 0111) ||
 		!is_permitted(c->user, outside, &st, S_IXOTH))
-		snprintf(c->why, c->size, "user %s may not execute %s, which "
-			"%s needs: chmod +x %s", c->user->name, outside, path,
-			outside);
+		explain(c, "chmod +x", outside, "user %s may not execute %s, "
+			"which %s needs", c->user->name, outside, path);
 	else
 		rc = check_way(c, outside);
 	free(outside);
@@ -198,9 +237,9 @@ check_script_line(const struct check *c, const char *path, char *line)
 	const char *base;
 
 	if (strchr(line, '\r')) {
-		snprintf(c->why, c->size, "%s has lines that end in CR LF, so "
-			"its interpreter is not found; convert it: sed -i "
-			"'s/\\r$//' %s", path, path);
+		explain(c, "sed -i 's/\\r$//'", path, "%s has lines that end "
+			"in CR LF, so its interpreter is not found; convert it",
+			path);
 		return -1;
 	}
 	name = strsep(&rest, " \t");
@@ -277,9 +316,9 @@ check_format(const struct check *c, const char *path, int fd)
 		return check_script_line(c, path, head + 2);
 	}
 	if (n >= 5 && memcmp(head, "\xef\xbb\xbf#!", 5) == 0) {
-		snprintf(c->why, c->size, "%s begins with a byte order mark "
-			"before the #! line; remove it: sed -i '1s/^...//' %s",
-			path, path);
+		explain(c, "sed -i '1s/^\\xef\\xbb\\xbf//'", path, "%s begins "
+			"with a byte order mark before the #! line; remove it",
+			path);
 		return -1;
 	}
 	/* Binary formats may be known to binfmt_misc. */
@@ -302,14 +341,14 @@ check_file(const struct check *c, const char *path)
 	if (check_way(c, path) < 0)
 		return -1;
 	fd = open_regular(path, &st);
-	/* conf_check() reports what is missing, or executable to nobody. */
+	/* conf_check() reports a program that is missing or not executable. */
 	if (fd < 0 || !(st.st_mode & 0111)) {
 		fd_close(&fd);
 		return 0;
 	}
 	if (!is_permitted(c->user, path, &st, S_IXOTH)) {
-		snprintf(c->why, c->size, "user %s may not execute %s: chmod "
-			"o+x %s", c->user->name, path, path);
+		explain(c, "chmod o+x", path, "user %s may not execute %s",
+			c->user->name, path);
 		rc = -1;
 	} else if (fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_NOEXEC) {
 		snprintf(c->why, c->size, "%s is on a file system mounted "
@@ -322,9 +361,8 @@ check_file(const struct check *c, const char *path)
 		char mark[2] = "";
 
 		if (pread(fd, mark, 2, 0) == 2 && memcmp(mark, "#!", 2) == 0) {
-			snprintf(c->why, c->size, "user %s may not read the "
-				"script %s: chmod o+r %s", c->user->name, path,
-				path);
+			explain(c, "chmod o+r", path, "user %s may not read "
+				"the script %s", c->user->name, path);
 			rc = -1;
 		}
 	}
@@ -350,7 +388,7 @@ executable_check_directory(const char *root, const char *path,
 	const struct executable_user *user, char *ret_why, size_t why_size)
 {
 	const struct check c = {user, root, "", ret_why, why_size};
-	/* A name in it, so that it is one of those passed through. */
+	/* With a name after it, it is one of the directories to enter. */
 	char *outside = mem_printf("%s%s/.", root, path);
 	int rc = check_way(&c, outside);
 

@@ -1,8 +1,8 @@
 /*
  * preflight.c - finds what a start would fail on or warn of; see preflight.h
  *
- * Called by master/main for -t.  A start does not need it: it reports the same
- * when it gets there, pool by pool.
+ * Called by master/main for -t.  A start does not call it: it reports these
+ * problems when it reaches them.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -36,7 +36,7 @@ struct preflight {
 #define WARNING(f, key, ...)                                                   \
 	conf_problem_add((f)->ps, true, (f)->conf, (f)->pool, key, __VA_ARGS__)
 
-/* -- what stands in values ------------------------------------------------- */
+/* -- values ---------------------------------------------------------------- */
 
 /* "; text" or "# text" after a blank, as other daemons have comments. */
 static const char *
@@ -67,7 +67,7 @@ find_variable(const char *value, size_t *ret_len)
 	return NULL;
 }
 
-/* free: the value is text that may hold ; and #; dollar: and a $NAME. */
+/* free: ; and # may be part of the value; dollar: it has a $NAME. */
 static void
 check_value(const struct preflight *f, const char *key, const char *value,
 	bool free, bool dollar)
@@ -173,7 +173,7 @@ parent_of(const char *path)
 	return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-/* Does a start make it, or systemd for it? */
+/* Does a start create it, or systemd for it? */
 static bool
 is_made_at_start(const char *dir)
 {
@@ -409,7 +409,7 @@ check_global(const struct conf *c, struct conf_problems *ps)
 		check_word(&f, "log", c->log, "stderr or syslog");
 		check_directory(&f, "log", c->log, "the log", false);
 	}
-	/* Without it a start goes on. */
+	/* A start continues without it. */
 	if (c->pid)
 		check_directory(&f, "pid", c->pid, "the file", true);
 	if (c->control && c->control[0] == '/') {

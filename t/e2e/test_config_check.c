@@ -45,7 +45,10 @@ make_files(struct world *w)
 		"mkfifo fifo\n"
 		"mkdir -p priv/in\n"
 		"cp good priv/in/app\n"
-		"chmod 755 [a-z]* priv/in/app\n"
+		"mkdir \"it's\"\n"
+		"cp good \"it's/app\"\n"
+		"chmod 755 [a-z]* */app priv/in/app\n"
+		"chmod 700 \"it's\"\n"
 		"chmod 644 index.php\n");
 }
 
@@ -109,6 +112,10 @@ static const struct {
 		"handler = @DIR@/priv/in/app\n",
 		":4: [www] handler: user 65534 may not enter @DIR@/priv: chmod "
 		"o+x @DIR@/priv", 78, ROOT},
+	{"directory with a quote", "[www]\nuser = 65534\n" LISTEN
+		"handler = @DIR@/it's/app\n",
+		":4: [www] handler: user 65534 may not enter @DIR@/it's: chmod "
+		"o+x '@DIR@/it'\\''s'", 78, ROOT},
 	{"docroot of another user", "[www]\nmode = cgi\nuser = 65534\n" LISTEN
 		"docroot = @DIR@/priv/in\n",
 		":5: [www] docroot: user 65534 may not enter @DIR@/priv", 78,

@@ -267,8 +267,8 @@ Test(start, options_set_users_groups_and_modes, .timeout = 60)
 	handler = world_path(w, "whoami");
 	{
 		const char *argv[] = {"fcgipm", "-l", sock, "-n", "1", "-u",
-			"65534", "-g", "12345", "-U", "54321", "-G", "23456", "-M",
-			"0640", "--", handler, NULL};
+			"65534", "-g", "12345", "-U", "54321", "-G", "23456",
+			"-M", "0640", "--", handler, NULL};
 
 		world_launch_argv(w, argv);
 	}
