@@ -14,6 +14,7 @@
  *	table	the table of keys
  *	habits	knows key and section names of other daemons
  *	keys	finds where a key was written, and whether it applies
+ *	explain	composes the message for a value that is not accepted
  *	ini	splits a file into sections, keys and values
  *	load	reads a file, or options, into struct conf
  *	check_files	checks the files and directories that keys name
