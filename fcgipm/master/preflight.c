@@ -133,8 +133,8 @@ check_root(const struct preflight *f)
 	if (f->ids_known && f->ids.uid == 0 &&
 		(f->pool->handler || f->pool->docroot) &&
 		(f->pool->user || !conf_pool_is_set(f->pool, "user")))
-		WARNING(f, "user", "runs as root; write an unprivileged "
-			"account, such as user = www-data");
+		WARNING(f, "user", "its programs run as root; set user to an "
+			"unprivileged account, such as www-data");
 }
 
 /* Groups whose members can become root. */

@@ -128,10 +128,11 @@ static const struct {
 		"handler = @DIR@/none/app\n", "@DIR@/none/app: Permission "
 		"denied", 78, USER},
 	{"root", POOL "user = root\n",
-		"warning: @DIR@/fcgipm.ini:4: [www] user: runs as root; write "
-		"an unprivileged account", 0, ROOT},
+		"warning: @DIR@/fcgipm.ini:4: [www] user: its programs run "
+		"as root; set user to an unprivileged account", 0, ROOT},
 	{"root by default", POOL,
-		"warning: @DIR@/fcgipm.ini:1: [www] user: runs as root", 0,
+		"warning: @DIR@/fcgipm.ini:1: [www] user: its programs run as "
+		"root", 0,
 		ROOT},
 	{"group that can become root", POOL "user = 65534\ngroup = shadow\n",
 		":5: [www] group: the workers are in group shadow, whose "
