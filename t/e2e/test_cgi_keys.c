@@ -257,9 +257,9 @@ check_nph(const char *key, bool named, bool all)
 	expect(w, "/nph-plain", "A: b\n\nplain\n");
 	expect(w, "/nph-bad", "Status: 502 Bad Gateway\r\n");
 	if (!all)
-		world_expect_log(w, "502: no CGI response: it begins with a "
-			"status line: write \"Status: 200 OK\" instead, or "
-			"set cgi.nph");
+		world_expect_log(w, "502: no CGI response: the output begins "
+			"with an HTTP status line: print \"Status: 200 OK\" "
+			"instead, or set cgi.nph");
 	world_close(&w);
 }
 

@@ -230,10 +230,10 @@ blind() {
 	for t in $(programs e2e test); do
 		case ${FCGIPM_LONG:+all,}${t##*/test_} in
 		all,*) filter='*/*' ;;
-		listener) filter=listener/perl_too ;;
+		listener) filter=listener/the_flag_is_cleared_for_perl ;;
 		roll) filter=roll/c_static ;;
-		scale) filter=scale/nobody_at_rest_by_the_kernel ;;
-		slowlog) filter=slowlog/tells_of_slow_requests_unseen ;;
+		scale) filter=scale/ondemand_has_no_worker_without_load_by_the_kernel ;;
+		slowlog) filter=slowlog/a_slow_request_the_worker_does_not_report_is_logged ;;
 		status) filter=status/states_by_the_kernel ;;
 		*) continue ;;
 		esac

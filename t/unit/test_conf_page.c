@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/habits.h"
 #include "conf/table.h"
 
 static char *
@@ -199,7 +200,7 @@ Test(conf_page, names_from_php_fpm_that_do_not_exist_here_have_a_hint)
 		if (name[0] == '[' || name[0] == '$')
 			continue;
 		cr_expect(!is_key(name), "%s is a key", name);
-		cr_expect_not_null(table_hint(name), "%s", name);
+		cr_expect_not_null(habit_of_key(name), "%s", name);
 		n++;
 	}
 	cr_expect_gt(n, 8);
