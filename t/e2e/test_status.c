@@ -446,8 +446,12 @@ leave_queue(struct world *w, const int *fds)
 static void
 fill_queue(struct world *w, int *fds)
 {
-	for (size_t i = 0; i < 3; i++)
-		fds[i] = client_connect(w, "www.sock");
+	/* libfcgi would close a connection on which it receives nothing. */
+	fds[0] = client_connect(w, "www.sock");
+	client_begin(fds[0], 1, 0, (const char *[]){"CONTENT_LENGTH=1", NULL});
+	expect(w, "www", "listen queue", "0");
+	fds[1] = client_connect(w, "www.sock");
+	fds[2] = client_connect(w, "www.sock");
 	expect(w, "www", "listen queue", "2");
 }
 

@@ -11,17 +11,20 @@
 #include "conf/ini.h"
 #include "fuzz.h"
 
+struct text {
+	const uint8_t *p;
+	size_t len;
+};
+
+/* A BAD_SECTION is reported as an error and then as a section. */
+enum kind { NOTHING, SECTION, BAD_SECTION, KEY, ERROR };
+
 /* What must be reported for the remaining lines. */
 struct expect {
 	const uint8_t *p, *end;
 	unsigned line;
-};
-
-enum kind { NOTHING, SECTION, KEY, ERROR };
-
-struct text {
-	const uint8_t *p;
-	size_t len;
+	struct text bad_section;	/* p is NULL: none */
+	bool refused;			/* an error of the whole file */
 };
 
 /* Blanks that may begin and end a line; line_end as inih defines it. */
@@ -45,6 +48,41 @@ begins(const struct text *t, const char *with)
 	return t->len >= strlen(with) && memcmp(t->p, with, strlen(with)) == 0;
 }
 
+/* Does it end like "x.ini:4"? */
+static bool
+is_origin(const struct text *t)
+{
+	size_t n = t->len;
+
+	if ((t->len == 7 && memcmp(t->p, "default", 7) == 0) ||
+		(t->len == 6 && memcmp(t->p, "option", 6) == 0))
+		return true;
+	while (n > 0 && t->p[n - 1] >= '0' && t->p[n - 1] <= '9')
+		n--;
+	return n < t->len && n > 1 && t->p[n - 1] == ':';
+}
+
+/* Removes the comment that fcgipm -tt writes after a value. */
+static void
+cut_origin(struct text *line)
+{
+	struct text tail;
+	size_t i;
+
+	for (i = line->len; i-- > 0;) {
+		tail = (struct text){line->p + i, line->len - i};
+		if (!begins(&tail, "    ; "))
+			continue;
+		tail = (struct text){tail.p + 6, tail.len - 6};
+		if (is_origin(&tail))
+			line->len = i;
+		break;
+	}
+	while (line->len > 0 && (line->p[line->len - 1] == ' ' ||
+			line->p[line->len - 1] == '\t'))
+		line->len--;
+}
+
 static enum kind
 read_line(struct text *line, struct text *key, struct text *value)
 {
@@ -58,9 +96,10 @@ read_line(struct text *line, struct text *key, struct text *value)
 	if (*line->p == '[') {
 		at = memchr(line->p, ']', line->len);
 		*key = (struct text){line->p + 1,
-			at ? (size_t)(at - line->p) - 1 : 0};
-		return at == line->p + line->len - 1 ? SECTION : ERROR;
+			(at ? (size_t)(at - line->p) : line->len) - 1};
+		return at == line->p + line->len - 1 ? SECTION : BAD_SECTION;
 	}
+	cut_origin(line);
 	/* Some builds of inih drop a byte order mark before any line. */
 	if (begins(line, "\xef\xbb\xbf")) {
 		line->p += 3;
@@ -112,7 +151,13 @@ on_section(void *user, const char *name, unsigned line)
 	struct expect *e = user;
 	struct text key, value;
 
-	CHECK(next(e, &key, &value) == SECTION);
+	/* Its error was reported before. */
+	if (e->bad_section.p) {
+		key = e->bad_section;
+		e->bad_section.p = NULL;
+	} else {
+		CHECK(next(e, &key, &value) == SECTION);
+	}
 	CHECK(e->line == line && is_text(name, &key));
 }
 
@@ -132,7 +177,17 @@ on_error(void *user, const char *what, unsigned line)
 	struct expect *e = user;
 	struct text key, value;
 
-	CHECK(*what && next(e, &key, &value) == ERROR);
+	enum kind kind;
+
+	CHECK(*what);
+	if (line == 0) {
+		e->refused = true;
+		return;
+	}
+	kind = next(e, &key, &value);
+	CHECK(kind == ERROR || kind == BAD_SECTION);
+	if (kind == BAD_SECTION)
+		e->bad_section = key;
 	CHECK(e->line == line);
 }
 
@@ -141,7 +196,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const struct ini_ops ops = {on_section, on_key, on_error};
 	static int fd = -1;
-	struct expect e = {data, data + len, 0};
+	struct expect e = {.p = data, .end = data + len};
 	struct text key, value;
 	char path[40];
 
@@ -153,7 +208,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	/* A byte order mark at the very beginning is not text. */
 	if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
 		e.p += 3;
+	if (len >= 2 && (memcmp(data, "\xff\xfe", 2) == 0 ||
+				memcmp(data, "\xfe\xff", 2) == 0)) {
+		CHECK(ini_read(path, &ops, &e) < 0 && e.refused);
+		return 0;
+	}
 	CHECK(ini_read(path, &ops, &e) == 0);
-	CHECK(next(&e, &key, &value) == NOTHING);
+	CHECK(!e.bad_section.p && next(&e, &key, &value) == NOTHING);
 	return 0;
 }
