@@ -18,9 +18,10 @@ A comment directly before the display, in the source of the page, says more:
     .\\" example
         a display outside of EXAMPLES that is run as well
     .\\" example: file=hello.c mode=cgi expect=WORD needs="perl -MFCGI -e1"
-        the file's name; the modes a program runs in (both unless given); what
-        its answer has to contain (Hello unless given); the command that says
-        whether what it needs is installed
+        the file's name; the modes a program runs in (both unless given); a
+        regular expression for its answer (Hello unless given) or for the
+        output of commands; the command that says whether what it needs is
+        installed
     .\\" not run: REASON
         a display that cannot be run
 """
@@ -67,7 +68,7 @@ def options_of(comment):
     if not found:
         return None
     if found[1] == "not run":
-        return {"skip": found[2] or "no reason is given"}
+        return {"skip": found[2] or sys.exit(f"{comment}: give a reason")}
     return dict(word.split("=", 1) for word in shlex.split(found[2]))
 
 
@@ -101,9 +102,10 @@ def main(directory, *pages):
         for line, text, options in displays(page):
             path = pathlib.Path(directory) / f"{page.name}.{line}"
             path.write_text(text)
-            row = {"where": f"{page.name}:{line}", "kind": kind_of(text),
-                   "path": str(path), "mode": "both", "expect": "Hello",
-                   **options}
+            kind = kind_of(text)
+            row = {"where": f"{page.name}:{line}", "kind": kind,
+                   "path": str(path), "mode": "both",
+                   "expect": "" if kind == "shell" else "Hello", **options}
             unknown = set(row) - set(FIELDS)
             if unknown:
                 sys.exit(f"{page}:{line - 1}: unknown: {', '.join(unknown)}")
