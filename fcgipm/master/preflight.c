@@ -314,7 +314,7 @@ check_script(const struct preflight *f)
 	const char *script = foreign_script(p), *root = p->chroot;
 	char *dir, *path;
 
-	if (!script)
+	if (!script || !p->handler)
 		return;
 	dir = p->chdir ? mem_strdup(p->chdir) : parent_of(p->handler);
 	path = mem_printf("%s%s%s%s", root ? root : "",

@@ -503,7 +503,7 @@ Test(status, a_pool_that_stays_full_is_counted_once)
 	world_signal(w, SIGTERM);
 	cr_expect_eq(world_wait(w), 0);
 	/* The warning is logged once a minute. */
-	cr_expect_eq(world_log_count(w, "pm.max_children = 1"), 1);
+	cr_expect_eq(world_log_count(w, "(threads = 1) is reached and"), 1);
 	cr_expect(!world_log_has(w, "last line repeated"));
 }
 
