@@ -57,13 +57,13 @@ static const struct table_row pool_rows[] = {
 		.type = TABLE_ARGS, POOL(handler_args)},
 	{GROW("docroot", "path", "none"),
 		.type = TABLE_PATH, .scope = TABLE_CGI, POOL(docroot)},
-	{RROW("user", "user", "ours"),
+	{RROW("user", "user", "that of fcgipm"),
 		.type = TABLE_USER, POOL(user)},
-	{RROW("group", "group", "ours"),
+	{RROW("group", "group", "that of the user"),
 		.type = TABLE_GROUP, POOL(group)},
 	{RROW("chroot", "path", "none"),
 		.type = TABLE_PATH, POOL(chroot)},
-	{ROW("chdir", "path", "handler's folder"),
+	{ROW("chdir", "path", "the handler's directory"),
 		.type = TABLE_PATH, .scope = TABLE_PREFORK, POOL(chdir)},
 	{GROW("umask", "octal", "0022"),
 		.type = TABLE_OCTAL, POOL(umask), .max = 0777},
@@ -94,7 +94,7 @@ static const struct table_row pool_rows[] = {
 	{GROW("pm.max_children", "number", "4; 32 in cgi mode"),
 		.type = TABLE_UINT, POOL(max_children), .min = 1,
 		.max = 100000},
-	{ROW("pm.start_servers", "number", "midpoint"),
+	{ROW("pm.start_servers", "number", "mean of min and max"),
 		.type = TABLE_UINT, .scope = TABLE_PREFORK,
 		POOL(start_servers), .min = 1, .max = 100000},
 	{ROW("pm.min_spare_servers", "number", "1"),
@@ -187,9 +187,9 @@ static const struct table_row global_rows[] = {
 		.type = TABLE_PLACE, GLOBAL(control), .words = control_words},
 	{ROW("control.mode", "octal", "0600"),
 		.type = TABLE_OCTAL, GLOBAL(control_mode), .max = 0777},
-	{ROW("control.owner", "user", "ours"),
+	{ROW("control.owner", "user", "that of fcgipm"),
 		.type = TABLE_USER, GLOBAL(control_owner)},
-	{ROW("control.group", "group", "ours"),
+	{ROW("control.group", "group", "that of fcgipm"),
 		.type = TABLE_GROUP, GLOBAL(control_group)},
 	{ROW("pid", "path", "none"),
 		.type = TABLE_PATH, GLOBAL(pid)},
@@ -322,7 +322,7 @@ table_set_default(const struct table_row *row, void *base)
 	case TABLE_TIME:
 	case TABLE_SIZE:
 	case TABLE_SIGNAL:
-		/* "4; 32 in cgi mode", "midpoint": see conf/check */
+		/* "4; 32 in cgi mode", "mean of min and max": see conf/check */
 		if (row->type == TABLE_UINT &&
 			row->key.dflt[strspn(row->key.dflt, "0123456789")])
 			*(unsigned *)at = 0;
@@ -335,7 +335,7 @@ table_set_default(const struct table_row *row, void *base)
 			*(char **)at = mem_strdup(row->key.dflt);
 		break;
 	default:
-		/* "none", "system", "ours" is 0 or NULL */
+		/* "none", "system", "that of fcgipm" is 0 or NULL */
 		break;
 	}
 	if (why)

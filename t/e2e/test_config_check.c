@@ -331,7 +331,7 @@ Test(config_check, a_terminal_gets_no_control_characters, .timeout = 60)
 /* It is a configuration: warnings and origins are comments in it. */
 Test(config_check, tt_prints_values_and_origins, .timeout = 60)
 {
-	static const char *const never[] = {"ours", "midpoint", "half of",
+	static const char *const never[] = {"that of", "mean of", "half of",
 		"pm.process_idle_timeout", "docroot", "cgi."};
 	struct world *w = world_open();
 	const struct passwd *pw = getpwuid(geteuid());

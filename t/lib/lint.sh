@@ -4,8 +4,8 @@
 #
 # Compiles each header alone, and every file by gcc and clang with the project's
 # warnings, and for aarch64 if such a compiler is installed.  Runs clang-tidy,
-# cppcheck, mandoc, sh -n, the check of layers (floors.py) and of sizes
-# (bounds.py).  ALL_CFLAGS comes from GNUmakefile.  JOBS files are checked at a
+# cppcheck, mandoc, sh -n, the check of layers (floors.py), of sizes (bounds.py)
+# and of the lists of log lines in the pages (messages.py).  ALL_CFLAGS comes from GNUmakefile.  JOBS files are checked at a
 # time, by default one per core.
 set -u
 : "${ALL_CFLAGS:?}"
@@ -125,6 +125,7 @@ jobs | xargs -P "${JOBS:-$(nproc)}" -L 1 "$0" one
 
 bad=$(cat "$work/warnings" 2>/dev/null | wc -l)
 t/lib/floors.py || bad=$((bad + 1))
+t/lib/messages.py -c || bad=$((bad + 1))
 t/lib/bounds.py "${headers[@]}" "${sources[@]}" || bad=$((bad + 1))
 echo "lint: ${#headers[@]} headers, ${#sources[@]} sources," \
 	"${#pages[@]} pages, ${#shells[@]} shell scripts, $bad with warnings"

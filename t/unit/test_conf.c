@@ -921,7 +921,7 @@ Test(conf, a_dump_has_values_and_their_origins_on_one_line)
 	/* Of a cgi pool, of TCP, of ondemand, and of another key. */
 	static const char *const never[] = {"\ncgi.", "docroot",
 		"listen.allowed_clients", "pm.process_idle_timeout",
-		"pm.max_retiring", "slowlog =", "ours", "midpoint", "half of"};
+		"pm.max_retiring", "slowlog =", "that of", "mean of", "half of"};
 	size_t i;
 
 	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++)
