@@ -11,7 +11,7 @@
 #include "base/escape.h"
 #include "base/util.h"
 
-/* Escaped, besides the control characters of ASCII. */
+/* Escaped in addition to the control characters of ASCII. */
 static const struct {
 	uint32_t first, last;
 } hidden[] = {

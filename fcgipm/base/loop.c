@@ -1,8 +1,8 @@
 /*
  * loop.c - the event loop of a process; see loop.h
  *
- * The only file that uses epoll, signalfd and pidfd.  Timers are a binary heap;
- * its root is the timeout of epoll_wait(2).
+ * The only file that waits on epoll, signalfd and pidfds.  Timers are a binary
+ * heap; its root is the timeout of epoll_wait(2).
  */
 #include <errno.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 /*
- * mem.h - allocates memory at startup; exits if there is none
+ * mem.h - allocates memory; exits if there is none
  *
- * Request data does not use it, but struct buf with its maximum size: there, no
- * memory ends one request.
+ * Request data is kept in a struct buf of limited size.  If its allocation
+ * fails, only that request fails.
  */
 #ifndef FCGIPM_BASE_MEM_H
 #define FCGIPM_BASE_MEM_H

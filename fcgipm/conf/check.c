@@ -97,8 +97,8 @@ check_listen(const struct conf_pool *p, struct conf_problems *ps)
 			"listen.group and listen.mode");
 }
 
-/* Is the j-th address of pool i also one of pool k?  Of pool i itself only
- * those before it count. */
+/* Is the j-th address of pool i also one of pool k?  If k == i, only the
+ * addresses before the j-th are compared. */
 static bool
 is_taken(const struct conf *c, size_t i, size_t j, size_t k)
 {
@@ -336,7 +336,7 @@ check_accelerate(struct conf_pool *p, struct conf_problems *ps)
 	p->accelerate = !why;
 }
 
-/* The minimum of workers that a pool starts with. */
+/* The number of processes that a pool needs at least. */
 static unsigned
 needed(const struct conf_pool *p)
 {

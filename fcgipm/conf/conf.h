@@ -61,7 +61,7 @@ struct conf_limit {
 
 /* Where a value was written: "file:line", or "option". */
 struct conf_origin {
-	const char *file;	/* NULL = the default holds; borrowed */
+	const char *file;	/* NULL = the default applies; borrowed */
 	unsigned line;
 	unsigned order;		/* among the lines of all files, as read */
 	bool dollar;		/* the value has $NAME, which is not replaced */
@@ -116,12 +116,12 @@ struct conf_pool {
 	unsigned max_children;		/* workers; cgi: programs at once */
 	/* dynamic: 1 <= min_spare <= start <= max_spare <= max_children */
 	unsigned start_servers, min_spare_servers, max_spare_servers;
-	unsigned max_spawn_rate;	/* most workers started a second */
+	unsigned max_spawn_rate;	/* maximum number started a second */
 	int64_t process_idle_timeout_ms;	/* ondemand */
-	unsigned max_requests;		/* of a worker; 0 = any number */
-	int64_t max_age_ms;		/* of a worker; 0 = any */
-	uint64_t max_memory_bytes;	/* of a worker; 0 = any */
-	unsigned max_retiring;		/* most workers recycled at once */
+	unsigned max_requests;		/* of a worker; 0 = no limit */
+	int64_t max_age_ms;		/* of a worker; 0 = no limit */
+	uint64_t max_memory_bytes;	/* of a worker; 0 = no limit */
+	unsigned max_retiring;		/* maximum recycled at the same time */
 	unsigned observe;		/* enum conf_observe */
 	bool accelerate;		/* only where it has an effect */
 	unsigned threads;		/* of each worker */
@@ -171,7 +171,7 @@ struct conf_problem {
 	bool warning;
 	char *text;		/* "file:line: [www] key: what to write" */
 	unsigned order;		/* of the line, see struct conf_origin */
-	size_t number;		/* in which they were added */
+	size_t number;		/* order in which they were added */
 };
 
 struct conf_problems {

@@ -246,7 +246,7 @@ habit_of_key(const char *key)
 		if (strlen(keys[i].name) == len &&
 			strncmp(keys[i].name, key, len) == 0)
 			return &keys[i];
-	/* In any case. */
+	/* Ignoring upper and lower case. */
 	for (i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strlen(keys[i].name) == len &&
 			strncasecmp(keys[i].name, key, len) == 0)

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "conf/ini.h"
 
-/* Larger ones are not configurations. */
+/* Larger files are refused. */
 #define FILE_MAX (16 << 20)
 
 #pragma weak ini_max_line

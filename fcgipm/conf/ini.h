@@ -15,8 +15,7 @@ struct ini_ops {
 	/* "key = value", in the last section */
 	void (*on_key)(void *user, const char *key, const char *value,
 		unsigned line);
-	/* What is wrong with the line, or with line 0 with the file, and what
-	 * to do. */
+	/* What is wrong with the line (0: the file), and what to do. */
 	void (*on_error)(void *user, const char *what, unsigned line);
 };
 
@@ -25,7 +24,8 @@ struct ini_ops {
  *
  * Comments begin with ; or # at the start of a line.  The one exception is the
  * comment that conf_dump() writes after a value: four blanks, ";", a blank, and
- * "default", "option" or "FILE:LINE".  An indented key is a key.
+ * "default", "option" or "FILE:LINE".  Indentation is
+ * ignored.
  * returns	0, or -1 when the file could not be read; on_error was called
  */
 int ini_read(const char *path, const struct ini_ops *ops, void *user);

@@ -112,7 +112,7 @@ set_value(struct load *l, const struct table_row *row, void *base,
 	return NULL;
 }
 
-/* In pool p, or NULL in [fcgipm]. */
+/* p is the pool; NULL is [fcgipm]. */
 static void
 unknown_key(struct load *l, struct conf_pool *p, const char *key,
 	const struct conf_origin *here, const struct problem_place *at)
@@ -139,7 +139,7 @@ unknown_key(struct load *l, struct conf_pool *p, const char *key,
 		problem_error(l->ps, at, "no such key; did you mean %s?", near);
 	else
 		problem_error(l->ps, at, "no such key; see fcgipm.ini(5)");
-	/* Do not report the key that was meant as missing, too. */
+	/* Do not report the intended key as missing as well. */
 	if (p && habit && habit->means) {
 		i = table_find(pool, npool, habit->means);
 		if (i >= 0 && !p->origins[i].file)
@@ -173,7 +173,7 @@ set_before(const struct table_row *row, void *base,
 	return pair ? pair->where : (struct conf_origin){0};
 }
 
-/* One key of pool p, or with NULL of [fcgipm]. */
+/* p is the pool; NULL is [fcgipm]. */
 static void
 set_key(struct load *l, struct conf_pool *p, const char *key, const char *value,
 	unsigned line)

@@ -22,7 +22,7 @@
 #define CROWD_GONE 16
 #define BIG_PIPES 32
 #define BIG_PIPE_BYTES (1024 * 1024)
-/* Descriptors of a running program besides its connection, of one that exited
+/* Descriptors of a running program without its connection, of one that exited
  * and whose answer waits to be sent, and of the start of a program. */
 #define FDS_A_PROGRAM 3
 #define FDS_A_LEFTOVER 2

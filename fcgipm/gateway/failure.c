@@ -26,7 +26,8 @@
 
 /*
  * Runs through all 2^32 values from a random start, so that no two requests of
- * this process have the same ID, and hardly any of its successor.
+ * this process have the same ID, and IDs of consecutive processes rarely
+ * collide.
  */
 static uint32_t
 next_id(void)
@@ -277,7 +278,7 @@ key_of(const struct gateway_opts *opts, const struct script_spec *spec)
 {
 	if (opts->handler)
 		return "handler";
-	/* A script is run without arguments, but is one of its interpreter. */
+	/* argv[1] is set only if an interpreter runs the script. */
 	return spec->argv[1] ? "cgi.interpreter" : NULL;
 }
 

@@ -61,7 +61,8 @@ add_identity(const struct options *o, const struct privs *us, struct vec *base)
 		vec_addf(base, "USER=%s", user);
 }
 
-/* Collects the variables that programs get besides parameters. */
+/* Collects the variables that programs get in addition to the
+ * parameters. */
 static void
 gather_env(struct options *o, const struct privs *us, struct gateway_opts *opts)
 {
@@ -82,7 +83,8 @@ gather_env(struct options *o, const struct privs *us, struct gateway_opts *opts)
 	opts->base_env = vec_array(&base);
 }
 
-/* Resolves user and group; only the supervisor has checked the names. */
+/* Resolves user and group.  If started by hand, the names are not checked
+ * yet. */
 static int
 resolve_privileges(const struct options *o, pid_t parent, struct privs *us)
 {

@@ -3,7 +3,8 @@
  * server.h
  *
  * Called by gateway/main.  Accepting pauses while requests wait for a place, so
- * that further connections stay in the listen queue.  Drains on shutdown.
+ * that further connections stay in the listen queue; with queue_timeout it
+ * continues up to listen.backlog.  Drains on shutdown.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -15,7 +15,8 @@
 #include "base/util.h"
 #include "gateway/writer.h"
 
-/* The most that gateway/answer sends before it sees that this is blocked. */
+/* Maximum that gateway/answer sends before it notices that the writer is
+ * blocked. */
 #define OUT_MAX (160 * 1024)
 /* Less output than this is held for HOLD_MS, other output is sent at once. */
 #define HOLD_BYTES (16 * 1024)

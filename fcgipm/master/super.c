@@ -13,7 +13,7 @@
  *	USR1		reopen the log and the slow logs, for logrotate(8)
  *	HUP		ignored and logged: there is no reload
  *	USR2, TTIN, TTOU	ignored and logged: they have no function
- *	PIPE		ignored: the write(2) fails with EPIPE
+ *	PIPE		read and discarded: the write(2) fails with EPIPE
  *
  * The end of a worker is reported by its pidfd, not by SIGCHLD.
  */

@@ -9,7 +9,7 @@
  * The modules of observe/, lowest layer first.  None of them knows a pool:
  *
  *	prober		helper process that reads /proc as the workers' user
- *	sockets		tells client connections from a worker's other sockets
+ *	sockets		distinguishes client connections from other sockets
  *	processes	reads the tasks and sockets of a worker's processes
  *	kernel		observes a worker through the kernel, without its help
  *	board		reads what the workers report on the scoreboard

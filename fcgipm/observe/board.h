@@ -6,8 +6,8 @@
  * preloaded shim or fcgipm-handler.h.  The layout is in shim/fcgipm-board.h and
  * fcgipm-board(5).
  *
- * All that a worker wrote is untrusted: it is copied with bounds, and no pid,
- * index or length from the board is used except to be shown.  Before the caller
+ * All that a worker wrote is untrusted: it is copied with bounds, and every pid
+ * and index is checked before it is used.  Before the caller
  * stops or kills a worker, it must inspect it with observe/kernel as well.
  *
  * A slot is used in this order: board_reset(), start of the worker,
@@ -33,7 +33,8 @@ struct board_sample {
 	bool attached;		/* a process writes it; otherwise only no_spare
 				 * is set, and what a spare slot keeps: owner,
 				 * accepted, requests */
-	bool ours;		/* that process is the worker we started */
+	bool ours;		/* that process is the worker that the
+				 * supervisor started */
 	bool handler;		/* written by the handler itself
 				 * (fcgipm-handler.h), not by the shim */
 	bool incomplete;	/* some connections are not reported: the
@@ -187,7 +188,7 @@ unsigned board_count_idle(struct board *b);
  *
  * Call board_idle() afterwards, as it may have fallen before.  Do not arm while
  * the pool cannot start workers anyway: then requests cost nothing.  A worker
- * can write into the eventfd as fast as it likes: leave it unwatched for 10 ms
+ * can write into the eventfd at any rate: leave it unwatched for 10 ms
  * after each event.
  */
 void board_arm(struct board *b, unsigned idle_at);

@@ -1,8 +1,9 @@
 /*
- * sockets.c - tells client connections from other sockets; see sockets.h
+ * sockets.c - distinguishes client connections from other sockets; see
+ * sockets.h
  *
  * Called by observe/kernel.  Unix sockets are queried one by one.  TCP sockets
- * are listed, since to find one the kernel has to walk all of them.
+ * are listed, since finding one makes the kernel walk all of them.
  */
 #include <stdlib.h>
 #include <sys/socket.h>

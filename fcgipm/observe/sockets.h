@@ -1,5 +1,6 @@
 /*
- * sockets.h - tells client connections of a pool from a worker's other sockets
+ * sockets.h - distinguishes client connections of a pool from a worker's other
+ * sockets
  *
  * Uses sock_diag(7) to find whether a socket was accepted from one of the
  * pool's listening sockets.  If it was not, it is the program's own, such as

@@ -8,7 +8,7 @@
  * with each request.  Then the queue is sampled: that of a unix socket is
  * listed (about 10 us), that of a TCP socket is counted (0.2 us) and listed
  * only if a client may be overdue.  epoll(7) also reports clients that a worker
- * accepts before the sample; that costs no system call.
+ * accepts before the sample, which only causes an unnecessary sample.
  *
  * The refuser answers the overdue clients; overload/orders starts it and sends
  * it orders.

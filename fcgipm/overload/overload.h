@@ -10,7 +10,7 @@
  *	queue		estimates how long each client of a unix socket waited
  *	protocol.h	messages between the supervisor and the refuser
  *	orders		starts the refuser, sends orders, handles its reports
- *	overload	samples the listen queue and orders the 503
+ *	overload	samples the listen queue and orders 503 answers
  *
  * In the refuser:
  *

@@ -21,7 +21,7 @@
 #define SOON_MS 5
 /* Minimum between two lines about pm.max_children. */
 #define LOG_MS 60000
-/* A pool that has reached it is checked again for clients that wait. */
+/* A pool at pm.max_children is checked again for clients that wait. */
 #define FULL_MS 1000
 
 struct policy_limits
@@ -163,7 +163,7 @@ log_limits(struct pool *p, const struct policy_view *v,
 {
 	struct pool_limits_log *log = &p->limits_log;
 
-	/* Others log it for a pool that does not scale. */
+	/* For a pool that does not scale, adjust_note_queue() logs it. */
 	if (view_scales(p->conf)) {
 		p->stats.max_reached += d->at_max && !log->is_max;
 		log_max(p, d->at_max, v->queue, v->now_ms);
@@ -206,7 +206,7 @@ arm_wakeup(struct pool *p, const struct policy_view *v)
 	int spare =
 		l->pm == POLICY_DYNAMIC ? (int)(l->min_spare * l->threads) : 1;
 
-	/* With fewer the policy has started workers already. */
+	/* With fewer free threads, the policy has already started workers. */
 	if (l->pm != POLICY_STATIC && p->members.board_complete &&
 		v->idle >= spare)
 		w.idle_at = spare - 1;

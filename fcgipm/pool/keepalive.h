@@ -18,7 +18,7 @@ struct keepalive {
 	struct members *members;	/* borrowed */
 	bool rests;	/* no other module inspects the workers regularly:
 			 * close their descriptors after an inspection */
-	bool inspected;	/* they were, since the queue was empty */
+	bool inspected;	/* the workers, since the queue was last empty */
 	int64_t since_ms;	/* the queue was not empty in any sample since
 				 * then; 0 = it is empty */
 	int64_t next_ms;	/* when the workers are inspected again */
@@ -27,7 +27,7 @@ struct keepalive {
 	unsigned kept;		/* workers that are occupied by an idle
 				 * keep-alive connection for a second; the
 				 * status shows it; 0 also without a queue */
-	uint64_t times;		/* how often that began; for the status */
+	uint64_t times;		/* how often kept rose from 0; for the status */
 	uint64_t unlogged;	/* of these, not logged yet */
 	int64_t log_ms;	/* when it may be logged again */
 };

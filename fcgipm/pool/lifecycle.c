@@ -19,7 +19,7 @@
 /* A worker that has not accepted by then may have a child that does. */
 #define CHILDREN_AFTER_MS 30
 
-/* Space for what kept a worker from starting. */
+/* Size of the reason for a failed start. */
 #define REASON_BYTES 1024
 
 void
@@ -74,7 +74,7 @@ log_no_exec(struct pool *p, const struct worker *w, double pause_s)
 		p->conf->name, (int)w->pid, program, reason, pause_s);
 }
 
-/* It became ready, as did those before it, and died soon. */
+/* It became ready, as did those before it, and died shortly afterwards. */
 static void
 log_crash_loop(struct pool *p, const struct worker *w, const char *story,
 	const struct policy_end *end, double pause_s)

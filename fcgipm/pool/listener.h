@@ -50,7 +50,7 @@ void listener_init(struct listener *l, const struct listen_opts *opts,
  * listener_check - checks the socket and repairs it if needed
  *
  * Takes two system calls if nothing has changed.  pool/adjust calls it whenever
- * a worker started, died or was inspected; no timer calls it.
+ * a worker started, died or was inspected.
  *
  * O_NONBLOCK is cleared when a worker sleeps in accept(2), or when one has died
  * and no worker is seen to poll.  Programs that poll while they are idle, such

@@ -142,7 +142,7 @@ members_activity(struct members *ms, struct pool_member *m,
 	if (activity_needs_kernel(slot, in.threads))
 		in.kernel = inspect(ms, m, how, now);
 	else
-		/* They are left from when the board did not show enough. */
+		/* Descriptors of an earlier inspection through the kernel. */
 		kernel_worker_close(&m->observation);
 	in.has_accepted = m->worker.was_ready || m->observation.accepted ||
 		slot->attached || descendants > 0;

@@ -27,8 +27,8 @@ struct pool_member {
 	struct worker worker;
 	struct retire retire;
 	struct kernel_worker observation;
-	bool idle;	/* all its threads were, when last inspected */
-	bool active;	/* neither idle nor starting, then */
+	bool idle;	/* no thread had a request at the last inspection */
+	bool active;	/* neither idle nor starting, at that time */
 	bool due;	/* for recycling, because of cause */
 	enum retire_cause cause;
 	int64_t weigh_ms;	/* when its memory is measured again */

@@ -93,7 +93,7 @@ advance(const struct policy_memory *m, const struct policy_view *v)
 	/* Spare workers, up or starting, are replacements. */
 	if (lacks <= 0)
 		return -lacks < n ? n - (unsigned)-lacks : 0;
-	/* The load starts more anyway, unless max_children is reached. */
+	/* More are started for the load, unless max_children is reached. */
 	return serving >= max ? diff_or_0(n, serving - max) : 0;
 }
 
@@ -169,8 +169,8 @@ draw(unsigned *left, unsigned n)
 }
 
 /*
- * How many of the wanted workers may start now.  most: 1 after a bad start, so
- * that its death or its readiness is the next event; else no limit.
+ * Decides how many of the wanted workers start now: after a bad start at most
+ * one, so that the next event is its death or readiness.
  */
 static void
 start(struct policy_memory *m, const struct policy_view *v,
@@ -241,7 +241,7 @@ decide_due(const struct policy_memory *m, const struct policy_view *v,
 	const struct wants *w, struct policy_decision *d)
 {
 	d->retire_due = MIN(turns(v), dispensable(m, v));
-	/* A missing worker for a moment is better than a leak that stays. */
+	/* Being one worker short is better than keeping a leaking worker. */
 	if (d->retire_due == 0 && w->advance > 0 && v->room == 0 &&
 		v->starting == 0 && v->retiring == 0 && m->bad_starts == 0)
 		d->retire_due = 1;
@@ -290,7 +290,7 @@ decide_idle(struct policy_memory *m, const struct policy_view *v,
 	d->retire = MAX(d->retire, diff_or_0(v->up, l->max_children + v->due));
 }
 
-/* The view with values that contradict each other corrected. */
+/* Corrects contradictory values. */
 static struct policy_view
 sane(const struct policy_view *view)
 {
@@ -302,8 +302,8 @@ sane(const struct policy_view *view)
 	return v;
 }
 
-/* The program works.  Starts that failed had another cause, so their back-off
- * stays, unless it was one of a trial. */
+/* The program works.  The back-off of failed starts continues, unless the pool
+ * was on trial. */
 static void
 forget_short_lives(struct policy_memory *m)
 {

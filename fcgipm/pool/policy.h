@@ -120,8 +120,8 @@ struct policy_decision {
  *		connections; idle threads count the same way).  Workers that
  *		start count as idle.  The missing ones are started: 1 in the
  *		first second, 2 in the next, then 4, up to max_spawn_rate; after
- *		a second without need the rate is 1 again.  While there were
- *		more than max_spare idle workers for a second, one is retired
+ *		a second without need the rate is 1 again.  When more than
+ *		max_spare workers have been idle for a second, one is retired
  *		each second.  Fewer than min_spare workers in all means that
  *		workers died; these are replaced at once.
  * ondemand	One worker is started for each connection in the queue, up to
@@ -165,8 +165,8 @@ int64_t policy_note_bad_start(struct policy_memory *m, int64_t now_ms);
  * other life was short.
  *
  * A short life is a bad start if the worker was not ready yet.  The exception
- * is status 0 in a pool that has served: the worker may have served and exited
- * between two inspections.
+ * is status 0 in a pool whose first workers were ready and that does not back
+ * off: the worker may have served and exited between two inspections.
  *
  * Any short life is a bad start after more than POLICY_SHORT_LIVES of them in
  * a row.  The row ends when a life was not short, or when any worker reaches

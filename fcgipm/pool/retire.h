@@ -31,8 +31,8 @@ enum retire_cause {
 	RETIRE_AGE,		/* pm.max_age */
 	RETIRE_MEMORY,		/* pm.max_memory */
 	RETIRE_TIMEOUT,		/* request_terminate_timeout */
-	RETIRE_RELOAD,		/* the configuration changed */
-	RETIRE_OPERATOR,	/* an administrator asked for it */
+	RETIRE_RELOAD,		/* not used yet */
+	RETIRE_OPERATOR,	/* the pool stops */
 	RETIRE_LISTENER,	/* its socket was replaced by a new one */
 	/* These were not retired: */
 	RETIRE_EXIT,		/* it exited with status 0 */

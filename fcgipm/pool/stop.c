@@ -1,7 +1,8 @@
 /*
  * stop.c - stops a pool without interrupting a request; see stop.h
  *
- * Called by master/super; stop_on_dead() also by pool/lifecycle and pool/open.
+ * Called by master/super; stop_on_dead() is called by pool/lifecycle and
+ * pool/open.
  * The steps are:
  *
  *	1. shut the listener down; TCP: first let the workers empty the queue
@@ -11,7 +12,7 @@
  *	4. at stop_timeout: SIGTERM to the workers that are left
  *	5. two seconds later: SIGKILL
  *
- * No signal comes first, because SIGTERM kills most FastCGI programs in the
+ * No signal is sent first, because SIGTERM kills most FastCGI programs in the
  * middle of a request.  The gateway is the exception: it handles SIGTERM, which
  * replaces steps 1 to 3.
  */
@@ -76,7 +77,7 @@ signal_all(struct pool *p, int signo)
 }
 
 /*
- * Lets no new client in.  After shutdown(2), workers can still accept what a
+ * Refuses new clients.  After shutdown(2), workers can still accept what a
  * unix listener has queued.  A TCP listener resets its queue, so the workers
  * empty it first, while a filter drops new connections.
  */
@@ -97,7 +98,7 @@ shut_listener(struct pool *p, int64_t now)
 		return;
 	}
 	if (shutdown(s->fd, SHUT_RDWR) < 0)
-		/* Action: no action is needed, the pool stops all the same.
+		/* Action: no action is needed, the pool stops anyway.
 		 * Its workers are retired when they hold no connection, or
 		 * are killed after stop_timeout. */
 		log_warning("pool %s: cannot shut down the listening socket "

@@ -51,7 +51,7 @@ watch_wanted(struct wakeup *w)
 	if (!w->board || w->wanted.idle_at == WAKEUP_NEVER)
 		return;
 	board_arm(w->board, (unsigned)w->wanted.idle_at);
-	/* The number had fallen to that before the board was armed. */
+	/* The number was already this low. */
 	if (board_idle(w->board) <= (unsigned)w->wanted.idle_at)
 		loop_timer_set(w->loop, &w->timer, now + w->pause_ms);
 }
@@ -98,7 +98,7 @@ on_connection(struct loop_io *io, uint32_t events)
 	 * reopened. */
 	if (events & LOOP_HANGUP)
 		begin_pause(w);
-	/* Not if on_wakeup() stopped it and armed it with a new listener. */
+	/* If on_wakeup() stopped this, it is armed for the new socket. */
 	if (w->timer.place)
 		unwatch_all(w);
 	if (!came)

@@ -3,11 +3,12 @@
  *
  * If every worker reports on the scoreboard (board), no timer inspects the
  * workers.  Instead the board's eventfd wakes the supervisor when few workers
- * are idle, and the listener is watched while no worker could accept.
+ * are idle.  An ondemand pool without a free worker watches its listening
+ * socket.
  *
  * A changing load could wake the supervisor with every request, and a child
- * may write to the eventfd at will.  Therefore nothing is watched for a pause
- * after a wake-up.  The pause doubles each time no worker was started or
+ * can write to the eventfd at any time.  Therefore nothing is watched for a
+ * pause after a wake-up.  The pause doubles each time no worker was started or
  * retired.
  */
 #ifndef FCGIPM_POOL_WAKEUP_H

@@ -3,7 +3,7 @@
  *
  * For programs into which no library can be preloaded (static, Go, Rust), and
  * for those that know more than the library can see.  Header only, C or C++,
- * nothing to link with.  It costs a few instructions and two system calls a
+ * nothing to link with.  It costs a few instructions and one system call a
  * request.  It does nothing in a program that fcgipm did not start.
  * fcgipm-handler(7) has an example.
  *

@@ -16,8 +16,8 @@
  *
  * The shim does so only when the supervisor allows it (fcgipm_head.accelerate),
  * and only after it has seen the process end a connection this way, up to
- * close(2).  A program that closes by a direct system call is left alone: its
- * descriptor number might belong to another file by now.
+ * close(2).  A program that closes by a direct system call is not accelerated:
+ * its descriptor number might belong to another file by now.
  */
 #ifndef FCGIPM_SHIM_LINGER_H
 #define FCGIPM_SHIM_LINGER_H
@@ -29,7 +29,7 @@
 
 #pragma GCC visibility push(hidden)
 
-/* struct conn.linger: how far the end of the connection has come. */
+/* struct conn.linger: the state of the close. */
 enum {
 	LINGER_NONE,		/* not begun, or not ended this way */
 	LINGER_SHUT,		/* shutdown(2) after a complete answer */

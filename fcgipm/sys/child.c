@@ -36,7 +36,7 @@ fail(struct child *c, const char *step, long err)
 		RAW(exit_group, 127);
 }
 
-/* Returns fd when it is n or higher, else a duplicate that is; -errno. */
+/* Returns fd, or a duplicate if fd is below n; -errno. */
 CHILD_CODE static int
 move_above(int fd, int n)
 {
@@ -89,8 +89,8 @@ place_fds(const struct spawn_spec *spec, int *errfd, int *execfd, int *cwdfd,
 
 /*
  * Replaces the shared descriptor table with the child's own, without the
- * descriptors from close_from on.  To close a thousand descriptors of other
- * workers would take longer than the rest of the start.
+ * descriptors from close_from on.  Closing a thousand descriptors of other
+ * workers takes longer than the rest of the start.
  */
 CHILD_CODE static void
 unshare_table(struct child *c)
@@ -137,7 +137,7 @@ child_run(struct child *c)
 	if (err < 0)
 		fail(c, "chdir", -err);
 	/* Signal dispositions are the defaults: inherit_nothing() has reset
-	 * those of the parent, and the parent itself ignores no signal. */
+	 * those of the parent, and the parent sets no signal to SIG_IGN. */
 	err = RAW(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 	if (err < 0)
 		fail(c, "sigmask", -err);

@@ -1,9 +1,10 @@
 /*
- * inspect.h - formats what a process does, from /proc, for a reader (proc(5))
+ * inspect.h - formats what a process does, from /proc, for humans (proc(5))
  *
  * No decision depends on this text: observe/activity decides, observe/describe
- * adds what the scoreboard says.  Most entries need the rights of ptrace(2),
- * the kernel stack needs root.  An entry that cannot be read is printed with
+ * adds what the scoreboard says.  The counters inspect_reads() and
+ * inspect_pauses() are for timeout/watchdog.  Most entries need the rights of
+ * ptrace(2), the kernel stack needs root.  An entry that cannot be read is printed with
  * the reason.
  */
 #ifndef FCGIPM_SYS_INSPECT_H

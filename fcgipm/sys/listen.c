@@ -306,8 +306,8 @@ listen_close(struct listen_socket *s)
 	fd_close(&s->fd);
 }
 
-/* Reads local accounts only: the modules of a name service would stay in the
- * daemon's memory, for a warning. */
+/* Reads local accounts only: a warning does not justify loading the modules of
+ * a name service. */
 static bool
 find_local_user(const char *name, struct passwd *ret)
 {

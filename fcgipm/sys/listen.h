@@ -33,8 +33,8 @@ struct listen_socket {
 /*
  * listen_open - bind and listen
  *
- * A stale unix socket is replaced.  An address in use is tried again for one
- * second, since the process that holds it may be exiting, then refused.
+ * A stale unix socket is replaced.  An address in use is retried for one
+ * second, since the process that holds it may be exiting; then this fails.
  *
  * returns	0; -1 with the reason in ret_why (the caller's buffer), which
  *		names the process that holds the address, where /proc shows it

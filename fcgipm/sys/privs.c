@@ -215,7 +215,7 @@ apply_ids(const struct privs *p, long *ret)
 	return NULL;
 }
 
-/* Changes the root directory, then the IDs.  Only root gets here. */
+/* Changes the root directory, then the IDs.  Called only as root. */
 CHILD_CODE static const char *
 apply_identity(const struct privs *p, long *ret)
 {

@@ -55,8 +55,8 @@ void privs_fini(struct privs *p);
  * themselves.
  *
  * returns	NULL, or the name of the step that failed
- * ret_err	written only then: the errno of the step.  errno itself does
- *		not change unless IDs or the root directory change
+ * ret_err	written only then: the errno of the step; errno itself does
+ *		not change
  */
 const char *privs_apply(const struct privs *p, int *ret_err);
 

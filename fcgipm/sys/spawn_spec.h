@@ -11,7 +11,8 @@
 
 struct privs;
 
-/* The step that failed.  A child with its own memory sends it over the pipe. */
+/* The step that failed.  A child of spawn_start() also sends it over
+ * the pipe. */
 struct spawn_error {
 	char step[24];		/* "chdir", "setgid", "exec", ...; NUL ended */
 	int err;		/* errno */

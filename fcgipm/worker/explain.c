@@ -2,9 +2,9 @@
  * explain.c - explains why a worker could not be started; see explain.h
  *
  * Called by pool/lifecycle.  The child reports the step that failed and an
- * errno.  This module inspects the files of that step to find out which of
- * them is missing or which permission, as the supervisor may read what the
- * worker may not.  Permissions are judged by the mode bits alone: the text says
+ * errno.  This module inspects the files of that step to find out which
+ * file or permission is missing, as the supervisor may read what the worker may
+ * not.  Permissions are judged by the mode bits alone: the text says
  * so when these do not explain the error.
  */
 #include <errno.h>

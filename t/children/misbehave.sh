@@ -6,7 +6,7 @@
 ok() { printf 'Content-Type: text/plain\r\n\r\n'; }
 case $QUERY_STRING in
 nothing) ;;
-no_header) echo 'this is no header' ;;
+no_header) echo 'this is not a header' ;;
 no_colon) printf 'Content-Type: text/plain\nno colon here\n\nbody\n' ;;
 cut) printf 'Content-Type: text/pl' ;;
 silent) exec sleep 600 ;;

@@ -85,7 +85,7 @@ begin_request(int fd)
 	uint8_t wire[256];
 	size_t len = client_put_request(wire, sizeof(wire), 0, none, NULL, 0);
 
-	/* The connection may be closed already: that is no error here. */
+	/* The connection may be closed already: that is not an error here. */
 	(void)send(fd, wire, len, MSG_NOSIGNAL);
 }
 

@@ -552,7 +552,7 @@ storm_begin(struct storm *s, size_t i)
 	client_send(s->at[i].fd, s->wire, s->len);
 }
 
-/* A refused client must have waited for queue_timeout, measured by itself. */
+/* A refused client must have waited for queue_timeout, as it measured. */
 static void
 storm_end(struct storm *s, size_t i, int64_t now)
 {

@@ -44,7 +44,7 @@ exit 0
 END
 script garbage <<'END'
 #!/bin/sh
-echo this is no header
+echo this is not a header
 echo
 END
 script hangs <<'END'
