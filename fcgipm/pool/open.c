@@ -142,6 +142,20 @@ listen_opts_of(const struct conf_pool *conf, struct listen_opts *opts,
 	return 0;
 }
 
+static void
+log_unreachable(const struct conf_pool *conf, const struct addr *addr)
+{
+	const char *user = listen_web_user();
+
+	/* Action: listen.owner is the user that the web server runs as.  A
+	 * fcgipm that is not root cannot change the owner: set listen.group to
+	 * a group that both users are members of.  listen.mode = 0666 lets
+	 * every local user send requests. */
+	log_warning("pool %s: none of the users www-data, nginx, http and "
+		    "apache may connect to %s; set listen.owner = %s",
+		conf->name, addr->text, user ? user : "www-data");
+}
+
 static int
 open_sockets(struct pool *p, char *why, size_t why_size)
 {
@@ -152,21 +166,13 @@ open_sockets(struct pool *p, char *why, size_t why_size)
 		return -1;
 	p->sockets = mem_calloc(conf->nlisten, sizeof(*p->sockets));
 	for (; p->nsockets < conf->nlisten; p->nsockets++) {
-		const struct addr *a = &conf->listen[p->nsockets];
+		const struct addr *addr = &conf->listen[p->nsockets];
 
-		if (listen_open(a, &opts, &p->sockets[p->nsockets], why,
+		if (listen_open(addr, &opts, &p->sockets[p->nsockets], why,
 			    why_size) < 0)
 			return -1;
-		if (addr_is_path(a) && !listen_reachable(&opts))
-			/* Action: set listen.group to the group of the web
-			 * server's user, or listen.owner to that user.
-			 * listen.mode = 0666 lets every local user send
-			 * requests. */
-			log_warning("pool %s: no web server's user (www-data, "
-				    "nginx, http, apache) may connect to %s; "
-				    "set listen.owner, listen.group or "
-				    "listen.mode",
-				conf->name, a->text);
+		if (addr_is_path(addr) && !listen_reachable(&opts))
+			log_unreachable(conf, addr);
 	}
 	listener_init(&p->listener, &opts, &p->sockets[0], &p->members,
 		&listener_ops);

@@ -342,25 +342,37 @@ in_group(const char *user, gid_t primary, gid_t group)
 	return found;
 }
 
+static const char *const web_users[] = {"www-data", "nginx", "http", "apache"};
+
+const char *
+listen_web_user(void)
+{
+	struct passwd pw;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(web_users); i++)
+		if (find_local_user(web_users[i], &pw))
+			return web_users[i];
+	return NULL;
+}
+
 bool
 listen_reachable(const struct listen_opts *opts)
 {
-	static const char *const users[] = {"www-data", "nginx", "http",
-		"apache"};
 	uid_t owner = opts->owner == (uid_t)-1 ? geteuid() : opts->owner;
 	gid_t group = opts->group == (gid_t)-1 ? getegid() : opts->group;
 	struct passwd pw = {0};
 	bool any = false;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(users); i++) {
-		if (!find_local_user(users[i], &pw))
+	for (i = 0; i < ARRAY_SIZE(web_users); i++) {
+		if (!find_local_user(web_users[i], &pw))
 			continue;
 		any = true;
 		/* connect(2) needs write permission; the first class that
 		 * applies decides. */
 		if (pw.pw_uid == owner ? opts->mode & 0200 :
-			in_group(users[i], pw.pw_gid, group) ?
+			in_group(web_users[i], pw.pw_gid, group) ?
 				opts->mode & 0020 : opts->mode & 0002)
 			return true;
 	}

@@ -91,4 +91,7 @@ void listen_unlink(struct listen_socket *s);
  */
 bool listen_reachable(const struct listen_opts *opts);
 
+/* The first of these users that is a local account; NULL = none. */
+const char *listen_web_user(void);
+
 #endif
