@@ -94,7 +94,7 @@ answer_line(struct client *cl, size_t len)
 		 * one. */
 		buf_fini(&cl->out);
 		e = (struct emit){.out = &cl->out};
-		commands_refuse(&e, "the answer is longer than 64 MiB; "
+		commands_refuse(&e, "the response is longer than 64 MiB; "
 			"request one pool");
 	}
 	(void)buf_add(&cl->out, "\n", 1);
@@ -278,9 +278,8 @@ resume_accept(struct control *c)
 		loop_add(c->loop, &c->listener_io, c->socket.fd, LOOP_READ) ==
 			0)
 		return;
-	/* Action: the kernel is out of memory or of epoll watches
-	 * (fs.epoll.max_user_watches).  The pools are not affected; fcgipmctl
-	 * status waits or times out meanwhile. */
+	/* Action: free memory or raise fs.epoll.max_user_watches.  The pools
+	 * are served, but fcgipmctl status waits or times out meanwhile. */
 	log_error("control socket: epoll_ctl: %m; retrying in 1 s");
 	loop_timer_set(c->loop, &c->retry_timer,
 		loop_now(c->loop) + PAUSE_MS);
@@ -390,15 +389,15 @@ control_open(struct control **ret, struct loop *loop, const struct conf *conf,
 	}
 	control_close(&c);
 	/* Action: correct the key control, control.owner or control.group in
-	 * section [fcgipm], or remove it.  A path that the configuration names
-	 * must be usable, so fcgipm does not start without it. */
+	 * section [fcgipm], or remove it.  A control socket that is set in the
+	 * configuration must be usable. */
 	if (conf->control)
-		log_error("control socket: %s", why);
+		log_error("control socket: %s; fcgipm exits", why);
 	else
 		/* Action: the pools are served, but fcgipmctl status cannot
-		 * connect.  Make the directory writable for the user of fcgipm
-		 * only, or set the key. */
-		log_notice("control socket: not available: %s; set control = "
+		 * connect.  Let the user of fcgipm own the directory, with mode
+		 * 0755, or set the key. */
+		log_warning("control socket: not available: %s; set control = "
 			"PATH or control = none in [fcgipm]", why);
 	return conf->control ? -1 : 0;
 }

@@ -56,7 +56,7 @@ static struct cmdline cmdline = {
 	.page = "8 fcgipm",
 	.usage = "usage: fcgipm [-D] -c FILE\n"
 		"       fcgipm -t|-tt [-c FILE]\n"
-		"       fcgipm -l ADDR [OPTION]... -- HANDLER [ARG]...\n",
+		"       fcgipm -l ADDR [OPTION]... [--] HANDLER [ARG]...\n",
 	.notes = "Default FILE of -t: " CONF_INSTALLED "\n"
 		"ADDR is a path, @name, host:port, [v6]:port or a port; see "
 		"fcgipm(8).\n",
@@ -289,14 +289,14 @@ become_daemon(int *ret_reportfd)
 	pid_t pid;
 
 	if (fd_pipe(0, 0, &readfd, &writefd) < 0) {
-		/* Action: raise the limit of open files (ulimit -n). */
+		/* Action: raise the limit of open files (LimitNOFILE=). */
 		log_error("-D: pipe: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	pid = fork();
 	if (pid < 0) {
-		/* Action: free memory, or raise the limit of processes
-		 * (ulimit -u, or pids.max of the cgroup). */
+		/* Action: free memory or raise the limit of processes
+		 * (TasksMax=). */
 		log_error("-D: fork: %s", strerror(errno));
 		return EXIT_SYSTEM;
 	}
@@ -307,7 +307,7 @@ become_daemon(int *ret_reportfd)
 	fd_close(&readfd);
 	if (setsid() < 0 || chdir("/") < 0) {
 		/* Action: start fcgipm without -D, in a service manager, and
-		 * report the error. */
+		 * report it. */
 		log_error("-D: setsid or chdir to /: %s", strerror(errno));
 		_exit(EXIT_SYSTEM);
 	}

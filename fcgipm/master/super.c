@@ -77,10 +77,10 @@ report_start(int code)
 	if (fd_detach_std() < 0)
 		log_warning("-D: cannot redirect standard streams to "
 			"/dev/null: %m");
-	/* Action: the command fcgipm -D was killed before every pool was ready.
-	 * The daemon runs, so that nothing has to be done. */
+	/* Action: no action is needed if the command fcgipm -D was interrupted
+	 * before every pool was ready.  The daemon runs. */
 	if (write(super.reportfd, &byte, 1) != 1)
-		log_warning("-D: the parent process has exited");
+		log_notice("-D: the parent process has exited");
 	fd_close(&super.reportfd);
 }
 
@@ -111,7 +111,7 @@ announce(void)
 	/* Action: create the directory, or give fcgipm the permission to write
 	 * there.  The pools are served without the file. */
 	if (path && pidfile_write(path) < 0)
-		log_error("PID file: %s: %m; set pid to a writable path", path);
+		log_error("PID file %s: %m; set pid to a writable path", path);
 	log_notice("ready: %zu pool%s, %u worker%s", super.npools,
 		super.npools == 1 ? "" : "s", workers,
 		workers == 1 ? "" : "s");
@@ -180,8 +180,15 @@ room(void)
 	return super.conf->process_max - MIN(alive, super.conf->process_max);
 }
 
+static unsigned
+process_max(void)
+{
+	return super.conf->process_max;
+}
+
 static const struct pool_ops pool_ops = {
 	.room = room,
+	.process_max = process_max,
 	.on_ready = on_ready,
 	.on_bad_start = on_bad_start,
 	.on_stopped = on_stopped,
@@ -191,22 +198,27 @@ static const struct pool_ops pool_ops = {
 static void
 reopen_logs(void)
 {
+	const char *path = super.conf->log;
 	size_t i;
 
-	/* Action: check that the directory of log exists and is writable for
-	 * the user of fcgipm, then send SIGUSR1 again. */
+	/* Action: the directory must exist and be writable for the user of
+	 * fcgipm. */
 	if (log_reopen() < 0)
-		log_error("log: cannot be reopened: %m; the old file stays in "
-			"use");
+		log_error("log %s: cannot be reopened: %m; the old file stays "
+			"in use; correct the directory and send SIGUSR1 again",
+			path);
 	else
 		log_notice("log: reopened");
-	for (i = 0; i < super.npools; i++)
-		/* Action: check that the directory of slowlog exists and is
-		 * writable for the user of fcgipm, then send SIGUSR1 again. */
+	for (i = 0; i < super.npools; i++) {
+		path = super.pools[i].conf->slowlog;
+		/* Action: the directory must exist and be writable for the
+		 * user of fcgipm.  PATH must not be a symbolic link. */
 		if (watchdog_reopen(super.pools[i].watchdog) < 0)
-			log_error("pool %s: slow log: cannot be reopened: %m; "
-				"the old file stays in use",
-				super.pools[i].conf->name);
+			log_error("pool %s: slow log %s: cannot be reopened: "
+				"%m; the old file stays in use; correct the "
+				"directory and send SIGUSR1 again",
+				super.pools[i].conf->name, path);
+	}
 }
 
 static void
@@ -251,9 +263,11 @@ open_pools(const struct super_opts *opts)
 
 		if (pool_open(&super.pools[i], super.loop, conf, opts->nofile,
 			    &super.diag, &pool_ops, why, sizeof(why)) < 0) {
-			/* Action: correct what the line names.  fcgipm exits
-			 * before it has started any worker. */
-			log_error("pool %s: %s", conf->name, why);
+			/* Action: a socket, a user or a file of the pool cannot
+			 * be used.  Correct the key that WHY is about, check
+			 * it with fcgipm -t -c FILE and start fcgipm again.  No
+			 * pool has been started. */
+			log_error("pool %s: %s; fcgipm exits", conf->name, why);
 			return -1;
 		}
 		super.npools++;
@@ -275,9 +289,9 @@ open_loop(void)
 	super.loop = loop_new();
 	if (!super.loop ||
 		loop_signals_add(super.loop, &super.signals, &set) < 0) {
-		/* Action: raise the limit of open files (ulimit -n, or
-		 * LimitNOFILE= of the systemd unit) or free memory. */
-		log_error("event loop: cannot be created: %m");
+		/* Action: free memory or raise the limit of open files
+		 * (LimitNOFILE=). */
+		log_error("event loop: cannot be created: %m; fcgipm exits");
 		return -1;
 	}
 	if (sockdiag_open(&super.diag) < 0)
@@ -322,7 +336,7 @@ super_run(const struct conf *conf, const struct super_opts *opts)
 		goto out;
 	for (i = 0; i < super.npools; i++)
 		pool_start(&super.pools[i]);
-	/* Action: restart fcgipm and report the error.  The kernel kills the
+	/* Action: start fcgipm again, and report it.  The kernel kills the
 	 * workers when fcgipm exits. */
 	if (loop_run(super.loop) < 0)
 		log_error("event loop: epoll_wait: %m; fcgipm exits");

@@ -50,6 +50,8 @@ struct pool_ops {
 	void (*on_stopped)(struct pool *p);
 	/* How many more processes all pools together may start. */
 	unsigned (*room)(void);
+	/* The value of process.max; 0 = no limit. */
+	unsigned (*process_max)(void);
 };
 
 /* The steps of a stop.  pool/stop is the only writer. */

@@ -62,7 +62,7 @@ Test(log, usr1_keeps_the_old_file_if_no_new_one_can_be_opened,
 		0);
 	world_signal(w, SIGUSR1);
 	file = with_log(w, "moved/file.log");
-	world_expect_log(&file, "log: cannot be reopened: No such file");
+	world_expect_log(&file, "/file.log: cannot be reopened: No such file");
 }
 
 static const char noisy[] =
@@ -190,6 +190,26 @@ Test(log, the_last_output_of_a_worker_is_logged, .timeout = 60)
 	world_expect_log(w, "says: no newline at the end\n");
 	world_expect_log(w, "exited before accepting a connection: "
 		"exit status 3; its output is above; next start in ");
+}
+
+/* Status 0 without a connection is what a CGI program does. */
+Test(log, mode_cgi_is_suggested_after_exit_status_0_only, .timeout = 60)
+{
+	struct world *w = world_open();
+
+	world_launch(w,
+		"[true]\n"
+		"listen = @DIR@/true.sock\n"
+		"handler = /bin/true\n"
+		"pm.max_children = 1\n"
+		"[false]\n"
+		"listen = @DIR@/false.sock\n"
+		"handler = /bin/false\n"
+		"pm.max_children = 1\n");
+	world_expect_log(w, "/bin/true exited before accepting a connection: "
+		"exit status 0; if it is a CGI program, set mode = cgi; next ");
+	world_expect_log(w, "/bin/false exited before accepting a connection: "
+		"exit status 1; next start in ");
 }
 
 Test(log, the_stderr_of_a_cgi_program_names_its_script, .timeout = 60)
