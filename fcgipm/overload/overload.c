@@ -116,11 +116,11 @@ note_overdue(struct overload *o, const struct sample *s, int64_t now)
 		o->refusing = true;
 		o->refusing_since_ms = now;
 		o->refused_before = o->refused;
-		/* Action: raise pm.max_children if memory and CPU allow.
-		 * Otherwise find out with fcgipmctl status what the workers
-		 * wait for. */
-		log_warning("pool %s: answering 503: %u of %u queued clients "
-			"waited longer than queue_timeout (%lld ms); raise "
+		/* Action: if memory or CPU time is short, find out with
+		 * fcgipmctl status what the workers wait for, and make the
+		 * requests faster. */
+		log_warning("pool %s: queue_timeout: answering 503: %u of %u "
+			"queued clients waited longer than %lld ms; raise "
 			"pm.max_children if memory and CPU allow",
 			o->conf->name, s->overdue, s->waiting,
 			(long long)o->conf->queue_timeout_ms);
@@ -137,15 +137,16 @@ note_overdue(struct overload *o, const struct sample *s, int64_t now)
 static void
 log_unreadable(struct overload *o)
 {
-	/* Action: allow netlink sockets: add AF_NETLINK to
-	 * RestrictAddressFamilies= of a systemd unit, or to the seccomp profile
-	 * of a container.  A queue of more than 8000 clients cannot be read:
-	 * lower listen.backlog.  Reading is retried every second. */
+	/* Action: "Message too long": a queue of more than 8000 clients cannot
+	 * be read.  Other errors: allow AF_NETLINK in RestrictAddressFamilies=
+	 * of the systemd unit, or in the seccomp profile of the container.
+	 * Reading is retried every second. */
 	if (!o->logged_unreadable)
-		log_warning("pool %s: cannot read the listen queue: %s%s; "
-			"queue_timeout is not enforced until this works again",
-			o->conf->name, strerror(errno),
-			errno == EMSGSIZE ? " (lower listen.backlog)" : "");
+		log_warning("pool %s: cannot read the listen queue: %s; "
+			"queue_timeout is not enforced until this works again; "
+			"%s", o->conf->name, strerror(errno),
+			errno == EMSGSIZE ? "lower listen.backlog" :
+					    "allow AF_NETLINK");
 	o->logged_unreadable = true;
 }
 

@@ -321,9 +321,11 @@ refuser_run(const struct conf_pool *keys)
 
 	r.timeout_ms = keys->queue_timeout_ms;
 	if (refuser_open(&r) < 0 || loop_run(r.loop) < 0) {
-		/* Action: do not start fcgipm-cgi --refuse by hand, the
-		 * supervisor does it.  Raise the descriptor limit if it is
-		 * exhausted, and allow netlink sockets in a container. */
+		/* Action: "Too many open files": raise the limit of open files
+		 * (LimitNOFILE=).  "Operation not permitted", "Address family
+		 * not supported by protocol": allow AF_NETLINK.  Other errors:
+		 * do not start fcgipm-cgi --refuse by hand, since only fcgipm
+		 * starts it. */
 		log_error("refuser: exiting: %s", strerror(errno));
 		status = EXIT_SYSTEM;
 	}
