@@ -98,8 +98,9 @@ put_header(const struct slowlog *l, const struct slowlog_entry *e, FILE *out)
 static void
 write_text(const struct slowlog *l, const char *text, size_t len)
 {
-	/* Action: free space on the disk of the slow log.  The next slow
-	 * request is written to it again. */
+	/* Action: "No space left on device", "Disk quota exceeded": free space.
+	 * Other errors: correct slowlog, or the file system that it is on.  The
+	 * next slow request is written to it again. */
 	if (fd_write_all(l->fd, text, len) < 0)
 		log_error("pool %s: slow log %s: %s; an entry is lost",
 			l->pool, l->path, strerror(errno));
@@ -267,8 +268,8 @@ slowlog_add(struct slowlog *l, const struct slowlog_entry *e)
 
 	l->text = describe_request(l, e, &l->len);
 	if (!l->text) {
-		/* Action: give the machine or the supervisor's control group
-		 * more memory.  Requests are still served and timed. */
+		/* Action: free memory, or raise the limit of memory of fcgipm
+		 * (MemoryMax=).  Requests are still served and timed. */
 		log_error("pool %s: slow log: out of memory; an entry is lost",
 			l->pool);
 	} else if (backtrace_runs(&l->backtrace)) {

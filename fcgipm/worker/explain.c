@@ -174,15 +174,15 @@ explain_missing(
 	}
 	if (!script) {
 		snprintf(buf, size,
-			"its loader does not exist; install what "
-			"ldd %s shows as missing",
+			"its dynamic loader does not exist; readelf -l %s "
+			"shows the loader",
 			path);
 		return;
 	}
 	if (strchr(line, '\r')) {
 		snprintf(buf, size,
-			"its first line ends in CR LF; save it "
-			"with LF line ends");
+			"its #! line ends in CR LF; sed -i 's/\\r$//' %s",
+			path);
 		return;
 	}
 	interpreter[strcspn(interpreter, " \t")] = '\0';
@@ -207,8 +207,8 @@ explain_denied(const struct identity *id, const char *path, char *line,
 			id->name, class, path);
 	else if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)
 		snprintf(buf, size,
-			"its filesystem is mounted noexec; move it "
-			"or remount that with exec");
+			"its filesystem is mounted noexec; remount it with "
+			"exec, or move the program");
 	else if (script && lacks_x(id, interpreter, &class))
 		snprintf(buf, size,
 			"%s may not execute its interpreter %s; "

@@ -25,8 +25,9 @@ on_line(struct lines *l, const char *text, size_t len)
 	if (len == 0)
 		return;
 	c->has_logged = true;
-	/* Action: this is a line that the program wrote to its stdout or
-	 * stderr.  What it means is documented by the program. */
+	/* Action: in a cgi pool, this is a message of fcgipm-cgi(8); see
+	 * DIAGNOSTICS there.  In a prefork pool, it is a line that the program
+	 * wrote to its stdout or stderr. */
 	log_notice("pool %s: worker %d says: %.*s", c->pool, (int)c->pid,
 		(int)len, text);
 }

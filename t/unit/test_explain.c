@@ -80,12 +80,11 @@ Test(explain, a_missing_interpreter_is_named)
 		"install it or change the #! line");
 	write_app("#!/bin/sh\r\nexit\r\n", 0755);
 	expect("exec", ENOENT,
-		"its first line ends in CR LF; save it with LF "
-		"line ends");
+		"its #! line ends in CR LF; sed -i 's/\\r$//' @/sub/app");
 	write_app("\177ELF", 0755);
 	expect("exec", ENOENT,
-		"its loader does not exist; install what ldd "
-		"@/sub/app shows as missing");
+		"its dynamic loader does not exist; readelf -l @/sub/app shows "
+		"the loader");
 }
 
 Test(explain, a_missing_program_is_reported)
