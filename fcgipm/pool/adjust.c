@@ -72,10 +72,9 @@ start_some(
 		pause = policy_note_bad_start(&p->memory, v->now_ms);
 		stats_note_failure(&p->stats, strerror(errno));
 		/* Action: "Too many open files": raise the limit of open files
-		 * of fcgipm (LimitNOFILE= in its service unit).  "Resource
-		 * temporarily unavailable": raise the limit of processes
-		 * (TasksMax=, ulimit -u).  "Cannot allocate memory": free
-		 * memory or lower pm.max_children. */
+		 * (LimitNOFILE=).  "Resource temporarily unavailable": raise
+		 * the limit of processes (TasksMax=).  "Cannot allocate
+		 * memory": free memory or lower pm.max_children. */
 		log_error("pool %s: cannot start a worker: %s; next start in "
 			  "%.1f s",
 			p->conf->name, strerror(errno), (double)pause / 1000);
@@ -136,18 +135,19 @@ log_max(struct pool *p, bool at_max, unsigned waiting, int64_t now)
 
 	if (is_short && !log->is_short && now >= log->short_again_ms) {
 		log->short_again_ms = log->max_again_ms = now + LOG_MS;
-		/* Action: raise pm.max_children if the machine has memory and
-		 * CPU time left.  Otherwise find out with fcgipmctl status what
-		 * the workers wait for, and make the requests faster. */
+		/* Action: if memory or CPU time is short, find out with
+		 * fcgipmctl status what the workers wait for, and make the
+		 * requests faster. */
 		log_warning("pool %s: pm.max_children = %u (threads = %u) is "
-			    "reached and %u %s; raise pm.max_children",
+			    "reached and %u %s; raise pm.max_children if "
+			    "memory and CPU allow",
 			p->conf->name, p->conf->max_children, p->conf->threads,
 			waiting,
 			waiting == 1 ? "client waits" : "clients wait");
 	} else if (at_max && !log->is_max && now >= log->max_again_ms) {
 		log->max_again_ms = now + LOG_MS;
-		/* Action: no action is needed yet.  A warning is logged when
-		 * clients wait. */
+		/* Action: no action is needed if this is the expected load.  A
+		 * warning is logged when clients wait. */
 		log_notice("pool %s: pm.max_children = %u (threads = %u) is "
 			   "reached; no client waits",
 			p->conf->name, p->conf->max_children, p->conf->threads);
@@ -169,13 +169,13 @@ log_limits(struct pool *p, const struct policy_view *v,
 		log_max(p, d->at_max, v->queue, v->now_ms);
 	}
 	if (d->at_room && !log->logged_room)
-		/* Action: raise process.max in [fcgipm] if the machine has
-		 * room for more processes, or lower pm.max_children of a pool
-		 * that needs fewer. */
-		log_warning("pool %s: no further worker is started: all pools "
-			    "together have reached process.max; raise "
-			    "process.max",
-			p->conf->name);
+		/* Action: process.max is a key of section [fcgipm].  Raise it
+		 * if the machine has memory and CPU time for more processes. */
+		log_warning("pool %s: no further worker is started: "
+			    "process.max = %u is reached by all pools "
+			    "together; raise it, or lower pm.max_children of "
+			    "another pool",
+			p->conf->name, p->ops->process_max());
 	log->logged_room = d->at_room;
 }
 

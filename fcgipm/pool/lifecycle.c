@@ -66,9 +66,10 @@ log_no_exec(struct pool *p, const struct worker *w, double pause_s)
 	explain_start(launch_spec(p->launch, w->slot), p->conf->user, &w->error,
 		reason, sizeof(reason));
 	stats_note_failure(&p->stats, reason);
-	/* Action: the program could not be executed, for the reason that the
-	 * line names.  It is tried again automatically; no restart is needed
-	 * once the reason is removed. */
+	/* Action: correct what the line names, or run fcgipm -t -c FILE, which
+	 * names a command for it.  The start is retried automatically, so
+	 * fcgipm needs no restart afterwards unless the configuration was
+	 * changed. */
 	log_error("pool %s: worker %d: cannot start %s: %s; next start in "
 		  "%.1f s",
 		p->conf->name, (int)w->pid, program, reason, pause_s);
@@ -81,7 +82,7 @@ log_crash_loop(struct pool *p, const struct worker *w, const char *story,
 {
 	stats_note_failure(&p->stats, story);
 	/* Action: the program crashes at its first requests.  Its own output
-	 * and its core file, if rlimit_core allows one, show why. */
+	 * and its core file, if rlimit_core permits one, show why. */
 	log_error("pool %s: worker %d: died after %.1f s: %s; the last %u "
 		  "workers died within a second; next start in %.1f s",
 		p->conf->name, (int)w->pid, (double)end->lived_ms / 1000, story,
@@ -93,19 +94,19 @@ log_not_ready(struct pool *p, const struct worker *w, const char *story,
 	bool failed, double pause_s)
 {
 	const char *program = program_of(p);
-	bool explains_itself = failed && w->log.has_logged;
-	bool may_be_cgi = p->conf->mode == CONF_MODE_PREFORK && !w->by_signal &&
-		!explains_itself;
+	bool may_be_cgi = p->conf->mode == CONF_MODE_PREFORK && !failed;
 
 	stats_note_failure(&p->stats, story);
-	/* Action: read what the program wrote before this line, if anything.
-	 * A program that exits at once without an error is a CGI program in
-	 * most cases: set mode = cgi for it. */
+	/* Action: read the output of the program, which is logged before this
+	 * line.  If there is none, start the program by hand, as the user of
+	 * the pool.  A program that exits immediately with status 0 is a CGI
+	 * program in most cases. */
 	log_error("pool %s: worker %d: %s exited before accepting a "
 		  "connection: %s%s%s; next start in %.1f s",
 		p->conf->name, (int)w->pid, program, story,
 		w->log.has_logged ? "; its output is above" : "",
-		may_be_cgi ? "; a CGI program needs mode = cgi" : "", pause_s);
+		may_be_cgi ? "; if it is a CGI program, set mode = cgi" : "",
+		pause_s);
 }
 
 static void
@@ -181,10 +182,10 @@ log_end(const struct pool *p, const struct pool_member *m, bool retired,
 			p->conf->name, pid, retire_cause_name(m->retire.cause),
 			lived);
 	else if (end->failed)
-		/* Action: the program crashed, exited with an error, or was
-		 * killed by another process or by the kernel for lack of memory
-		 * (see dmesg for SIGKILL).  A request that it had is lost.  Its
-		 * own output may show why. */
+		/* Action: the output of the program or its core file may show
+		 * why; a request that it had is lost.  SIGKILL that no process
+		 * sent: memory ran out (see dmesg), or rlimit_cpu was used up.
+		 * SIGXFSZ: the limit rlimit_fsize was reached. */
 		log_warning("pool %s: worker %d: died after %.1f s: %s; "
 			    "replaced as needed",
 			p->conf->name, pid, lived, story);

@@ -90,15 +90,15 @@ try_later(struct retire *r)
 	if (r->logged_late || !is_late(r))
 		return;
 	r->logged_late = true;
-	/* Action: no action is needed, no request is lost.  To let workers
-	 * retire earlier, have the web server close idle connections, for
-	 * example with a smaller keepalive_requests in nginx.  Set
-	 * request_terminate_timeout to limit the time of a request. */
-	log_warning("pool %s: worker %d: not retired (%s): it was not seen "
-		    "without a connection for %lld s; it keeps serving and "
-		    "retires later",
+	/* Action: a worker is busy while it has a connection, even an idle one
+	 * that is kept alive.  Let the web server close connections earlier, in
+	 * nginx with keepalive_requests in the upstream block.  Limit the time
+	 * of a request with request_terminate_timeout. */
+	log_warning("pool %s: worker %d: not retired yet (%s): it was busy at "
+		    "every check for %.1f s (stop_timeout); it continues to "
+		    "serve and retires later",
 		r->conf->name, (int)r->w->pid, retire_cause_name(r->cause),
-		(long long)r->conf->stop_timeout_ms / 1000);
+		(double)r->conf->stop_timeout_ms / 1000);
 }
 
 /* 1: SIGSTOP took effect; 0: not yet; -1: it is dead, its pidfd reports it. */

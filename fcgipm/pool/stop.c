@@ -98,11 +98,11 @@ shut_listener(struct pool *p, int64_t now)
 		return;
 	}
 	if (shutdown(s->fd, SHUT_RDWR) < 0)
-		/* Action: no action is needed, the pool stops anyway.
-		 * Its workers are retired when they hold no connection, or
-		 * are killed after stop_timeout. */
-		log_warning("pool %s: cannot shut down the listening socket "
-			    "%s: %s",
+		/* Action: no action is needed if the pool stops.  Its workers
+		 * are retired when they hold no connection, or are killed after
+		 * stop_timeout. */
+		log_notice("pool %s: cannot shut down the listening socket "
+			   "%s: %s",
 			p->conf->name, s->addr.text, strerror(errno));
 }
 
@@ -158,14 +158,15 @@ terminate_all(struct pool *p)
 
 	overload_kill(&p->overload);
 	if (p->stop.step < POOL_STOP_TERM)
-		/* Action: requests were interrupted.  Raise stop_timeout if
-		 * they should finish, and TimeoutStopSec= of the service unit
-		 * above it.  A FastCGI program that ignores its shut listener
-		 * and keeps idle connections open is always ended like this. */
-		log_warning("pool %s: %u %s still busy after stop_timeout; "
-			    "sending SIGTERM",
+		/* Action: if requests were interrupted, raise stop_timeout, and
+		 * TimeoutStopSec= of the systemd unit above it.  A program that
+		 * does not exit when its listening socket is shut down, and has
+		 * an idle keep-alive connection, is always ended like this. */
+		log_warning("pool %s: %u %s still busy after %.1f s "
+			    "(stop_timeout); sending SIGTERM",
 			p->conf->name, alive,
-			alive == 1 ? "worker is" : "workers are");
+			alive == 1 ? "worker is" : "workers are",
+			(double)p->conf->stop_timeout_ms / 1000);
 	set_step(p, POOL_STOP_TERM);
 	retire_none(p);
 	signal_all(p, SIGTERM);
@@ -180,9 +181,10 @@ take_step(struct pool *p)
 	bool cgi = p->conf->mode == CONF_MODE_CGI;
 
 	if (now >= end + KILL_AFTER_MS) {
-		/* Action: no action is needed.  The programs ignore SIGTERM. */
-		log_warning("pool %s: %u %s still alive 2 s after SIGTERM; "
-			    "sending SIGKILL",
+		/* Action: no action is needed if the program ignores SIGTERM on
+		 * purpose, for example to finish a request. */
+		log_notice("pool %s: %u %s still alive 2 s after SIGTERM; "
+			   "sending SIGKILL",
 			p->conf->name, alive,
 			alive == 1 ? "worker is" : "workers are");
 		kill_all(p);
@@ -234,8 +236,8 @@ refuse_clients(const struct pool *p)
 	for (i = 0; i < p->nsockets; i++)
 		if (addr_is_tcp(&p->sockets[i].addr) &&
 			clients_refuse_all(p->sockets[i].fd) < 0)
-			/* Action: clients that connect to this TCP address
-			 * during the stop may be reset without an answer.
+			/* Action: connections that arrive at this TCP address
+			 * during the stop may be reset without a response.
 			 * Stop the web server first, or use a unix socket. */
 			log_warning("pool %s: cannot drop new connections to "
 				    "%s while it stops: %s",

@@ -21,8 +21,8 @@ watch(struct wakeup *w, struct loop_io *io, int fd, bool wanted)
 	if (!wanted) {
 		loop_del(w->loop, io);
 	} else if (io->fd < 0 && loop_add(w->loop, io, fd, LOOP_READ) < 0) {
-		/* Action: new workers start up to a second late.  Raise
-		 * /proc/sys/fs/epoll/max_user_watches, or free memory. */
+		/* Action: free memory or raise fs.epoll.max_user_watches.
+		 * Until then, new workers start up to a second late. */
 		log_error("pool %s: epoll_ctl: %s; workers are checked once a "
 			  "second instead",
 			w->pool, strerror(errno));

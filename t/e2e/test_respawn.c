@@ -121,9 +121,7 @@ Test(respawn, a_bad_pool_backs_off_and_disturbs_no_other, .timeout = 60)
 		"handler = @BIN@/handlers/hello\n");
 	world_expect_log(w, "pool good: listening");
 	world_expect_log(w, "exited before accepting a connection: "
-		"exit status 3");
-	world_expect_log(w, "mode = cgi");
-	world_expect_log(w, "next start in 0.1 s");
+		"exit status 3; next start in 0.1 s");
 	world_expect_log(w, "next start in 0.4 s");
 	answer_expect(client_script(w, "good.sock", NULL, NULL), "Hello");
 	cr_expect_not(world_log_has(w, "ready: 2"),

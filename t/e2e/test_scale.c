@@ -333,7 +333,8 @@ Test(scale, a_worker_that_ignores_signals_is_replaced_too, .timeout = 60)
 static bool
 is_at_room(void *w)
 {
-	return world_log_count(w, "have reached process.max") == 1;
+	return world_log_count(w, "process.max = 3 is reached by all pools "
+		"together; raise it") == 1;
 }
 
 Test(scale, process_max_limits_all_pools_together, .timeout = 60)
@@ -386,8 +387,8 @@ expect_reached(const char *keys, bool notice)
 	occupy(w, fds + 2, 1);
 	/* An ondemand pool may reach it before its workers have accepted. */
 	world_expect_log(w, REACHED " and ");
-	cr_expect(world_log_has(w, "wait; raise pm.max_children\n") ||
-		world_log_has(w, "waits; raise pm.max_children\n"));
+	cr_expect(world_log_has(w, "clients wait; raise ") ||
+		world_log_has(w, "client waits; raise "));
 	cr_expect_eq(world_log_count(w, REACHED), notice ? 2 : 1);
 	leave(fds, 3);
 	world_close_changed(&w);

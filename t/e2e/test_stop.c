@@ -145,7 +145,7 @@ check_timeout(const char *mode)
 		mode);
 	cr_expect_lt(world_now_ms() - begin, 5000, "%s is ended then", mode);
 	cr_expect(world_log_has(w,
-		"1 worker is still busy after stop_timeout"));
+		"1 worker is still busy after 0.3 s (stop_timeout)"));
 	a = client_read(fd);
 	cr_expect_not(a.ended);
 	close(fd);
