@@ -145,10 +145,10 @@ report_result(const struct call *c, double seconds)
 		fprintf(stderr, "fcgipmctl: %s: %s\n", c->o->addr.text,
 			strerror(c->x.error));
 	else if (r != EXCHANGE_OK)
-		fprintf(stderr, "fcgipmctl: %s: no complete answer (%s)\n",
+		fprintf(stderr, "fcgipmctl: %s: no complete response (%s)\n",
 			c->o->addr.text, ctl_result_name(r));
 	else if (!c->in_body)
-		fprintf(stderr, "fcgipmctl: the answer has no CGI header: "
+		fprintf(stderr, "fcgipmctl: the response has no CGI header: "
 			"%s\n", c->bad ? c->bad : cgi_header_cut(&c->scan));
 	if (c->o->verbose)
 		fprintf(stderr, "status %u, exit status %" PRIu32 ", %" PRIu64
@@ -181,8 +181,8 @@ ctl_call(const struct ctl_options *o)
 		.body_bytes = c.body_len,
 	};
 	if (params_encode(&params, &head) < 0) {
-		fprintf(stderr, "fcgipmctl: the parameters are longer "
-			"than 1 MiB\n");
+		fprintf(stderr, "fcgipmctl: the FastCGI parameters are "
+			"longer than 1 MiB\n");
 		code = EXIT_USAGE;
 		goto out;
 	}

@@ -31,9 +31,9 @@
 		")", 0, true}
 
 static const struct cmdline_option status_rows[] = {
-	{"c", "config", "FILE", "configuration file of the supervisor", 0,
+	{"c", "config", "FILE", "configuration file of fcgipm", 0,
 		true},
-	{"s", "socket", "SOCKET", "control socket of the supervisor", 0, true},
+	{"s", "socket", "SOCKET", "control socket of fcgipm", 0, true},
 	{"m", "measure", NULL, "print CPU time and memory of each worker, too",
 		0, false},
 	{"j", "json", NULL, "print JSON", 0, false},
@@ -44,7 +44,7 @@ static const struct cmdline_option call_rows[] = {
 	PARAM_ROW,
 	{"b", "body", "FILE", "send FILE as the body (- is standard input)",
 		0, true},
-	{"i", "include", NULL, "print the header of the answer, too", 0,
+	{"i", "include", NULL, "print the header of the response, too", 0,
 		false},
 	{"v", "verbose", NULL, "print status, exit status, size and time, too",
 		0, false},
@@ -301,8 +301,8 @@ static struct cmdline cmdline = {
 static char *
 list_commands(void)
 {
-	char *text = mem_strdup("usage: fcgipmctl COMMAND [OPTION]... "
-		"[ARGUMENT]...\n\n"), *more;
+	char *text = mem_strdup("usage: fcgipmctl COMMAND [ARGUMENT | "
+		"OPTION]...\n\n"), *more;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -311,7 +311,10 @@ list_commands(void)
 		free(text);
 		text = more;
 	}
-	return text;
+	more = mem_printf("%s  %-8s %s\n", text, "help",
+		"print the options of a command");
+	free(text);
+	return more;
 }
 
 static struct command *

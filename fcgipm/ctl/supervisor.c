@@ -208,12 +208,12 @@ exchange_line(const struct supervisor *s, const char *path, const char *line,
 		code = read_answer(fd, deadline_ms, answer);
 		if (code != CTL_OK && code != CTL_TIMEOUT)
 			print_escaped(stderr, "fcgipmctl: %s: no complete "
-				"answer\n", path);
+				"response\n", path);
 		fd_close(&fd);
 	}
 	if (code == CTL_TIMEOUT)
-		print_escaped(stderr, "fcgipmctl: %s: no answer within %.1f "
-			"s\n", path, (double)s->timeout_ms / 1000);
+		print_escaped(stderr, "fcgipmctl: %s: no response within "
+			"%.1f s\n", path, (double)s->timeout_ms / 1000);
 	return code;
 }
 
@@ -246,8 +246,8 @@ parse_answer(const char *path, const struct buf *answer, int *ret_code)
 
 	if (!json_is_object(root)) {
 		print_escaped(stderr,
-			"fcgipmctl: %s: the answer is not a JSON object; give "
-			"the control socket of fcgipm\n",
+			"fcgipmctl: %s: the response is not a JSON object; "
+			"give the control socket of fcgipm\n",
 			path);
 		*ret_code = CTL_PROTOCOL;
 	} else if (json_is_string(json_object_get(root, "error"))) {

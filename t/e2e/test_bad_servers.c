@@ -170,13 +170,13 @@ Test(bad_servers, call_exit_status_of_broken_answers)
 	size_t whole = put_answer(bytes, "Content-Type: a/b\r\n\r\nx", 0);
 
 	s.len = whole - 1;
-	expect_call(w, s, 1, "no complete answer (truncated)", "truncated");
+	expect_call(w, s, 1, "no complete response (truncated)", "truncated");
 	s.len = 4;
 	expect_call(w, s, 1, "(truncated)", "truncated in a record header");
 	s.len = 0;
 	expect_call(w, s, 1, "(truncated)", "closed after the request");
 	s.reads = false;
-	expect_call(w, s, 1, "no complete answer (",
+	expect_call(w, s, 1, "no complete response (",
 		"closed before the request");
 	s.reads = true;
 	s.ending = GOES_SILENT;
@@ -361,16 +361,16 @@ Test(bad_servers, status_exit_status_of_broken_supervisors)
 
 	expect_status(w, "{\"version\":\"1\",\"pools\":[]}\n", CLOSES, 0,
 		"fcgipm 1");
-	expect_status(w, "", CLOSES, 1, "no complete answer");
+	expect_status(w, "", CLOSES, 1, "no complete response");
 	expect_status(w, "{\"version\":\"1\"", CLOSES, 1,
-		"no complete answer");
+		"no complete response");
 	expect_status(w, "[]\n", CLOSES, 1, "is not a JSON object");
 	expect_status(w, "HTTP/1.1 400 Bad Request\r\n", CLOSES, 1,
 		"is not a JSON object");
-	expect_status(w, "", GOES_SILENT, 3, "no answer within 0.3 s");
-	expect_status(w, "{\"version\":", GOES_SILENT, 3, "no answer within");
+	expect_status(w, "", GOES_SILENT, 3, "no response within 0.3 s");
+	expect_status(w, "{\"version\":", GOES_SILENT, 3, "no response within");
 	/* Bytes keep arriving, but the line does not end in time. */
-	expect_status(w, " ", GOES_ON, 3, "no answer within 0.3 s");
+	expect_status(w, " ", GOES_ON, 3, "no response within 0.3 s");
 	expect_status(w, "{\"error\":\"no\"}\n", CLOSES, 4, "fcgipmctl: no");
 }
 
@@ -387,7 +387,7 @@ Test(bad_servers, status_times_out_on_a_stopped_supervisor)
 	world_signal(w, SIGSTOP);
 	begin = world_now_ms();
 	cr_expect_eq(world_run(w, argv, &out), 3, "%s", out);
-	cr_expect(strstr(out, "no answer within 0.3 s"), "%s", out);
+	cr_expect(strstr(out, "no response within 0.3 s"), "%s", out);
 	/* More connections than the listen queue holds. */
 	for (i = 0; i < 80; i++) {
 		struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -397,7 +397,7 @@ Test(bad_servers, status_times_out_on_a_stopped_supervisor)
 		(void)!connect(fds[i], (struct sockaddr *)&un, sizeof(un));
 	}
 	cr_expect_eq(world_run(w, argv, &out), 3, "%s", out);
-	cr_expect(strstr(out, "no answer within 0.3 s"), "%s", out);
+	cr_expect(strstr(out, "no response within 0.3 s"), "%s", out);
 	cr_expect_lt(world_now_ms() - begin, 10000);
 	for (i = 0; i < 80; i++)
 		close(fds[i]);
