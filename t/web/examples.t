@@ -326,7 +326,7 @@ run_ini() {
 
 # Web servers run as another user than nobody, and the sockets are nobody's.
 other_lines() {
-	grep -v "none of the users www-data" "$1"
+	grep -v -e "no web server's user" -e "none of the users www-data" "$1"
 }
 
 is_ready() {
