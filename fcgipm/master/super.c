@@ -266,7 +266,7 @@ open_pools(const struct super_opts *opts)
 			/* Action: a socket, a user or a file of the pool cannot
 			 * be used.  Correct the key that WHY is about, check
 			 * it with fcgipm -t -c FILE and start fcgipm again.  No
-			 * pool has been started. */
+			 * worker has been started. */
 			log_error("pool %s: %s; fcgipm exits", conf->name, why);
 			return -1;
 		}

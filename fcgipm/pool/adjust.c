@@ -169,8 +169,8 @@ log_limits(struct pool *p, const struct policy_view *v,
 		log_max(p, d->at_max, v->queue, v->now_ms);
 	}
 	if (d->at_room && !log->logged_room)
-		/* Action: process.max is a key of section [fcgipm].  Raise it
-		 * if the machine has memory and CPU time for more processes. */
+		/* Action: raise process.max, a key of section [fcgipm], if the
+		 * machine has memory and CPU time for more processes. */
 		log_warning("pool %s: no further worker is started: "
 			    "process.max = %u is reached by all pools "
 			    "together; raise it, or lower pm.max_children of "

@@ -147,13 +147,16 @@ log_unreachable(const struct conf_pool *conf, const struct addr *addr)
 {
 	const char *user = listen_web_user();
 
-	/* Action: listen.owner is the user that the web server runs as.  A
-	 * fcgipm that is not root cannot change the owner: set listen.group to
-	 * a group that both users are members of.  listen.mode = 0666 lets
-	 * every local user send requests. */
+	if (!user)
+		return;
+	/* Action: USER is the first of them that exists; the owner must be the
+	 * user that the web server runs as.  A fcgipm that is not root cannot
+	 * change the owner: set listen.group to a group that both users are
+	 * members of.  A socket with listen.mode = 0666 lets every local user
+	 * send requests. */
 	log_warning("pool %s: none of the users www-data, nginx, http and "
 		    "apache may connect to %s; set listen.owner = %s",
-		conf->name, addr->text, user ? user : "www-data");
+		conf->name, addr->text, user);
 }
 
 static int
