@@ -142,21 +142,29 @@ listen_opts_of(const struct conf_pool *conf, struct listen_opts *opts,
 	return 0;
 }
 
+/* Only root can give the socket to another user. */
 static void
 log_unreachable(const struct conf_pool *conf, const struct addr *addr)
 {
 	const char *user = listen_web_user();
 
-	if (!user)
-		return;
-	/* Action: USER is the first of them that exists; the owner must be the
-	 * user that the web server runs as.  A fcgipm that is not root cannot
-	 * change the owner: set listen.group to a group that both users are
-	 * members of.  A socket with listen.mode = 0666 lets every local user
-	 * send requests. */
-	log_warning("pool %s: none of the users www-data, nginx, http and "
-		    "apache may connect to %s; set listen.owner = %s",
-		conf->name, addr->text, user);
+	if (user && geteuid() == 0)
+		/* Action: USER is the first of them that exists; name the user
+		 * that the web server runs as. */
+		log_warning("pool %s: none of the users www-data, nginx, http "
+			    "and apache may connect to %s; set listen.owner = "
+			    "%s%s",
+			conf->name, addr->text, user,
+			conf->listen_mode & 0200 ? "" :
+						   " and listen.mode = 0660");
+	else
+		/* Action: this lets every local user send requests.  A stricter
+		 * way is to set listen.group to a group that the users of
+		 * fcgipm and of the web server are members of. */
+		log_warning("pool %s: none of the users www-data, nginx, http "
+			    "and apache may connect to %s; set listen.mode = "
+			    "0666",
+			conf->name, addr->text);
 }
 
 static int
