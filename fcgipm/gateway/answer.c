@@ -404,8 +404,7 @@ static void
 watch_pipe(struct answer *a, struct loop_io *io, int fd)
 {
 	if (io->fd < 0 && loop_add(a->gw->loop, io, fd, LOOP_READ) < 0)
-		/* Action: The gateway has no memory or epoll watches left.
-		 * Free memory or raise fs.epoll.max_user_watches. */
+		/* Action: Free memory, or raise fs.epoll.max_user_watches. */
 		log_error("script %s: cannot watch its output: %s; it is read "
 			"after the program exits", a->script->path,
 			strerror(errno));

@@ -41,6 +41,18 @@ body_fini(struct body *b)
 	buf_fini(&b->pending);
 }
 
+/* 413; len bytes of the body are known of. */
+static int
+refuse_length(const struct body *b, uint64_t len, struct failure *why)
+{
+	return failure_set(why, 413,
+		"the request body has %s%llu bytes, more than cgi.max_body = "
+		"%llu; raise cgi.max_body to accept it",
+		b->kind == CGI_BODY_STREAM ? "at least " : "",
+		(unsigned long long)len,
+		(unsigned long long)b->gw->opts->pool->cgi_max_body_bytes);
+}
+
 int
 body_decide(struct body *b, const struct cgi_params *params, unsigned role,
 	struct failure *why)
@@ -55,9 +67,7 @@ body_decide(struct body *b, const struct cgi_params *params, unsigned role,
 		 * requests fail, check its FastCGI parameters. */
 		return failure_set(why, 400, "CONTENT_LENGTH is not a number");
 	if (b->kind == CGI_BODY_LENGTH && max && b->left > max)
-		return failure_set(why, 413,
-			"its request body is longer than cgi.max_body; raise "
-			"cgi.max_body to accept it");
+		return refuse_length(b, b->left, why);
 	return 0;
 }
 
@@ -139,9 +149,8 @@ wait_for_room(struct body *b)
 		loop_add(b->gw->loop, &b->script->in_io, b->script->infd,
 			LOOP_WRITE) == 0)
 		return 0;
-	/* Action: The program got only a part of the body. The gateway has no
-	 * memory or epoll watches left. Free memory or raise
-	 * fs.epoll.max_user_watches. */
+	/* Action: The program got only a part of the body. Free memory, or
+	 * raise fs.epoll.max_user_watches. */
 	log_error("script %s: request body truncated: %s", b->script->path,
 		strerror(errno));
 	body_close(b);
@@ -220,9 +229,7 @@ body_take(struct body *b, const uint8_t *p, size_t len, struct failure *why)
 	if (b->kind == CGI_BODY_STREAM) {
 		b->seen += len;
 		if (max && b->seen > max)
-			return failure_set(why, 413,
-				"its request body is longer than cgi.max_body; "
-				"raise cgi.max_body to accept it");
+			return refuse_length(b, b->seen, why);
 	} else {
 		len = (size_t)MIN((uint64_t)len, b->left);
 		b->left -= len;

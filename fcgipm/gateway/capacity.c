@@ -55,8 +55,8 @@ capacity_init(struct capacity *cap, struct loop *loop, int fd, unsigned wanted)
 		left - cap->places * FDS_A_PROGRAM : 1;
 	if (cap->places < wanted)
 		log_warning("limit of open files: allows %u programs at once "
-			"instead of %u; raise it (ulimit -Hn, LimitNOFILE=) or "
-			"lower pm.max_children", cap->places, wanted);
+			"instead of %u; raise it (LimitNOFILE=) or lower "
+			"pm.max_children", cap->places, wanted);
 	return 0;
 }
 

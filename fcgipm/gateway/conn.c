@@ -17,6 +17,7 @@
 #include "gateway/capacity.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
+#include "gateway/peer.h"
 
 #define READ_BYTES (64 * 1024)
 /* A smaller rest of a record is copied: splice(2) would cost more. */
@@ -111,10 +112,11 @@ watch_conn(struct conn *c)
 	else
 		err = loop_add(loop_of(c), &c->io, c->fd, wanted_events(c));
 	if (err < 0) {
-		/* Action: The gateway has no memory or epoll watches left.
-		 * Free memory or raise fs.epoll.max_user_watches. */
-		log_error("client: connection closed: epoll_ctl: %s",
-			strerror(errno));
+		const char *error = strerror(errno);
+
+		/* Action: Free memory, or raise fs.epoll.max_user_watches. */
+		log_error("client%s: epoll_ctl: %s; connection closed",
+			peer_text(c->fd), error);
 		conn_close(c);
 	}
 }
@@ -281,18 +283,18 @@ static void
 on_timer(struct loop_timer *timer)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
+	double limit_s = (double)keys_of(c)->cgi_client_timeout_ms / 1000;
+	bool blocked = c->writer.blocked && !c->req;
 
-	if (c->writer.blocked && !c->req)
-		/* Action: The web server stopped reading because its own
-		 * client was slow. Let it buffer responses, or raise
-		 * cgi.client_timeout. */
-		log_warning("client: connection closed: did not read its "
-			"response for longer than cgi.client_timeout");
-	else if (c->state == CONN_OPEN && !c->set->draining)
-		/* Action: The web server stopped sending. Check that what
-		 * connects is a web server, or raise cgi.client_timeout. */
-		log_warning("client: connection closed: sent only a part of a "
-			"request within cgi.client_timeout");
+	if (blocked || (c->state == CONN_OPEN && !c->set->draining))
+		/* Action: "Reading": the HTTP client is slow and the web server
+		 * does not buffer the response. Let it buffer responses, or
+		 * raise cgi.client_timeout. "Sending": the request is
+		 * incomplete. Check that what connects is a web server. */
+		log_warning("client%s: stopped %s for %g s "
+			"(cgi.client_timeout); connection closed",
+			peer_text(c->fd), blocked ? "reading" : "sending",
+			limit_s);
 	conn_close(c);
 }
 
@@ -310,8 +312,8 @@ on_end_of_input(struct conn *c)
 		if (c->state == CONN_OPEN && !fcgi_reader_at_rest(&c->reader))
 			/* Action: The web server was stopped or gave up. Check
 			 * its error log. */
-			log_warning("client: connection closed by the client "
-				"in the middle of a record");
+			log_warning("client%s: it closed the connection in the "
+				"middle of a record", peer_text(c->fd));
 		conn_close(c);
 		return;
 	}
@@ -476,7 +478,8 @@ conn_open(struct conn_set *set, int fd, bool tcp)
 	if (!c) {
 		/* Action: Free memory, or raise the memory limit of the
 		 * service (MemoryMax=). */
-		log_error("client: connection closed: no memory");
+		log_error("client%s: out of memory; connection closed",
+			peer_text(fd));
 		fd_close(&fd);
 		return;
 	}

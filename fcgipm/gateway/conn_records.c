@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "gateway/conn.h"
 #include "gateway/gateway.h"
+#include "gateway/peer.h"
 
 static void
 protocol_error(struct conn *c, const char *what)
@@ -16,7 +17,7 @@ protocol_error(struct conn *c, const char *what)
 	/* Action: The client violated the FastCGI protocol. Check that what
 	 * connects to this address is the FastCGI module of a web server, such
 	 * as fastcgi_pass of nginx, and not an HTTP client. */
-	log_warning("client: connection closed: %s", what);
+	log_warning("client%s: %s; connection closed", peer_text(c->fd), what);
 	conn_close(c);
 }
 
@@ -54,7 +55,8 @@ begin_request(struct conn *c)
 	if (!c->req) {
 		/* Action: Free memory, or raise the memory limit of the
 		 * service (MemoryMax=). */
-		log_error("client: request refused: no memory");
+		log_error("client%s: out of memory; request refused",
+			peer_text(c->fd));
 		writer_send(&c->writer, end, answer_put_end(end, h->id, 0,
 			FCGI_OVERLOADED), false);
 		conn_end_request(c, false);

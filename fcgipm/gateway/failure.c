@@ -213,11 +213,12 @@ explain_missing(const struct gateway_opts *opts, const struct script_spec *spec,
 	if (access(spec->path, R_OK) < 0 && errno == EACCES)
 		return failure_denied(opts, spec->path, R_OK, why);
 	/* Action: The file was removed after it was found, or the dynamic
-	 * loader it names is not installed. The loader of a 32-bit program or
-	 * of one built for another C library is often missing. */
+	 * loader that it names is not installed. Often the program is a 32-bit
+	 * one, or was built for another C library. */
 	return failure_set(why, 500,
-		"the program or its dynamic loader does not exist; ldd shows "
-		"the loader");
+		"the program or its dynamic loader does not exist; readelf -l "
+		"%s shows the loader",
+		spec->path);
 }
 
 /* EACCES, EPERM: which right to which file is missing. */
@@ -262,8 +263,9 @@ explain_exec(const struct gateway_opts *opts, const struct script_spec *spec,
 			"new file and rename it instead");
 	case ENOMEM:
 	case EAGAIN:
-		/* Action: The system lacks memory or processes. Free memory,
-		 * raise rlimit_nproc or lower pm.max_children. */
+		/* Action: "Cannot allocate memory": free memory. "Resource
+		 * temporarily unavailable": raise the limit of processes
+		 * (TasksMax=) or rlimit_nproc, or lower pm.max_children. */
 		return failure_set(why, 503, "cannot execute it: %s",
 			strerror(err));
 	default:
@@ -282,6 +284,28 @@ key_of(const struct gateway_opts *opts, const struct script_spec *spec)
 	return spec->argv[1] ? "cgi.interpreter" : NULL;
 }
 
+/* Why execve(2) of the program that this key names failed. */
+static int
+explain_key(const struct gateway_opts *opts, const struct script_spec *spec,
+	const char *key, int err, struct failure *why)
+{
+	if (err == ENOENT)
+		/* Action: The program was removed after the start, or the
+		 * interpreter or dynamic loader that it names does not
+		 * exist. Run fcgipm -t, which says which. */
+		return failure_set(why, 500,
+			"%s %s: %s; install it or its interpreter, or correct "
+			"%s",
+			key, spec->path, strerror(err), key);
+	/* Action: "Permission denied": namei -l PATH shows which directory or
+	 * file lacks a right. "Exec format error": the file is neither a script
+	 * with a #! line nor a program for this machine. */
+	return failure_set(why, 500,
+		"%s %s: %s; user %s must be able to execute it and its "
+		"interpreter",
+		key, spec->path, strerror(err), opts->user);
+}
+
 int
 failure_of_start(const struct gateway_opts *opts,
 	const struct script_spec *spec, const struct spawn_error *e,
@@ -293,18 +317,19 @@ failure_of_start(const struct gateway_opts *opts,
 		interpreter(spec->script ? spec->first : "", buf, sizeof(buf));
 
 	if (strcmp(e->step, "environment") == 0)
-		/* Action: The gateway has reached a memory limit. Free memory
-		 * or raise the limit of the service (MemoryMax=). */
-		return failure_set(why, 503, "no memory for its environment");
+		/* Action: Free memory, or raise the memory limit of the
+		 * service (MemoryMax=). */
+		return failure_set(why, 503, "out of memory for its environment");
 	if (strcmp(e->step, "pipe") == 0)
 		return failure_set(why, 503,
 			"cannot create a pipe: %s; raise the limit of open "
-			"files (ulimit -Hn, LimitNOFILE=)",
+			"files (LimitNOFILE=)",
 			strerror(e->err));
 	if (strcmp(e->step, "clone") == 0)
+		/* Action: "Cannot allocate memory": free memory. */
 		return failure_set(why, 503,
-			"cannot fork: %s; raise rlimit_nproc or lower "
-			"pm.max_children",
+			"cannot fork: %s; raise the limit of processes "
+			"(TasksMax=) or rlimit_nproc, or lower pm.max_children",
 			strerror(e->err));
 	if (strcmp(e->step, "exec") != 0)
 		/* Action: The named step failed in the new process before the
@@ -314,20 +339,22 @@ failure_of_start(const struct gateway_opts *opts,
 		return failure_set(why, 500, "cannot start: %s: %s", e->step,
 			strerror(e->err));
 	if (key && e->err != E2BIG && e->err != ENOMEM && e->err != EAGAIN)
-		return failure_set(why, 500,
-			"%s %s: %s; user %s must be able to execute it and "
-			"its interpreter",
-			key, spec->path, strerror(e->err), opts->user);
+		return explain_key(opts, spec, key, e->err, why);
 	return explain_exec(opts, spec, interp, e->err, why);
 }
 
 void
 failure_log(const char *path, const struct failure *why)
 {
-	/* Action: The request got an error page with this HTTP status and this
-	 * request ID. The reason is one of those in this list that have a
-	 * status. */
-	log_error("script %s: %u: %s [request %08x]",
-		path ? path : "(unknown)", why->status, why->why,
-		(unsigned)why->id);
+	if (!path)
+		path = "(unknown)";
+	/* Action: The request got an error page with this HTTP status and
+	 * request ID. It is an error from 500 on, and a warning below. WHY is
+	 * one of the reasons in this list that have a status. */
+	if (why->status >= 500)
+		log_error("script %s: %u: %s [request %08x]", path,
+			why->status, why->why, (unsigned)why->id);
+	else
+		log_warning("script %s: %u: %s [request %08x]", path,
+			why->status, why->why, (unsigned)why->id);
 }

@@ -86,10 +86,11 @@ open_own(const struct options *o, const struct privs *us, const char *text,
 		return EXIT_SYSTEM;
 	}
 	if (addr_is_path(&addr) && !listen_reachable(&lo))
-		/* Action: nginx answers 502 while it cannot connect. */
-		log_warning("listening socket %s: no web server's user "
-			    "(www-data, nginx, http, apache) may connect; set "
-			    "-o user= or -o listen.mode=", addr.text);
+		/* Action: nginx answers 502 while it cannot connect. Give -o
+		 * group= with the group of the web server, as root. */
+		log_warning("listening socket %s: none of the users www-data, "
+			"nginx, http and apache may connect to it; set -o "
+			"group= to the group of the web server", addr.text);
 	l->fds[l->n++] = l->own[l->nown].fd;
 	l->own[l->nown++].fd = -1;	/* the server closes it */
 	return 0;

@@ -136,8 +136,8 @@ explain_missing(const struct gateway_opts *opts, const char *path, int err,
 			strerror(err));
 	if (err == ENOTDIR && !opts->pool->cgi_split_path)
 		return failure_set(why, 404,
-			"cannot open: %s; cgi.split_path = yes passes the path "
-			"after the script as PATH_INFO",
+			"cannot open: %s; to pass the path after the script as "
+			"PATH_INFO, set cgi.split_path = yes",
 			strerror(err));
 	/* Action: Check the path with ls. If it is wrong, correct
 	 * SCRIPT_FILENAME in the web server (nginx: root, alias,
@@ -158,9 +158,11 @@ explain_link(const char *docroot, const char *path, struct failure *why)
 	size_t n;
 
 	if (!realpath(path, target) || !realpath(docroot, root))
+		/* Action: readlink shows the target. */
 		return failure_set(why, 403,
-			"a symbolic link leads outside docroot %s; set docroot "
-			"to the directory of its target",
+			"a symbolic link leads outside docroot %s; move its "
+			"target into docroot, or set docroot to a directory "
+			"that contains the link and its target",
 			docroot);
 	n = strlen(root);
 	if (strncmp(target, root, n) == 0 && (target[n] == '/' || !target[n]))
@@ -168,10 +170,30 @@ explain_link(const char *docroot, const char *path, struct failure *why)
 			"a symbolic link to %s is absolute; make it relative, "
 			"so that it stays within docroot",
 			target);
+	/* Action: docroot is one directory. With a docroot above both, the
+	 * link must be relative. To serve another directory separately, define
+	 * another pool for it. */
 	return failure_set(why, 403,
-		"a symbolic link leads to %s, outside docroot %s; set docroot "
-		"to the directory of its target",
+		"a symbolic link leads to %s, outside docroot %s; move its "
+		"target into docroot, or set docroot to a directory that "
+		"contains the link and its target",
 		target, docroot);
+}
+
+/* ELOOP: a link leads to itself, or walk_path() has found a link. */
+static int
+explain_loop(const char *path, struct failure *why)
+{
+	char target[PATH_MAX];
+
+	if (!realpath(path, target) && errno == ELOOP)
+		return failure_set(why, 403,
+			"a symbolic link leads to itself; correct it");
+	/* Action: The kernel is older than 5.6, or a container forbids
+	 * openat2(2). */
+	return failure_set(why, 403,
+		"a symbolic link is not followed, because openat2(2) is not "
+		"available; replace the link by a file or directory");
 }
 
 static int
@@ -195,20 +217,16 @@ explain_errno(
 	case EXDEV:
 		return explain_link(docroot, path, why);
 	case ELOOP:
-		/* Action: Check the link with readlink. Where the kernel is
-		 * older than 5.6 or a container forbids openat2(2), replace
-		 * links beneath docroot by files. */
-		return failure_set(why, 403,
-			"a symbolic link is not followed: it leads to itself, "
-			"or openat2(2) is not available");
+		return explain_loop(path, why);
 	case EACCES:
 		return failure_denied(opts, path, X_OK, why);
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
+		/* Action: "Cannot allocate memory": free memory. */
 		return failure_set(why, 503,
 			"cannot open: %s; raise the limit of open files "
-			"(ulimit -Hn, LimitNOFILE=)",
+			"(LimitNOFILE=)",
 			strerror(errno));
 	default:
 		return failure_set(why, 500, "cannot open: %s",
@@ -345,8 +363,9 @@ locate_open(const struct gateway_opts *opts, char *path, size_t size,
 		if (l.rootfd < 0 && errno == EACCES)
 			return failure_denied(opts, path, X_OK, why);
 		if (l.rootfd < 0)
-			/* Action: docroot was removed or renamed after the
-			 * start. Restore it, or change docroot and restart. */
+			/* Action: The directory was removed or renamed after
+			 * the start. Restore it, or change docroot and
+			 * restart. */
 			return failure_set(why, 500, "docroot %s: %s",
 				opts->docroot, strerror(errno));
 	}

@@ -102,7 +102,7 @@ resolve_privileges(const struct options *o, pid_t parent, struct privs *us)
 	if (privs_resolve(keys->user, keys->group, us, &why) == 0)
 		return 0;
 	/* Action: Create the account, or correct -o user= and -o group=. */
-	log_error("user or group: %s", why);
+	log_error("user or group: %s; fcgipm-cgi exits", why);
 	return -1;
 }
 
@@ -150,7 +150,8 @@ drop_privileges(struct privs *us, const struct privs *child)
 		/* Action: The named step failed. Start fcgipm-cgi as root, or
 		 * remove the keys user, group, chroot, process.priority and
 		 * rlimit_* that need root. */
-		log_error("privileges: %s: %s", step, strerror(err));
+		log_error("privileges: %s: %s; fcgipm-cgi exits", step,
+			strerror(err));
 	privs_fini(us);
 	return step ? -1 : 0;
 }
@@ -274,9 +275,10 @@ serve(struct process *g, const struct gateway_opts *opts,
 	g->loop = loop_new();
 	if (!g->loop || setup_signals(g) < 0 ||
 		server_init(&g->server, g->loop, opts, l->fds, l->n) < 0) {
-		/* Action: The system has no memory or descriptors left. Free
-		 * memory or raise the limit of open files. */
-		log_error("event loop: cannot start: %s", strerror(errno));
+		/* Action: Free memory, or raise the limit of open files
+		 * (LimitNOFILE=). */
+		log_error("event loop: cannot be created: %s; fcgipm-cgi exits",
+			strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	/* Logged only now that TERM is read from the signalfd. */
@@ -284,8 +286,9 @@ serve(struct process *g, const struct gateway_opts *opts,
 		log_notice("ready: listening on %s, at most %u programs at "
 			"once", addresses, opts->pool->max_children);
 	if (loop_run(g->loop) < 0) {
-		/* Action: fcgipm-cgi exits. Restart it and report the error. */
-		log_error("event loop: epoll_wait: %s", strerror(errno));
+		/* Action: Restart it, and report it. */
+		log_error("event loop: epoll_wait: %s; fcgipm-cgi exits",
+			strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	server_fini(&g->server);

@@ -156,9 +156,9 @@ find_file(const struct gateway_opts *opts, struct cgi_params *params,
 	if (status < 0)
 		return -1;
 	if (!ret->path)
-		/* Action: The gateway has reached a memory limit. Free memory
-		 * or raise the limit of the service (MemoryMax=). */
-		return failure_set(why, 503, "no memory for its path");
+		/* Action: Free memory, or raise the memory limit of the
+		 * service (MemoryMax=). */
+		return failure_set(why, 503, "out of memory for its path");
 	if (check_file(opts, path, ret, why) < 0)
 		return -1;
 	status = cgi_set_script(params, ret->path, opts->pool->cgi_split_path,
@@ -182,7 +182,7 @@ program_find(const struct gateway_opts *opts, struct cgi_params *params,
 		if (!ret->path)
 			ret->path = strdup(opts->handler[0]);
 		if (!ret->path)
-			return failure_set(why, 503, "no memory for its path");
+			return failure_set(why, 503, "out of memory for its path");
 	} else if (find_file(opts, params, path, sizeof(path), ret, why) < 0) {
 		return -1;
 	}
@@ -220,8 +220,9 @@ program_run(const struct program *p, const struct gateway_opts *opts,
 		spec->execfd = l->fd;
 	} else if (!locate_same(l, p->path)) {
 		/* The interpreter opens the script by its path. */
-		/* Action: Nothing if it was updated at that moment. Otherwise
-		 * another user can write to its directory: correct that. */
+		/* Action: No action is needed if the file was being updated.
+		 * Otherwise another user can write to its directory: correct
+		 * that. */
 		return failure_set(why, 403,
 			"replaced by another file during the request");
 	} else if (p->interpreter) {

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,17 +163,20 @@ fail_silence(struct request *r)
 	const struct cgi_header *header = &r->answer.header;
 	int status = r->script.status;
 	const char *name = status > 128 ? sigabbrev_np(status - 128) : NULL;
-	const char *signal_name = name ? name : "unknown";
+	char signal_name[32];
 	struct failure why;
 
+	snprintf(signal_name, sizeof(signal_name), "%s%s", name ? "SIG" : "",
+		name ? name : "no name");
 	if (error)
 		failure_of_start(r->gw->opts, r->script.spec, error, &why);
 	else if (status > 128)
-		/* Action: Find out from the program's own log or with a
-		 * debugger why it was killed. If nobody sent KILL, the kernel
-		 * did because memory ran out: see dmesg. */
+		/* Action: A SIGKILL that no process sent: memory ran out (see
+		 * dmesg), or rlimit_cpu was used up. SIGXCPU, SIGXFSZ: a limit
+		 * rlimit_* was reached. Otherwise find the fault with the log
+		 * of the program or a debugger. */
 		failure_set(&why, 502,
-			"no CGI response: %s (killed by signal %d, %s)",
+			"no CGI response: %s (killed by signal %d (%s))",
 			cgi_header_cut(header), status - 128, signal_name);
 	else
 		/* Action: Run the program by hand and read what it prints. It
@@ -218,9 +222,6 @@ request_read_output(struct request *r, uint32_t events)
 		request_check_end(r);
 		break;
 	case ANSWER_FAILED:
-		/* Action: Run the program by hand and read what it prints. It
-		 * must print a header, such as "Content-Type: text/plain", an
-		 * empty line and the body. */
 		failure_set(&why, 502, "no CGI response: %s",
 			answer_why(&r->answer));
 		request_fail(r, &why);
@@ -316,7 +317,7 @@ request_params(struct request *r, const uint8_t *p, size_t len)
 	else
 		/* Action: Free memory, or raise the memory limit of the
 		 * service (MemoryMax=). */
-		failure_set(&why, 503, "no memory for the parameters");
+		failure_set(&why, 503, "out of memory for the parameters");
 	request_fail(r, &why);
 }
 

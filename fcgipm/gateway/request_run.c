@@ -73,19 +73,23 @@ on_silence_timer(struct loop_timer *timer)
 		return;
 	}
 	if (client) {
-		/* Action: The connection is closed and the program killed. Let
-		 * the web server buffer requests and responses, or raise
-		 * cgi.client_timeout for slow clients. */
-		log_warning("script %s: the client stopped %s for longer than "
-			"cgi.client_timeout", r->script.path,
-			r->client->writer->blocked ? "reading" : "sending");
+		/* Action: The program is killed, unless cgi.on_abort is
+		 * finish. Let the web server buffer requests and responses, or
+		 * raise cgi.client_timeout for slow clients. */
+		log_warning("script %s: the client stopped %s for %g s "
+			"(cgi.client_timeout); connection closed",
+			r->script.path,
+			r->client->writer->blocked ? "reading" : "sending",
+			(double)limit / 1000);
 		r->client->close(r->client);
 		return;
 	}
-	/* Action: Its process group got TERM, and KILL two seconds later. Find
-	 * out what it waited for, such as a database or another server. */
-	failure_set(&why, 504, "killed after %lld ms without input or output; "
-		"raise cgi.idle_timeout if it needs longer", (long long)limit);
+	/* Action: Its process group got SIGTERM, and SIGKILL two seconds later.
+	 * Find out what it waited for, such as a database or another server.
+	 * Raise the key only if the program may be silent for that long. */
+	failure_set(&why, 504, "no input or output for %g s "
+		"(cgi.idle_timeout); killed; raise it if the program needs "
+		"longer", (double)limit / 1000);
 	request_fail(r, &why);
 }
 
@@ -97,9 +101,10 @@ on_queue_timer(struct loop_timer *timer)
 
 	request_check(r);
 	/* Action: If the machine has no CPU time or memory for more programs,
-	 * make them faster or let the web server limit requests. */
+	 * make them faster, or let the web server limit requests. */
 	failure_set(&why, 503, "waited longer than queue_timeout (%lld ms) "
-		"for one of %u programs to end; raise pm.max_children",
+		"for one of %u programs to end; raise pm.max_children if "
+		"memory and CPU allow",
 		(long long)r->gw->opts->pool->queue_timeout_ms,
 		r->gw->capacity->places);
 	request_fail(r, &why);
@@ -110,13 +115,16 @@ on_terminate_timer(struct loop_timer *timer)
 {
 	struct request *r =
 		container_of(timer, struct request, terminate_timer);
+	int64_t limit_ms = r->gw->opts->pool->request_terminate_timeout_ms;
 	struct failure why;
 
 	request_check(r);
-	/* Action: Its process group got TERM, and KILL two seconds later. */
-	failure_set(&why, 504, "killed after %lld ms; raise "
-		"request_terminate_timeout if it needs longer",
-		(long long)(loop_now(r->gw->loop) - r->started_ms));
+	/* Action: Its process group got SIGTERM, and SIGKILL two seconds later.
+	 * Find out what it waited for: its stderr is in the lines "script PATH:
+	 * TEXT". Raise the key only if the request may take that long. */
+	failure_set(&why, 504, "timed out after %g s "
+		"(request_terminate_timeout); killed; raise it if the program "
+		"needs longer", (double)limit_ms / 1000);
 	request_fail(r, &why);
 }
 

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "gateway/peer.h"
 #include "gateway/server.h"
 
 #define RETRY_MS 100
@@ -37,9 +38,9 @@ watch_listeners(struct server *srv, bool on)
 		else if (ln->fd >= 0 && ln->io.fd < 0 &&
 			loop_add(srv->gw.loop, &ln->io, ln->fd,
 				LOOP_READ | LOOP_EXCLUSIVE) < 0)
-			/* Action: The gateway has no memory or epoll watches
-			 * left. Free memory or raise
-			 * fs.epoll.max_user_watches, and restart it. */
+			/* Action: Free memory, or raise
+			 * fs.epoll.max_user_watches, and restart
+			 * fcgipm-cgi. */
 			log_error("listening socket: not served: "
 				"epoll_ctl: %s", strerror(errno));
 	}
@@ -102,8 +103,9 @@ accept_one(struct server_listener *ln)
 		/* Action: Add the address of the web server to the variable. A
 		 * client of a unix socket has no address: remove the variable
 		 * there. */
-		log_warning("client: connection closed: its address is "
-			"not in FCGI_WEB_SERVER_ADDRS");
+		log_warning("client%s: its address is not in "
+			"FCGI_WEB_SERVER_ADDRS; connection closed",
+			peer_text(fd));
 		fd_close(&fd);
 		return 0;
 	}
@@ -128,7 +130,7 @@ on_accept_error(struct server *srv, int err)
 		/* Action: Connections wait in the listen queue, and accepting
 		 * is retried every 100 ms. */
 		log_warning("listening socket: accept: %s; raise the limit of "
-			"open files (ulimit -Hn, LimitNOFILE=)", strerror(err));
+			"open files (LimitNOFILE=)", strerror(err));
 		set_retry_timer(srv);
 		update_listeners(srv);
 	}
@@ -156,7 +158,7 @@ on_connection(struct loop_io *io, uint32_t events)
 	/* Action: Further connections wait in the listen queue until one is
 	 * closed. */
 	log_warning("limit of open files: reached with %u connections; raise "
-		"it (ulimit -Hn, LimitNOFILE=)", srv->capacity.conns);
+		"it (LimitNOFILE=)", srv->capacity.conns);
 	update_listeners(srv);
 }
 

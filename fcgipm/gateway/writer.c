@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "gateway/peer.h"
 #include "gateway/writer.h"
 
 /* Maximum that gateway/answer sends before it notices that the writer is
@@ -81,10 +82,12 @@ static void
 keep_bytes(struct writer *w, const void *p, size_t len)
 {
 	if (buf_add(&w->out, p, len) < 0) {
+		const char *error = strerror(errno);
+
 		/* Action: Free memory, or raise the memory limit of the
 		 * service (MemoryMax=). */
-		log_error("client: connection closed: cannot buffer its "
-			"response: %s", strerror(errno));
+		log_error("client%s: cannot buffer its response: %s; "
+			"connection closed", peer_text(w->fd), error);
 		w->calls->on_failed(w);
 	}
 }

@@ -63,6 +63,8 @@ cgi_params_decode(const uint8_t *p, size_t len, struct cgi_params *ret,
 		at = find_slot(ret, pair.name, pair.name_len);
 		if (!ret->slot[at]) {
 			if (ret->n == CGI_PAIRS_MAX) {
+				/* Action: A client sent many request headers.
+				 * Lower the limits in the web server. */
 				*ret_why = "more than 1000 parameters";
 				return 431;
 			}

@@ -46,11 +46,11 @@ bad_name(struct cgi_header *h, uint8_t c)
 {
 	if (h->lines == 0 && c == '/' && h->len == 4)
 		return set_bad(h,
-			"the output begins with an HTTP status line: print "
+			"the output begins with an HTTP status line; print "
 			"\"Status: 200 OK\" instead, or set cgi.nph");
 	if (h->lines == 0)
 		return set_bad(h,
-			"the output does not begin with a CGI header: print "
+			"the output does not begin with a CGI header; print "
 			"\"Content-Type: text/plain\" and an empty line first");
 	if (c == '\n' || c == '\r')
 		return set_bad(h, "a line of the header has no colon");
@@ -101,7 +101,7 @@ scan_version(struct cgi_header *h, uint8_t c)
 
 	if (form[at] == '0' ? !isdigit(c) : c != form[at])
 		return set_bad(h, "the output begins with an invalid HTTP "
-			"status line: print \"HTTP/1.1 200 OK\"");
+			"status line; print \"HTTP/1.1 200 OK\"");
 	if (c == ' ') {
 		h->state = STATUS_BLANK;
 		h->digits = 0;
@@ -138,10 +138,6 @@ scan_location(struct cgi_header *h, uint8_t c)
 static bool
 scan_status(struct cgi_header *h, uint8_t c)
 {
-	static const char why[] =
-		"Status is not a number from 100 to 999: print "
-		"\"Status: 200 OK\"";
-
 	if (h->state == STATUS_BLANK && (c == ' ' || c == '\t'))
 		return true;
 	if (isdigit(c) && h->digits < 3) {
@@ -154,7 +150,8 @@ scan_status(struct cgi_header *h, uint8_t c)
 	}
 	if (h->digits != 3 || h->status < 100 ||
 		!(c == ' ' || c == '\t' || c == '\r' || c == '\n'))
-		return set_bad(h, why);
+		return set_bad(h, "Status is not a number from 100 to 999; "
+			"print \"Status: 200 OK\"");
 	h->state = VALUE;
 	return scan_value(h, c);
 }
@@ -165,8 +162,9 @@ scan_first(struct cgi_header *h, uint8_t c)
 {
 	h->state = NAME;
 	memset(h->matched, 0, sizeof(h->matched));
-	return c == ':' ? set_bad(h, "a line of the header has no name") :
-			  scan_name(h, c);
+	if (c == ':')
+		return set_bad(h, "a line of the header has no name");
+	return scan_name(h, c);
 }
 
 /* Only LF may follow a CR. */
@@ -219,6 +217,8 @@ cgi_header_scan(struct cgi_header *h, const uint8_t *p, size_t len,
 
 	for (i = 0; i < len; i++, h->len++) {
 		if (h->len == h->max) {
+			/* Action: Print a shorter header, or raise
+			 * cgi.max_header. */
 			h->why = "the header is longer than cgi.max_header";
 			return CGI_SCAN_BAD;
 		}
@@ -243,6 +243,6 @@ const char *
 cgi_header_cut(const struct cgi_header *h)
 {
 	return h->len == 0 ? "the program wrote no output" :
-			     "the output ends inside the header: the empty "
-			     "line after it is missing";
+			     "the output ends before the empty line that ends "
+			     "the header";
 }

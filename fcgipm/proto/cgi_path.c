@@ -66,7 +66,7 @@ find_parts(const struct cgi_params *params, struct parts *ret,
 		pair[1] = cgi_params_filled(params, "SCRIPT_NAME");
 		ret->n = 2;
 		if (!pair[0] || !pair[1]) {
-			*ret_why = "the request names no script: configure the "
+			*ret_why = "the request names no script; configure the "
 				   "web server to send SCRIPT_FILENAME";
 			return 404;
 		}
@@ -80,9 +80,9 @@ find_parts(const struct cgi_params *params, struct parts *ret,
 		*ret_why = pair[i]->value_len > 6 &&
 				memcmp(ret->p[i], "proxy:", 6) == 0 ?
 			"SCRIPT_FILENAME has Apache's proxy: prefix, but no "
-			"path: use SetHandler \"proxy:unix:/path/of.sock|"
+			"path; use SetHandler \"proxy:unix:/path/of.sock|"
 			"fcgi://localhost\"" :
-			"the script's path does not begin with /: configure "
+			"the script's path does not begin with /; configure "
 			"the web server to send an absolute SCRIPT_FILENAME";
 		return 404;
 	}
@@ -124,6 +124,8 @@ cgi_script_path(const struct cgi_params *params, char *buf, size_t size,
 	for (i = 0; !status && i < parts.n; i++)
 		while (next_segment(&parts.p[i], parts.end[i], &segment, &n)) {
 			if (n == 2 && memcmp(segment, "..", 2) == 0) {
+				/* Action: Correct the rule of the web server
+				 * that produces such a path. */
 				*ret_why = "the script's path contains \"..\"";
 				return 403;
 			}

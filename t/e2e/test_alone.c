@@ -361,11 +361,12 @@ Test(alone, a_socket_that_no_web_server_may_use_gets_a_warning, .timeout = 60)
 	sock = world_path(w, "s");
 	argv[2] = sock;
 	run_gateway(w, argv);
-	cr_expect_not(world_log_has(w, "may connect;"));
+	cr_expect_not(world_log_has(w, "may connect"));
 	world_stop(w);
 	argv[5] = NULL;
 	run_gateway(w, argv);
-	world_expect_log(w, "www-data, nginx, http, apache) may connect; ");
+	world_expect_log(w, "none of the users www-data, nginx, http and "
+		"apache may connect to it; set -o group=");
 	expect_served(w, "s");
 	world_stop(w);
 }

@@ -114,8 +114,8 @@ Test(cgi_keys, nothing_is_split_by_default, .timeout = 60)
 	struct world *w = start("");
 
 	expect(w, "/a.cgi/x", "Status: 404 ");
-	world_expect_log(w, "404: cannot open: Not a directory; cgi.split_path "
-		"= yes passes the path after the script as PATH_INFO");
+	world_expect_log(w, "404: cannot open: Not a directory; to pass the "
+		"path after the script as PATH_INFO, set cgi.split_path = yes");
 	expect(w, "/dir/deep", "Status: 403 ");
 	world_expect_log(w, "403: a directory, not a program; set cgi.index "
 		"to run a program in it");
@@ -213,7 +213,7 @@ Test(cgi_keys, a_default_interpreter_runs_every_file, .timeout = 60)
 	/* It was removed after the start. */
 	unlink(world_path(w, "reader"));
 	expect(w, "/noext", "Status: 500 ");
-	world_expect_log(w, "reader: No such file or directory; user ");
+	world_expect_log(w, "reader: No such file or directory; install it ");
 }
 
 /* Programs that write a status line, one of them in pieces. */
@@ -258,7 +258,7 @@ check_nph(const char *key, bool named, bool all)
 	expect(w, "/nph-bad", "Status: 502 Bad Gateway\r\n");
 	if (!all)
 		world_expect_log(w, "502: no CGI response: the output begins "
-			"with an HTTP status line: print \"Status: 200 OK\" "
+			"with an HTTP status line; print \"Status: 200 OK\" "
 			"instead, or set cgi.nph");
 	world_close(&w);
 }

@@ -482,7 +482,11 @@ Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
 		fd = client_connect(w, "www.sock");
 		cr_expect_eq(client_drain(fd), 0);
 		close(fd);
-		world_expect_log(w, "not in FCGI_WEB_SERVER_ADDRS");
+		world_expect_log(w, "client: its address is not in "
+			"FCGI_WEB_SERVER_ADDRS");
+		if (!rows[i].tcp)
+			world_expect_log(w, "client 127.0.0.1: its address is "
+				"not in FCGI_WEB_SERVER_ADDRS");
 		world_shell(w, "FCGI_WEB_SERVER_ADDRS=localhost "
 			"@BIN@/fcgipm-cgi -l @DIR@/x.sock /bin/true 2>err || "
 			"[ $? = 78 ]\n"

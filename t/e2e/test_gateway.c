@@ -317,8 +317,9 @@ Test(gateway, an_idle_program_is_killed_with_504, .timeout = 60)
 	fd = begin_misbehaving(w, "www.sock", "silent", 0, &pid);
 	answer_expect(client_read(fd), "Status: 504");
 	world_until_gone(pid);
-	world_expect_log(w, "misbehave.sh: 504: killed after 300 ms without "
-		"input or output; raise cgi.idle_timeout");
+	world_expect_log(w, "misbehave.sh: 504: no input or output for 0.3 s "
+		"(cgi.idle_timeout); killed; raise it if the program needs "
+		"longer");
 	close(fd);
 	expect_served(w);
 }

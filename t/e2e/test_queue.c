@@ -149,8 +149,8 @@ expect_ended(const char *query, bool answered)
 	}
 	close(fd);
 	world_until_gone(pid);
-	world_expect_log(w, "504: killed after ");
-	world_expect_log(w, " ms; raise request_terminate_timeout");
+	world_expect_log(w, "504: timed out after 0.5 s "
+		"(request_terminate_timeout); killed; raise it if");
 	world_close(&w);
 }
 

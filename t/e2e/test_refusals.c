@@ -157,8 +157,8 @@ Test(refusals, files_that_may_not_run_are_refused, .timeout = 60)
 		{"/www/100%", MISSING,
 			"404: cannot open: No such file or directory ["},
 		{"/www/good/x", MISSING,
-			"Not a directory; cgi.split_path = yes passes the path "
-			"after the script as PATH_INFO"},
+			"Not a directory; to pass the path after the script as "
+			"PATH_INFO, set cgi.split_path = yes"},
 		{"/www/missing/deeper", MISSING, "No such file"},
 		{"/www/dangling", MISSING, "No such file"},
 		{"/elsewhere", FORBIDDEN, "outside docroot /"},
@@ -178,8 +178,8 @@ Test(refusals, files_that_may_not_run_are_refused, .timeout = 60)
 		{"/www/own", FORBIDDEN, "a symbolic link to /"},
 		{"/www/own", FORBIDDEN, "/www/good is absolute; make it "
 			"relative"},
-		{"/www/loop", FORBIDDEN, "a symbolic link is not followed: it "
-			"leads to itself, or openat2(2)"},
+		{"/www/loop", FORBIDDEN, "a symbolic link leads to itself; "
+			"correct it"},
 		{"/www/dir", FORBIDDEN, "a directory, not a program; set "
 			"cgi.index to run a program in it"},
 		{"/www", FORBIDDEN, "a directory, not a program"},
@@ -215,16 +215,16 @@ Test(refusals, a_failed_program_gets_a_status_and_a_reason, .timeout = 60)
 		{"/www/silent", GATEWAY, "the program wrote no output (exit "
 			"status 3); if it is a FastCGI program, use mode = prefork"},
 		{"/www/bare", GATEWAY, "the output does not begin with a CGI "
-			"header: print \"Content-Type: text/plain\" and an "
+			"header; print \"Content-Type: text/plain\" and an "
 			"empty line first"},
 		{"/www/nocolon", GATEWAY, "a header name contains an invalid "
 			"character"},
-		{"/www/cut", GATEWAY, "the empty line after it is missing "
-			"(exit status 0)"},
+		{"/www/cut", GATEWAY, "the output ends before the empty "
+			"line that ends the header (exit status 0)"},
 		{"/www/killed", GATEWAY, "the program wrote no output (killed "
-			"by signal 9, KILL) ["},
-		{"/www/sleeper", "504 Gateway Timeout", "killed after 300 ms "
-			"without input or output; raise cgi.idle_timeout"},
+			"by signal 9 (SIGKILL)) ["},
+		{"/www/sleeper", "504 Gateway Timeout", "no input or output "
+			"for 0.3 s (cgi.idle_timeout); killed; raise it if"},
 	};
 
 	check_rows(start("cgi.idle_timeout = 300ms\n"), rows,
@@ -240,7 +240,7 @@ Test(refusals, invalid_requests_are_refused, .timeout = 60)
 		const char *params[3];
 		const char *script, *status, *why;
 	} rows[] = {
-		{{NULL}, "(unknown)", MISSING, "the request names no script: "
+		{{NULL}, "(unknown)", MISSING, "the request names no script; "
 			"configure the web server to send SCRIPT_FILENAME"},
 		{{"SCRIPT_FILENAME=", "SCRIPT_NAME="}, "(unknown)", MISSING,
 			"the request names no script"},
@@ -248,7 +248,7 @@ Test(refusals, invalid_requests_are_refused, .timeout = 60)
 			"the script's path does not begin with /"},
 		{{"SCRIPT_FILENAME=proxy:fcgi:/a.cgi"}, "proxy:fcgi:/a.cgi",
 			MISSING, "SCRIPT_FILENAME has Apache's proxy: prefix, "
-			"but no path: use SetHandler"},
+			"but no path; use SetHandler"},
 		{{"SCRIPT_FILENAME=/"}, "/", MISSING, "names no file"},
 #define NO_LENGTH(text) {{good, "CONTENT_LENGTH=" text}, "/www/a.xyz", \
 		"400 Bad Request", "CONTENT_LENGTH is not a number"}
@@ -256,8 +256,8 @@ Test(refusals, invalid_requests_are_refused, .timeout = 60)
 		NO_LENGTH("1 "), NO_LENGTH("0x10"),
 		NO_LENGTH("99999999999999999999999"),
 		{{good, "CONTENT_LENGTH=11"}, "/www/a.xyz",
-			"413 Content Too Large", "its request body is longer "
-			"than cgi.max_body; raise cgi.max_body"},
+			"413 Content Too Large", "the request body has 11 "
+			"bytes, more than cgi.max_body = 10; raise"},
 		{{bad}, "/www/good", FORBIDDEN, "its extension is not in "
 			"cgi.extensions (xyz)"},
 	};
@@ -466,7 +466,9 @@ Test(refusals, files_removed_after_the_start_are_reported, .timeout = 60)
 
 	world_shell(w, "rm outside/secret");
 	refused(w, "/www/good", BROKEN, "secret: No such file or directory; "
-		"user ");
+		"install it or its interpreter, or correct handler [");
+	world_shell(w, "cp www/plain outside/secret");
+	refused(w, "/www/good", BROKEN, "secret: Permission denied; user ");
 	refused(w, "/www/good", BROKEN, "must be able to execute it");
 	world_close(&w);
 	w = start("");

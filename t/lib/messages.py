@@ -5,14 +5,15 @@
     messages.py -w          write them into the manual pages
     messages.py -c          fail if a page differs, or an action is missing
 
-A line is a call of log_error(), log_warning() or log_notice(), or a reason of
-failure_set(), in a .c file of fcgipm/.  The comment right before the call may
-say what an administrator does about it:
+A line is a call of log_error(), log_warning() or log_notice(), a reason of
+failure_set(), or a reason of proto/cgi, in a .c file of fcgipm/.  The comment
+right before it may say what an administrator does about it:
 
     /* Action: raise pm.max_children. */
 
 Errors, warnings and reasons must have one, unless the message itself says it
-after a semicolon.  A message that is there twice needs it once.
+after a semicolon.  A message that is there twice needs it once.  Reasons of
+proto/cgi have a default.
 """
 import argparse
 import os
@@ -29,7 +30,7 @@ END = '.\\" messages end\n'
 PAGES = {
     'man/fcgipm.8': ('base', 'conf', 'sys', 'observe', 'worker', 'timeout',
                      'overload', 'pool', 'master'),
-    'man/fcgipm-cgi.8': ('gateway',),
+    'man/fcgipm-cgi.8': ('gateway', 'proto'),
 }
 CALLS = {'log_error': ('error', 0), 'log_warning': ('warning', 0),
          'log_notice': ('notice', 0), 'failure_set': (None, 2)}
@@ -37,15 +38,32 @@ CALL = re.compile(r'\b(%s)\(' % '|'.join(CALLS))
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])+\'|/\*.*?\*/|.',
                    re.S)
 CONVERSION = re.compile(r'%(?:%|[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?'
-                        r'(?:hh|h|ll|l|j|z)?([diouxXscmpf]))')
+                        r'(?:hh|h|ll|l|j|z)?([diouxXscmpfg]))')
 ACTION = re.compile(r'/\*\s*Action:\s*((?:(?!\*/).)*?)\s*\*/\s*(?:return\s*|'
                     r'if \([^;{]*\)\s*|else\s*)?$', re.S)
+
+# Reasons of proto/cgi: why the parameters or the header of a response are
+# invalid.  The gateway writes HEADER before the latter.
+PARAMETERS = re.compile(r'\*ret_why = (.*?);\s*return (\d+);', re.S)
+BAD_HEADER = re.compile(r'(?:set_bad\(h,|\bh->why =|return h->len == 0 (?=\?))'
+                        r'\s*((?:"(?:\\.|[^"\\])*"|[^;"])*?)\)?;', re.S)
+HEADER = 'no CGI response: '
+DEFAULT = {
+    '400': 'Correct the FastCGI parameters that the web server sends.',
+    '404': 'Correct the FastCGI parameters that the web server sends.',
+    '502': 'Run the program by hand and read what it prints. It must print '
+           'a header, such as "Content-Type: text/plain", an empty line and '
+           'the body.',
+}
 
 # The name of an argument in the lists, by the end of its expression.
 NAMES = (
     (r'strerror\(.*\)$', 'ERROR'),
     (r'(?:conf|pool)->name$|\bpool_name|pool_text', 'POOL'),
     (r'pid\b', 'PID'),
+    (r'peer_text\(', ' ADDRESS'),
+    (r'cgi_header_cut\(|answer_why\(', 'WHY'),
+    (r'->id$', 'ID'),
     (r'addr(?:\.|->)text$|address', 'ADDRESS'),
     (r'path|file', 'PATH'),
 )
@@ -97,7 +115,7 @@ def name_of(argument, kind):
     for pattern, name in NAMES:
         if re.search(pattern, argument, re.S):
             return name
-    if kind in 'diouxXf':
+    if kind in 'diouxXfg':
         return 'N'
     words = re.findall(r'[A-Za-z_]\w*', argument)
     return words[-1].upper().replace('_', '-') if words else '...'
@@ -130,13 +148,35 @@ def messages_of(path, source):
         text = args and len(args) > skip and literal(args[skip])
         if not text:
             continue
-        action = ACTION.search(source, max(0, m.start() - 1500), m.start())
-        action = action and re.sub(r'\s*\n\s*\*\s*|\s+', ' ',
-                                   action.group(1))
-        action = action and action[0].upper() + action[1:]
-        line = source.count('\n', 0, m.start()) + 1
-        yield Message(level or args[1], render(text, args[skip + 1:]),
-                      action or '', '%s:%d' % (path, line))
+        text = render(text, args[skip + 1:])
+        if text != HEADER + 'WHY':
+            yield Message(level or args[1], text, action_before(source, m),
+                          place(path, source, m))
+
+
+def action_before(source, match):
+    """The Action comment that precedes a match, or ''."""
+    found = ACTION.search(source, max(0, match.start() - 1500), match.start())
+    text = re.sub(r'\s*\n\s*\*\s*|\s+', ' ', found.group(1) if found else '')
+    # The name of a command keeps its case.
+    return text if re.match('fcgipm|nginx', text) else text[:1].upper() + \
+        text[1:]
+
+
+def place(path, source, match):
+    return '%s:%d' % (path, source.count('\n', 0, match.start()) + 1)
+
+
+def reasons_of(path, source):
+    found = [(m, m.group(2), '') for m in PARAMETERS.finditer(source)]
+    found += [(m, '502', HEADER) for m in BAD_HEADER.finditer(source)]
+    for m, status, before in found:
+        text = literal(m.group(1))
+        for text in [text] if text else alternatives(m.group(1)) or []:
+            action = action_before(source, m) or ('' if '; ' in text else
+                                                  DEFAULT.get(status, ''))
+            yield Message(status, before + text, action,
+                          place(path, source, m))
 
 
 def sources(directories):
@@ -151,9 +191,13 @@ def collect(directories):
     found, missing = {}, []
     for path in sources(directories):
         with open(os.path.join(TOP, path), encoding='utf-8') as f:
-            for m in messages_of(path, f.read()):
-                known = found.setdefault(m.text, m)
-                known.action = known.action or m.action
+            source = f.read()
+        reasons = reasons_of(path, source) if '/proto/cgi' in path else ()
+        for m in [*messages_of(path, source), *reasons]:
+            known = found.setdefault(m.text, m)
+            known.action = known.action or m.action
+            if m.level not in known.level.split(' or '):
+                known.level += ' or ' + m.level
     for m in found.values():
         if not m.action and m.level != 'notice' and '; ' not in m.text:
             missing.append(m)
@@ -170,7 +214,7 @@ def page_text(messages):
     out = []
     for m in messages:
         out.append('.It "%s"\n' % quote(m.text))
-        level = m.level.capitalize() if m.level.isalpha() else \
+        level = m.level.capitalize() if m.level[0].isalpha() else \
             'Status %s' % m.level
         out.append('%s.\n' % level)
         for sentence in re.split(r'(?<=[.:]) +(?=[A-Z])', m.action):
