@@ -140,13 +140,14 @@ set_option(struct options *o, int opt, const char *arg,
 static int
 check_programs(struct options *o, struct conf_problems *ps)
 {
-	if (o->supervised || o->keys->docroot || o->keys->handler ||
-		ps->nerrors > 0)
+	if (o->supervised || o->keys->docroot || ps->nerrors > 0)
 		return 0;
-	if (o->programs.n == 0)
+	/* Without docroot, the file of a request is not opened for HANDLER. */
+	if (o->programs.n > 0)
+		set_key(o, "docroot", "/", ps);
+	else if (!o->keys->handler)
 		return options_usage("no program is allowed to run: give "
 			"-d DIR (-d / allows every file), -p PATH or HANDLER");
-	set_key(o, "docroot", "/", ps);
 	return 0;
 }
 

@@ -293,13 +293,21 @@ Test(alone, option_p_allows_only_the_programs_it_names, .timeout = 60)
 		inside, NULL};
 	const char *both[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist, "-p",
 		inside, "-d", w->dir, NULL};
+	const char *handler[] = {"fcgipm-cgi", "-s", sock, "-p", fdlist,
+		inside, NULL};
 
 	run_gateway(w, alone);
 	expect_served(w, "s");
 	answer_expect(client_script(w, "s", inside, NULL), "\r\n\r\ninside\n");
 	expect_forbidden(w, "s", big);
 	world_expect_log(w, "not one of the programs that -p allows");
+	world_expect_log(w, "warning: script ");
 	expect_forbidden(w, "s", "/bin/ls");
+	world_stop(w);
+	/* A handler runs only for these files. */
+	run_gateway(w, handler);
+	answer_expect(client_script(w, "s", fdlist, NULL), "\r\n\r\ninside\n");
+	expect_forbidden(w, "s", big);
 	world_stop(w);
 	/* With -d also only those in its directory. */
 	run_gateway(w, both);
