@@ -6,6 +6,7 @@
  *
  *	script		one running CGI process: start, signals, exit
  *	capacity	limits connections, running programs and large pipes
+ *	peer		names the client of a connection in log lines
  *	writer		output queue of a connection
  *	reaper		table of running programs by PID, for SIGCHLD
  *	failure		composes the log line of a failed request
