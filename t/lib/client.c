@@ -313,61 +313,93 @@ at_most(size_t n, size_t max)
 	return max && n > max ? max : n;
 }
 
-/* Returns the size of the next FCGI_STDIN for a body with len bytes left. */
+/* The body of a request while it is sent. */
+struct upload {
+	const struct client_pace *pace;
+	const uint8_t *body;	/* what is not in a record yet */
+	size_t len;
+	uint8_t record[8 + 65535 + 255];	/* the one that is being sent */
+	size_t size, at;
+	uint32_t random;
+	bool ended;		/* no record follows */
+};
+
+/* Returns the size of the next FCGI_STDIN. */
 static size_t
-next_part(const struct client_pace *pace, size_t len, uint32_t *random)
+next_part(struct upload *u)
 {
-	size_t part = pace->record;
+	size_t part = u->pace->record;
 
 	if (part == 0) {
-		*random = *random * 1664525 + 1013904223;
-		part = 1 + (*random >> 8) % 65535;
+		u->random = u->random * 1664525 + 1013904223;
+		part = 1 + (u->random >> 8) % 65535;
 	}
-	return len < part ? len : part;
+	return u->len < part ? u->len : part;
+}
+
+/* Writes the next record if the one before is sent; returns whether there is
+ * something to send. */
+static bool
+prepare_record(struct upload *u)
+{
+	size_t part;
+
+	if (u->at == u->size && !u->ended) {
+		part = next_part(u);
+		u->size = put_record(u->record, STDIN, 1, u->body, part,
+			u->pace->padding);
+		u->at = 0;
+		u->body += part;
+		u->len -= part;
+		u->ended = part == 0;
+	}
+	return u->at < u->size;
+}
+
+/* Sends what the socket accepts of the record. */
+static void
+send_some(struct upload *u, int fd)
+{
+	ssize_t n = send(fd, u->record + u->at,
+		at_most(u->size - u->at, u->pace->send_max),
+		MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n < 0 && errno != EAGAIN) {
+		/* The answer arrived before the end of the body. */
+		u->ended = true;
+		u->at = u->size;
+	}
+	u->at += n > 0 ? (size_t)n : 0;
 }
 
 struct answer
 client_converse(int fd, const uint8_t *body, size_t len,
 	const struct client_pace *pace)
 {
-	static uint8_t buf[262144], out[8 + 65535 + 255];
-	uint32_t random = 1;
+	static uint8_t buf[262144];
+	static struct upload u;
 	struct answer a = {.out = calloc(1, 1), .err = calloc(1, 1)};
-	size_t have = 0, out_len = 0, out_at = 0, used;
-	bool stdin_ended = body == NULL, first = true;
+	size_t have = 0, used;
+	bool first = true;
 	double begin = now_s();
 
+	u.pace = pace;
+	u.body = body;
+	u.len = len;
+	u.size = u.at = 0;
+	u.random = 1;
+	u.ended = body == NULL;
 	while (!a.ended) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		ssize_t n;
 
-		if (out_at == out_len && !stdin_ended) {
-			size_t part = next_part(pace, len, &random);
-
-			out_len = put_record(out, STDIN, 1, body, part,
-				pace->padding);
-			out_at = 0;
-			body += part;
-			len -= part;
-			stdin_ended = part == 0;
-		}
-		if (out_at < out_len)
+		if (prepare_record(&u))
 			p.events |= POLLOUT;
 		cr_assert_gt(poll(&p, 1, WORLD_PATIENCE_MS), 0, "no answer");
 		if (pace->on_turn)
 			pace->on_turn(pace->arg);
-		if (p.revents & POLLOUT) {
-			n = send(fd, out + out_at,
-				at_most(out_len - out_at, pace->send_max),
-				MSG_NOSIGNAL | MSG_DONTWAIT);
-			if (n < 0 && errno != EAGAIN) {
-				/* The answer arrived before the end of the
-				 * body. */
-				stdin_ended = true;
-				out_at = out_len;
-			}
-			out_at += n > 0 ? (size_t)n : 0;
-		}
+		if (p.revents & POLLOUT)
+			send_some(&u, fd);
 		if (!(p.revents & (POLLIN | POLLHUP | POLLERR)))
 			continue;
 		n = recv(fd, buf + have,
