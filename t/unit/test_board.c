@@ -1,69 +1,21 @@
 /*
- * test_board.c - the scoreboard (board), also with invalid contents
+ * test_board.c - tests the scoreboard (board): what it shows of workers, and
+ * when it sends an event
+ *
+ * Spare slots are in test_board_spare.c, invalid contents in
+ * test_board_hostile.c.
  */
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/util.h"
 #include "base/vec.h"
-#include "observe/board.h"
-#include "sys/procfs.h"
+#include "boards.h"
 
-/* Small enough to be overwritten often. */
-enum { NSLOTS = 3, NSPARE = 2, THREADS = 2 };
-
-static struct board *b;
-static struct fcgipm_view view;		/* a worker's */
-
-static void
-open_view(struct fcgipm_view *v, const struct board *of)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%d:%d", board_fd(of),
-		board_eventfd(of));
-	cr_assert_eq(fcgipm_view_open_(v, text), 0);
-}
-
-static void
-setup(void)
-{
-	b = board_new(NSLOTS, NSPARE, THREADS);
-	cr_assert_not_null(b);
-	open_view(&view, b);
-}
-
-static void
-teardown(void)
-{
-	board_free(&b);
-	cr_expect_null(b);
-	board_free(&b);
-}
-
-TestSuite(board, .init = setup, .fini = teardown, .timeout = 60);
-
-static size_t
-size_of(const struct board *of)
-{
-	struct stat st;
-
-	cr_assert_eq(fstat(board_fd(of), &st), 0);
-	return (size_t)st.st_size;
-}
+TestSuite(board, .init = boards_open, .fini = boards_close, .timeout = 60);
 
 static bool
 has_event(void)
@@ -71,15 +23,6 @@ has_event(void)
 	struct pollfd p = {.fd = board_eventfd(b), .events = POLLIN};
 
 	return poll(&p, 1, 0) == 1;
-}
-
-/* Claims a slot; this process is its worker. */
-static struct fcgipm_slot *
-claim(unsigned slot)
-{
-	board_reset(b, slot, 0);
-	board_started(b, slot, getpid());
-	return fcgipm_claim_(&view, slot, FCGIPM_TIER_SHIM);
 }
 
 /* A connection ends, and its thread waits for the next one. */
@@ -230,146 +173,6 @@ Test(board, a_reset_clears_the_slot_and_its_idle_capacity)
 	cr_expect_eq(board_idle(b), 0);
 }
 
-Test(board, another_pid_claims_a_spare_slot)
-{
-	struct fcgipm_slot *s;
-	struct board_sample seen;
-
-	board_reset(b, 2, 0);
-	board_started(b, 2, getppid());
-	s = fcgipm_claim_(&view, 2, FCGIPM_TIER_SHIM);
-	cr_assert_not_null(s);
-	cr_expect_not(board_read(b, 2, &seen));
-	cr_assert(board_read(b, NSLOTS, &seen));
-	cr_expect_eq(seen.pid, getpid());
-	cr_expect_eq(seen.owner, 2);
-	cr_expect_not(seen.ours);
-	/* A worker can write any value there. */
-	FCGIPM_PUT(s->owner, NSLOTS - 1);
-	cr_expect(board_read(b, NSLOTS, &seen));
-	cr_expect_eq(seen.owner, NSLOTS - 1);
-	FCGIPM_PUT(s->owner, NSLOTS);
-	cr_expect(board_read(b, NSLOTS, &seen));
-	cr_expect_eq(seen.owner, -1);
-	FCGIPM_PUT(s->owner, -7);
-	cr_expect(board_read(b, NSLOTS, &seen));
-	cr_expect_eq(seen.owner, -1);
-	FCGIPM_PUT(s->owner, 2);
-	/* It exits; its counters stay. */
-	fcgipm_take_place_(&view, s);
-	fcgipm_count_request_(&view, s);
-	fcgipm_release_(&view, s);
-	cr_expect_not(board_read(b, NSLOTS, &seen));
-	cr_expect_eq(board_idle(b), 0);
-	(void)fcgipm_claim_(&view, 2, FCGIPM_TIER_SHIM);
-	cr_assert(board_read(b, NSLOTS, &seen));
-	cr_expect_eq(seen.requests, 1);
-	cr_expect_eq(seen.open, 0);
-	cr_expect_eq(board_idle(b), THREADS);
-}
-
-/* The child of a shell claims a slot before the supervisor has written the pid
- * of the shell. */
-Test(board, a_process_waits_until_the_pid_of_the_worker_is_known)
-{
-	struct board_sample seen;
-	int status;
-	pid_t pid;
-
-	board_reset(b, 2, 0);
-	pid = fork();
-	cr_assert_geq(pid, 0);
-	if (pid == 0)
-		_exit(fcgipm_claim_(&view, 2, FCGIPM_TIER_SHIM) !=
-			fcgipm_slot_at_(&view, NSLOTS));
-	while (procfs_state(pid) == 'R')
-		sched_yield();
-	board_started(b, 2, getpid());
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_expect_eq(status, 0);
-	cr_expect_not(board_read(b, 2, &seen));
-}
-
-Test(board, more_processes_than_spare_slots_are_reported)
-{
-	struct board_sample seen;
-	unsigned i;
-
-	board_reset(b, 0, 0);
-	board_started(b, 0, getppid());
-	for (i = 0; i < NSPARE; i++)
-		cr_assert_not_null(
-			fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
-	cr_expect_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
-	board_read(b, 0, &seen);
-	cr_expect(seen.no_spare);
-	cr_expect_eq(board_idle(b), NSPARE * THREADS);
-}
-
-/* A process that has ended and was waited for. */
-static pid_t
-dead_pid(void)
-{
-	pid_t pid = fork();
-
-	cr_assert_geq(pid, 0);
-	if (pid == 0)
-		_exit(0);
-	cr_assert_eq(waitpid(pid, NULL, 0), pid);
-	return pid;
-}
-
-Test(board, spare_slots_of_dead_processes_are_free)
-{
-	struct fcgipm_slot *s;
-	struct board_sample seen;
-	unsigned i;
-
-	board_reset(b, 0, 0);
-	board_started(b, 0, getppid());
-	for (i = 0; i < NSPARE; i++) {
-		s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
-		FCGIPM_PUT(s->pid, (int32_t)dead_pid());
-	}
-	cr_assert_not_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM),
-		"none was taken over");
-	cr_expect_eq(board_idle(b), NSPARE * THREADS);
-	board_sweep(b);
-	cr_expect_eq(board_idle(b), THREADS);
-	cr_expect(board_read(b, NSLOTS, &seen));
-	cr_expect_not(board_read(b, NSLOTS + 1, &seen));
-}
-
-/* EPERM of kill(2) means that the process exists. */
-Test(board, spare_slots_of_other_users_are_not_free)
-{
-	struct fcgipm_slot *s = NULL;
-	struct board_sample seen;
-	int status = 0, i;
-	pid_t pid;
-
-	board_reset(b, 0, 0);
-	board_started(b, 0, getppid());
-	for (i = 0; i < NSPARE; i++) {
-		s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
-		cr_assert_not_null(s);
-		FCGIPM_PUT(s->pid, 1);
-	}
-	pid = fork();
-	cr_assert_geq(pid, 0);
-	if (pid == 0) {
-		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
-			_exit(2);
-		board_sweep(b);
-		_exit(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM) != NULL);
-	}
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_expect_eq(status, 0, "one was free");
-	for (i = 0; i < NSPARE; i++)
-		cr_expect(board_read(b, NSLOTS + (unsigned)i, &seen));
-	cr_expect_eq(board_idle(b), NSPARE * THREADS);
-}
-
 static void
 put_state(struct fcgipm_cell *c, enum fcgipm_state state, uint64_t start)
 {
@@ -460,49 +263,6 @@ Test(board, an_event_is_sent_at_the_idle_capacity_asked_for)
 	cr_expect_not(board_read_event(b), "two are left");
 	fcgipm_take_place_(&view, other);
 	cr_expect(board_read_event(b), "one is left");
-}
-
-Test(board, the_counters_of_dead_processes_are_taken_once)
-{
-	struct fcgipm_slot *s = claim(0), *spare;
-	uint64_t accepted, requests;
-	struct board_sample seen;
-
-	fcgipm_take_place_(&view, s);
-	fcgipm_count_request_(&view, s);
-	board_started(b, 0, getppid());
-	FCGIPM_PUT(s->pid, (int32_t)getppid());
-	spare = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
-	fcgipm_take_place_(&view, spare);
-	fcgipm_count_request_(&view, spare);
-	FCGIPM_PUT(spare->pid, (int32_t)dead_pid());
-	board_sweep(b);
-	cr_expect_not(board_read(b, NSLOTS, &seen));
-	cr_expect_eq(seen.requests, 1, "already taken");
-	cr_expect_eq(seen.owner, 0);
-	board_take_counts(b, 1, &accepted, &requests);
-	cr_expect_eq(accepted + requests, 0, "another worker's");
-	board_take_counts(b, 0, &accepted, &requests);
-	cr_expect_eq(accepted, 2);
-	cr_expect_eq(requests, 2);
-	board_take_counts(b, 0, &accepted, &requests);
-	cr_expect_eq(accepted + requests, 0);
-	FCGIPM_PUT(s->requests, UINT64_MAX);
-	FCGIPM_PUT(spare->requests, UINT64_MAX);
-	board_take_counts(b, 0, &accepted, &requests);
-	cr_expect_eq(requests, UINT64_MAX, "overflow");
-}
-
-Test(board, only_one_of_shim_and_handler_writes_a_slot)
-{
-	struct board_sample seen;
-
-	cr_assert_not_null(claim(0));
-	cr_expect_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_HANDLER));
-	cr_expect_not_null(fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM));
-	cr_expect_eq(board_idle(b), THREADS);
-	board_read(b, 0, &seen);
-	cr_expect_not(seen.handler);
 }
 
 Test(board, an_event_is_sent_once)
@@ -596,24 +356,6 @@ Test(board, a_thread_is_idle_when_it_waits_for_a_connection_again)
 	cr_expect_eq(board_idle(b), THREADS);
 }
 
-/* Its slot may stay unused for long. */
-Test(board, a_worker_that_has_exited_has_no_idle_capacity)
-{
-	struct fcgipm_slot *s = claim(0);
-	struct board_sample seen;
-
-	cr_expect_not_null(claim(1));
-	board_ended(b, 0);
-	cr_expect_eq(board_idle(b), THREADS);
-	cr_expect_not(board_read(b, 0, &seen));
-	/* A process that it forked claims a spare slot. */
-	FCGIPM_PUT(s->worker, 1);
-	s = fcgipm_claim_(&view, 0, FCGIPM_TIER_SHIM);
-	cr_expect_eq(s, fcgipm_slot_at_(&view, NSLOTS));
-	board_reset(b, 0, 0);
-	cr_expect_eq(board_idle(b), 2 * THREADS);
-}
-
 /* O_NONBLOCK applies to all processes that share the descriptor. */
 Test(board, reading_the_eventfd_does_not_block_without_o_nonblock)
 {
@@ -624,57 +366,21 @@ Test(board, reading_the_eventfd_does_not_block_without_o_nonblock)
 	cr_expect_not(board_read_event(b));
 }
 
-/* Boards that a worker must refuse; each changes one field. */
-static const struct {
-	const char *why;
-	size_t at;
-	uint32_t value;
-} strange[] = {
-	{"magic", offsetof(struct fcgipm_head, magic), 1},
-	{"a later version", offsetof(struct fcgipm_head, version), 2},
-	{"head", offsetof(struct fcgipm_head, head_size), 64},
-	{"slot", offsetof(struct fcgipm_head, slot_size), 1},
-	{"cell", offsetof(struct fcgipm_head, cell_size), 0},
-	{"no slots", offsetof(struct fcgipm_head, nslots), 0},
-	{"more slots than there are", offsetof(struct fcgipm_head, nslots), 4},
-	{"very many slots", offsetof(struct fcgipm_head, nslots), UINT32_MAX},
-	{"very many spare", offsetof(struct fcgipm_head, nspare), UINT32_MAX},
-	{"no threads", offsetof(struct fcgipm_head, threads), 0},
-	{"no cells", offsetof(struct fcgipm_head, cells), 0},
-	{"many cells", offsetof(struct fcgipm_head, cells), 65},
-};
-
-Test(board, workers_refuse_any_other_board)
+Test(board, workers_find_board_and_shim_in_their_environment)
 {
-	uint8_t *p = (uint8_t *)view.head;
-	struct fcgipm_view v;
-	uint32_t before;
-	char text[32];
-	size_t i;
+	struct vec v;
+	char **env;
 
-	snprintf(text, sizeof(text), "%d:%d", board_fd(b), board_eventfd(b));
-	for (i = 0; i < ARRAY_SIZE(strange); i++) {
-		memcpy(&before, p + strange[i].at, sizeof(before));
-		memcpy(p + strange[i].at, &strange[i].value, sizeof(before));
-		cr_expect_eq(fcgipm_view_open_(&v, text), -1, "%s",
-			strange[i].why);
-		memcpy(p + strange[i].at, &before, sizeof(before));
-	}
-	cr_expect_eq(fcgipm_view_open_(&v, text), 0);
-}
-
-static const char *const no_board[] = {"", ":", "3", "3:", ":4", "a:b", "-1:4",
-	"3:4:5", "3:4 ", "0:1", "999999:4", "99999999999999999999:1"};
-
-Test(board, workers_refuse_an_invalid_variable)
-{
-	struct fcgipm_view v;
-	size_t i;
-
-	cr_expect_eq(fcgipm_view_open_(&v, NULL), -1);
-	for (i = 0; i < ARRAY_SIZE(no_board); i++)
-		cr_expect_eq(fcgipm_view_open_(&v, no_board[i]), -1, "%s",
-			no_board[i]);
+	vec_init(&v);
+	board_env(&v, 3, "/s.so", "/mine.so");
+	board_env(&v, 5, NULL, NULL);
+	env = vec_array(&v);
+	cr_assert_not_null(env);
+	cr_expect_str_eq(env[0], "FCGIPM_BOARD=3:4");
+	cr_expect_str_eq(env[1], "LD_PRELOAD=/s.so:/mine.so");
+	cr_expect_str_eq(env[2], "FCGIPM_BOARD=5:6");
+	cr_expect_null(env[3]);
+	vec_fini(&v);
 }
 
 static const struct {
@@ -721,138 +427,10 @@ Test(board, workers_remove_board_and_shim_from_their_environment)
 	}
 }
 
-Test(board, workers_find_board_and_shim_in_their_environment)
-{
-	struct vec v;
-	char **env;
-
-	vec_init(&v);
-	board_env(&v, 3, "/s.so", "/mine.so");
-	board_env(&v, 5, NULL, NULL);
-	env = vec_array(&v);
-	cr_assert_not_null(env);
-	cr_expect_str_eq(env[0], "FCGIPM_BOARD=3:4");
-	cr_expect_str_eq(env[1], "LD_PRELOAD=/s.so:/mine.so");
-	cr_expect_str_eq(env[2], "FCGIPM_BOARD=5:6");
-	cr_expect_null(env[3]);
-	vec_fini(&v);
-}
-
 Test(board, invalid_sizes_are_refused)
 {
 	cr_expect_null(board_new(0, 1, 1));
 	cr_expect_null(board_new(1, 1, 0));
 	cr_expect_null(board_new(UINT32_MAX, 1, 1));
 	cr_expect_eq(errno, EINVAL);
-}
-
-/* -- hostile contents ---------------------------------------------------- */
-
-/* All that is read must be in its range. */
-static void
-expect_sane(const struct board *of, unsigned slot)
-{
-	struct board_sample seen;
-	int64_t now;
-
-	board_read(of, slot, &seen);
-	now = now_ms();
-	cr_assert_leq(seen.state, FCGIPM_KEPT);
-	cr_assert_lt(strnlen(seen.method, sizeof(seen.method)),
-		sizeof(seen.method));
-	cr_assert_lt(strnlen(seen.uri, sizeof(seen.uri)), sizeof(seen.uri));
-	cr_assert(seen.start_ms >= 0 && seen.start_ms <= now);
-	cr_assert(seen.since_ms >= 0 && seen.since_ms <= now);
-	cr_assert(seen.last_us >= 0 && seen.last_us <= now * 1000);
-	cr_assert(seen.owner >= -1 && seen.owner < NSLOTS);
-	cr_assert_leq(seen.running, THREADS);
-	cr_assert_leq(seen.open, 1U << 20);
-	cr_assert_leq(seen.accepting, 1U << 20);
-	cr_assert(!seen.attached || seen.pid > 0);
-	cr_assert(!seen.ours || slot < NSLOTS);
-}
-
-static atomic_bool spoiled;
-
-/* A thread that writes to the same memory, instead of a worker. */
-static void *
-spoil(void *arg)
-{
-	uint8_t *p = arg, bytes[4096];
-	size_t size = size_of(b), at, n;
-	int round;
-
-	for (round = 0; round < 1000; round++)
-		for (at = 0; at < size; at += n) {
-			n = MIN(size - at, sizeof(bytes));
-			if (getrandom(bytes, n, 0) != (ssize_t)n)
-				abort();
-			memcpy(p + at, bytes, n);
-		}
-	atomic_store(&spoiled, true);
-	return NULL;
-}
-
-static void
-read_all(void)
-{
-	unsigned i;
-
-	for (i = 0; i < board_slots(b); i++)
-		expect_sane(b, i);
-	cr_assert_leq(board_idle(b), INT32_MAX);
-}
-
-Test(board, random_bytes_change_only_the_figures)
-{
-	pthread_t thread;
-	unsigned rounds = 0;
-
-	cr_assert_eq(pthread_create(&thread, NULL, spoil, view.head), 0);
-	while (!atomic_load(&spoiled)) {
-		read_all();
-		board_sweep(b);
-		board_count_idle(b);
-		board_reset(b, rounds % NSLOTS, 5);
-		board_started(b, rounds % NSLOTS, getpid());
-		board_ask_stop(b, rounds % NSLOTS);
-		board_arm(b, 1);
-		rounds++;
-	}
-	cr_assert_eq(pthread_join(thread, NULL), 0);
-	cr_expect_gt(rounds, 0);
-	/* The next worker can use it. */
-	board_sweep(b);
-	board_reset(b, 0, 0);
-	cr_expect_not_null(claim(0));
-	read_all();
-}
-
-/* Each field in turn has an extreme value. */
-Test(board, extreme_values_are_bounded)
-{
-	static const uint64_t worst[] = {0, 1, UINT64_MAX, INT64_MAX,
-		(uint64_t)INT64_MAX + 1, UINT32_MAX, INT32_MAX,
-		(uint64_t)INT32_MAX + 1};
-	uint8_t *p = (uint8_t *)view.head;
-	size_t size = size_of(b), at, i;
-
-	for (i = 0; i < ARRAY_SIZE(worst); i++)
-		for (at = sizeof(struct fcgipm_head); at + 8 <= size; at += 4) {
-			memcpy(p + at, &worst[i], 8);
-			if (at % 64 == 0)
-				read_all();
-		}
-	read_all();
-}
-
-/* Holes punched into the memfd read as zeros. */
-Test(board, holes_do_not_fault)
-{
-	cr_assert_not_null(claim(0));
-	cr_expect_eq(fallocate(board_fd(b),
-			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-			     (off_t)size_of(b)), 0);
-	read_all();
-	cr_expect_eq(board_idle(b), 0);
 }
