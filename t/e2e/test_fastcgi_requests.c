@@ -1,31 +1,9 @@
 /*
- * test_fastcgi_requests.c - FastCGI 1.0, sections 3.5 and 5 to 6.3: a request's
- * streams, its end, its abort, its connection, its role; see t/conformance.md
+ * test_fastcgi_requests.c - tests FastCGI 1.0, sections 3.3, 5.2 to 5.5 and
+ * 6.2: the streams of a request, its end and its abort; see t/conformance.md
  */
 #include "hostile.h"
-
-/* One program for all tests: writes its PID, then does what the query says. */
-static const char program[] = "#!/bin/sh\n"
-	"echo $$ >@DIR@/pid.new && mv @DIR@/pid.new @DIR@/pid\n"
-	"ok() { printf 'Content-Type: text/plain\\r\\n\\r\\n'; }\n"
-	"case $QUERY_STRING in\n"
-	"silent) exec sleep 600 ;;\n"
-	"ignore) trap '' TERM; exec sleep 600 ;;\n"
-	"read) cat; sleep 600 ;;\n"
-	"write) ok; exec cat /dev/zero ;;\n"
-	"closed) ok; echo out; exec sleep 600 >&- 2>&- ;;\n"
-	"exit*) ok; echo out; exit ${QUERY_STRING#exit} ;;\n"
-	"kill*) ok; echo out; kill -${QUERY_STRING#kill} $$ ;;\n"
-	"none) ok ;;\n"
-	"err) echo before >&2; ok; echo one; printf between >&2; echo two ;;\n"
-	"*) ok; echo \"$WORD$FCGI_ROLE[$(cat)]\" ;;\n"
-	"esac\n";
-
-static struct world *
-start(const char *keys)
-{
-	return world_start_script(program, keys);
-}
+#include "responder.h"
 
 /* Sends BEGIN and parameters; returns the PID of the program once it runs. */
 static pid_t
@@ -36,20 +14,6 @@ begin(struct world *w, int fd, const char *how)
 		(const char *[]){own_text("QUERY_STRING=%s", how),
 			"CONTENT_LENGTH=8", NULL});
 	return world_read_pid(world_path(w, "pid"));
-}
-
-/* The connection serves another request. */
-static void
-expect_served(int fd)
-{
-	struct answer a;
-
-	client_begin(fd, 1, KEEP_CONN,
-		(const char *[]){"CONTENT_LENGTH=4", NULL});
-	client_body(fd, "next");
-	a = client_read(fd);
-	answer_expect(a, "[next]\n");
-	cr_expect_eq(a.protocol_status, 0);
 }
 
 /* Reads an answer and writes the types of its records as letters to story; a
@@ -79,7 +43,7 @@ Test(fastcgi, streams_end_with_an_empty_record, .timeout = 60)
 {
 	static const char *const queries[] = {"QUERY_STRING=",
 		"QUERY_STRING=none", "QUERY_STRING=err"};
-	struct world *w = start("");
+	struct world *w = responder_start("");
 	char story[64], *end;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -102,7 +66,8 @@ Test(fastcgi, streams_end_with_an_empty_record, .timeout = 60)
 
 Test(fastcgi, standard_error_is_a_stream_of_its_own, .timeout = 60)
 {
-	struct answer a = client_script(start(""), "www.sock", NULL, "err");
+	struct answer a = client_script(responder_start(""), "www.sock", NULL,
+		"err");
 
 	answer_expect(a, "\r\n\r\none\ntwo\n");
 	cr_expect_str_eq(a.err, "before\nbetween");
@@ -111,7 +76,7 @@ Test(fastcgi, standard_error_is_a_stream_of_its_own, .timeout = 60)
 /* Before the end of FCGI_PARAMS, nothing is answered and no program runs. */
 Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
 {
-	struct world *w = start("");
+	struct world *w = responder_start("");
 	int fd = client_connect(w, "www.sock");
 
 	client_record(fd, BEGIN, 1, (const uint8_t[8]){0, RESPONDER}, 8, 0);
@@ -128,7 +93,7 @@ Test(fastcgi, no_program_runs_before_its_parameters_end, .timeout = 60)
 
 Test(fastcgi, a_body_shorter_than_content_length_ends_early, .timeout = 60)
 {
-	int fd = client_connect(start(""), "www.sock");
+	int fd = client_connect(responder_start(""), "www.sock");
 
 	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=1000", NULL});
 	client_body(fd, "1234");
@@ -140,7 +105,7 @@ Test(fastcgi, a_body_shorter_than_content_length_ends_early, .timeout = 60)
 Test(fastcgi, fcgi_data_is_skipped, .timeout = 60)
 {
 	static uint8_t data[65535];
-	int fd = client_connect(start(""), "www.sock");
+	int fd = client_connect(responder_start(""), "www.sock");
 
 	memset(data, 5, sizeof(data));
 	client_record(fd, BEGIN, 1, (const uint8_t[8]){0, RESPONDER}, 8, 0);
@@ -159,7 +124,7 @@ Test(fastcgi, fcgi_data_is_skipped, .timeout = 60)
 
 Test(fastcgi, records_of_other_requests_are_dropped, .timeout = 60)
 {
-	int fd = client_connect(start(""), "www.sock");
+	int fd = client_connect(responder_start(""), "www.sock");
 	static const char blob[60000];
 
 	client_record(fd, ABORT, 9, NULL, 0, 0);
@@ -277,7 +242,7 @@ Test(fastcgi, an_abort_ends_a_request_in_each_phase, .timeout = 60)
 		{"after its output", "closed", "12345678", "out\n"},
 	};
 	static struct record r;
-	struct world *w = start("");
+	struct world *w = responder_start("");
 	int fd = client_connect(w, "www.sock");
 	pid_t pid = 0;
 
@@ -309,23 +274,23 @@ Test(fastcgi, an_abort_ends_a_request_in_each_phase, .timeout = 60)
 		}
 		if (!pid)
 			cr_expect(access(world_path(w, "pid"), F_OK), "it ran");
-		expect_served(fd);
+		responder_expect_served(fd);
 	}
 }
 
 Test(fastcgi, abort_after_the_end_is_ignored, .timeout = 60)
 {
-	struct world *w = start("");
+	struct world *w = responder_start("");
 	int fd = client_connect(w, "www.sock");
 
-	expect_served(fd);
+	responder_expect_served(fd);
 	client_record(fd, ABORT, 1, NULL, 0, 0);
-	expect_served(fd);
+	responder_expect_served(fd);
 }
 
 Test(fastcgi, an_aborted_program_may_finish, .timeout = 60)
 {
-	struct world *w = start("cgi.on_abort = finish\n");
+	struct world *w = responder_start("cgi.on_abort = finish\n");
 	int fd = client_connect(w, "www.sock");
 	pid_t pid = begin(w, fd, "read");
 	struct answer a;
@@ -336,7 +301,7 @@ Test(fastcgi, an_aborted_program_may_finish, .timeout = 60)
 	cr_expect(a.ended, "the abort was not answered");
 	cr_expect_eq(a.protocol_status, 0);
 	cr_expect(world_alive(pid));
-	expect_served(fd);
+	responder_expect_served(fd);
 	cr_assert_eq(kill(-pid, SIGKILL), 0);
 	world_until_gone(pid);
 }
@@ -347,7 +312,7 @@ Test(fastcgi, app_status_is_the_exit_status_or_the_signal, .timeout = 60)
 	static const unsigned statuses[] = {0, 1, 2, 42, 126, 127, 128, 255};
 	static const unsigned signals[] = {SIGHUP, SIGINT, SIGABRT, SIGKILL,
 		SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1};
-	struct world *w = start("rlimit_core = 0\n");
+	struct world *w = responder_start("rlimit_core = 0\n");
 
 	for (size_t i = 0; i < ARRAY_SIZE(statuses) + ARRAY_SIZE(signals); i++) {
 		bool exits = i < ARRAY_SIZE(statuses);
@@ -360,249 +325,5 @@ Test(fastcgi, app_status_is_the_exit_status_or_the_signal, .timeout = 60)
 		cr_expect_eq(a.app_status, (exits ? 0 : 128) + n, "%u for %u",
 			a.app_status, n);
 		cr_expect_eq(a.protocol_status, 0);
-	}
-}
-
-struct count {
-	pid_t pid;
-	size_t fds;
-};
-
-/* The pipes of a program are closed after END_REQUEST. */
-static bool
-has_fds(void *arg)
-{
-	const struct count *c = arg;
-
-	return world_fd_count(c->pid) == c->fds;
-}
-
-/* A keep-alive connection serves any number of requests, and the gateway does
- * not leak meanwhile. */
-Test(fastcgi, a_connection_serves_thousands_of_requests, .timeout = 300)
-{
-	const int rounds = getenv("FCGIPM_LONG") ? 10000 : 300;
-	static const char answer[] = "Content-Type: text/plain\r\n\r\nhere\n";
-	struct world *w = world_open();
-	const char *params[] = {
-		own_text("SCRIPT_FILENAME=%s", world_child("respond")),
-		own_text("HTTP_X_FILE=%s", world_write(w, "answer", answer)),
-		NULL};
-	struct count count;
-	int fd, i;
-
-	world_start_cgi(w, "docroot = @T@/children", "");
-	cr_assert_eq(world_children(w->pid, &count.pid, 1), 1);
-	count.fds = world_fd_count(count.pid) + 1;
-	fd = client_connect(w, "www.sock");
-	for (i = 0; i < rounds; i++) {
-		struct answer a;
-
-		client_begin(fd, 1 + i % 65535, KEEP_CONN, params);
-		client_record(fd, STDIN, 1 + i % 65535, NULL, 0, 0);
-		a = client_read(fd);
-		cr_assert_str_eq(a.out, answer, "request %d", i);
-		cr_assert_eq(a.app_status, 0);
-	}
-	world_until(has_fds, &count, "only one more descriptor");
-}
-
-Test(fastcgi, a_connection_is_closed_without_keep_conn, .timeout = 60)
-{
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-
-	expect_served(fd);
-	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=4", NULL});
-	client_body(fd, "last");
-	answer_expect(client_read(fd), "[last]\n");
-	cr_expect_eq(client_drain(fd), 0, "bytes after END_REQUEST");
-}
-
-Test(fastcgi, a_second_request_on_a_connection_is_refused, .timeout = 60)
-{
-	/* The first request is not answered before its body is complete. */
-	struct world *w = world_start_script("#!/bin/sh\n"
-		"body=$(cat)\n"
-		"printf 'Content-Type: text/plain\\n\\n[%s]\\n' \"$body\"\n",
-		"");
-	int fd = client_connect(w, "www.sock");
-
-	client_begin(fd, 1, 0, (const char *[]){"CONTENT_LENGTH=3", NULL});
-	client_begin(fd, 2, 0, (const char *[]){NULL});
-	/* FCGI_CANT_MPX_CONN is 1. */
-	client_expect_bytes(fd, "\1\3\0\2\0\10\0\0" "\0\0\0\0\1\0\0\0", 16);
-	client_record(fd, STDIN, 2, "xxx", 3, 0);
-	client_record(fd, STDIN, 2, NULL, 0, 0);
-	client_body(fd, "abc");
-	answer_expect(client_read(fd), "[abc]\n");
-}
-
-/* Whether its body was read or not. */
-Test(fastcgi, a_refused_request_keeps_its_connection, .timeout = 60)
-{
-	struct world *w = start("cgi.max_body = 4\n");
-	int fd = client_connect(w, "www.sock"), i;
-
-	for (i = 0; i < 5; i++) {
-		client_begin(fd, 1, KEEP_CONN,
-			(const char *[]){"CONTENT_LENGTH=5", NULL});
-		client_body(fd, "12345");
-		answer_expect(client_read(fd), "Status: 413");
-		expect_served(fd);
-	}
-}
-
-/* FCGI_WEB_SERVER_ADDRS (section 3.2); the peer of a unix socket has no
- * address. */
-Test(fastcgi, only_listed_web_servers_are_served, .timeout = 60)
-{
-	static const struct {
-		const char *list;
-		bool tcp;
-	} rows[] = {{"127.0.0.1", true}, {"192.0.2.1,127.0.0.1", true},
-		{"192.0.2.1", false}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct world *w = start(own_text(
-			"env[FCGI_WEB_SERVER_ADDRS] = %s\n"
-			"[tcp]\n"
-			"mode = cgi\n"
-			"listen = 127.0.0.1:@PORT@\n"
-			"handler = @DIR@/script\n"
-			"env[FCGI_WEB_SERVER_ADDRS] = %s\n",
-			rows[i].list, rows[i].list));
-		int fd = client_connect(w, w->tcp);
-
-		if (rows[i].tcp)
-			expect_served(fd);
-		else
-			cr_expect_eq(client_drain(fd), 0);
-		close(fd);
-		fd = client_connect(w, "www.sock");
-		cr_expect_eq(client_drain(fd), 0);
-		close(fd);
-		world_expect_log(w, "client: its address is not in "
-			"FCGI_WEB_SERVER_ADDRS");
-		if (!rows[i].tcp)
-			world_expect_log(w, "client 127.0.0.1: its address is "
-				"not in FCGI_WEB_SERVER_ADDRS");
-		world_shell(w, "FCGI_WEB_SERVER_ADDRS=localhost "
-			"@BIN@/fcgipm-cgi -l @DIR@/x.sock /bin/true 2>err || "
-			"[ $? = 78 ]\n"
-			"grep -q 'ADDRS: write addresses' err; rm err");
-		world_close(&w);
-	}
-}
-
-/* Every role except the two that are supported; the connection continues. */
-Test(fastcgi, every_unknown_role_is_refused, .timeout = 60)
-{
-	static const int roles[] = {0, 3, 4, 255, 256, 257, 258, 65535};
-	struct world *w = start("");
-	int fd = client_connect(w, "www.sock");
-
-	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
-		client_begin_role(fd, 7, roles[i], KEEP_CONN,
-			(const char *[]){"A=b", NULL});
-		client_record(fd, STDIN, 7, "body", 4, 0);
-		/* FCGI_UNKNOWN_ROLE is 3. */
-		client_expect_bytes(fd, "\1\3\0\7\0\10\0\0"
-			"\0\0\0\0\3\0\0\0", 16);
-	}
-	expect_served(fd);
-	/* The same without FCGI_KEEP_CONN; 3 is a filter. */
-	fd = client_connect(w, "www.sock");
-	client_begin_role(fd, 0x0102, 3, 0, (const char *[]){NULL});
-	client_expect_bytes(fd, "\1\3\1\2\0\10\0\0" "\0\0\0\0\3\0\0\0", 16);
-	cr_expect_eq(client_drain(fd), 0, "not closed");
-}
-
-static struct answer
-authorize(struct world *w, const char *address, const char *const *params)
-{
-	int fd = client_connect(w, address);
-	struct answer a;
-
-	/* No FCGI_STDIN: this role has none (section 6.3). */
-	client_begin_role(fd, 1, AUTHORIZER, 0, params);
-	a = client_read(fd);
-	cr_expect(a.ended);
-	cr_expect_eq(a.app_status, 0);
-	cr_expect_eq(a.protocol_status, 0);
-	close(fd);
-	return a;
-}
-
-Test(fastcgi, an_authorizer_gets_no_body, .timeout = 60)
-{
-	struct world *w = start("");
-
-	answer_expect(authorize(w, "www.sock",
-		(const char *[]){"CONTENT_LENGTH=1000", NULL}),
-		"AUTHORIZER[]\n");
-}
-
-/* An unread end of FCGI_STDIN would reset the connection when it is closed. */
-Test(fastcgi, an_authorizers_body_may_end_late, .timeout = 60)
-{
-	struct world *w = world_open();
-	char byte;
-	pid_t pid;
-	int fd;
-
-	world_script(w, "program", program);
-	world_start(w, "[www]\n"
-		       "mode = cgi\n"
-		       "listen = @PORT@\n"
-		       "handler = @DIR@/program\n");
-	fd = client_connect(w, w->tcp);
-	client_begin_role(fd, 1, AUTHORIZER, 0,
-		(const char *[]){"QUERY_STRING=silent", NULL});
-	pid = world_read_pid(world_path(w, "pid"));
-	client_record(fd, STDIN, 1, NULL, 0, 0);
-	cr_assert_eq(kill(pid, SIGKILL), 0);
-	answer_expect(client_read(fd), "Status: 502");
-	cr_expect_eq(recv(fd, &byte, 1, 0), 0, "%s", strerror(errno));
-}
-
-/* The decisions are the same through the gateway and through libfcgi. */
-Test(fastcgi, an_authorizers_decision_is_sent, .timeout = 60)
-{
-	static const char *const pools[] = {"cgi.sock", "prefork.sock"};
-	static const char *const bad[] = {"X=y", "HTTP_AUTHORIZATION=",
-		"HTTP_AUTHORIZATION=Bearer sesam",
-		"HTTP_AUTHORIZATION=Bearer sesame2",
-		"HTTP_AUTHORIZATION=Basic sesame",
-		"AUTHORIZER_TOKEN=", "HTTP_AUTHORIZATION=Bearer "};
-	struct world *w = world_open();
-	size_t i, j;
-
-	world_start(w, "[cgi]\n"
-		       "mode = cgi\n"
-		       "listen = @DIR@/%n.sock\n"
-		       "handler = @BIN@/handlers/authorizer\n"
-		       "env[AUTHORIZER_TOKEN] = sesame\n"
-		       "[prefork]\n"
-		       "listen = @DIR@/%n.sock\n"
-		       "handler = @BIN@/handlers/authorizer\n"
-		       "env[AUTHORIZER_TOKEN] = sesame\n");
-	for (i = 0; i < 2; i++) {
-		struct answer a = authorize(w, pools[i], (const char *[]){
-			"HTTP_AUTHORIZATION=Bearer sesame", NULL});
-
-		cr_expect_str_eq(a.out, "Status: 200 OK\r\n"
-			"Variable-AUTH_METHOD: token\r\n"
-			"Variable-AUTH_ROLE: AUTHORIZER\r\n"
-			"\r\n");
-		for (j = 0; j < ARRAY_SIZE(bad); j++) {
-			a = authorize(w, pools[i],
-				(const char *[]){bad[j], NULL});
-			cr_expect_str_eq(a.out, "Status: 401 Unauthorized\r\n"
-				"WWW-Authenticate: Bearer\r\n"
-				"Content-Type: text/plain\r\n"
-				"\r\n"
-				"The token is missing or wrong.\n", "%s", bad[j]);
-		}
 	}
 }
