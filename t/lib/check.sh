@@ -234,7 +234,7 @@ blind() {
 		roll) filter=roll/c_static ;;
 		scale) filter=scale/ondemand_has_no_worker_without_load_by_the_kernel ;;
 		slowlog) filter=slowlog/a_slow_request_the_worker_does_not_report_is_logged ;;
-		status) filter=status/states_by_the_kernel ;;
+		status_workers) filter=status/states_by_the_kernel ;;
 		*) continue ;;
 		esac
 		FILTER=$filter add_copy "$t" "no ptrace" \
