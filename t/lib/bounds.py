@@ -94,12 +94,9 @@ def main(files):
             if n > STRUCT_BOOLS:
                 found.append((first, 'struct %s has %d bools, at most %d' %
                               (name, n, STRUCT_BOOLS)))
-        # Tests are reported, but do not fail the check.
-        allowed = path.startswith('t/')
         for first, what in sorted(found):
-            print('%s:%d: %s%s' % (path, first, what,
-                                   ' (allowed for now)' if allowed else ''))
-        over += 0 if allowed else len(found)
+            print('%s:%d: %s' % (path, first, what))
+        over += len(found)
     print('%d files, %d functions, %d structs: %d above the limits' %
           (len(files), nfunctions, nstructs, over))
     return 1 if over else 0
