@@ -170,6 +170,7 @@ struct conf {
 struct conf_problem {
 	bool warning;
 	char *text;		/* "file:line: [www] key: what to write" */
+	size_t position;	/* bytes of "file:line" in it; 0 = none */
 	unsigned order;		/* of the line, see struct conf_origin */
 	size_t number;		/* order in which they were added */
 };
@@ -180,7 +181,8 @@ struct conf_problems {
 	size_t nerrors;		/* those that are not warnings */
 };
 
-/* One a line, escaped for a terminal. */
+/* One a line, "file:line: error: [www] key: what to write", escaped for a
+ * terminal. */
 void conf_problems_print(const struct conf_problems *ps, FILE *out);
 /* The same, each a comment of a configuration file. */
 void conf_problems_comment(const struct conf_problems *ps, FILE *out);

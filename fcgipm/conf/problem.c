@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/escape.h"
 #include "base/mem.h"
@@ -24,6 +25,7 @@ problem_add(struct conf_problems *ps, bool warning,
 	ps->v[ps->n] = (struct conf_problem){
 		.warning = warning,
 		.text = text,
+		.position = at->position,
 		.order = at->order,
 		.number = ps->n,
 	};
@@ -46,6 +48,7 @@ problem_at(const struct conf_origin *o, const char *section, const char *key)
 	} else if (o->file) {
 		PUT("%s", o->file);
 	}
+	at.position = n;
 	if (section) {
 		PUT("%s[%s]", n > 0 ? ": " : "", section);
 	}
@@ -98,16 +101,23 @@ problem_sort(struct conf_problems *ps)
 static void
 print(const struct conf_problems *ps, const char *prefix, FILE *out)
 {
-	char *clean;
+	char *line, *clean;
 	size_t i;
 
 	for (i = 0; i < ps->n; i++) {
+		const struct conf_problem *p = &ps->v[i];
+		size_t n = p->position;
+
+		/* As compilers do: editors go to "file:line: error: ". */
+		line = mem_printf("%.*s%s%s: %s", (int)n, p->text,
+			n > 0 ? ": " : "", p->warning ? "warning" : "error",
+			p->text + (n > 0 ? n + strlen(": ") : 0));
 		/* Keys and values may have control characters. */
-		clean = escape_text(ps->v[i].text);
-		fprintf(out, "%s%s%s\n", prefix,
-			ps->v[i].warning ? "warning: " : "",
+		clean = escape_text(line);
+		fprintf(out, "%s%s\n", prefix,
 			clean ? clean : "out of memory");
 		free(clean);
+		free(line);
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct conf_origin;
 struct conf_problems;
@@ -17,6 +18,7 @@ struct conf_problems;
 /* What a problem is about, and its position among all lines read. */
 struct problem_place {
 	char text[512];	/* "file:line: [www] key", or "option: [www] key" */
+	size_t position;	/* bytes of "file:line" in it */
 	unsigned order;	/* of struct conf_origin */
 };
 

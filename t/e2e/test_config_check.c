@@ -61,13 +61,16 @@ static const struct {
 } rows[] = {
 	/* the program */
 	{"interpreter", "[www]\n" LISTEN "handler = @DIR@/missing\n",
-		":3: [www] handler: @DIR@/missing needs /no/perl5, which does "
+		":3: error: [www] handler: @DIR@/missing needs /no/perl5, "
+		"which does "
 		"not exist; install it, or correct the #! line", 78, ANY},
 	{"interpreter of a CGI program", "[www]\nmode = cgi\n" LISTEN
 		"handler = @DIR@/missing\n",
-		":4: [www] handler: @DIR@/missing needs /no/perl5", 78, ANY},
+		":4: error: [www] handler: @DIR@/missing needs /no/perl5", 78,
+		ANY},
 	{"CR LF", "[www]\n" LISTEN "handler = @DIR@/crlf\n",
-		":3: [www] handler: @DIR@/crlf has lines that end in CR LF", 78,
+		":3: error: [www] handler: @DIR@/crlf has lines that end in CR "
+		"LF", 78,
 		ANY},
 	{"CR LF after an argument", "[www]\n" LISTEN
 		"handler = @DIR@/crlf-env\n", "has lines that end in CR LF", 78,
@@ -99,7 +102,8 @@ static const struct {
 	{"FIFO as interpreter", "[www]\n" LISTEN "handler = @DIR@/waits\n",
 		"needs @DIR@/fifo, which is not a program", 78, ANY},
 	{"FIFO as include", "[fcgipm]\ninclude = @DIR@/fifo\n" POOL,
-		":2: [fcgipm] include: @DIR@/fifo: is not a regular file", 78,
+		":2: error: [fcgipm] include: @DIR@/fifo: is not a regular "
+		"file", 78,
 		ANY},
 	{"device", "[www]\n" LISTEN "handler = /dev/zero\n",
 		"/dev/zero is not a regular file", 78, ANY},
@@ -110,140 +114,170 @@ static const struct {
 	/* the user */
 	{"directory of another user", "[www]\nuser = 65534\n" LISTEN
 		"handler = @DIR@/priv/in/app\n",
-		":4: [www] handler: user 65534 may not enter @DIR@/priv: chmod "
+		":4: error: [www] handler: user 65534 may not enter "
+		"@DIR@/priv: chmod "
 		"o+x @DIR@/priv", 78, ROOT},
 	{"directory with a quote", "[www]\nuser = 65534\n" LISTEN
 		"handler = @DIR@/it's/app\n",
-		":4: [www] handler: user 65534 may not enter @DIR@/it's: chmod "
+		":4: error: [www] handler: user 65534 may not enter "
+		"@DIR@/it's: chmod "
 		"o+x '@DIR@/it'\\''s'", 78, ROOT},
 	{"docroot of another user", "[www]\nmode = cgi\nuser = 65534\n" LISTEN
 		"docroot = @DIR@/priv/in\n",
-		":5: [www] docroot: user 65534 may not enter @DIR@/priv", 78,
+		":5: error: [www] docroot: user 65534 may not enter @DIR@/priv",
+		78,
 		ROOT},
 	{"interpreter of scripts", "[www]\nmode = cgi\nuser = 65534\n" LISTEN
 		"docroot = @DIR@\ncgi.interpreter[.a] = @DIR@/priv/in/app\n",
-		":6: [www] cgi.interpreter[.a]: user 65534 may not enter", 78,
+		":6: error: [www] cgi.interpreter[.a]: user 65534 may not "
+		"enter", 78,
 		ROOT},
 	{"unsearchable directory", "[www]\n" LISTEN
 		"handler = @DIR@/none/app\n", "@DIR@/none/app: Permission "
 		"denied", 78, USER},
 	{"root", POOL "user = root\n",
-		"warning: @DIR@/fcgipm.ini:4: [www] user: its programs run "
+		"@DIR@/fcgipm.ini:4: warning: [www] user: its programs run "
 		"as root; set user to an unprivileged account", 0, ROOT},
 	{"root by default", POOL,
-		"warning: @DIR@/fcgipm.ini:1: [www] user: its programs run as "
+		"@DIR@/fcgipm.ini:1: warning: [www] user: its programs run as "
 		"root", 0,
 		ROOT},
 	{"group that can become root", POOL "user = 65534\ngroup = shadow\n",
-		":5: [www] group: the workers are in group shadow, whose "
+		":5: warning: [www] group: the workers are in group shadow, "
+		"whose "
 		"members can become root", 0, ROOT},
 	{"user and group in one", POOL "user = www-data:www-data\n",
-		":4: [www] user: write the user here and the group in a key of "
+		":4: error: [www] user: write the user here and the group in a "
+		"key of "
 		"its own, not \"www-data:www-data\"", 78, ANY},
 	/* where it serves and writes */
 	{"directory of the socket", "[www]\nlisten = @DIR@/no/www.sock\n"
-		HANDLER, ":2: [www] listen: directory @DIR@/no does not exist; "
+		HANDLER, ":2: error: [www] listen: directory @DIR@/no does not "
+		"exist; "
 		"create it", 78, ANY},
 	{"directory in /run", "[www]\nlisten = /run/no-such_/www.sock\n"
 		HANDLER, ", or let systemd create it at every start "
 		"(RuntimeDirectory=no-such_)", 78, ANY},
 	{"socket that is a file", "[www]\nlisten = @DIR@/text\n" HANDLER,
-		":2: [www] listen: @DIR@/text exists and is not a socket", 78,
+		":2: error: [www] listen: @DIR@/text exists and is not a "
+		"socket", 78,
 		ANY},
 	{"directory of the log", "[fcgipm]\nlog = @DIR@/no/log\n" POOL,
-		":2: [fcgipm] log: directory @DIR@/no does not exist", 78, ANY},
+		":2: error: [fcgipm] log: directory @DIR@/no does not exist",
+		78, ANY},
 	{"word as log", "[fcgipm]\nlog = journald\n" POOL,
-		":2: [fcgipm] log: means the file @DIR@/journald; write stderr "
+		":2: warning: [fcgipm] log: means the file @DIR@/journald; "
+		"write stderr "
 		"or syslog", 0, ANY},
 	{"directory of the PID file", "[fcgipm]\npid = @DIR@/no/pid\n" POOL,
-		"warning: @DIR@/fcgipm.ini:2: [fcgipm] pid: directory @DIR@/no "
+		"@DIR@/fcgipm.ini:2: warning: [fcgipm] pid: directory @DIR@/no "
 		"does not exist", 0, ANY},
 	{"directory of the control socket",
 		"[fcgipm]\ncontrol = @DIR@/no/control\n" POOL,
-		":2: [fcgipm] control: directory @DIR@/no does not exist", 78,
+		":2: error: [fcgipm] control: directory @DIR@/no does not "
+		"exist", 78,
 		ANY},
 	{"all addresses", "[www]\nlisten = *:9000\n" HANDLER,
-		":2: [www] listen: for all addresses write 0.0.0.0:PORT or "
+		":2: error: [www] listen: for all addresses write 0.0.0.0:PORT "
+		"or "
 		"[::]:PORT, and listen.allowed_clients", 78, ANY},
 	/* programs that are no FastCGI programs */
 	{"HTTP server", "[www]\n" LISTEN "handler = @DIR@/nginx\n",
 		"No such file", 78, ANY},
 	{"tool", "[www]\n" LISTEN "handler = /bin/sleep\nhandler_args = 9\n",
-		":3: [www] handler: /bin/sleep is not a FastCGI program", 78,
+		":3: error: [www] handler: /bin/sleep is not a FastCGI program",
+		78,
 		ANY},
 	{"interpreter without a script", "[www]\n" LISTEN "handler = /bin/sh\n",
-		":3: [www] handler: /bin/sh is an interpreter without a "
+		":3: error: [www] handler: /bin/sh is an interpreter without a "
 		"script; write the script in handler_args", 78, ANY},
 	{"script of an interpreter", "[www]\n" LISTEN
 		"handler = /bin/sh\nhandler_args = @DIR@/no\n",
-		":4: [www] handler_args: @DIR@/no: No such file or directory; "
+		":4: error: [www] handler_args: @DIR@/no: No such file or "
+		"directory; "
 		"name an existing script", 78, ANY},
 	{"relative script", "[www]\n" LISTEN "handler = /bin/sh\n"
-		"handler_args = good\n", ":4: [www] handler_args: good is not "
+		"handler_args = good\n", ":4: error: [www] handler_args: good "
+		"is not "
 		"in /bin, where /bin/sh starts; write its whole path", 78, ANY},
 	{"relative script in chdir", "[www]\n" LISTEN "handler = /bin/sh\n"
 		"chdir = @DIR@\nhandler_args = good\n",
 		"the configuration is valid", 0, ANY},
 	{"php-cgi with a socket", "[www]\n" LISTEN "handler = @DIR@/php-cgi\n"
 		"handler_args = -b 127.0.0.1:9000\n",
-		":4: [www] handler_args: -b makes php-cgi open a socket", 78,
+		":4: error: [www] handler_args: -b makes php-cgi open a socket",
+		78,
 		ANY},
 	{"HTTP server of an interpreter", POOL
 		"handler_args = -m http.server 8000\n",
-		":4: [www] handler_args: http.server speaks HTTP, not FastCGI",
+		":4: error: [www] handler_args: http.server speaks HTTP, not "
+		"FastCGI",
 		78, ANY},
 	{"background", POOL "handler_args = --daemonize\n",
-		":4: [www] handler_args: --daemonize makes the program leave",
+		":4: error: [www] handler_args: --daemonize makes the program "
+		"leave",
 		78, ANY},
 	{"shell", POOL "handler_args = x >log 2>&1 &\n",
 		"2>&1 is an argument here, not the shell's operator", 78, ANY},
 	/* habits in values */
 	{"comment after a path", "[www]\nlisten = @DIR@/www.sock ; nginx\n"
-		HANDLER, ":2: [www] listen: the value includes \"; nginx\"; "
+		HANDLER, ":2: error: [www] listen: the value includes \"; "
+		"nginx\"; "
 		"write the comment on a line of its own", 78, ANY},
 	{"comment after a file", POOL "slowlog = @DIR@/x.slow # slow\n"
 		"request_slowlog_timeout = 5s\n",
-		":4: [www] slowlog: the value includes \"# slow\"", 78, ANY},
+		":4: error: [www] slowlog: the value includes \"# slow\"", 78,
+		ANY},
 	{"comment after text", POOL "env[X] = a ; b\n",
-		"warning: @DIR@/fcgipm.ini:4: [www] env[X]: the value includes "
+		"@DIR@/fcgipm.ini:4: warning: [www] env[X]: the value includes "
 		"\"; b\"; if it is a comment", 0, ANY},
 	{"end as in nginx", "[www]\nlisten = @DIR@/www.sock;\n" HANDLER,
-		":2: [www] listen: the value ends in \";\"; remove that", 78,
+		":2: error: [www] listen: the value ends in \";\"; remove that",
+		78,
 		ANY},
 	{"variable of a shell", POOL "env[X] = $HOME/x\n",
-		":4: [www] env[X]: $HOME is not replaced; write ${HOME}", 0,
+		":4: warning: [www] env[X]: $HOME is not replaced; write "
+		"${HOME}", 0,
 		ANY},
 	{"continued line", POOL "handler_args = a \\\n",
-		":4: [www] handler_args: the value ends in \"\\\"; a line "
+		":4: error: [www] handler_args: the value ends in \"\\\"; a "
+		"line "
 		"cannot be continued", 78, ANY},
 	{"pattern as extension", "[www]\nmode = cgi\n" LISTEN
 		"docroot = /usr\ncgi.extensions = *.pl\n",
-		":5: [www] cgi.extensions: write extensions without *, such "
+		":5: error: [www] cgi.extensions: write extensions without *, "
+		"such "
 		"as .pl", 78, ANY},
 	{"directory as include", "[fcgipm]\ninclude = @DIR@\n" POOL,
-		":2: [fcgipm] include: @DIR@: is a directory; write a pattern",
+		":2: error: [fcgipm] include: @DIR@: is a directory; write a "
+		"pattern",
 		78, ANY},
 	{"path outside of the chroot", "[www]\nchroot = @DIR@\n" LISTEN
-		"handler = @DIR@/good\n", ":4: [www] handler: "
+		"handler = @DIR@/good\n", ":4: error: [www] handler: "
 		"@DIR@@DIR@/good: No such file or directory; write the path "
 		"inside chroot, /good", 78, ROOT},
 	{"quotes", POOL "env[X] = \"x\"\n",
-		":4: [www] env[X]: the quotes are part of the value", 0, ANY},
+		":4: warning: [www] env[X]: the quotes are part of the value",
+		0, ANY},
 	/* configurations of other daemons */
 	{"uWSGI", "[uwsgi]\nmodule = app.wsgi\nsocket = /tmp/x.sock\n"
 		"processes = 4\n",
-		":4: [uwsgi] processes: no such key; write pm.max_children", 78,
+		":4: error: [uwsgi] processes: no such key; write "
+		"pm.max_children", 78,
 		ANY},
 	{"supervisord", "[fcgi-program:app]\ncommand = /usr/bin/app\n",
-		":1: [fcgi-program:app]: a pool's section is its name alone: "
+		":1: error: [fcgi-program:app]: a pool's section is its name "
+		"alone: "
 		"write [app]", 78, ANY},
 	{"supervisord's own section", "[supervisord]\nnodaemon = true\n" POOL,
-		":1: [supervisord]: write [fcgipm]", 78, ANY},
+		":1: error: [supervisord]: write [fcgipm]", 78, ANY},
 	{"systemd", "[Service]\nEnvironment=A=1\n" POOL,
-		":2: [Service] Environment: no such key; write one line for "
+		":2: error: [Service] Environment: no such key; write one line "
+		"for "
 		"each variable, such as env[TZ] = UTC", 78, ANY},
 	{"PHP-FPM", "[global]\npid = @DIR@/pid\nlog_level = warn\n" POOL,
-		":3: [fcgipm] log_level: write error, warning, notice or "
+		":3: error: [fcgipm] log_level: write error, warning, notice "
+		"or "
 		"debug, not \"warn\"", 78, ANY},
 };
 

@@ -64,7 +64,8 @@ Test(start, t_checks_and_starts_nothing, .timeout = 60)
 	cr_expect_neq(access(world_path(w, "www.sock"), F_OK), 0);
 	cr_expect_neq(access(world_path(w, "pid"), F_OK), 0);
 	world_write(w, "fcgipm.ini", "[www]\nlisten = 1\nhandlr = /bin/x\n");
-	RUN(w, 78, "fcgipm.ini:3: [www] handlr: no such key; did you mean "
+	RUN(w, 78, "fcgipm.ini:3: error: [www] handlr: no such key; did you "
+		"mean "
 		"handler?", "-t", "-c", ini);
 }
 
