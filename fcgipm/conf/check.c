@@ -224,28 +224,30 @@ check_spares(struct conf_pool *p, struct conf_problems *ps)
 	if (p->max_spare_servers == 0)
 		p->max_spare_servers = MAX(max / 2, min);
 	if (p->start_servers == 0)
-		p->start_servers = min + (p->max_spare_servers - min) / 2;
+		p->start_servers = min +
+			(MAX(p->max_spare_servers, min) - min) / 2;
 	if (p->pm != CONF_PM_DYNAMIC)
 		return;
-	if (min > max) {
+	if (min > max)
 		ERROR(p, "pm.min_spare_servers", "%u is more than "
 			"pm.max_children = %u; lower it, or raise "
 			"pm.max_children", min, max);
-	} else if (p->max_spare_servers > max) {
+	if (p->max_spare_servers > max &&
+		keys_is_set(p, "pm.max_spare_servers"))
 		ERROR(p, "pm.max_spare_servers", "%u is more than "
 			"pm.max_children = %u; lower it, or raise "
 			"pm.max_children", p->max_spare_servers, max);
-	} else if (min > p->max_spare_servers) {
+	if (min > p->max_spare_servers)
 		ERROR(p, "pm.min_spare_servers", "%u is more than "
 			"pm.max_spare_servers = %u; lower it, or raise "
 			"pm.max_spare_servers", min, p->max_spare_servers);
-	} else if (p->start_servers < min ||
-		p->start_servers > p->max_spare_servers) {
+	/* Also when those two are the wrong way round. */
+	if (p->start_servers < MIN(min, p->max_spare_servers) ||
+		p->start_servers > MAX(min, p->max_spare_servers))
 		ERROR(p, "pm.start_servers", "%u is not between "
 			"pm.min_spare_servers = %u and pm.max_spare_servers = "
 			"%u; change one of them", p->start_servers, min,
 			p->max_spare_servers);
-	}
 }
 
 static void

@@ -26,16 +26,49 @@ outside(const struct conf_pool *p, const char *path)
 	return mem_printf("%s%s", p->chroot ? p->chroot : "", path);
 }
 
+/* Why stat(2) of the path failed: names the directory that is missing, or that
+ * may not be entered, or the target of a symbolic link.  To free(). */
+static char *
+why_not_found(const char *path, int err)
+{
+	char *part = mem_strdup(path), *slash = part, *why = NULL;
+	char target[200];
+	struct stat st;
+	ssize_t n;
+
+	while (!why && (slash = strchr(slash + 1, '/')) != NULL) {
+		*slash = '\0';
+		if (stat(part, &st) < 0 && errno == ENOENT)
+			why = mem_printf("directory %s does not exist", part);
+		else if (err == ENOTDIR && stat(part, &st) == 0 &&
+			!S_ISDIR(st.st_mode))
+			why = mem_printf("%s is not a directory", part);
+		else if (err == EACCES && stat(part, &st) == 0 &&
+			access(part, X_OK) < 0)
+			why = mem_printf("%s: the user fcgipm runs as may not "
+				"enter %s", strerror(err), part);
+		*slash = '/';
+	}
+	n = readlink(path, target, sizeof(target) - 1);
+	if (!why && err == ENOENT && n > 0)
+		why = mem_printf("a symbolic link to %.*s, which does not "
+			"exist", (int)n, target);
+	free(part);
+	return why ? why : mem_strdup(strerror(err));
+}
+
 static void
 check_directory(const struct conf_pool *p, const char *key, const char *path,
 	struct conf_problems *ps)
 {
 	struct stat st;
+	char *why;
 
-	if (stat(path, &st) < 0)
-		ERROR(p, key, "%s: %s; name an existing directory", path,
-			strerror(errno));
-	else if (!S_ISDIR(st.st_mode))
+	if (stat(path, &st) < 0) {
+		why = why_not_found(path, errno);
+		ERROR(p, key, "%s: %s; name an existing directory", path, why);
+		free(why);
+	} else  if (!S_ISDIR(st.st_mode))
 		ERROR(p, key, "%s is not a directory; name one", path);
 }
 
@@ -128,6 +161,7 @@ missing_program(const struct problem_place *at, const char *root,
 {
 	const char *inside = path + strlen(root);
 	size_t n = program_length(path);
+	char *why = why_not_found(path, err);
 	char *found = find_program(strrchr(path, '/') + 1);
 
 	if (*root && strncmp(inside, root, strlen(root)) == 0)
@@ -135,16 +169,18 @@ missing_program(const struct problem_place *at, const char *root,
 			"%s", path, strerror(err), inside + strlen(root));
 	else if (n > 0)
 		problem_error(ps, at, "%s: %s; arguments belong in "
-			"handler_args: write %.*s here, and handler_args =%s",
-			path, strerror(err), (int)n, path, path + n);
+			"handler_args: write handler = %.*s and handler_args "
+			"=%s", path, strerror(err), (int)n - (int)strlen(root),
+			inside, path + n);
 	else if (found)
 		problem_error(ps, at, "%s: %s; write the whole path, %s", path,
-			strerror(err), found);
+			why, found);
 	else
 		problem_error(ps, at, "%s: %s; name an existing program%s",
-			path, strerror(err), strchr(path, ' ') ?
+			path, why, strchr(path, ' ') ?
 				" (arguments belong in handler_args)" : "");
 	free(found);
+	free(why);
 }
 
 static void
@@ -169,8 +205,8 @@ check_program(const struct conf_pool *p, const char *key, const char *inside,
 			"/usr/bin/php-cgi, which runs the scripts that the web "
 			"server names", path);
 	else if (!(st.st_mode & 0111))
-		problem_error(ps, &at, "%s is not executable; chmod +x it",
-			path);
+		problem_error(ps, &at, "%s is not executable; chmod +x %s",
+			path, path);
 	else if (geteuid() != 0 && access(path, X_OK) < 0)
 		problem_error(ps, &at, "%s: %s; not executable by the user "
 			"fcgipm runs as", path, strerror(errno));
@@ -200,13 +236,17 @@ static void
 check_paths(const struct conf_pool *p, struct conf_problems *ps)
 {
 	const bool cgi = p->mode == CONF_MODE_CGI;
-	char *path;
+	char *path, *more;
 
 	if (p->chroot)
 		check_directory(p, "chroot", p->chroot, ps);
-	if (p->handler)
-		check_program(p, "handler", p->handler, cgi ?
-			", or write docroot to serve a directory" : "", ps);
+	if (p->handler) {
+		more = mem_printf(", or write %sdocroot = %s%s", cgi ? "" :
+				"mode = cgi and ", p->handler, cgi ?
+				" instead of handler" : "");
+		check_program(p, "handler", p->handler, more, ps);
+		free(more);
+	}
 	if (p->docroot) {
 		path = outside(p, p->docroot);
 		check_directory(p, "docroot", path, ps);

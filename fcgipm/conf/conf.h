@@ -227,8 +227,15 @@ int conf_check_gateway(struct conf *c, struct conf_problems *ps);
 void conf_problem_add(struct conf_problems *ps, bool warning,
 	const struct conf *c, const struct conf_pool *p, const char *key,
 	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* Is the key's own line reported as an error? */
+bool conf_key_has_error(const struct conf_problems *ps,
+	const struct conf_pool *p, const char *key);
 /* Sorts by line again, after the last conf_problem_add(). */
 void conf_problems_sort(struct conf_problems *ps);
+
+/* The user of the web server on this system, for messages: the first of
+ * www-data, nginx, http and apache that exists, or www-data. */
+const char *conf_web_user(void);
 
 /*
  * conf_control_place - the default path of the control socket

@@ -11,11 +11,15 @@ struct problem_place;
 struct table_row;
 
 /*
- * explain_value - adds an error: what to write, the range, the value, a hint
+ * explain_value - adds an error: what is wrong with the value, what to write
  *
- * why		from table_set(), what to write instead
+ * key		as written, such as cgi.interpreter[.pl]
+ * value	expanded, if it can be
+ * why		from table_set(), what to write instead: used where nothing
+ *		better is known about the value
  */
 void explain_value(struct conf_problems *ps, const struct problem_place *at,
-	const struct table_row *row, const char *value, const char *why);
+	const struct table_row *row, const char *key, const char *value,
+	const char *why);
 
 #endif

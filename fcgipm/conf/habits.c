@@ -58,8 +58,9 @@ static const struct habit keys[] = {
 	{"log_buffering", NULL, LEAVE_OUT},
 	{"apparmor_hat", NULL, LEAVE_OUT},
 	/* uWSGI */
-	{"module", "handler", "write the FastCGI program in handler (uWSGI "
-		"loads a module)"},
+	{"module", "handler", "fcgipm runs a program and loads no module; "
+		"write in handler a FastCGI program that calls it, see "
+		"fcgipm-handler(7)"},
 	{"wsgi", "handler", "write the FastCGI program in handler"},
 	{"wsgi-file", "handler", "write the FastCGI program in handler"},
 	{"callable", NULL, "write the FastCGI program in handler"},
@@ -89,9 +90,9 @@ static const struct habit keys[] = {
 	{"worker-reload-mercy", NULL, "write stop_timeout"},
 	{"uid", NULL, "write user"},
 	{"gid", NULL, "write group"},
-	{"master", NULL, LEAVE_OUT ": there is always a supervisor"},
+	{"master", NULL, LEAVE_OUT ": fcgipm always starts workers"},
 	{"vacuum", NULL, LEAVE_OUT ": the socket is always removed"},
-	{"die-on-term", NULL, LEAVE_OUT ": TERM always stops fcgipm"},
+	{"die-on-term", NULL, LEAVE_OUT ": SIGTERM always stops fcgipm"},
 	{"logto", NULL, "write log in [fcgipm]"},
 	{"pidfile", NULL, "write pid in [fcgipm]"},
 	{"stats", NULL, "use fcgipmctl status"},

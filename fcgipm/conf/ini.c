@@ -74,15 +74,21 @@ on_pair(void *user, const char *section, const char *name, const char *value)
 static void
 read_section(struct reader *r, char *line)
 {
-	char *end = strchr(line, ']');
+	char *end = strchr(line, ']'), *why;
+	size_t len = strcspn(line, ";#");
 
+	while (len > 1 && strchr(" \t", line[len - 1]))
+		len--;
 	/* Report the section as well, so that its keys are checked. */
-	if (!end)
-		r->ops->on_error(r->user, "close the section's name with ]",
-			r->line);
-	else if (end[1 + strspn(end + 1, " \t")] != '\0')
+	if (!end) {
+		why = mem_printf("%.*s: the closing bracket is missing; write "
+			"%.*s]", (int)len, line, (int)len, line);
+		r->ops->on_error(r->user, why, r->line);
+		free(why);
+	} else if (end[1 + strspn(end + 1, " \t")] != '\0') {
 		r->ops->on_error(r->user, "remove what follows the ]: comments "
 			"and keys need lines of their own", r->line);
+	}
 	if (end)
 		*end = '\0';
 	r->ops->on_section(r->user, line + 1, r->line);

@@ -128,6 +128,21 @@ conf_problem_add(struct conf_problems *ps, bool warning, const struct conf *c,
 	va_end(ap);
 }
 
+bool
+conf_key_has_error(const struct conf_problems *ps, const struct conf_pool *p,
+	const char *key)
+{
+	size_t n, i;
+	const struct table_row *rows = table_pool_rows(&n);
+	int row = table_find(rows, n, key);
+	const struct conf_origin *o = row >= 0 ? &p->origins[row] : NULL;
+
+	for (i = 0; o && o->file && i < ps->n; i++)
+		if (!ps->v[i].warning && ps->v[i].order == o->order)
+			return true;
+	return false;
+}
+
 void
 conf_problems_sort(struct conf_problems *ps)
 {

@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -84,11 +85,14 @@ origin_of(struct load *l, unsigned line)
 
 /*
  * Sets a key's value.  Values of files are expanded first; those of options
- * were expanded by the shell.  NULL, or what to write instead.
+ * were expanded by the shell.
+ * returns	NULL, or what to write instead, and in *ret_bad the expanded
+ *		value if there is one, the caller's to free()
  */
 static const char *
 set_value(struct load *l, const struct table_row *row, void *base,
-	char **ret_text, const char *pool, const char *key, const char *value)
+	char **ret_text, const char *pool, const char *key, const char *value,
+	char **ret_bad)
 {
 	const char *why = NULL;
 	char *text = l->expand ? value_expand(value, pool, &why) :
@@ -97,9 +101,13 @@ set_value(struct load *l, const struct table_row *row, void *base,
 	if (!text)
 		return why;
 	why = table_set(row, base, key, text, l->dir);
-	if (why || table_is_map(row)) {
-		free(text);
+	if (why) {
+		*ret_bad = text;
 		return why;
+	}
+	if (table_is_map(row)) {
+		free(text);
+		return NULL;
 	}
 	free(*ret_text);
 	*ret_text = text;
@@ -189,6 +197,7 @@ set_key(struct load *l, struct conf_pool *p, const char *key, const char *value,
 	struct problem_place at = problem_at(&here, section, key);
 	int i = table_find(rows, n, key);
 	const char *why;
+	char *bad = NULL;
 
 	if (i < 0) {
 		unknown_key(l, p, key, &here, &at);
@@ -206,9 +215,12 @@ set_key(struct load *l, struct conf_pool *p, const char *key, const char *value,
 		return;
 	}
 	here.dollar = l->expand && has_dollar(value);
-	why = set_value(l, &rows[i], base, &texts[i], section, key, value);
+	why = set_value(l, &rows[i], base, &texts[i], section, key, value,
+		&bad);
 	if (why)
-		explain_value(l->ps, &at, &rows[i], value, why);
+		explain_value(l->ps, &at, &rows[i], key, bad ? bad : value,
+			why);
+	free(bad);
 	origins[i] = here;
 	if (!why && table_is_map(&rows[i]))
 		table_find_pair(&rows[i], base, key)->where = here;
@@ -305,8 +317,8 @@ on_key(void *user, const char *key, const char *value, unsigned line)
 	if (l->section == SECTION_NONE) {
 		here = origin_of(l, line);
 		at = problem_at(&here, NULL, key);
-		problem_error(l->ps, &at, "begin the file with a section: "
-			"[NAME] for a pool, or [" GLOBAL_SECTION "]");
+		problem_error(l->ps, &at, "no section before this key; write "
+			"[NAME] above it for a pool, or [" GLOBAL_SECTION "]");
 		begin_pool(l, "NAME", &here, true);
 	}
 	if (l->section != SECTION_GLOBAL)
@@ -318,14 +330,16 @@ on_key(void *user, const char *key, const char *value, unsigned line)
 }
 
 /* Logs and paths (%n) contain a pool's name. */
+#define NAME_CHARS                                                             \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+#define NAME_LEN 64
+
 static bool
 name_is_valid(const char *name)
 {
-	static const char valid[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t len = strlen(name);
 
-	return len > 0 && len <= 64 && strspn(name, valid) == len &&
+	return len > 0 && len <= NAME_LEN && strspn(name, NAME_CHARS) == len &&
 		name[0] != '.';
 }
 
@@ -341,18 +355,64 @@ find_pool(const struct conf *c, const char *name)
 	return NULL;
 }
 
-/* "[program:app]" of supervisord. */
+/* The characters of a name that are valid, with "-" for the others; "" = there
+ * is none. */
+static void
+mend_name(const char *name, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (; *name && n + 1 < size; name++)
+		if (strchr(NAME_CHARS, *name) && !(n == 0 && *name == '.'))
+			buf[n++] = *name;
+		else if (n > 0 && buf[n - 1] != '-')
+			buf[n++] = '-';
+	while (n > 0 && buf[n - 1] == '-')
+		n--;
+	buf[n] = '\0';
+}
+
+/* The first character that a name may not have, of UTF-8 the whole one. */
+static const char *
+bad_character(const char *name, char buf[16])
+{
+	size_t n = 1;
+
+	name += strspn(name, NAME_CHARS);
+	if (*name == ' ' || *name == '\t')
+		return "a blank";
+	while (n < 4 && ((unsigned char)name[0] & 0xc0) == 0xc0 &&
+		((unsigned char)name[n] & 0xc0) == 0x80)
+		n++;
+	snprintf(buf, 16, "\"%.*s\"", (int)n, name);
+	return buf;
+}
+
+/* "[my app]"; "[program:app]" of supervisord. */
 static void
 refuse_name(struct load *l, const char *name, const struct problem_place *at)
 {
 	const char *colon = strchr(name, ':');
+	char mended[NAME_LEN + 1], bad[16];
 
+	mend_name(name, mended, sizeof(mended));
 	if (colon && name_is_valid(colon + 1))
 		problem_error(l->ps, at, "a pool's section is its name alone: "
 			"write [%s]", colon + 1);
+	else if (!*name)
+		problem_error(l->ps, at, "the name is missing; write the name "
+			"of the pool, such as [app]");
+	else if (name[strspn(name, NAME_CHARS)])
+		problem_error(l->ps, at, "the name contains %s; write only "
+			"letters, digits, \"-\", \"_\" and dots, such as [%s]",
+			bad_character(name, bad), *mended ? mended : "app");
+	else if (name[0] == '.')
+		problem_error(l->ps, at, "the name begins with a dot; write a "
+			"letter or a digit first, such as [%s]",
+			*mended ? mended : "app");
 	else
-		problem_error(l->ps, at, "a pool's name has letters, digits, "
-			"\"-\", \"_\" and dots, at most 64; rename it");
+		problem_error(l->ps, at, "the name has %zu characters; write "
+			"at most %d", strlen(name), NAME_LEN);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "base/cidr.h"
 #include "base/mem.h"
 #include "base/util.h"
+#include "conf/address.h"
 #include "conf/value.h"
 
 struct unit {
@@ -165,16 +166,6 @@ parse_path(char **at, const char *text, const char *dir)
 		*at = mem_printf("%s%s%s", dir,
 			dir[strlen(dir) - 1] == '/' ? "" : "/", text);
 	return NULL;
-}
-
-/* What is wrong with "user:group", or with quotes; NULL = nothing. */
-static const char *
-user_or_group(const char *text)
-{
-	if (is_quote(text))
-		return "write the name without quotes";
-	return strchr(text, ':') ?
-		"write the user here and the group in a key of its own" : NULL;
 }
 
 /* A number; 2^32-1 means "unchanged" to chown(2) and setresuid(2). */
@@ -343,13 +334,15 @@ value_parse(const struct table_row *row, void *at, const char *text,
 		return NULL;
 	case TABLE_USER:
 		if (!getpwnam(text) && !is_id(text))
-			return user_or_group(text) ? user_or_group(text) :
+			return is_quote(text) ?
+				"write the name without quotes" :
 				"write an existing user";
 		*(char **)at = mem_strdup(text);
 		return NULL;
 	case TABLE_GROUP:
 		if (!getgrnam(text) && !is_id(text))
-			return user_or_group(text) ? user_or_group(text) :
+			return is_quote(text) ?
+				"write the name without quotes" :
 				"write an existing group";
 		*(char **)at = mem_strdup(text);
 		return NULL;
@@ -367,42 +360,10 @@ value_parse(const struct table_row *row, void *at, const char *text,
 	BUG("a type that value_parse() does not know");
 }
 
-/* What to write instead of an address as other daemons have it; NULL = it
- * is left to addr_parse(). */
-static const char *
-listen_habit(const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	if (is_quote(text))
-		return "write the address without quotes";
-	if (strncasecmp(text, "http:", 5) == 0 ||
-		strncasecmp(text, "https:", 6) == 0)
-		return "fcgipm speaks FastCGI, not HTTP: write an address "
-		       "without http://, such as 127.0.0.1:9000, for the web "
-		       "server to connect to";
-	if (strstr(text, "://") && strncmp(text, "unix:", 5) != 0)
-		return "write the address without the part before \"//\", "
-		       "such as 127.0.0.1:9000 or /run/fcgipm/%n.sock";
-	if (strcmp(text, "*") == 0 || strncmp(text, "*:", 2) == 0)
-		return "for all addresses write 0.0.0.0:PORT or [::]:PORT, and "
-		       "listen.allowed_clients";
-	if (text[0] == ':' && text[1] && !strchr(text + 1, ':'))
-		return "write an address before the colon, such as "
-		       "127.0.0.1:9000; a port alone has no colon";
-	if (digits > 0 && text[digits] == '\0' &&
-		(digits > 5 || atoi(text) < 1 || atoi(text) > 65535))
-		return "a port is 1 to 65535";
-	if (text[0] != '/' && text[0] != '@' && strpbrk(text, " \t") &&
-		!strpbrk(text, ";#"))
-		return "separate addresses by commas";
-	return NULL;
-}
-
 const char *
 value_parse_listen(const char *text, struct addr **addrs, size_t *n)
 {
-	char *copy = mem_strdup(text), *rest = copy, *one, *end;
+	char *copy = mem_strdup(text), *rest = copy, *one, *end, *message;
 	struct addr *list = NULL;
 	const char *why = NULL;
 	size_t count = 0;
@@ -418,9 +379,17 @@ value_parse_listen(const char *text, struct addr **addrs, size_t *n)
 				"/run/fcgipm/%n.sock";
 			break;
 		}
-		why = listen_habit(one);
-		if (why)
+		if (is_quote(one)) {
+			why = "write the address without quotes";
 			break;
+		}
+		/* conf/explain has the message. */
+		message = address_explain(one);
+		free(message);
+		if (message) {
+			why = "write a path, host:port or a port";
+			break;
+		}
 		list = mem_realloc(list, count + 1, sizeof(*list));
 		if (addr_parse(one, &list[count], &why) == 0)
 			count++;

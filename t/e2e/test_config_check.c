@@ -109,8 +109,8 @@ static const struct {
 		"/dev/zero is not a regular file", 78, ANY},
 	{"arguments in handler", "[www]\n" LISTEN
 		"handler = @DIR@/good -d x=1\n",
-		"arguments belong in handler_args: write @DIR@/good here, and "
-		"handler_args = -d x=1", 78, ANY},
+		"arguments belong in handler_args: write handler = @DIR@/good "
+		"and handler_args = -d x=1", 78, ANY},
 	/* the user */
 	{"directory of another user", "[www]\nuser = 65534\n" LISTEN
 		"handler = @DIR@/priv/in/app\n",
@@ -134,7 +134,8 @@ static const struct {
 		ROOT},
 	{"unsearchable directory", "[www]\n" LISTEN
 		"handler = @DIR@/none/app\n", "@DIR@/none/app: Permission "
-		"denied", 78, USER},
+		"denied: the user fcgipm runs as may not enter @DIR@/none", 78,
+		USER},
 	{"root", POOL "user = root\n",
 		"@DIR@/fcgipm.ini:4: warning: [www] user: its programs run "
 		"as root; set user to an unprivileged account", 0, ROOT},
@@ -178,9 +179,9 @@ static const struct {
 		"exist", 78,
 		ANY},
 	{"all addresses", "[www]\nlisten = *:9000\n" HANDLER,
-		":2: error: [www] listen: for all addresses write 0.0.0.0:PORT "
-		"or "
-		"[::]:PORT, and listen.allowed_clients", 78, ANY},
+		":2: error: [www] listen: \"*:9000\" is not an address; write "
+		"0.0.0.0:9000 or [::]:9000, and the addresses of the web "
+		"servers in listen.allowed_clients", 78, ANY},
 	/* programs that are no FastCGI programs */
 	{"HTTP server", "[www]\n" LISTEN "handler = @DIR@/nginx\n",
 		"No such file", 78, ANY},

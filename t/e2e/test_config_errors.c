@@ -42,7 +42,8 @@ static const struct {
 	{"trailing text", "[www]\n" LISTEN HANDLER "pm.max_children = 3x\n",
 		"fcgipm.ini:4: error: [www] pm.max_children"},
 	{"zero", "[www]\n" LISTEN HANDLER "pm.max_children = 0\n",
-		"fcgipm.ini:4: error: [www] pm.max_children: out of range"},
+		"fcgipm.ini:4: error: [www] pm.max_children: 0 is out of "
+		"range; write 1 to 100000"},
 	{"negative", "[www]\n" LISTEN HANDLER "pm.max_children = -1\n",
 		"fcgipm.ini:4: error: [www] pm.max_children"},
 	{"overflow", "[www]\n" LISTEN HANDLER
@@ -50,7 +51,8 @@ static const struct {
 		"fcgipm.ini:4: error: [www] pm.max_children"},
 	{"overflow of 32 bits", "[www]\n" LISTEN HANDLER
 		"pm.max_children = 4294967297\n",
-		"fcgipm.ini:4: error: [www] pm.max_children: out of range"},
+		"fcgipm.ini:4: error: [www] pm.max_children: 4294967297 is "
+		"out of range"},
 	{"overflow of a unit", "[www]\nmode = cgi\n" LISTEN HANDLER
 		"cgi.max_body = 99999999999G\n",
 		"fcgipm.ini:5: error: [www] cgi.max_body"},
@@ -94,18 +96,17 @@ static const struct {
 	{"no handler, no docroot", "[www]\nmode = cgi\n" LISTEN,
 		"[www] handler"},
 	{"missing handler", "[www]\n" LISTEN "handler = /no/such/file\n",
-		"fcgipm.ini:3: error: [www] handler: /no/such/file: No such "
-		"file"},
+		"fcgipm.ini:3: error: [www] handler: /no/such/file: "
+		"directory /no does not exist; "},
 	{"handler is a directory", "[www]\n" LISTEN "handler = @DIR@\n",
 		"is a directory"},
 	{"handler may not be executed", "[www]\n" LISTEN
 		"handler = @DIR@/fcgipm.ini\n",
-		"fcgipm.ini is not executable; chmod +x it"},
+		"fcgipm.ini is not executable; chmod +x /"},
 	{"missing docroot", "[www]\nmode = cgi\n" LISTEN
 		"docroot = /no/such/directory\n",
-		"fcgipm.ini:4: error: [www] docroot: /no/such/directory: No "
-		"such "
-		"file"},
+		"fcgipm.ini:4: error: [www] docroot: /no/such/directory: "
+		"directory /no does not exist"},
 	{"unknown user", "[www]\n" LISTEN HANDLER "user = nosuchuser_\n",
 		"fcgipm.ini:4: error: [www] user"},
 	{"unknown group", "[www]\n" LISTEN HANDLER "group = nosuchgroup_\n",

@@ -125,7 +125,7 @@ Test(ini, a_nul_byte_is_an_error)
 Test(ini, wrong_lines_are_errors_and_the_rest_is_read)
 {
 	cr_expect_str_eq(READ("[a\nnothing\n[b] junk\n= 3\nx = 1\n"),
-		"1 !close the section's name with ]\n"
+		"1 ![a: the closing bracket is missing; write [a]\n"
 		"1 [a]\n"
 		"2 !write KEY = VALUE, or [SECTION]\n"
 		"3 !remove what follows the ]: comments and keys need lines "
