@@ -57,7 +57,7 @@ shell_word(const char *path)
 	return word;
 }
 
-/* Writes what is wrong, and the command that mends it: "TEXT: COMMAND PATH". */
+/* Writes what is wrong, and the command that mends it: "TEXT; COMMAND PATH". */
 __attribute__((format(printf, 4, 5)))
 static void
 explain(const struct check *c, const char *command, const char *path,
@@ -71,7 +71,7 @@ explain(const struct check *c, const char *command, const char *path,
 	vsnprintf(c->why, c->size, fmt, ap);
 	va_end(ap);
 	n = strlen(c->why);
-	snprintf(c->why + n, c->size - n, ": %s %s", command, word);
+	snprintf(c->why + n, c->size - n, "; %s %s", command, word);
 	free(word);
 }
 
@@ -181,23 +181,23 @@ open_regular(const char *path, struct stat *st)
 }
 
 static int
-check_interpreter(const struct check *c, const char *path, const char *name,
-	const char *remedy)
+check_interpreter(const struct check *c, const char *path, const char *what,
+	const char *name, const char *remedy)
 {
 	char *outside = mem_printf("%s%s", c->root, name);
 	struct stat st;
 	int rc = -1;
 
 	if (stat(outside, &st) < 0)
-		snprintf(c->why, c->size, "%s needs %s, which does not exist; "
-			"%s", path, outside, remedy);
+		snprintf(c->why, c->size, "%s: its %s %s does not exist; %s",
+			path, what, outside, remedy);
 	else if (!S_ISREG(st.st_mode))
-		snprintf(c->why, c->size, "%s needs %s, which is not a program;"
-			" %s", path, outside, remedy);
+		snprintf(c->why, c->size, "%s: its %s %s is not a program; %s",
+			path, what, outside, remedy);
 	else if (!(st.st_mode & 0111) ||
 		!is_permitted(c->user, outside, &st, S_IXOTH))
-		explain(c, "chmod +x", outside, "user %s may not execute %s, "
-			"which %s needs", c->user->name, outside, path);
+		explain(c, "chmod +x", outside, "%s: user %s may not execute "
+			"its %s %s", path, c->user->name, what, outside);
 	else
 		rc = check_way(c, outside);
 	free(outside);
@@ -237,9 +237,8 @@ check_script_line(const struct check *c, const char *path, char *line)
 	const char *base;
 
 	if (strchr(line, '\r')) {
-		explain(c, "sed -i 's/\\r$//'", path, "%s has lines that end "
-			"in CR LF, so its interpreter is not found; convert it",
-			path);
+		explain(c, "sed -i 's/\\r$//'", path, "%s: its #! line ends in "
+			"CR LF", path);
 		return -1;
 	}
 	name = strsep(&rest, " \t");
@@ -251,8 +250,8 @@ check_script_line(const struct check *c, const char *path, char *line)
 			path);
 		return -1;
 	}
-	if (check_interpreter(c, path, name, "install it, or correct the #! "
-			"line") < 0)
+	if (check_interpreter(c, path, "interpreter", name, "install it, or "
+			"correct the #! line") < 0)
 		return -1;
 	do
 		argument = strsep(&rest, " \t");
@@ -290,8 +289,8 @@ check_elf(const struct check *c, const char *path, int fd)
 				(ssize_t)ph.p_filesz ||
 			name[ph.p_filesz - 1] != '\0' || name[0] != '/')
 			return 0;
-		return check_interpreter(c, path, name, "install it (it loads "
-			"the program), or build the program for this system");
+		return check_interpreter(c, path, "dynamic loader", name,
+			"install it, or build the program for this system");
 	}
 	return 0;
 }
@@ -317,8 +316,7 @@ check_format(const struct check *c, const char *path, int fd)
 	}
 	if (n >= 5 && memcmp(head, "\xef\xbb\xbf#!", 5) == 0) {
 		explain(c, "sed -i '1s/^\\xef\\xbb\\xbf//'", path, "%s begins "
-			"with a byte order mark before the #! line; remove it",
-			path);
+			"with a byte order mark before the #! line", path);
 		return -1;
 	}
 	/* Binary formats may be known to binfmt_misc. */

@@ -15,7 +15,7 @@
 #define HTTP                                                                   \
 	"speaks HTTP, not FastCGI; start it without fcgipm and let the web "   \
 	"server pass requests to it (nginx: proxy_pass), or write a FastCGI "  \
-	"program here"
+	"program in handler"
 #define MANAGER                                                                \
 	"starts FastCGI programs itself; write the FastCGI program it starts"
 #define CGI                                                                    \
@@ -41,7 +41,7 @@ static const struct {
 	{"fcgipm-cgi", "is the gateway of cgi pools; write mode = cgi and "
 		"docroot or handler"},
 	{"uwsgi*", "opens sockets of its own; start it without fcgipm, or "
-		"write a FastCGI program here"},
+		"write a FastCGI program in handler"},
 	{"php", "is PHP's command line, which does not speak FastCGI; write "
 		"/usr/bin/php-cgi"},
 	{"git-http-backend", CGI}, {"cgit.cgi", CGI}, 

@@ -128,10 +128,11 @@ check_values(const struct preflight *f)
 static void
 check_root(const struct preflight *f)
 {
-	/* A user that was refused is already reported, and so is a pool that
-	 * has nothing to run. */
+	/* A user that was refused is already reported, and so is a section that
+	 * is not a pool. */
 	if (f->ids_known && f->ids.uid == 0 &&
-		(f->pool->handler || f->pool->docroot) &&
+		(f->pool->handler || f->pool->docroot ||
+			f->pool->nlisten > 0) &&
 		(f->pool->user || !conf_pool_is_set(f->pool, "user")))
 		WARNING(f, "user", "its programs run as root; set user to an "
 			"unprivileged account, such as www-data");
@@ -234,6 +235,36 @@ check_socket(const struct preflight *f, const char *key, const char *path)
 			"write another path", path);
 }
 
+/* Is a key wrong that decides who may connect? */
+static bool
+has_wrong_owner(const struct preflight *f)
+{
+	static const char *const keys[] = {"listen", "listen.owner",
+		"listen.group", "listen.mode", "user", "group"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (conf_key_has_error(f->ps, f->pool, keys[i]))
+			return true;
+	return false;
+}
+
+static void
+warn_unreachable(const struct preflight *f, const char *path,
+	const struct listen_opts *opts)
+{
+	const char *user = conf_web_user();
+	/* Only root can give the socket to another user. */
+	bool owner = geteuid() == 0, mode = !(opts->mode & 0200) || !owner;
+
+	WARNING(f, "listen", "none of the users www-data, nginx, http and "
+		"apache may connect to %s; set %s%s%s%s", path,
+		owner ? "listen.owner = " : "", owner ? user : "",
+		owner && mode ? " and " : "",
+		!mode ? "" : owner ? "listen.mode = 0660" :
+			"listen.mode = 0666");
+}
+
 static void
 check_listen(const struct preflight *f)
 {
@@ -257,11 +288,8 @@ check_listen(const struct preflight *f)
 		if (!addr_is_path(a) || find_comment(a->text))
 			continue;
 		check_socket(f, "listen", addr_path(a));
-		if (known && !listen_reachable(&opts))
-			WARNING(f, "listen", "no web server's user (www-data, "
-				"nginx, http, apache) may connect to %s; set "
-				"listen.owner, listen.group or listen.mode",
-				a->text);
+		if (known && !has_wrong_owner(f) && !listen_reachable(&opts))
+			warn_unreachable(f, a->text, &opts);
 	}
 }
 

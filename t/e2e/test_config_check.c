@@ -61,19 +61,21 @@ static const struct {
 } rows[] = {
 	/* the program */
 	{"interpreter", "[www]\n" LISTEN "handler = @DIR@/missing\n",
-		":3: error: [www] handler: @DIR@/missing needs /no/perl5, "
-		"which does "
-		"not exist; install it, or correct the #! line", 78, ANY},
+		":3: error: [www] handler: @DIR@/missing: its interpreter "
+		"/no/perl5 does not exist; install it, or correct the #! line",
+		78, ANY},
 	{"interpreter of a CGI program", "[www]\nmode = cgi\n" LISTEN
 		"handler = @DIR@/missing\n",
-		":4: error: [www] handler: @DIR@/missing needs /no/perl5", 78,
+		":4: error: [www] handler: @DIR@/missing: its interpreter "
+		"/no/perl5 does not exist", 78,
 		ANY},
 	{"CR LF", "[www]\n" LISTEN "handler = @DIR@/crlf\n",
-		":3: error: [www] handler: @DIR@/crlf has lines that end in CR "
-		"LF", 78,
+		":3: error: [www] handler: @DIR@/crlf: its #! line ends in CR "
+		"LF; "
+		"sed -i 's/\\r$//' @DIR@/crlf", 78,
 		ANY},
 	{"CR LF after an argument", "[www]\n" LISTEN
-		"handler = @DIR@/crlf-env\n", "has lines that end in CR LF", 78,
+		"handler = @DIR@/crlf-env\n", "its #! line ends in CR LF", 78,
 		ANY},
 	{"env", "[www]\n" LISTEN "handler = @DIR@/env\n",
 		"@DIR@/env needs no-such-program_, which is not in PATH=", 78,
@@ -87,7 +89,7 @@ static const struct {
 		"must have the whole path of an interpreter", 78, ANY},
 	{"directory as interpreter", "[www]\n" LISTEN
 		"handler = @DIR@/directory\n",
-		"needs /etc, which is not a program", 78, ANY},
+		": its interpreter /etc is not a program", 78, ANY},
 	{"byte order mark", "[www]\n" LISTEN "handler = @DIR@/bom\n",
 		"begins with a byte order mark before the #! line", 78, ANY},
 	{"text", "[www]\n" LISTEN "handler = @DIR@/text\n",
@@ -100,7 +102,7 @@ static const struct {
 	{"FIFO", "[www]\n" LISTEN "handler = @DIR@/fifo\n",
 		"@DIR@/fifo is not a regular file", 78, ANY},
 	{"FIFO as interpreter", "[www]\n" LISTEN "handler = @DIR@/waits\n",
-		"needs @DIR@/fifo, which is not a program", 78, ANY},
+		": its interpreter @DIR@/fifo is not a program", 78, ANY},
 	{"FIFO as include", "[fcgipm]\ninclude = @DIR@/fifo\n" POOL,
 		":2: error: [fcgipm] include: @DIR@/fifo: is not a regular "
 		"file", 78,
@@ -115,12 +117,12 @@ static const struct {
 	{"directory of another user", "[www]\nuser = 65534\n" LISTEN
 		"handler = @DIR@/priv/in/app\n",
 		":4: error: [www] handler: user 65534 may not enter "
-		"@DIR@/priv: chmod "
+		"@DIR@/priv; chmod "
 		"o+x @DIR@/priv", 78, ROOT},
 	{"directory with a quote", "[www]\nuser = 65534\n" LISTEN
 		"handler = @DIR@/it's/app\n",
 		":4: error: [www] handler: user 65534 may not enter "
-		"@DIR@/it's: chmod "
+		"@DIR@/it's; chmod "
 		"o+x '@DIR@/it'\\''s'", 78, ROOT},
 	{"docroot of another user", "[www]\nmode = cgi\nuser = 65534\n" LISTEN
 		"docroot = @DIR@/priv/in\n",
@@ -148,9 +150,18 @@ static const struct {
 		"whose "
 		"members can become root", 0, ROOT},
 	{"user and group in one", POOL "user = www-data:www-data\n",
-		":4: error: [www] user: write the user here and the group in a "
-		"key of "
-		"its own, not \"www-data:www-data\"", 78, ANY},
+		":4: error: [www] user: write user = www-data and group = "
+		"www-data, not \"www-data:www-data\"", 78, ANY},
+	{"cgi pool of root", "[www]\nmode = cgi\n" LISTEN,
+		"@DIR@/fcgipm.ini:1: warning: [www] user: its programs run as "
+		"root", 78, ROOT},
+	{"nobody may connect", POOL "user = 65534\nlisten.mode = 0600\n",
+		"@DIR@/fcgipm.ini:2: warning: [www] listen: none of the users "
+		"www-data, nginx, http and apache may connect to "
+		"@DIR@/www.sock; set listen.owner = ", 0, ROOT},
+	{"nobody may connect, as a user", POOL "listen.mode = 0600\n",
+		" may connect to @DIR@/www.sock; set listen.mode = 0666", 0,
+		USER},
 	/* where it serves and writes */
 	{"directory of the socket", "[www]\nlisten = @DIR@/no/www.sock\n"
 		HANDLER, ":2: error: [www] listen: directory @DIR@/no does not "
