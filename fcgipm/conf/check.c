@@ -241,12 +241,12 @@ check_spares(struct conf_pool *p, struct conf_problems *ps)
 		ERROR(p, "pm.min_spare_servers", "%u is more than "
 			"pm.max_spare_servers = %u; lower it, or raise "
 			"pm.max_spare_servers", min, p->max_spare_servers);
-	/* Also when those two are the wrong way round. */
-	if (p->start_servers < MIN(min, p->max_spare_servers) ||
-		p->start_servers > MAX(min, p->max_spare_servers))
+	else if (p->start_servers < min ||
+		p->start_servers > p->max_spare_servers)
 		ERROR(p, "pm.start_servers", "%u is not between "
 			"pm.min_spare_servers = %u and pm.max_spare_servers = "
-			"%u; change one of them", p->start_servers, min,
+			"%u; write %u to %u, or change these keys",
+			p->start_servers, min, p->max_spare_servers, min,
 			p->max_spare_servers);
 }
 

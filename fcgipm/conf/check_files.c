@@ -168,10 +168,9 @@ missing_program(const struct problem_place *at, const char *root,
 		problem_error(ps, at, "%s: %s; write the path inside chroot, "
 			"%s", path, strerror(err), inside + strlen(root));
 	else if (n > 0)
-		problem_error(ps, at, "%s: %s; arguments belong in "
-			"handler_args: write handler = %.*s and handler_args "
-			"=%s", path, strerror(err), (int)n - (int)strlen(root),
-			inside, path + n);
+		problem_error(ps, at, "the value includes arguments; write "
+			"handler = %.*s and handler_args =%s",
+			(int)n - (int)strlen(root), inside, path + n);
 	else if (found)
 		problem_error(ps, at, "%s: %s; write the whole path, %s", path,
 			why, found);

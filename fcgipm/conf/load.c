@@ -260,8 +260,8 @@ include_files(struct load *l, const char *pattern,
 	int rc = glob(path, 0, NULL, &found);
 
 	if (rc == GLOB_NOMATCH && !strpbrk(pattern, "*?["))
-		problem_error(l->ps, at, "%s: no such file; create it, or "
-			"remove the line", path);
+		problem_error(l->ps, at, "%s: no such file; correct the path, "
+			"or create it", path);
 	else if (rc != 0 && rc != GLOB_NOMATCH)
 		problem_error(l->ps, at, "%s: cannot be read", path);
 	for (i = 0; rc == 0 && i < found.gl_pathc; i++) {

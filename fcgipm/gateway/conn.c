@@ -478,7 +478,8 @@ conn_open(struct conn_set *set, int fd, bool tcp)
 	if (!c) {
 		/* Action: Free memory, or raise the memory limit of the
 		 * service (MemoryMax=). */
-		log_error("client%s: out of memory; connection closed",
+		log_error("client%s: fcgipm-cgi has no memory for its "
+			"connection; connection closed",
 			peer_text(fd));
 		fd_close(&fd);
 		return;

@@ -55,7 +55,8 @@ begin_request(struct conn *c)
 	if (!c->req) {
 		/* Action: Free memory, or raise the memory limit of the
 		 * service (MemoryMax=). */
-		log_error("client%s: out of memory; request refused",
+		log_error("client%s: fcgipm-cgi has no memory for its "
+			"request; request refused",
 			peer_text(c->fd));
 		writer_send(&c->writer, end, answer_put_end(end, h->id, 0,
 			FCGI_OVERLOADED), false);

@@ -297,9 +297,15 @@ explain_key(const struct gateway_opts *opts, const struct script_spec *spec,
 			"%s %s: %s; install it or its interpreter, or correct "
 			"%s",
 			key, spec->path, strerror(err), key);
+	if (err == ENOEXEC)
+		/* Action: The file is neither a script with a #! line nor a
+		 * program for this machine. */
+		return failure_set(why, 500,
+			"%s %s: %s; add a #! line, or install a program for "
+			"this machine",
+			key, spec->path, strerror(err));
 	/* Action: "Permission denied": namei -l PATH shows which directory or
-	 * file lacks a right. "Exec format error": the file is neither a script
-	 * with a #! line nor a program for this machine. */
+	 * file lacks a right. */
 	return failure_set(why, 500,
 		"%s %s: %s; user %s must be able to execute it and its "
 		"interpreter",

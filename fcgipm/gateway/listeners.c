@@ -82,7 +82,7 @@ open_own(const struct options *o, const struct privs *us, const char *text,
 	if (listen_open(&addr, &lo, &l->own[l->nown], why, sizeof(why)) < 0) {
 		/* Action: Stop the other process, choose another address, or
 		 * create the directory of the socket. */
-		log_error("listening socket: %s", why);
+		log_error("listening socket: %s; fcgipm-cgi exits", why);
 		return EXIT_SYSTEM;
 	}
 	if (addr_is_path(&addr) && !listen_reachable(&lo))
@@ -115,7 +115,8 @@ listeners_open(const struct options *o, const struct privs *us,
 		return add_inherited(l, FCGI_LISTENSOCK_FILENO, 1);
 	if (activated + (int)o->nlisten > LISTENERS_MAX) {
 		log_error("listening sockets: more than %d; remove some from "
-			"the socket unit or -l", LISTENERS_MAX);
+			"the socket unit or -l; fcgipm-cgi exits",
+			LISTENERS_MAX);
 		return EXIT_SYSTEM;
 	}
 	status = add_inherited(l, FIRST_FD, activated);

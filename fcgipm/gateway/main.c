@@ -168,7 +168,7 @@ on_signal(struct loop_signals *sigs, int signo, pid_t sender)
 	}
 	if (g->stopping || signo == PARENT_DIED) {
 		log_notice("shutdown: %s: killing the programs that still run",
-			signo == PARENT_DIED ? "the supervisor has exited" :
+			signo == PARENT_DIED ? "fcgipm has exited" :
 					       "second signal");
 		server_abort(&g->server);
 		return;
@@ -262,7 +262,7 @@ read_peers(struct gateway_opts *opts)
 	if (got < 0)
 		/* Action: Correct the environment variable, in a pool the key
 		 * env[FCGI_WEB_SERVER_ADDRS]. */
-		log_error("FCGI_WEB_SERVER_ADDRS: %s", why);
+		log_error("FCGI_WEB_SERVER_ADDRS: %s; fcgipm-cgi exits", why);
 	return got == 0;
 }
 

@@ -290,14 +290,14 @@ become_daemon(int *ret_reportfd)
 
 	if (fd_pipe(0, 0, &readfd, &writefd) < 0) {
 		/* Action: raise the limit of open files (LimitNOFILE=). */
-		log_error("-D: pipe: %s", strerror(errno));
+		log_error("-D: cannot create a pipe: %s; fcgipm exits", strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	pid = fork();
 	if (pid < 0) {
 		/* Action: free memory or raise the limit of processes
 		 * (TasksMax=). */
-		log_error("-D: fork: %s", strerror(errno));
+		log_error("-D: cannot fork: %s; fcgipm exits", strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	if (pid > 0) {
@@ -308,7 +308,8 @@ become_daemon(int *ret_reportfd)
 	if (setsid() < 0 || chdir("/") < 0) {
 		/* Action: start fcgipm without -D, in a service manager, and
 		 * report it. */
-		log_error("-D: setsid or chdir to /: %s", strerror(errno));
+		log_error("-D: cannot detach from the terminal (setsid or "
+			"chdir to /): %s; fcgipm exits", strerror(errno));
 		_exit(EXIT_SYSTEM);
 	}
 	*ret_reportfd = writefd;

@@ -92,8 +92,8 @@ check_value(const struct preflight *f, const char *key, const char *value,
 			"them");
 	name = dollar ? find_variable(value, &len) : NULL;
 	if (name)
-		WARNING(f, key, "$%.*s is not replaced; write ${%.*s}, or "
-			"%%$%.*s for the text itself", (int)len, name, (int)len,
+		WARNING(f, key, "$%.*s is passed as text; write ${%.*s} for its "
+			"value, or %%$%.*s to keep the text", (int)len, name, (int)len,
 			name, (int)len, name);
 }
 

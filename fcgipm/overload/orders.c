@@ -83,10 +83,11 @@ ensure_refuser(struct orders *o)
 	if (spawn_refuser(o) == 0)
 		return true;
 	back_off(o);
-	/* Action: check that fcgipm-cgi is installed.  "Too many open files":
+	/* Action: the refuser answers 503 to clients that waited longer than
+	 * queue_timeout; requests are still served without it.  Check that
+	 * fcgipm-cgi is installed.  "Too many open files":
 	 * raise the limit of open files (LimitNOFILE=).  "Resource temporarily
-	 * unavailable": raise the limit of processes (TasksMax=).  Until the
-	 * refuser starts, overdue clients get no 503 and keep waiting. */
+	 * unavailable": raise the limit of processes (TasksMax=). */
 	log_error("pool %s: refuser: cannot start fcgipm-cgi --refuse: %s; "
 		"next start in %.1f s", o->conf->name, strerror(errno),
 		(double)o->backoff_ms / 1000);
@@ -124,12 +125,14 @@ refuser_on_dead(struct worker *w, enum worker_state before, const char *story,
 		return;
 	if (!o->reported)
 		back_off(o);
-	/* Action: no action is needed if it was killed by hand.  SIGKILL that
+	/* Action: the refuser answers 503 to clients that waited longer than
+	 * queue_timeout; requests are still served without it.  No action is
+	 * needed if it was killed by hand.  SIGKILL that
 	 * no process sent: memory ran out (see dmesg).  If it dies repeatedly,
 	 * check that the user of the pool may execute fcgipm-cgi, or report
 	 * it. */
 	log_warning("pool %s: refuser %d: died: %s; it is started again when "
-		"a client is overdue", o->conf->name, (int)w->pid, story);
+		"a client has waited longer than queue_timeout", o->conf->name, (int)w->pid, story);
 }
 
 static const struct worker_ops refuser_ops = {
@@ -150,11 +153,13 @@ orders_send(struct orders *o, unsigned n, const struct queue *clients)
 	if (n == 0 || o->stopping)
 		BUG(n == 0 ? "an empty order" : "an order after orders_stop()");
 	if (o->ordered > 0 && now >= o->ordered_ms + REPORT_TIMEOUT_MS) {
-		/* Action: no action is needed if the machine was overloaded, or
-		 * if the process was stopped by hand.  If this happens
+		/* Action: the refuser answers 503 to clients that waited
+		 * longer than queue_timeout; requests are still served without
+		 * it.  No action is needed if the machine was overloaded, or if the process was stopped by hand.  If this happens
 		 * repeatedly, report it. */
 		log_warning("pool %s: refuser %d: no report within %d s; "
-			"killed; it is started again when a client is overdue",
+			"killed; it is started again when a client has waited "
+			"longer than queue_timeout",
 			o->conf->name, (int)o->refuser.pid,
 			REPORT_TIMEOUT_MS / 1000);
 		worker_kill(&o->refuser);

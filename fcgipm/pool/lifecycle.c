@@ -84,7 +84,8 @@ log_crash_loop(struct pool *p, const struct worker *w, const char *story,
 	/* Action: the program crashes at its first requests.  Its own output
 	 * and its core file, if rlimit_core permits one, show why. */
 	log_error("pool %s: worker %d: died after %.1f s: %s; the last %u "
-		  "workers died within a second; next start in %.1f s",
+		  "workers each died within 1 s of their start; next start in "
+		  "%.1f s",
 		p->conf->name, (int)w->pid, (double)end->lived_ms / 1000, story,
 		p->memory.short_lives, pause_s);
 }

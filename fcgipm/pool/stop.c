@@ -98,11 +98,10 @@ shut_listener(struct pool *p, int64_t now)
 		return;
 	}
 	if (shutdown(s->fd, SHUT_RDWR) < 0)
-		/* Action: no action is needed if the pool stops.  Its workers
-		 * are retired when they hold no connection, or are killed after
-		 * stop_timeout. */
+		/* Action: no action is needed. */
 		log_notice("pool %s: cannot shut down the listening socket "
-			   "%s: %s",
+			   "%s: %s; its workers are ended when they hold no "
+			   "connection, at the latest after stop_timeout",
 			p->conf->name, s->addr.text, strerror(errno));
 }
 

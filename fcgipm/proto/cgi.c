@@ -73,7 +73,7 @@ cgi_params_decode(const uint8_t *p, size_t len, struct cgi_params *ret,
 		ret->pair[ret->slot[at] - 1] = pair;
 	}
 	if (len > 0) {
-		*ret_why = "the last name-value pair is incomplete";
+		*ret_why = "the last parameter is incomplete";
 		return 400;
 	}
 	return 0;

@@ -47,7 +47,7 @@ bad_name(struct cgi_header *h, uint8_t c)
 	if (h->lines == 0 && c == '/' && h->len == 4)
 		return set_bad(h,
 			"the output begins with an HTTP status line; print "
-			"\"Status: 200 OK\" instead, or set cgi.nph");
+			"\"Status: 200 OK\" instead, or set cgi.nph = yes");
 	if (h->lines == 0)
 		return set_bad(h,
 			"the output does not begin with a CGI header; print "

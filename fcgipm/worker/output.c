@@ -26,7 +26,8 @@ on_line(struct lines *l, const char *text, size_t len)
 		return;
 	c->has_logged = true;
 	/* Action: in a cgi pool, this is a message of fcgipm-cgi(8); see
-	 * DIAGNOSTICS there.  In a prefork pool, it is a line that the program
+	 * DIAGNOSTICS there.  Its errors and warnings have the level notice
+	 * here, too.  In a prefork pool, it is a line that the program
 	 * wrote to its stdout or stderr. */
 	log_notice("pool %s: worker %d says: %.*s", c->pool, (int)c->pid,
 		(int)len, text);

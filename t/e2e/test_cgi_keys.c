@@ -259,7 +259,7 @@ check_nph(const char *key, bool named, bool all)
 	if (!all)
 		world_expect_log(w, "502: no CGI response: the output begins "
 			"with an HTTP status line; print \"Status: 200 OK\" "
-			"instead, or set cgi.nph");
+			"instead, or set cgi.nph = yes");
 	world_close(&w);
 }
 

@@ -111,7 +111,7 @@ static const struct {
 		"/dev/zero is not a regular file", 78, ANY},
 	{"arguments in handler", "[www]\n" LISTEN
 		"handler = @DIR@/good -d x=1\n",
-		"arguments belong in handler_args: write handler = @DIR@/good "
+		"the value includes arguments; write handler = @DIR@/good "
 		"and handler_args = -d x=1", 78, ANY},
 	/* the user */
 	{"directory of another user", "[www]\nuser = 65534\n" LISTEN
@@ -248,8 +248,8 @@ static const struct {
 		78,
 		ANY},
 	{"variable of a shell", POOL "env[X] = $HOME/x\n",
-		":4: warning: [www] env[X]: $HOME is not replaced; write "
-		"${HOME}", 0,
+		":4: warning: [www] env[X]: $HOME is passed as text; write "
+		"${HOME} for its value", 0,
 		ANY},
 	{"continued line", POOL "handler_args = a \\\n",
 		":4: error: [www] handler_args: the value ends in \"\\\"; a "

@@ -39,7 +39,8 @@ Test(overload, a_killed_refuser_is_replaced, .timeout = 60)
 	}
 	world_until(busy_refuser_left, w, "the last refuser is dead");
 	world_expect_log(w, "signal 9 (");
-	world_expect_log(w, "it is started again when a client is overdue");
+	world_expect_log(w, "it is started again when a client has "
+		"waited longer than queue_timeout");
 	for (i = 0; i < BUSY_WORKERS; i++) {
 		busy_finish(busy[i]);
 		busy_expect_served(busy[i]);
@@ -75,8 +76,8 @@ Test(overload, a_stopped_refuser_is_replaced, .timeout = 60)
 static bool
 died_four_times(void *arg)
 {
-	return world_log_count(arg, "it is started again when a client is "
-		"overdue") >= 4;
+	return world_log_count(arg, "it is started again when a client "
+		"has waited longer than queue_timeout") >= 4;
 }
 
 Test(overload, a_refuser_that_dies_at_once_is_started_less_often,

@@ -204,8 +204,8 @@ static const struct {
 		"pm.max_children = 8; lower it, or raise pm.max_children", ANY},
 	{"start above the spares", DYNAMIC "pm.start_servers = 5\n",
 		":6: [www] pm.start_servers: 5 is not between "
-		"pm.min_spare_servers = 1 and pm.max_spare_servers = 4; change "
-		"one of them", ANY},
+		"pm.min_spare_servers = 1 and pm.max_spare_servers = 4; write "
+		"1 to 4, or change these keys", ANY},
 	{"start below the spares", DYNAMIC "pm.min_spare_servers = 2\n"
 		"pm.start_servers = 1\n",
 		":7: [www] pm.start_servers: 1 is not between "
@@ -397,7 +397,7 @@ static const struct {
 		ANY},
 	{"arguments in handler", "[www]\nlisten = 9000\n"
 		"handler = /bin/true -x 'y z'\n",
-		"arguments belong in handler_args: write handler = /bin/true "
+		"the value includes arguments; write handler = /bin/true "
 		"and handler_args = -x 'y z'", ANY},
 	{"program without a directory", "[www]\nlisten = 9000\n"
 		"handler = env\n",

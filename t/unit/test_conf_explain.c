@@ -197,7 +197,6 @@ Test(conf_explain, all_wrong_numbers_of_a_dynamic_pool_are_reported)
 		"pm.start_servers = 6\npm.min_spare_servers = 5\n"
 		"pm.max_spare_servers = 3\n";
 
-	expect(text, ":6: error: [www] pm.start_servers: 6 is not between");
 	expect(text, ":7: error: [www] pm.min_spare_servers: 5 is more than "
 		"pm.max_children = 4");
 	expect(text, ":7: error: [www] pm.min_spare_servers: 5 is more than "
