@@ -364,7 +364,7 @@ fcgipm_notify_(const struct fcgipm_view *v)
 static inline void
 fcgipm_notify_once_(const struct fcgipm_view *v, uint32_t bit)
 {
-	if ((FCGIPM_GET(v->head->wake) & bit) &&
+	if ((__atomic_load_n(&v->head->wake, __ATOMIC_SEQ_CST) & bit) &&
 		(__atomic_fetch_and(&v->head->wake, ~bit, __ATOMIC_SEQ_CST) &
 			bit))
 		fcgipm_notify_(v);
@@ -503,7 +503,7 @@ fcgipm_take_place_(const struct fcgipm_view *v, struct fcgipm_slot *s)
 	(void)FCGIPM_ADD(s->open, 1);
 	if (FCGIPM_ADD(s->taken, 1) <= v->threads &&
 		__atomic_sub_fetch(&v->head->idle, 1, __ATOMIC_SEQ_CST) <=
-			FCGIPM_GET(v->head->wake_at))
+			__atomic_load_n(&v->head->wake_at, __ATOMIC_SEQ_CST))
 		fcgipm_notify_once_(v, FCGIPM_WAKE_IDLE);
 }
 
