@@ -39,10 +39,25 @@ static const struct {
 	{"more than their list can have", 0, 150, false},
 };
 
+static bool
+is_allowed(void *arg)
+{
+	return stage_look(arg)->err != EACCES;
+}
+
+/* A prober that was too slow on a busy machine is asked again after a pause. */
+static const struct kernel_sample *
+take_sample(struct stage *s)
+{
+	if (stage_look(s)->err == EACCES)
+		stage_until(s, is_allowed, "the prober answers");
+	return &s->worker.sample;
+}
+
 static void
 check_limits(struct stage *s, size_t i)
 {
-	const struct kernel_sample *n = stage_look(s);
+	const struct kernel_sample *n = take_sample(s);
 
 	if (limits[i].known) {
 		cr_expect_eq(n->state, KERNEL_IDLE, "%s: %s", limits[i].why,
