@@ -59,7 +59,7 @@ static struct cmdline cmdline = {
 		"       fcgipm -l ADDR [OPTION]... [--] HANDLER [ARG]...\n",
 	.notes = "Default FILE of -t: " CONF_INSTALLED "\n"
 		"ADDR is a path, @name, host:port, [v6]:port or a port; see "
-		"fcgipm(8).\n",
+		"fcgipm.ini(5).\n",
 	.options = option_rows,
 	.noptions = ARRAY_SIZE(option_rows),
 };
