@@ -158,8 +158,8 @@ explain_link(const char *docroot, const char *path, struct failure *why)
 	size_t n;
 
 	if (!realpath(path, target) || !realpath(docroot, root))
-		/* Action: namei -l PATH shows which component is the link, and its
-		 * target. */
+		/* Action: Run namei -l PATH: it shows which component is the
+		 * link, and its target. */
 		return failure_set(why, 403,
 			"a symbolic link leads outside docroot %s; move its "
 			"target into docroot, or set docroot to a directory "
@@ -188,7 +188,8 @@ explain_loop(const char *path, struct failure *why)
 	char target[PATH_MAX];
 
 	if (!realpath(path, target) && errno == ELOOP)
-		/* Action: namei -l PATH shows which component is the link. */
+		/* Action: Run namei -l PATH: it shows which component is the
+		 * link. */
 		return failure_set(why, 403,
 			"a symbolic link leads to itself; correct it");
 	/* Action: The kernel is older than 5.6, or a container forbids

@@ -180,8 +180,10 @@ take_step(struct pool *p)
 	bool cgi = p->conf->mode == CONF_MODE_CGI;
 
 	if (now >= end + KILL_AFTER_MS) {
-		/* Action: no action is needed if the program ignores SIGTERM on
-		 * purpose, for example to finish a request. */
+		/* Action: a request that a worker still had is lost.  If
+		 * programs need longer to finish a request, raise
+		 * stop_timeout, and TimeoutStopSec= of the systemd unit above
+		 * it. */
 		log_notice("pool %s: %u %s still alive 2 s after SIGTERM; "
 			   "sending SIGKILL",
 			p->conf->name, alive,
