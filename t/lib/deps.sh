@@ -47,6 +47,7 @@ cmd:gnuplot gnuplot-nox
 cmd:wrk wrk
 cmd:strace strace
 cmd:systemd-analyze systemd
+cmd:jq jq
 END
 	;;
 	peers) cat <<'END'
