@@ -6,6 +6,9 @@
  * file or permission is missing, as the supervisor may read what the worker may
  * not.  Permissions are judged by the mode bits alone: the text says
  * so when these do not explain the error.
+ *
+ * A pool's user must not make the supervisor wait.  So only paths are inspected
+ * that no other user can exchange; fcgipm -t inspects the others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +26,58 @@
 #include "sys/privs.h"
 #include "sys/spawn.h"
 #include "worker/explain.h"
+
+/* Can only root, or the user of this process, change what this entry is?  The
+ * values that the kernel has are enough: a file server is not asked. */
+static bool
+is_safe(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		    STATX_TYPE | STATX_MODE | STATX_UID, &st) < 0 ||
+		S_ISLNK(st.stx_mode) ||
+		(st.stx_uid != 0 && st.stx_uid != geteuid()))
+		return false;
+	/* With the sticky bit only the owner of an entry may rename it. */
+	return !S_ISDIR(st.stx_mode) || !(st.stx_mode & 022) ||
+		(st.stx_mode & S_ISVTX);
+}
+
+/* The same for each directory of an absolute path, and for its last entry.  A
+ * path with a symbolic link is not safe; one that ends early is. */
+static bool
+is_safe_path(const char *path)
+{
+	char name[NAME_MAX + 1];
+	bool safe;
+	int fd;
+
+	fd = *path == '/' ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	safe = fd >= 0 && is_safe(fd);
+	while (safe && *(path += strspn(path, "/"))) {
+		size_t len = strcspn(path, "/");
+		int next;
+
+		if (len > NAME_MAX || strncmp(path, "..", len) == 0)
+			safe = false;
+		else
+			snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		next = safe ? openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)
+			    : -1;
+		if (next < 0) {
+			safe = safe && (errno == ENOENT || errno == ENOTDIR ||
+				errno == EACCES);
+			break;
+		}
+		fd_close(&fd);
+		fd = next;
+		safe = is_safe(fd);
+		path += len;
+	}
+	fd_close(&fd);
+	return safe;
+}
 
 /* The user that a worker runs as. */
 struct identity {
@@ -209,7 +264,8 @@ explain_denied(const struct identity *id, const char *path, char *line,
 		snprintf(buf, size,
 			"its filesystem is mounted noexec; remount it with "
 			"exec, or move the program");
-	else if (script && lacks_x(id, interpreter, &class))
+	else if (script && is_safe_path(interpreter) &&
+		lacks_x(id, interpreter, &class))
 		snprintf(buf, size,
 			"%s may not execute its interpreter %s; "
 			"chmod %c+x %s",
@@ -246,6 +302,8 @@ explain_start(const struct spawn_spec *spec, const char *user,
 	const struct spawn_error *e, char *buf, size_t size)
 {
 	const char *root = spec->privs ? spec->privs->chroot : NULL;
+	bool changes = strcmp(e->step, "chdir") == 0 && spec->cwd;
+	bool executes = strcmp(e->step, "exec") == 0;
 	char name[80];
 	struct identity id;
 
@@ -258,10 +316,16 @@ explain_start(const struct spawn_spec *spec, const char *user,
 			e->step, strerror(e->err), root);
 		return;
 	}
+	if ((changes || executes) &&
+		!is_safe_path(changes ? spec->cwd : spec->path)) {
+		snprintf(buf, size, "%s: %s; fcgipm -t -c FILE names the cause",
+			e->step, strerror(e->err));
+		return;
+	}
 	identity_init(&id, spec->privs, name, sizeof(name), user);
-	if (strcmp(e->step, "chdir") == 0 && spec->cwd)
+	if (changes)
 		explain_chdir(&id, spec->cwd, e->err, buf, size);
-	else if (strcmp(e->step, "exec") == 0)
+	else if (executes)
 		explain_exec(&id, spec->path, e->err, buf, size);
 	else
 		snprintf(buf, size, "%s: %s", e->step, strerror(e->err));

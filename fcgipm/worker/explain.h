@@ -12,7 +12,8 @@ struct spawn_spec;
 /*
  * explain_start - describes a failed start for the log
  *
- * spec		what was started; its files are inspected now
+ * spec		what was started; its files are inspected now, unless another
+ *		user could exchange them
  * user		the key of that name, for the text; NULL = none
  * e		the step that failed, and its errno
  * buf		"its interpreter /bin/x does not exist; install it or ..."

@@ -108,7 +108,7 @@ Test(explain, the_directory_that_is_closed_is_named_with_the_class)
 		mode_t mode;
 		gid_t gid;
 		const char *chmod;
-	} cases[] = {{0770, 4000002, "chmod o+x"}, {0700, 0, "chmod g+x"}};
+	} cases[] = {{0750, 4000002, "chmod o+x"}, {0700, 0, "chmod g+x"}};
 	struct stat st;
 	char want[200];
 	size_t i;
@@ -182,4 +182,37 @@ Test(explain, other_steps_and_chroots_are_reported_by_their_error)
 		"exec: No such file or directory (chroot = "
 		"/srv/jail); the program, its interpreter and its libraries "
 		"must be inside it");
+}
+
+/* The user of the pool could exchange it while it is inspected. */
+Test(explain, a_path_that_others_can_exchange_is_not_inspected)
+{
+	static const char generic[] =
+		"exec: No such file or directory; fcgipm -t -c FILE names the "
+		"cause";
+	char link[100];
+
+	write_app("#!/no/such/perl\n", 0755);
+	cr_assert_eq(chmod(sub, 0777), 0);
+	expect("exec", ENOENT, generic);
+	cr_assert_eq(chmod(sub, 01777), 0);
+	expect("exec", ENOENT,
+		"its interpreter /no/such/perl does not exist; "
+		"install it or change the #! line");
+	cr_assert_eq(chmod(sub, 0755), 0);
+	snprintf(link, sizeof(link), "%s/link", dir);
+	cr_assert_eq(symlink(sub, link), 0);
+	strcat(link, "/app");
+	spec.path = link;
+	expect("exec", ENOENT, generic);
+	*strrchr(link, '/') = '\0';
+	cr_assert_eq(unlink(link), 0);
+	spec.path = app;
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(chown(sub, privs.uid, privs.gid), 0);
+	expect("exec", ENOENT, generic);
+	cr_assert_eq(chown(sub, 0, 0), 0);
+	cr_assert_eq(chown(app, privs.uid, privs.gid), 0);
+	expect("exec", ENOENT, generic);
 }

@@ -75,7 +75,7 @@ receive(uint8_t *to, size_t max)
  * Held bytes, a spliced record and further bytes, with a full socket: each is
  * sent in several pieces.
  */
-Test(writer, pieces_stay_in_order, .init = setup)
+Test(writer, pieces_stay_in_order, .init = setup, .timeout = 30)
 {
 	static uint8_t held[8000], head[FCGI_HEADER_LEN], content[CONTENT],
 		after[5000], filler[64 * 1024];
