@@ -381,7 +381,11 @@ expect_reached(const char *keys, bool notice)
 		"pm.max_children = 2\n%s", keys));
 	int fds[3];
 
-	occupy(w, fds, 2);
+	/* The second client finds an idle worker, and does not wait. */
+	occupy(w, fds, 1);
+	if (notice)
+		world_expect_workers(w, 2, 2, "one busy and one spare worker");
+	occupy(w, fds + 1, 1);
 	if (notice)
 		world_expect_log(w, REACHED "; no client waits");
 	occupy(w, fds + 2, 1);
